@@ -1,0 +1,84 @@
+"""Catalogue: the items of one data set, addressed by row number (`index`) or by the data set's own `id`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from star.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item. `id` is the data set's own; `year` may be negative (BC)."""
+
+    id: str
+    title: str
+    creators: tuple[str, ...] = ()
+    year: int | None = None
+    series: str | None = None
+    number: float | None = None
+    genres: tuple[str, ...] = ()
+    theme: str | None = None
+
+
+def fold(text: str) -> str:
+    """Lower case, accents and punctuation removed: what a search compares."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", " ", plain.lower()).strip()
+
+
+@dataclass(frozen=True)
+class Catalog(Sequence[Item]):
+    """Items in a fixed order; the position is the item's `index` everywhere in STAR."""
+
+    items: tuple[Item, ...]
+    _by_id: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_id = {item.id: index for index, item in enumerate(self.items)}
+        if len(by_id) != len(self.items):
+            raise UserError(f"the catalogue has {len(self.items) - len(by_id)} repeated ids; each must occur once")
+        object.__setattr__(self, "_by_id", by_id)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self.items[index]
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def index(self, id: str) -> int:  # type: ignore[override]
+        """Row of the item with this id.
+
+        Raises:
+            UserError: no such id.
+        """
+        try:
+            return self._by_id[id]
+        except KeyError:
+            raise UserError(f"item id {id!r} is not in the catalogue of {len(self)} items; search by title instead") from None
+
+    def get(self, id: str) -> int | None:
+        return self._by_id.get(id)
+
+    @cached_property
+    def _folded(self) -> list[tuple[str, str]]:
+        return [(fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators)))) for item in self.items]
+
+    def search(self, text: str, limit: int = 20) -> list[int]:
+        """Indices of items whose title, series or creators hold every word of `text`, title matches first."""
+        words = fold(text).split()
+        if not words:
+            return []
+        found = []
+        for index, (title, everything) in enumerate(self._folded):
+            if all(word in everything for word in words):
+                rank = 0 if title == " ".join(words) else 1 if title.startswith(words[0]) else 2
+                found.append((rank, index))
+        return [index for _, index in sorted(found)[:limit]]

@@ -1,0 +1,134 @@
+"""Dataset: catalogue, interactions and manifest of one source, on disk as two Parquet files and one JSON.
+
+Layout of a folder: `catalogue.parquet`, `interactions.parquet`, `manifest.json`. Written to a temporary folder beside
+the target and moved into place once complete, so a failed import never damages an existing data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from star.catalog import Catalog, Item
+from star.errors import UserError
+from star.interactions import Interactions
+
+DEMO = Path(__file__).resolve().parent.parent / "data" / "demo"
+
+
+def home() -> Path:
+    """Folder that holds imported data sets: `$STAR_DATA` or `data/sets` of the checkout."""
+    return Path(os.environ.get("STAR_DATA", Path(__file__).resolve().parent.parent / "data" / "sets"))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set. `manifest` holds at least name, title, source, licence, counts, checksum, simulated (bool)."""
+
+    name: str
+    catalog: Catalog
+    interactions: Interactions
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write to `folder`, replacing what stands there only once everything is written."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            _catalogue_frame(self.catalog).write_parquet(temporary / "catalogue.parquet")
+            _interactions_frame(self.interactions).write_parquet(temporary / "interactions.parquet")
+            manifest = dict(self.manifest, name=self.name, checksum=checksum(temporary / "interactions.parquet"))
+            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            old = None
+            if folder.exists():
+                old = folder.with_name(f".{folder.name}.old{os.getpid()}")
+                folder.rename(old)
+            temporary.rename(folder)
+            if old is not None:
+                shutil.rmtree(old)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    @classmethod
+    def load(cls, name: str) -> Dataset:
+        """The embedded `demo`, or a data set imported under `name`.
+
+        Raises:
+            UserError: no such data set.
+        """
+        if name == "demo":
+            from star.simulator import load_demo
+
+            return load_demo()
+        folder = home() / name
+        if not (folder / "manifest.json").is_file():
+            have = ", ".join(names())
+            raise UserError(f"no data set {name!r} in {home()}; there are: {have}; make one with: star import FORMAT PATH --name {name}")
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        catalog = _catalogue_from(pl.read_parquet(folder / "catalogue.parquet"))
+        return cls(name, catalog, _interactions_from(pl.read_parquet(folder / "interactions.parquet"), len(catalog)), manifest)
+
+
+def names() -> list[str]:
+    """Names of the data sets at hand; `demo` is always there."""
+    found = sorted(p.parent.name for p in home().glob("[!.]*/manifest.json")) if home().is_dir() else []
+    return ["demo", *found]
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
+    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in Item.__slots__}
+    columns["creators"] = [list(c) for c in columns["creators"]]
+    columns["genres"] = [list(g) for g in columns["genres"]]
+    schema = {
+        "id": pl.String, "title": pl.String, "creators": pl.List(pl.String), "year": pl.Int32, "series": pl.String,
+        "number": pl.Float64, "genres": pl.List(pl.String), "theme": pl.String,
+    }
+    return pl.DataFrame(columns, schema=schema)
+
+
+def _catalogue_from(frame: pl.DataFrame) -> Catalog:
+    return Catalog(tuple(
+        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ()))) for row in frame.to_dicts()
+    ))
+
+
+def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
+    lengths = np.diff(interactions.indptr)
+    frame = pl.DataFrame({
+        "user": pl.Series(np.repeat(np.arange(len(interactions)), lengths)).cast(pl.Int32),
+        "item": interactions.items,
+    }).with_columns(pl.Series("user_id", np.array(interactions.users, dtype=object)[np.repeat(np.arange(len(interactions)), lengths)], dtype=pl.String))
+    if interactions.times is not None:
+        frame = frame.with_columns(pl.Series("time", interactions.times))
+    if interactions.ratings is not None:
+        frame = frame.with_columns(pl.Series("rating", interactions.ratings))
+    return frame
+
+
+def _interactions_from(frame: pl.DataFrame, n_items: int) -> Interactions:
+    rows = frame["user"].to_numpy()
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    return Interactions(
+        users=tuple(frame["user_id"].gather(starts).to_list()),
+        indptr=np.append(starts, len(rows)).astype(np.int64),
+        items=frame["item"].to_numpy().astype(np.int32),
+        n_items=n_items,
+        times=frame["time"].to_numpy() if "time" in frame.columns else None,
+        ratings=frame["rating"].to_numpy() if "rating" in frame.columns else None,
+    )
