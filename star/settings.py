@@ -1,0 +1,24 @@
+"""Settings: one class, read from the environment (`STAR_…`) and overridden by command-line options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """How the page is served."""
+
+    model_config = SettingsConfigDict(env_prefix="STAR_", extra="ignore")
+
+    dataset: str = "demo"
+    """Name of the data set: `demo` or an imported one."""
+    model: str | None = None
+    """Folder of a checkpoint, or a name under `assets/models`; None takes the one named like the data set."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 7860
+    """First port to try; the next free one within 20 is taken."""
