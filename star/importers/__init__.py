@@ -1,0 +1,51 @@
+"""Importers: a source on disk → Dataset under `star.dataset.home()`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from star import dataset
+from star.dataset import Dataset
+from star.errors import UserError
+from star.importers.build import build, say
+from star.importers.goodbooks import read_goodbooks
+from star.importers.raw import Raw
+
+FORMATS: dict[str, Callable[..., Raw]] = {"goodbooks": read_goodbooks}
+
+
+def import_dataset(
+    format: str,
+    path: Path,
+    name: str,
+    min_item_readers: int | None = None,
+    min_reader_items: int | None = None,
+    say: Callable[[str], None] = say,
+    **options: Any,
+) -> Dataset:
+    """Read `path` as `format`, check and threshold it, save it under `name`, and return it.
+
+    Thresholds left None are the format's own. `options` go to the format's reader. A data set that already has this
+    name is replaced only once everything is read, checked and written.
+
+    Raises:
+        UserError: the name, the format, or anything in the source is not as expected.
+    """
+    check_name(name)
+    if format not in FORMATS:
+        raise UserError(f"there is no format {format!r}; give one of {', '.join(FORMATS)}")
+    say(f"reading {path} as {format}")
+    made = build(FORMATS[format](Path(path), **options), name, min_item_readers, min_reader_items, say)
+    made.save(dataset.home() / name)
+    return made
+
+
+def check_name(name: str) -> None:
+    """Raise UserError unless `name` can be a folder of its own and does not hide the embedded `demo`."""
+    if name == "demo":
+        raise UserError("the name 'demo' is taken by the embedded data set; give another --name")
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
+        raise UserError(f"{name!r} cannot name a data set; use letters, digits, '-', '_' and '.', not first a '.'")
