@@ -10,11 +10,19 @@ from typing import Any
 from star import dataset
 from star.dataset import Dataset
 from star.errors import UserError
-from star.importers.build import build, say
+from star.importers.amazon import read_amazon
+from star.importers.build import Say, build, say
 from star.importers.goodbooks import read_goodbooks
+from star.importers.movielens import read_movielens
 from star.importers.raw import Raw
+from star.importers.table import read_table
 
-FORMATS: dict[str, Callable[..., Raw]] = {"goodbooks": read_goodbooks}
+FORMATS: dict[str, Callable[..., Raw]] = {
+    "goodbooks": read_goodbooks,
+    "movielens": read_movielens,
+    "amazon": read_amazon,
+    "table": read_table,
+}
 
 
 def import_dataset(
@@ -23,7 +31,7 @@ def import_dataset(
     name: str,
     min_item_readers: int | None = None,
     min_reader_items: int | None = None,
-    say: Callable[[str], None] = say,
+    say: Say = say,
     **options: Any,
 ) -> Dataset:
     """Read `path` as `format`, check and threshold it, save it under `name`, and return it.

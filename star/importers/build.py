@@ -13,10 +13,11 @@ from importlib.metadata import version
 from star.catalog import Catalog, Item
 from star.dataset import Dataset
 from star.errors import UserError
-from star.importers.raw import Raw
+from star.importers.raw import Raw, items_of
 from star.interactions import Interactions
 
 UNKNOWN_SHARE = 0.01
+Say = Callable[[str], None]
 
 
 def say(line: str) -> None:
@@ -29,7 +30,7 @@ def build(
     name: str,
     min_item_readers: int | None = None,
     min_reader_items: int | None = None,
-    say: Callable[[str], None] = say,
+    say: Say = say,
 ) -> Dataset:
     """Check a source and make a data set of it.
 
@@ -42,44 +43,30 @@ def build(
     """
     item_floor = raw.min_item_readers if min_item_readers is None else min_item_readers
     reader_floor = raw.min_reader_items if min_reader_items is None else min_reader_items
-    events = raw.events
+    events = raw.events.with_columns(_numeric(raw.events[name]) for name in ("user", "item"))
     read = len(events)
-    dropped: dict[str, int] = {}
     _check_ratings(raw)
-
-    if raw.items:
-        known = pl.Series("item", list(raw.items)).cast(events["item"].dtype)
-        kept = events.filter(pl.col("item").is_in(known.implode()))
-        dropped["unknown_item"] = lost = len(events) - len(kept)
-        if lost > UNKNOWN_SHARE * read:
-            raise UserError(
-                f"{lost} of {read} ratings ({lost / read:.1%}) are for items that the item file lacks; "
-                f"at most {UNKNOWN_SHARE:.0%} may be; give the item file that belongs to these ratings"
-            )
-        if lost:
-            say(f"warning: dropped {lost} of {read} ratings for items that the item file lacks")
-        events = kept
+    events, unknown = _known(events, raw, say)
 
     # Stable, because row order is reading order wherever times are missing or equal.
     keys = ["user", "time"] if "time" in events.columns else ["user"]
     events = events.sort(keys, maintain_order=True)
     unique = events.unique(["user", "item"], keep="first", maintain_order=True)
-    dropped["duplicate"] = lost = len(events) - len(unique)
-    if lost:
-        say(f"warning: dropped {lost} of {read} ratings that repeat a reader and item; the first of each stays")
+    duplicate = len(events) - len(unique)
+    if duplicate:
+        say(f"warning: dropped {duplicate} of {read} rows that repeat a reader and item; the first of each stays")
     events = unique
 
     popular = events.group_by("item").len().filter(pl.col("len") >= item_floor)["item"].sort()
     kept = events.filter(pl.col("item").is_in(popular.implode()))
-    dropped["item_below_threshold"] = len(events) - len(kept)
+    rare = len(events) - len(kept)
     events = kept.filter(pl.len().over("user") >= reader_floor)
-    dropped["reader_below_threshold"] = len(kept) - len(events)
     if events.is_empty():
         raise UserError(
             f"no reader with {reader_floor} or more items of {item_floor} or more readers among {read} rows; "
             "lower --min-item-readers or --min-reader-items"
         )
-    catalog = Catalog(tuple(raw.items.get(id) or Item(id=id, title=id) for id in popular.cast(pl.String).to_list()))
+    catalog = _catalog(popular.cast(pl.String), raw.items)
     interactions = _interactions(events, popular)
     manifest: dict[str, Any] = {
         "name": name,
@@ -94,7 +81,12 @@ def build(
             "items": len(catalog),
             "interactions": len(interactions.items),
             "rows_read": read,
-            "dropped": dropped,
+            "dropped": {
+                "unknown_item": unknown,
+                "duplicate": duplicate,
+                "item_below_threshold": rare,
+                "reader_below_threshold": len(kept) - len(events),
+            },
         },
         "thresholds": {"min_item_readers": item_floor, "min_reader_items": reader_floor},
         "ordered_by": "time" if "time" in events.columns else "row order",
@@ -102,6 +94,42 @@ def build(
         "star_version": version("star-recommender"),
     }
     return Dataset(name, catalog, interactions, manifest)
+
+
+def _numeric(ids: pl.Series) -> pl.Series:
+    """Ids as integers where all are, so that 9 sorts before 10; `007` is no integer, since it would lose its zeros."""
+    if ids.dtype != pl.String:
+        return ids
+    numbers = ids.cast(pl.Int64, strict=False)
+    same = numbers.null_count() == 0 and bool((numbers.cast(pl.String) == ids).all())
+    return numbers if same else ids
+
+
+def _known(events: pl.DataFrame, raw: Raw, say: Say) -> tuple[pl.DataFrame, int]:
+    """Events whose item the source describes, and how many are not so."""
+    if raw.items is None:
+        return events, 0
+    repeated = len(raw.items) - raw.items["id"].n_unique()
+    if repeated:
+        raise UserError(f"the item file lists {repeated} items more than once; each must occur once; remove the repeats")
+    known = raw.items["id"].cast(events["item"].dtype, strict=False).drop_nulls()
+    kept = events.filter(pl.col("item").is_in(known.implode()))
+    lost, read = len(events) - len(kept), len(events)
+    if lost > UNKNOWN_SHARE * read:
+        raise UserError(
+            f"{lost} of {read} ratings ({lost / read:.1%}) are for items that the item file lacks; "
+            f"at most {UNKNOWN_SHARE:.0%} may be; give the item file that belongs to these ratings"
+        )
+    if lost:
+        say(f"warning: dropped {lost} of {read} ratings for items that the item file lacks")
+    return kept, lost
+
+
+def _catalog(ids: pl.Series, items: pl.DataFrame | None) -> Catalog:
+    """Items in the order of `ids`; where the source describes none, the id is the title."""
+    if items is None:
+        return Catalog(tuple(Item(id=id, title=id) for id in ids))
+    return Catalog(tuple(items_of(ids.to_frame("id").join(items, on="id", how="left", maintain_order="left"))))
 
 
 def _check_ratings(raw: Raw) -> None:

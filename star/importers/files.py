@@ -30,9 +30,9 @@ def need(folder: Path, names: tuple[str, ...], what: str) -> list[Path]:
         UserError: no such folder, it is a file, or one of the files is missing.
     """
     if not folder.exists():
-        raise UserError(f"{folder} does not exist; give the folder that holds {' and '.join(names)} of {what}")
+        raise UserError(f"{folder} does not exist; give the folder that holds {' and '.join(names) or 'the files'} of {what}")
     if not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the folder that holds {' and '.join(names)} of {what}")
+        raise UserError(f"{folder} is a file; give the folder that holds {' and '.join(names) or 'the files'} of {what}")
     found = [find(folder, name) for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
     if missing:
@@ -85,6 +85,26 @@ def read_csv(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]], 
     if frame.is_empty():
         raise UserError(f"{path} has a header but no rows; give the complete file")
     return frame.select(list(wanted))
+
+
+def read_jsonl(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+    """These fields of a file with one JSON object per line, rows in file order; other fields are skipped.
+
+    Raises:
+        UserError: the file is empty or not such a file, or a field is missing in some row.
+    """
+    with plain(path) as file:
+        if not file.stat().st_size:
+            raise UserError(f"{path} is empty; expected one JSON object per line")
+        try:
+            frame = pl.scan_ndjson(file, schema=dict(schema)).collect(engine="streaming")
+        except pl.exceptions.PolarsError as error:
+            raise UserError(f"{path} is not one JSON object per line ({str(error).splitlines()[0][:120]}); repair or fetch it again") from None
+    for name in schema:
+        empty = frame[name].null_count()
+        if empty:
+            raise UserError(f"{path}: field {name!r} is missing or null in {empty} of {len(frame)} rows; each needs one")
+    return frame
 
 
 def _header(file: Path, path: Path) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 # Specific before generic: the order in which a book's genres are listed. A shelf votes for every genre whose pattern
-# it holds; one such as "sci-fi-fantasy" splits its vote, because readers put fantasy there as often as science fiction.
+# it holds; one such as "mystery-thriller" splits its vote.
 GENRES: tuple[tuple[str, str], ...] = (
     ("comics", r"comics?|graphic-novels?|mangas?|manhwa"),
     ("poetry", r"poetry|poems"),
@@ -35,8 +35,10 @@ GENRES: tuple[tuple[str, str], ...] = (
     ("non-fiction", r"non-?fiction"),
     ("fiction", r"fiction"),
 )
-# Shelves such as "classics" are common enough on their own; these two say little beside anything more telling.
+# These say little beside a genre that says more.
 GENERIC = ("non-fiction", "fiction")
+# Readers put "history" on many a novel; on a book that nobody calls non-fiction these are moods, not genres.
+FACTUAL = ("biography and memoir", "philosophy", "psychology", "politics and business", "science", "history")
 _RANK = {name: rank for rank, (name, _) in enumerate(GENRES)}
 _PATTERNS = [(name, re.compile(rf"(?:^|-)(?:{pattern})(?=-|$)")) for name, pattern in GENRES]
 
@@ -45,11 +47,14 @@ _PATTERNS = [(name, re.compile(rf"(?:^|-)(?:{pattern})(?=-|$)")) for name, patte
 def votes(shelf: str) -> dict[str, float]:
     """Genres that one shelf name speaks for, with weights that add up to 1; empty for any other shelf.
 
-    >>> votes("sci-fi-fantasy")
-    {'science fiction': 0.5, 'fantasy': 0.5}
+    >>> votes("mystery-thriller")
+    {'mystery': 0.5, 'thriller': 0.5}
     """
     found = [name for name, pattern in _PATTERNS if pattern.search(shelf)]
     telling = [name for name in found if name not in GENERIC]
+    if {"science fiction", "fantasy"} <= set(telling):
+        # "sci-fi-fantasy" stands on every Harry Potter: one shelf for both says nothing about either.
+        return {}
     found = telling or found[:1]
     return {name: 1 / len(found) for name in found}
 
@@ -58,15 +63,18 @@ def clean_genres(shelves: Iterable[tuple[str, float]], limit: int = 4) -> tuple[
     """Up to `limit` genres of one book from its shelves and their weights, specific before generic.
 
     A genre stays when it has at least a sixth of the votes of the strongest; the generic ones (fiction,
-    non-fiction) only fill up a book that has no other.
+    non-fiction) only serve a book that has no other.
     """
     total: dict[str, float] = {}
     for shelf, weight in shelves:
         for name, share in votes(shelf.strip().lower()).items():
             total[name] = total.get(name, 0.0) + weight * share
+    if total.get("non-fiction", 0.0) * 2 < total.get("fiction", 0.0):
+        for name in FACTUAL:
+            total.pop(name, None)
     telling = {name: score for name, score in total.items() if name not in GENERIC} or total
     if not telling:
         return ()
     floor = max(telling.values()) / 6
-    best = sorted((name for name in telling if telling[name] >= floor), key=lambda name: (-telling[name], _RANK[name]))
+    best = sorted((n for n in telling if telling[n] >= floor), key=lambda n: (-telling[n], _RANK[n]))
     return tuple(sorted(best[:limit], key=_RANK.__getitem__))

@@ -10,7 +10,7 @@ import polars as pl
 from star.catalog import Item
 from star.importers.files import find, need, read_csv
 from star.importers.genres import clean_genres
-from star.importers.raw import Raw
+from star.importers.raw import Raw, item_frame
 
 
 def read_goodbooks(path: Path) -> Raw:
@@ -22,7 +22,7 @@ def read_goodbooks(path: Path) -> Raw:
         UserError: a file or column is missing or damaged.
     """
     ratings, books = need(path, ("ratings.csv", "books.csv"), "goodbooks-10k")
-    events = read_csv(ratings, {"user_id": pl.Int64, "book_id": pl.Int64, "rating": pl.Float32})
+    events = read_csv(ratings, {"user_id": pl.Int32, "book_id": pl.Int32, "rating": pl.Float32})
     return Raw(
         format="goodbooks",
         title="goodbooks-10k",
@@ -58,26 +58,27 @@ def split_title(text: str) -> tuple[str, str | None, float | None]:
     return title, series or None, float(number[1]) if number and whole else None
 
 
-def _books(path: Path, shelves: dict[int, list[tuple[str, float]]]) -> dict[str, Item]:
-    """Source id → Item, from books.csv; `shelves` by book_id."""
+def _books(path: Path, shelves: dict[int, list[tuple[str, float]]]) -> pl.DataFrame:
+    """Items of books.csv; `shelves` by book_id."""
     columns = {
         "book_id": pl.Int64, "authors": pl.String, "original_publication_year": pl.Float64, "title": pl.String,
     }  # fmt: skip
     frame = read_csv(path, columns, optional=("original_publication_year",))
-    items = {}
+    items = []
     for row in frame.iter_rows(named=True):
         title, series, number = split_title(row["title"] or f"book {row['book_id']}")
         year = row.get("original_publication_year")
-        items[str(row["book_id"])] = Item(
+        authors = [" ".join(name.split()) for name in (row["authors"] or "").split(", ")]
+        items.append(Item(
             id=str(row["book_id"]),
             title=title,
-            creators=tuple(dict.fromkeys(" ".join(name.split()) for name in (row["authors"] or "").split(", ") if name.strip())),
+            creators=tuple(dict.fromkeys(filter(None, authors))),
             year=None if year is None else int(year),
             series=series,
             number=number,
             genres=clean_genres(shelves.get(row["book_id"], ())),
-        )
-    return items
+        ))  # fmt: skip
+    return item_frame(items)
 
 
 def _shelves(folder: Path) -> dict[int, list[tuple[str, float]]]:

@@ -1,12 +1,23 @@
-"""Raw: what every reader of a source hands over, before thresholds; and the checks that all sources share."""
+"""Raw: what the reader of any format hands over, before checks and thresholds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
 from star.catalog import Item
+
+ITEM_SCHEMA = {
+    "id": pl.String,
+    "title": pl.String,
+    "creators": pl.List(pl.String),
+    "year": pl.Int32,
+    "series": pl.String,
+    "number": pl.Float64,
+    "genres": pl.List(pl.String),
+}
 
 
 @dataclass
@@ -16,14 +27,14 @@ class Raw:
     Attributes:
         format: name of the importer.
         title: of the data set, for people.
-        source: what the rows are, without an address.
-        citation, licence: as the source asks.
-        items: source id → Item, for every item that the source describes; empty where it describes none.
-        events: one row per interaction, columns `user` and `item` (both Int64 or String), and where the source has
-            them `time` (Int64, seconds since 1970) and `rating` (Float32). Row order is reading order; `time` sorts
-            before it.
+        source, citation, licence: where the rows come from and on what terms, without addresses.
+        events: one row per interaction, columns `user` and `item` (integers or strings), and where the source has
+            them `time` (Int64, seconds since 1970) and `rating` (Float32). Readers' books are in row order, or by
+            `time` where there is one.
+        items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none.
         rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
         notices: lines that whoever shows or passes on the data must keep.
+        min_item_readers, min_reader_items: thresholds that stand when none are asked for.
     """
 
     format: str
@@ -31,9 +42,24 @@ class Raw:
     source: str
     citation: str
     licence: str
-    items: dict[str, Item]
     events: pl.DataFrame
+    items: pl.DataFrame | None
     rating_range: tuple[float, float] | None = None
     notices: list[str] = field(default_factory=list)
     min_item_readers: int = 5
     min_reader_items: int = 5
+
+
+def item_frame(items: Iterable[Item]) -> pl.DataFrame:
+    """Items as rows of ITEM_SCHEMA. They are kept as columns because a source may describe millions."""
+    rows = [asdict(item) for item in items]
+    columns = {name: [list(v) if isinstance(v := row[name], tuple) else v for row in rows] for name in ITEM_SCHEMA}
+    return pl.DataFrame(columns, schema=ITEM_SCHEMA)
+
+
+def items_of(frame: pl.DataFrame) -> list[Item]:
+    """Rows of ITEM_SCHEMA as items, in row order; the inverse of `item_frame`."""
+    return [
+        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
+        for row in frame.iter_rows(named=True)
+    ]
