@@ -12,18 +12,18 @@ from typing import Literal
 
 from star.catalog import Catalog
 
-Kind = Literal["co_read", "read_next", "similar", "series", "author", "genre", "shelf", "opinion"]
+Kind = Literal["co_read", "pull", "read_next", "similar", "series", "author", "genre", "opinion"]
 
 WITHHELD = 5  # counts of fewer real readers than this are never shown
-STRENGTHS = ("thin", "weak", "fair", "good", "strong", "striking")
+STRENGTHS = ("faint", "weak", "fair", "good", "strong", "striking")  # words for levels 1 to 6; level 0 is not said
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One edge of the graph. Nodes are `user`, `i:<item index>`, `r:<reader row>` or `g:<genre>`.
+    """One edge of the graph. Nodes are `user`, `i:<item index>`, `r:<reader row in the graph>` or `g:<genre>`.
 
     kind: `read` (reader–book), `co_read` (book–book, weight = readers of both), `read_next` (book–book, weight =
-    readers who read the second soon after the first), `similar` (user–reader, weight = books shared), `series`,
+    readers who read the second soon after the first), `similar` (user–reader, weight = similarity), `series`,
     `author`, `genre` (book–genre).
     """
 
@@ -37,15 +37,16 @@ class Edge:
 class Claim:
     """One checkable statement about `subject` (an item index, or None where it is about the reader).
 
-    numbers, by kind:
-      co_read:   both, of (readers of the anchor), lift (times what chance would give)
-      read_next: both, of
-      similar:   both, of (most similar readers asked)
-      series:    number (volume of the subject)
+    numbers, by kind (`window`: so many last books of the shelf were looked at):
+      co_read:   both, of (readers of the anchor), lift (times what chance would give); none of them where fewer than
+                 five readers support it
+      pull:      window; strength = mean co-reading with the window's books
+      read_next: window; strength = how often it is read soon after the window's books
+      similar:   both, of (most similar readers asked); `both` is left out under five
+      series:    number (volume of the subject); label `sequel` if it is the next volume, else `series`
       author:    books (by that author on the shelf)
-      genre:     books, of (books on the shelf); `label` names the genre
-      shelf:     books
-      opinion:   none
+      genre:     books, of (books looked at); label names the genre
+      opinion:   none; label holds the words
     """
 
     kind: Kind
@@ -67,28 +68,29 @@ class Evidence:
 
 def sentence(claim: Claim, catalog: Catalog) -> str:
     """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML."""
-
-    def title(index: int | None) -> str:
-        return "?" if index is None else catalog[index].title
-
     n = claim.numbers
-    tail = f" ({claim.strength})" if claim.strength else ""
+    subject = "?" if claim.subject is None else catalog[claim.subject].title
+    anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
     match claim.kind:
+        case "co_read" if "both" in n:
+            return f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, {n['lift']:g} times what chance would give"
         case "co_read":
-            return (f"{n['both']:.0f} of the {n['of']:,.0f} readers of {title(claim.anchor)} also read {title(claim.subject)}, "
-                    f"{n['lift']:g} times what chance would give{tail}")
+            return f"fewer than five readers of any one of these books also read {subject}: too little to tell"
+        case "pull":
+            return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}"
         case "read_next":
-            return f"{n['both']:.0f} of the {n['of']:,.0f} readers of {title(claim.anchor)} read {title(claim.subject)} soon after it{tail}"
+            return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}"
+        case "similar" if "both" in n:
+            return f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}"
         case "similar":
-            return f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {title(claim.subject)}{tail}"
+            return f"fewer than five of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}, too little to tell"
+        case "series" if claim.label == "sequel":
+            return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
         case "series":
-            return f"{title(claim.subject)} is volume {n['number']:g} of the series of {title(claim.anchor)}"
+            return f"{subject} is volume {n['number']:g} of a series on the shelf"
         case "author":
-            books = int(n["books"])
-            return f"{title(claim.subject)} is by the author of {title(claim.anchor)} ({books} on the shelf)"
+            return f"{n['books']:.0f} on the shelf by the author of {subject}"
         case "genre":
             return f"{n['books']:.0f} of the {n['of']:.0f} books looked at are {claim.label}"
-        case "shelf":
-            return f"the shelf holds {n['books']:.0f} books"
         case _:
             return claim.label or ""
