@@ -1,4 +1,4 @@
-"""The `star` command: a thin list of commands; each lives in a small module, imported light and run lazily."""
+"""The `star` command: a thin list of commands; each lives in a small module that imports lazily."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ app = typer.Typer(
 )
 app.command("import")(cli_data.import_)
 app.command("datasets")(cli_data.datasets)
-# Further commands go here, one line each. Their modules import torch, gradio and the like inside the function, so
-# that `star --help` stays quick.
+# Further commands go here, one line each (serve, recommend, evaluate). Modules import torch, gradio
+# and the like inside the function, so that `star --help` stays quick.
 
 
 def main() -> None:

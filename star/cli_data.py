@@ -5,29 +5,100 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from star.errors import UserError
 
 
 def import_(
     format: Annotated[str, typer.Argument(help="goodbooks, movielens, amazon or table")],
-    path: Annotated[Path, typer.Argument(help="Folder (table: file) with the source's files, plain or .gz")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder with the source's files, plain or .gz; table: one file")
+    ],
     name: Annotated[str, typer.Option(help="Name of the data set to make or replace")],
-    min_item_readers: Annotated[int | None, typer.Option(min=1, help="Drop items with fewer readers")] = None,
-    min_reader_items: Annotated[int | None, typer.Option(min=1, help="Then drop readers with fewer items")] = None,
+    min_item_readers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Drop items with fewer readers (goodbooks: 10, others: 5)"),
+    ] = None,
+    min_reader_items: Annotated[
+        int | None, typer.Option(min=1, help="Then drop readers with fewer items (5)")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="table only, once per column: FIELD=COLUMN such as user=member; FIELD is user, item, time, "
+            "rating, title, creators, year, series, number or genres"
+        ),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="table only: licence of the rows")] = None,
+    citation: Annotated[str | None, typer.Option(help="table only: whom to cite")] = None,
 ) -> None:
-    """Make a data set from files on disk."""
+    """Make a data set from files on disk.
+
+    goodbooks: ratings.csv, books.csv; book_genres.csv, or book_tags.csv with tags.csv, if there.
+
+    movielens: ratings.csv, movies.csv.
+
+    amazon: CATEGORY.csv or CATEGORY.jsonl, and meta_CATEGORY.jsonl.
+
+    table: one CSV or Parquet file.
+    """
     from star.importers import import_dataset
 
-    made = import_dataset(format, path, name, min_item_readers, min_reader_items)
-    counts = made.manifest["counts"]
-    print(
-        f"{name}: {counts['readers']} readers, {counts['items']} items, {counts['interactions']} interactions",
-        file=sys.stderr,
-    )
+    options: dict[str, Any] = {"licence": licence, "citation": citation}
+    options["columns"] = _mapping(column) if column else None
+    options = {key: value for key, value in options.items() if value is not None}
+    if options and format != "table":
+        raise UserError(
+            f"--column, --licence and --citation belong to table, not to {format}; leave them out"
+        )
+    made = import_dataset(format, path, name, min_item_readers, min_reader_items, **options)
+    print(f"{name}: {_counts(made.manifest)}", file=sys.stderr)
 
 
 def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
     """List the data sets at hand."""
-    print(json.dumps([]))
+    from star import dataset
+
+    rows = []
+    for name in dataset.names():
+        manifest = _manifest(name)
+        counts = {key: manifest["counts"][key] for key in ("readers", "items", "interactions")}
+        rows.append({"name": name, "title": manifest["title"], **counts, "licence": manifest["licence"]})
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        print(f"{row['name']}: {row['title']}; {_counts({'counts': row})}; {row['licence']}")
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    """`["user=member"]` to `{"user": "member"}`."""
+    for pair in pairs:
+        field, mark, column = pair.partition("=")
+        if not (field and mark and column):
+            raise UserError(f"--column {pair!r} is not FIELD=COLUMN; write it like user=member")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _manifest(name: str) -> dict[str, Any]:
+    """The manifest of a data set, without reading its rows."""
+    from star import dataset
+
+    if name == "demo":
+        demo = dataset.Dataset.load(name)
+        books, readers = len(demo.catalog), len(demo.interactions)
+        counts = {"readers": readers, "items": books, "interactions": len(demo.interactions.items)}
+        return {**demo.manifest, "counts": counts}
+    path = dataset.home() / name / "manifest.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not a manifest ({error}); import {name} again") from None
+
+
+def _counts(manifest: dict[str, Any]) -> str:
+    counts = manifest["counts"]
+    return f"{counts['readers']} readers, {counts['items']} items, {counts['interactions']} interactions"

@@ -36,8 +36,8 @@ def import_dataset(
 ) -> Dataset:
     """Read `path` as `format`, check and threshold it, save it under `name`, and return it.
 
-    Thresholds left None are the format's own. `options` go to the format's reader. A data set that already has this
-    name is replaced only once everything is read, checked and written.
+    Thresholds left None are the format's own. `options` go to the format's reader. A data set of this name is
+    replaced only once everything is read, checked and written.
 
     Raises:
         UserError: the name, the format, or anything in the source is not as expected.
@@ -47,7 +47,11 @@ def import_dataset(
         raise UserError(f"there is no format {format!r}; give one of {', '.join(FORMATS)}")
     say(f"reading {path} as {format}")
     made = build(FORMATS[format](Path(path), **options), name, min_item_readers, min_reader_items, say)
-    made.save(dataset.home() / name)
+    try:
+        made.save(dataset.home() / name)
+    except OSError as error:
+        reason = f"{dataset.home()} cannot be written ({error.strerror})"
+        raise UserError(f"{reason}; make room there or set STAR_DATA to another folder") from None
     return made
 
 
@@ -56,4 +60,6 @@ def check_name(name: str) -> None:
     if name == "demo":
         raise UserError("the name 'demo' is taken by the embedded data set; give another --name")
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
-        raise UserError(f"{name!r} cannot name a data set; use letters, digits, '-', '_' and '.', not first a '.'")
+        raise UserError(
+            f"{name!r} cannot name a data set; use letters, digits, '-', '_' and '.', not first a '.'"
+        )

@@ -52,16 +52,22 @@ def _files(folder: Path) -> tuple[Path, Path]:
     metas = sorted(p for p in folder.glob("meta_*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz")))
     if len(metas) != 1:
         have = ", ".join(p.name for p in metas) or "none"
-        raise UserError(f"{folder} should hold one meta_CATEGORY.jsonl (or .gz), but has {have}; give each category its own folder")
+        raise UserError(
+            f"{folder} should hold one meta_CATEGORY.jsonl (or .gz), but has {have}; "
+            "give each category a folder of its own"
+        )
     category = metas[0].name.removeprefix("meta_").split(".")[0]
     for ending in (".csv", ".csv.gz", ".jsonl", ".jsonl.gz"):
         if (folder / f"{category}{ending}").is_file():
             return folder / f"{category}{ending}", metas[0]
-    raise UserError(f"{folder} has {metas[0].name} but no {category}.csv or {category}.jsonl (nor .gz of it); put the reviews there")
+    raise UserError(
+        f"{folder} has {metas[0].name} but no {category}.csv or {category}.jsonl (nor .gz of it); "
+        "put the reviews there"
+    )
 
 
 def _items(path: Path, wanted: set[str]) -> pl.DataFrame:
-    """Described items among `wanted`; the file is streamed because it may hold gigabytes of text we do not need."""
+    """Described items among `wanted`; streamed, since the file may hold gigabytes of text we do not need."""
     frames, batch = [item_frame(())], []
     for row in _rows(path):
         if row.get("parent_asin") in wanted:
@@ -76,17 +82,26 @@ def _items(path: Path, wanted: set[str]) -> pl.DataFrame:
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     number = 0
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as handle:
+        with (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8") as handle
+        ):
             for number, line in enumerate(handle, 1):
                 if line.strip():
                     row = json.loads(line)
                     if not isinstance(row, dict) or "parent_asin" not in row or "title" not in row:
-                        raise UserError(f"{path}: line {number} has no parent_asin and title; give the category's meta file")
+                        raise UserError(
+                            f"{path}: line {number} has no parent_asin and title; "
+                            "give the meta file of the category"
+                        )
                     yield row
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8 text (after line {number}); convert it to UTF-8") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: line {number} is not JSON ({error.msg}); each line must be one JSON object") from None
+        raise UserError(
+            f"{path}: line {number} is not JSON ({error.msg}); each line must be one JSON object"
+        ) from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path} is not a complete gzip file ({error}); fetch or compress it again") from None
     if not number:
@@ -98,8 +113,10 @@ def _item(row: dict[str, Any]) -> Item:
     if isinstance(author, dict) and author.get("name"):
         creators = [author["name"]]
     else:
-        # The store of a book reads "A. Writer (Author), B. Drawer (Illustrator)"; of anything else it is a brand.
-        creators = re.findall(r"(?:^|,\s*)([^(]+?)\s*\(Author\)", store) or [re.sub(r"\s*\([^()]*\).*", "", store).strip()]
+        # The store of a book reads "A. Writer (Author), B. Drawer (Illustrator)"; else it is a brand.
+        creators = re.findall(r"(?:^|,\s*)([^(]+?)\s*\(Author\)", store) or [
+            re.sub(r"\s*\([^()]*\).*", "", store).strip()
+        ]
     # The first category repeats the department ("Books"), the rest run from wide to narrow.
     categories = [c for c in row.get("categories") or [] if isinstance(c, str)]
     genres = [c.lower() for c in (categories[1:] or categories)][::-1][:4]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from importlib.metadata import version
 from star.catalog import Catalog, Item
 from star.dataset import Dataset
 from star.errors import UserError
@@ -35,11 +35,12 @@ def build(
     """Check a source and make a data set of it.
 
     Items need `min_item_readers` readers (counted once, before readers are dropped), then readers need
-    `min_reader_items` of the items that are left. The catalogue holds the items that pass, by the source's id,
-    numerically where it is a number; readers are ordered likewise.
+    `min_reader_items` of the items that are left. Catalogue and readers are in the order of the source's ids,
+    numerical where they are numbers.
 
     Raises:
-        UserError: ratings out of range, more than 1 % of rows for unknown items, or nothing left after thresholds.
+        UserError: ratings out of range, more than 1 % of rows for unknown items, items described twice, or
+            nothing left after thresholds.
     """
     item_floor = raw.min_item_readers if min_item_readers is None else min_item_readers
     reader_floor = raw.min_reader_items if min_reader_items is None else min_reader_items
@@ -54,7 +55,7 @@ def build(
     unique = events.unique(["user", "item"], keep="first", maintain_order=True)
     duplicate = len(events) - len(unique)
     if duplicate:
-        say(f"warning: dropped {duplicate} of {read} rows that repeat a reader and item; the first of each stays")
+        say(f"warning: dropped {duplicate} of {read} rows that repeat a reader and item; the first stays")
     events = unique
 
     popular = events.group_by("item").len().filter(pl.col("len") >= item_floor)["item"].sort()
@@ -97,7 +98,7 @@ def build(
 
 
 def _numeric(ids: pl.Series) -> pl.Series:
-    """Ids as integers where all are, so that 9 sorts before 10; `007` is no integer, since it would lose its zeros."""
+    """Ids as integers where all are, so that 9 sorts before 10; not so `007`, which would lose its zeros."""
     if ids.dtype != pl.String:
         return ids
     numbers = ids.cast(pl.Int64, strict=False)
@@ -111,7 +112,9 @@ def _known(events: pl.DataFrame, raw: Raw, say: Say) -> tuple[pl.DataFrame, int]
         return events, 0
     repeated = len(raw.items) - raw.items["id"].n_unique()
     if repeated:
-        raise UserError(f"the item file lists {repeated} items more than once; each must occur once; remove the repeats")
+        raise UserError(
+            f"the item file lists {repeated} items more than once; each must occur once; remove the repeats"
+        )
     known = raw.items["id"].cast(events["item"].dtype, strict=False).drop_nulls()
     kept = events.filter(pl.col("item").is_in(known.implode()))
     lost, read = len(events) - len(kept), len(events)
@@ -129,7 +132,9 @@ def _catalog(ids: pl.Series, items: pl.DataFrame | None) -> Catalog:
     """Items in the order of `ids`; where the source describes none, the id is the title."""
     if items is None:
         return Catalog(tuple(Item(id=id, title=id) for id in ids))
-    return Catalog(tuple(items_of(ids.to_frame("id").join(items, on="id", how="left", maintain_order="left"))))
+    return Catalog(
+        tuple(items_of(ids.to_frame("id").join(items, on="id", how="left", maintain_order="left")))
+    )
 
 
 def _check_ratings(raw: Raw) -> None:
@@ -140,12 +145,12 @@ def _check_ratings(raw: Raw) -> None:
     if len(bad):
         raise UserError(
             f"{len(bad)} of {len(raw.events)} ratings are outside {low:g} to {high:g} "
-            f"(they run from {bad.min():g} to {bad.max():g}); correct or remove these rows"
+            f"(such as {bad[0]:g}); correct or remove these rows"
         )
 
 
 def _interactions(events: pl.DataFrame, items: pl.Series) -> Interactions:
-    """Events grouped by user, in reading order, to CSR; `items` is sorted, a catalogue row is a position in it."""
+    """CSR of events sorted by user, in reading order; catalogue rows are positions in the sorted `items`."""
     rows = items.search_sorted(events["item"])
     runs = events["user"].rle().struct.unnest()
     return Interactions(

@@ -1,7 +1,8 @@
-"""Finding and reading source tables, plain or gzip-compressed, with one-line errors for everything that can be wrong."""
+"""Finding and reading source tables, plain or gzip-compressed; what is wrong in them is one line."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from star.errors import UserError
+
+Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
 def find(folder: Path, name: str) -> Path | None:
@@ -29,20 +32,23 @@ def need(folder: Path, names: tuple[str, ...], what: str) -> list[Path]:
     Raises:
         UserError: no such folder, it is a file, or one of the files is missing.
     """
-    if not folder.exists():
-        raise UserError(f"{folder} does not exist; give the folder that holds {' and '.join(names) or 'the files'} of {what}")
     if not folder.is_dir():
-        raise UserError(f"{folder} is a file; give the folder that holds {' and '.join(names) or 'the files'} of {what}")
+        state = "is a file" if folder.exists() else "does not exist"
+        files = " and ".join(names) or "the files"
+        raise UserError(f"{folder} {state}; give the folder that holds {files} of {what}")
     found = [find(folder, name) for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
     if missing:
-        raise UserError(f"{folder} has no {' or '.join(missing)} (nor .gz of it); {what} needs {' and '.join(names)} there")
+        files = " and ".join(names)
+        raise UserError(
+            f"{folder} has no {' or '.join(missing)} (nor .gz of it); {what} needs {files}; give its folder"
+        )
     return [path for path in found if path is not None]
 
 
 @contextmanager
 def plain(path: Path) -> Iterator[Path]:
-    """Path of the uncompressed file; a `.gz` is unpacked to a temporary file, so that a truncated one is noticed.
+    """Path of the uncompressed file; a `.gz` is unpacked to a temporary one, which a truncated archive fails.
 
     Raises:
         UserError: the archive is damaged.
@@ -55,18 +61,20 @@ def plain(path: Path) -> Iterator[Path]:
             with gzip.open(path) as packed:
                 shutil.copyfileobj(packed, unpacked, 1 << 20)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"{path} is not a complete gzip file ({error}); fetch or compress it again") from None
+            raise UserError(
+                f"{path} is not a complete gzip file ({error}); fetch or compress it again"
+            ) from None
         unpacked.flush()
         yield Path(unpacked.name)
 
 
-def read_csv(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]], optional: tuple[str, ...] = ()) -> pl.DataFrame:
+def read_csv(path: Path, schema: Schema, optional: tuple[str, ...] = ()) -> pl.DataFrame:
     """These columns of a comma-separated file with a header, rows in file order.
 
-    Empty cells become null only in text columns and those in `optional`.
+    Columns in `optional` may be missing or have empty cells, text may always be empty; such cells are null.
 
     Raises:
-        UserError: a column is missing, or the file is empty, not UTF-8, not comma-separated, or holds a bad value.
+        UserError: a column is missing; the file is empty, not UTF-8, not comma-separated, or has a bad value.
     """
     with plain(path) as file:
         header = _header(file, path)
@@ -87,7 +95,7 @@ def read_csv(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]], 
     return frame.select(list(wanted))
 
 
-def read_jsonl(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
+def read_jsonl(path: Path, schema: Schema) -> pl.DataFrame:
     """These fields of a file with one JSON object per line, rows in file order; other fields are skipped.
 
     Raises:
@@ -99,11 +107,15 @@ def read_jsonl(path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]]
         try:
             frame = pl.scan_ndjson(file, schema=dict(schema)).collect(engine="streaming")
         except pl.exceptions.PolarsError as error:
-            raise UserError(f"{path} is not one JSON object per line ({str(error).splitlines()[0][:120]}); repair or fetch it again") from None
+            raise UserError(
+                f"{path} is not one JSON object per line ({brief(error)}); repair or fetch it again"
+            ) from None
     for name in schema:
         empty = frame[name].null_count()
         if empty:
-            raise UserError(f"{path}: field {name!r} is missing or null in {empty} of {len(frame)} rows; each needs one")
+            raise UserError(
+                f"{path}: field {name!r} is missing or null in {empty} of {len(frame)} rows; each needs one"
+            )
     return frame
 
 
@@ -116,29 +128,34 @@ def _header(file: Path, path: Path) -> list[str]:
         text = line.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason} in line 1); convert it to UTF-8") from None
-    return [name.strip().strip('"') for name in text.split(",")]
+    return next(csv.reader([text]))
+
+
+def brief(error: Exception) -> str:
+    """First line of another library's message, short enough to stand in ours."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _missing(path: Path, header: list[str], missing: list[str]) -> str:
-    wanted = ", ".join(missing)
+    wanted, have = ", ".join(missing), ", ".join(header)[:200]
     for mark, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), ("::", "double colons")):
         if len(header) == 1 and mark in header[0]:
-            return f"{path} seems to be separated by {word}; expected commas and the columns {wanted}; convert it to commas"
-    return f"{path} has no column {wanted}; it has {', '.join(header)[:200]}; rename the column or give the right file"
+            return f"{path} is separated by {word}; expected commas, and a column {wanted}; convert it"
+    return f"{path} has no column {wanted}; it has {have}; rename the column or give the right file"
 
 
-def _diagnosis(file: Path, path: Path, schema: Mapping[str, pl.DataType | type[pl.DataType]], error: Exception) -> str:
+def _diagnosis(file: Path, path: Path, schema: Schema, error: Exception) -> str:
     """Read once more as text, to say which value is bad, and where."""
     try:
         text = pl.read_csv(file, columns=list(schema), infer_schema=False)
     except pl.exceptions.PolarsError as second:
-        reason = str(second).splitlines()[0]
-        if "utf" in reason.lower():
-            return f"{path} is not UTF-8 text; convert it to UTF-8"
-        return f"{path} cannot be read as comma-separated text ({reason[:160]}); repair or fetch it again"
-    for name, dtype in schema.items():
-        bad = text.with_row_index("row", 2).filter(pl.col(name).is_not_null() & pl.col(name).cast(dtype, strict=False).is_null())
-        if len(bad):
-            row, value = bad["row"][0], bad[name][0]
-            return f"{path}: column {name!r} holds {value[:60]!r} in row {row} ({len(bad)} such rows); expected a number; correct these rows"
-    return f"{path} cannot be read as comma-separated text ({str(error).splitlines()[0][:160]}); repair or fetch it again"
+        error, text = second, pl.DataFrame()
+    for name in text.columns:
+        bad = pl.col(name).is_not_null() & pl.col(name).cast(schema[name], strict=False).is_null()
+        rows = text.with_row_index("row", 2).filter(bad)
+        if len(rows):
+            value = f"{rows[name][0][:60]!r} in row {rows['row'][0]} ({len(rows)} such rows)"
+            return f"{path}: column {name!r} holds {value}; expected a number; correct these rows"
+    if "utf" in str(error).lower():
+        return f"{path} is not UTF-8 text; convert it to UTF-8"
+    return f"{path} cannot be read as comma-separated text ({brief(error)}); repair it or fetch it again"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-# Specific before generic: the order in which a book's genres are listed. A shelf votes for every genre whose pattern
-# it holds; one such as "mystery-thriller" splits its vote.
+# Specific before generic: the order in which a book's genres are listed. A shelf votes for every genre whose
+# pattern it holds; one such as "mystery-thriller" splits its vote.
 GENRES: tuple[tuple[str, str], ...] = (
     ("comics", r"comics?|graphic-novels?|mangas?|manhwa"),
     ("poetry", r"poetry|poems"),
@@ -20,7 +20,10 @@ GENRES: tuple[tuple[str, str], ...] = (
     ("history", r"history"),
     ("mythology and tales", r"mythology|fairy-tales|folklore"),
     ("paranormal", r"paranormal|urban|vampires?|supernatural|witch(es)?|ghosts?"),
-    ("historical fiction", r"histor(ical|ic)-?(fiction|novels?|fic|mystery|romance|fantasy)|fiction-historical"),
+    (
+        "historical fiction",
+        r"histor(ical|ic)-?(fiction|novels?|fic|mystery|romance|fantasy)|fiction-historical",
+    ),
     ("science fiction", r"science-?fiction|sci-?fi|scifi|sf|cyberpunk|aliens?|space"),
     ("fantasy", r"fantasy|wizards?|dragons?"),
     ("horror", r"horror|gothic|creepy"),

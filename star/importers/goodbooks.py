@@ -1,4 +1,4 @@
-"""goodbooks-10k (Zygmunt Zając): ratings.csv, books.csv, and book_genres.csv or book_tags.csv with tags.csv."""
+"""goodbooks-10k (Zygmunt Zając): ratings.csv, books.csv; book_genres.csv, or book_tags.csv with tags.csv."""
 
 from __future__ import annotations
 
@@ -60,9 +60,8 @@ def split_title(text: str) -> tuple[str, str | None, float | None]:
 
 def _books(path: Path, shelves: dict[int, list[tuple[str, float]]]) -> pl.DataFrame:
     """Items of books.csv; `shelves` by book_id."""
-    columns = {
-        "book_id": pl.Int64, "authors": pl.String, "original_publication_year": pl.Float64, "title": pl.String,
-    }  # fmt: skip
+    columns = {"book_id": pl.Int64, "authors": pl.String, "title": pl.String}
+    columns["original_publication_year"] = pl.Float64
     frame = read_csv(path, columns, optional=("original_publication_year",))
     items = []
     for row in frame.iter_rows(named=True):
@@ -82,17 +81,25 @@ def _books(path: Path, shelves: dict[int, list[tuple[str, float]]]) -> pl.DataFr
 
 
 def _shelves(folder: Path) -> dict[int, list[tuple[str, float]]]:
-    """Shelves of each book with weights: from book_genres.csv (every name counts 1), else book_tags.csv with counts."""
+    """Shelves of each book with weights: from book_genres.csv (each counts 1), else from book_tags.csv."""
     genres, tagged, tags = (find(folder, name) for name in ("book_genres.csv", "book_tags.csv", "tags.csv"))
     if genres:
         frame = read_csv(genres, {"book_id": pl.Int64, "genres": pl.String})
-        return {book: [(shelf, 1.0) for shelf in (names or "").split(",")] for book, names in frame.iter_rows()}
+        return {
+            book: [(shelf, 1.0) for shelf in (names or "").split(",")] for book, names in frame.iter_rows()
+        }
     if not (tagged and tags):
         return {}
-    books = read_csv(need(folder, ("books.csv",), "goodbooks-10k")[0], {"book_id": pl.Int64, "goodreads_book_id": pl.Int64})
+    books = read_csv(
+        need(folder, ("books.csv",), "goodbooks-10k")[0], {"book_id": pl.Int64, "goodreads_book_id": pl.Int64}
+    )
     names = read_csv(tags, {"tag_id": pl.Int64, "tag_name": pl.String})
     counts = read_csv(tagged, {"goodreads_book_id": pl.Int64, "tag_id": pl.Int64, "count": pl.Int64})
-    joined = counts.join(names, on="tag_id").join(books, on="goodreads_book_id").select("book_id", "tag_name", "count")
+    joined = (
+        counts.join(names, on="tag_id")
+        .join(books, on="goodreads_book_id")
+        .select("book_id", "tag_name", "count")
+    )
     shelves: dict[int, list[tuple[str, float]]] = {}
     for book, name, count in joined.iter_rows():
         shelves.setdefault(book, []).append((name or "", float(max(count, 0))))

@@ -28,12 +28,12 @@ def read_movielens(path: Path) -> Raw:
         format="movielens",
         title=f"MovieLens ({path.resolve().name})",
         source="MovieLens: ratings of films, collected by GroupLens, University of Minnesota",
-        citation="F. Maxwell Harper and Joseph A. Konstan (2015). The MovieLens Datasets: History and Context. "
-        "ACM Transactions on Interactive Intelligent Systems 5(4), article 19.",
-        licence="GroupLens terms of use: non-commercial; redistribution under the same terms, see its README.txt",
+        citation="F. Maxwell Harper and Joseph A. Konstan (2015). The MovieLens Datasets: History and "
+        "Context. ACM Transactions on Interactive Intelligent Systems 5(4), article 19.",
+        licence="GroupLens terms: non-commercial; redistribution under the same terms; see its README.txt",
         notices=[
             "MovieLens, GroupLens, University of Minnesota; cite Harper & Konstan (2015)",
-            "May be redistributed under the same terms only, including transformations; no commercial use without "
+            "May be redistributed, transformed too, under the same terms only; no commercial use without "
             "permission; no endorsement by the University of Minnesota or GroupLens may be stated or implied",
         ],
         events=events,
@@ -68,6 +68,8 @@ def _movies(path: Path) -> pl.DataFrame:
     items = []
     for id, text, genres in frame.iter_rows():
         title, year = split_title(text or f"film {id}")
-        named = tuple(g.strip().lower() for g in (genres or "").split("|") if g.strip() and not g.startswith("("))
+        named = tuple(
+            g.strip().lower() for g in (genres or "").split("|") if g.strip() and not g.startswith("(")
+        )
         items.append(Item(id=str(id), title=title, year=year, genres=named))
     return item_frame(items)

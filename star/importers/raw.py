@@ -9,7 +9,7 @@ import polars as pl
 
 from star.catalog import Item
 
-ITEM_SCHEMA = {
+ITEM_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.String,
     "title": pl.String,
     "creators": pl.List(pl.String),
@@ -28,9 +28,9 @@ class Raw:
         format: name of the importer.
         title: of the data set, for people.
         source, citation, licence: where the rows come from and on what terms, without addresses.
-        events: one row per interaction, columns `user` and `item` (integers or strings), and where the source has
-            them `time` (Int64, seconds since 1970) and `rating` (Float32). Readers' books are in row order, or by
-            `time` where there is one.
+        events: one row per interaction, columns `user` and `item` (integers or strings), and where the source
+            has them `time` (Int64, seconds since 1970) and `rating` (Float32). A reader's books are in row
+            order, or by `time` where there is one.
         items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none.
         rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
         notices: lines that whoever shows or passes on the data must keep.
@@ -53,8 +53,10 @@ class Raw:
 def item_frame(items: Iterable[Item]) -> pl.DataFrame:
     """Items as rows of ITEM_SCHEMA. They are kept as columns because a source may describe millions."""
     rows = [asdict(item) for item in items]
-    columns = {name: [list(v) if isinstance(v := row[name], tuple) else v for row in rows] for name in ITEM_SCHEMA}
-    return pl.DataFrame(columns, schema=ITEM_SCHEMA)
+    columns = {
+        name: [list(v) if isinstance(v := row[name], tuple) else v for row in rows] for name in ITEM_SCHEMA
+    }
+    return pl.DataFrame(columns, schema=pl.Schema(ITEM_SCHEMA))
 
 
 def items_of(frame: pl.DataFrame) -> list[Item]:
