@@ -54,7 +54,7 @@ BAD: list[tuple[str, str, Files, str]] = [
     ("rating 7", "goodbooks", ratings(RATINGS + "1,2,7\n1,1,0\n"), "2 of 7 ratings are outside 1 to 5"),
     ("rating nan", "movielens", MOVIELENS | {"ratings.csv": STARS + "3,1,NaN,1\n"}, "outside 0.5 to 5"),
     ("unknown items", "goodbooks", ratings(RATINGS + "9,77,5\n"), "1 of 6 ratings (16.7%)"),
-    ("repeated book", "goodbooks", GOODBOOKS | {"books.csv": BOOKS + "1,1,A,1,B\n"}, "1 items more than once"),
+    ("repeated book", "goodbooks", GOODBOOKS | {"books.csv": BOOKS + "1,1,A,1,B\n"}, "more than once"),
     ("empty file", "goodbooks", ratings(""), "ratings.csv is empty"),
     ("header only", "goodbooks", ratings(RATINGS[:23]), "no rows"),
     ("half gzip", "goodbooks", {"ratings.csv.gz": PACKED[:-9], "books.csv": BOOKS}, "complete gzip"),
@@ -67,7 +67,7 @@ BAD: list[tuple[str, str, Files, str]] = [
     ("half meta", "amazon", {"Books.csv": REVIEWS, "meta_Books.jsonl.gz": PACKED[:-9]}, "complete gzip"),
     ("other meta", "amazon", AMAZON | {"meta_Books.jsonl": '{"asin": 1}\n'}, "no parent_asin and title"),
     ("broken reviews", "amazon", {"Books.jsonl": "{", "meta_Books.jsonl": META}, "one JSON object per line"),
-    ("no user", "amazon", {"Books.jsonl": '{"parent_asin": "B1"}\n', "meta_Books.jsonl": META}, "'user_id' is miss"),
+    ("no user", "amazon", {"Books.jsonl": '{"rating": 1}\n', "meta_Books.jsonl": META}, "'user_id' is missing"),
 ]  # fmt: skip
 
 

@@ -46,7 +46,15 @@ def import_dataset(
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}; give one of {', '.join(FORMATS)}")
     say(f"reading {path} as {format}")
-    made = build(FORMATS[format](Path(path), **options), name, min_item_readers, min_reader_items, say)
+    try:
+        raw = FORMATS[format](Path(path), **options)
+    except OSError as error:
+        what = error.filename or path
+        raise UserError(f"{what} cannot be read ({error.strerror or error}); check its permissions") from None
+    try:
+        made = build(raw, name, min_item_readers, min_reader_items, say)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     try:
         made.save(dataset.home() / name)
     except OSError as error:
