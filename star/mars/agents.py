@@ -1,0 +1,180 @@
+"""The agents of MARS, with rule-based voices: planner, four analysts, reflector, ranker (arXiv 2602.09829, section 3.2).
+
+An agent reads the log and the evidence of the tools, and nothing else; what it says follows from what was found.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from star.evidence import STRENGTHS, Claim
+from star.mars.judgement import Judgement
+from star.tools import WINDOWS, Response, Tools
+from star.trace import RANKED, item_word, line
+
+LEVEL = {word: place + 1 for place, word in enumerate(STRENGTHS)}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one agent said (words of the trace grammar) or the call it made, with the answer."""
+
+    agent: str
+    type: str
+    words: tuple[str, ...] = ()
+    response: Response | None = None
+
+
+@dataclass
+class Desk:
+    """What the agents of one run share: the tools, how they judge, the log."""
+
+    tools: Tools
+    judgement: Judgement
+    rng: np.random.Generator
+    log: list[Message] = field(default_factory=list)
+
+    def say(self, agent: str, type: str, *parts: Sequence[str]) -> None:
+        self.log.append(Message(agent, type, tuple(word for part in parts for word in part)))
+
+    def call(self, agent: str, name: str, *arguments: int) -> Response:
+        response = self.tools.call(name, arguments)
+        self.log.append(Message(agent, "tool_call", (), response))
+        return response
+
+    def found(self, name: str) -> list[Response]:
+        """Answers of a tool so far, oldest first."""
+        return [m.response for m in self.log if m.response is not None and m.response.name == name]
+
+
+def plan(desk: Desk) -> None:
+    """Planner: how far to look back, how many readers to ask, what to trust first."""
+    j = desk.judgement
+    back = ("look back {} books", "take the last {} books")[desk.rng.integers(2)].format(j.window)
+    ask = ("ask {} readers", "compare with {} readers")[desk.rng.integers(2)].format(j.asked)
+    shelf = ["know the shelf first"] if "profile" in j.looks else []
+    parts = [*shelf, back, ask, f"trust {j.trust} first"]
+    desk.say("planner", "plan", *[[*part.split(), ";"] for part in parts])
+
+
+def user_profile(desk: Desk) -> None:
+    """Analyst: what the whole shelf is made of."""
+    if "profile" in desk.judgement.looks:
+        desk.call("user profile", "profile")
+
+
+def historical_interest(desk: Desk) -> None:
+    """Analyst: what readers of a similar whole shelf read."""
+    desk.call("historical interest", "user_cf", desk.judgement.asked)
+
+
+def recent_interest(desk: Desk) -> None:
+    """Analyst: what the last books lead to."""
+    if "recent" in desk.judgement.looks:
+        desk.call("recent interest", "recent", desk.judgement.window)
+    desk.call("recent interest", "item_cf", desk.judgement.window)
+
+
+def interest_divergence(desk: Desk) -> list[str]:
+    """Analyst: has the taste moved? Compares the leading genre of the shelf and of its last books."""
+    whole, lately = (_leading(desk.found(name)) for name in ("profile", "recent"))
+    if whole is None or lately is None:
+        return []
+    if whole.label == lately.label:
+        return ["interest", "is", "steady", ";"]
+    return ["interest", "has", "moved", ";"]
+
+
+def _leading(responses: list[Response]) -> Claim | None:
+    return responses[-1].lines[0][0].claim if responses and responses[-1].lines else None
+
+
+def claims_by_item(responses: Sequence[Response]) -> dict[int, list[Claim]]:
+    """The last line said about each item."""
+    return {evidence[0].claim.subject: [e.claim for e in evidence] for r in responses for evidence in r.lines if evidence[0].claim.subject is not None}
+
+
+def points(claims: Sequence[Claim], j: Judgement) -> float:
+    """What a line is worth to the ranker: a weighted sum of its strengths; the lift only breaks ties."""
+    w, total = j.weights, 0.0
+    for claim in claims:
+        match claim.kind:
+            case "pull":
+                total += w.pull * LEVEL[str(claim.strength)]
+            case "read_next":
+                total += w.read_next * LEVEL[str(claim.strength)]
+            case "similar":
+                total += w.similar * LEVEL[str(claim.strength)]
+            case "series":
+                total += w.sequel if claim.label == "sequel" else w.series
+            case "author":
+                total += w.author * min(claim.numbers["books"], 3)
+            case "co_read" if claim.numbers:
+                total += 0.1 * np.log(claim.numbers["lift"])
+    return float(total)
+
+
+def weigh(desk: Desk) -> dict[int, float]:
+    """Points of every candidate from all evidence so far; a second look counts as much as the first."""
+    total: dict[int, float] = defaultdict(float)
+    j = desk.judgement
+    for claims in claims_by_item(desk.found("user_cf")).values():
+        total[claims[0].subject or 0] += points(claims, j)
+    looks: dict[int, list[float]] = defaultdict(list)
+    for response in desk.found("item_cf"):
+        said = claims_by_item([response])
+        for item in response.arguments[1:] or desk.tools.candidates.tolist():
+            looks[item].append(points(said.get(item, ()), j))
+    for item, seen in looks.items():
+        total[item] += float(np.mean(seen))
+    return total
+
+
+def order(desk: Desk) -> list[int]:
+    """Candidates, best first; ties at random."""
+    total = weigh(desk)
+    noise = desk.rng.random(len(desk.tools.candidates))
+    return [c for c, _ in sorted(zip(desk.tools.candidates.tolist(), noise, strict=True), key=lambda pair: (-total[pair[0]], pair[1]))]
+
+
+def reflect(desk: Desk) -> None:
+    """Reflector: do the analysts agree? If it is close, send the recent-interest analyst back; then sum up."""
+    ranked, total = order(desk), weigh(desk)
+    similar = {c: LEVEL[str(claims[0].strength)] for c, claims in claims_by_item(desk.found("user_cf")).items()}
+    favourite = max(similar, key=lambda c: (similar[c], total[c])) if similar else None
+    words: list[str] = []
+    if favourite is None:
+        words += ["evidence", "is", "thin", ";"]
+    elif favourite == ranked[0]:
+        words += ["both", "point", "to", item_word(favourite), ";"]
+    else:
+        words += ["signals", "differ", "on", item_word(ranked[0]), item_word(favourite), ";"]
+    if total[ranked[0]] - total[ranked[1]] < desk.judgement.close and len(desk.tools.history) > min(WINDOWS):
+        contenders = ranked[:3]
+        desk.say("reflector", "reflection", words, ["look", "again", "at", *map(item_word, contenders), ";"])
+        other = [w for w in WINDOWS if w != desk.judgement.window and min(w, len(desk.tools.history)) != min(desk.judgement.window, len(desk.tools.history))]
+        desk.call("recent interest", "item_cf", int(desk.rng.choice(other)), *contenders)
+        ranked = order(desk)
+        words = ["second", "look", "favours", item_word(ranked[0]), ";"]
+    desk.say("reflector", "reflection", interest_divergence(desk), *_quotes(desk, ranked), words)
+
+
+def _quotes(desk: Desk, ranked: Sequence[int]) -> list[list[str]]:
+    """The evidence the ranking will rest on, in the tools' own numbers: shelf, three contenders."""
+    leading = _leading(desk.found("recent")) or _leading(desk.found("profile"))
+    related, similar = claims_by_item(desk.found("item_cf")), claims_by_item(desk.found("user_cf"))
+    quotes = [line([leading])] if leading else []
+    for item in ranked[:3]:
+        quotes += [line(said[item]) for said in (related, similar) if item in said]
+    return quotes
+
+
+def rank(desk: Desk) -> list[int]:
+    """Ranker: the final order, of which the first five are recommended."""
+    ranked = order(desk)
+    desk.say("ranker", "recommend", [item_word(c) for c in ranked[:RANKED]])
+    return ranked

@@ -1,0 +1,57 @@
+"""Judgement of one run of the teacher: windows, readers asked, tools, weights. The seed varies it, not only the wording."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from star.tools import ASKED, WINDOWS
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one step of strength of each signal is worth to the ranker (points per level; `author` per book, up to 3)."""
+
+    pull: float
+    read_next: float
+    similar: float
+    sequel: float
+    series: float
+    author: float
+
+
+# Tuned by `python -m training.tune_mars` on goodbooks validation readers, then frozen.
+TUNED = Weights(pull=1.0, read_next=0.4, similar=0.35, sequel=1.2, series=0.2, author=0.35)
+JITTER = 0.2  # standard deviation of the logarithm of each weight over seeds
+
+TRUSTS = {"co_reading": "pull", "similar readers": "similar", "what is read next": "read_next"}  # and the weight it raises
+BOOST = 1.25  # what the plan trusts first weighs a quarter more
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How this run goes about it. `looks`: of `profile` and `recent`, those that are called."""
+
+    window: int
+    asked: int
+    trust: str
+    looks: tuple[str, ...]
+    weights: Weights
+    close: float
+    """The reflector sends back when the first two are nearer than this."""
+
+
+def draw(rng: np.random.Generator, weights: Weights = TUNED) -> Judgement:
+    """One judgement at random."""
+    trust = list(TRUSTS)[rng.choice(3, p=[0.6, 0.2, 0.2])]
+    noise = np.exp(rng.normal(0.0, JITTER, 6))
+    values = {name: value * noise[place] * (BOOST if name == TRUSTS[trust] else 1) for place, (name, value) in enumerate(asdict(weights).items())}
+    return Judgement(
+        window=int(rng.choice(WINDOWS, p=[0.2, 0.6, 0.2])),
+        asked=int(rng.choice(ASKED, p=[0.3, 0.7])),
+        trust=trust,
+        looks=tuple(tool for tool in ("profile", "recent") if rng.random() < 0.8),
+        weights=Weights(**{name: float(value) for name, value in values.items()}),
+        close=float(rng.uniform(0.0, 1.0)),
+    )

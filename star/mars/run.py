@@ -1,0 +1,70 @@
+"""One run of MARS: the agents in turn, their log, and its serialisation into one trace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from star.catalog import Catalog
+from star.graph import Graph
+from star.mars import agents
+from star.mars.judgement import TUNED, Weights, draw
+from star.tasks import Task
+from star.tools import Attributes, Tools
+from star.trace import call_words, response_words
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of it: the log, all candidates in the ranker's order, agent turns taken, seconds."""
+
+    log: tuple[agents.Message, ...]
+    order: tuple[int, ...]
+    turns: int
+    seconds: float
+
+    def words(self) -> list[str]:
+        """The run as one linear trace (arXiv 2602.09829, section 3.3)."""
+        words: list[str] = []
+        for message in self.log:
+            if message.response is not None:
+                words += call_words(message.response.name, message.response.arguments) + response_words(message.response)
+            else:
+                words += [f"<{message.type}>", *message.words, f"</{message.type}>"]
+        return words
+
+
+def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED) -> Run:
+    """Let the agents answer one query.
+
+    Args:
+        tools: bound to the reader's shelf and the candidates.
+        seed: of judgement and wording; same tools and seed, same run.
+    """
+    start = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    desk = agents.Desk(tools, draw(rng, weights), rng)
+    agents.plan(desk)
+    agents.user_profile(desk)
+    agents.historical_interest(desk)
+    agents.recent_interest(desk)
+    agents.reflect(desk)
+    ranked = agents.rank(desk)
+    return Run(tuple(desk.log), tuple(ranked), len({m.agent for m in desk.log}), time.perf_counter() - start)
+
+
+class MarsRanker:
+    """The teacher as a method of the table: one run per task, its seed fixed by the task."""
+
+    name = "mars"
+
+    def __init__(self, graph: Graph, catalog: Catalog, weights: Weights = TUNED):
+        self.graph, self.catalog, self.weights = graph, catalog, weights
+        self.attributes = Attributes.of(catalog)
+
+    def run(self, task: Task) -> Run:
+        tools = Tools(self.graph, self.catalog, self.attributes, task.history, task.candidates, task.reader)
+        return run(tools, [task.reader, task.target, task.draw], self.weights)
