@@ -1,0 +1,1 @@
+"""The page. Only here is gradio imported; views are pure functions from data to escaped HTML."""

@@ -1,0 +1,243 @@
+/* The graph: nodes and edges come from pyvis, vis-network draws them, the selection is the scope's. */
+"use strict";
+
+(() => {
+  const LAYERS = { user: 0, history: 0, genre: 1, reader: 1, candidate: 2, recommended: 2 };
+  const LOUD = ["user", "history", "recommended", "candidate", "genre"];
+
+  /* Order within a layer: each node near the mean place of its neighbours in the other layers, a few rounds. */
+  function ordered(layers, edges) {
+    const place = new Map();
+    const put = () => layers.forEach((layer) => layer.forEach((n, i) => place.set(n.id, (i + 0.5) / layer.length)));
+    const near = new Map();
+    for (const { from, to } of edges) {
+      near.set(from, [...(near.get(from) || []), to]);
+      near.set(to, [...(near.get(to) || []), from]);
+    }
+    const mean = (node) => {
+      const others = (near.get(node.id) || []).filter((id) => place.has(id));
+      return others.length ? others.reduce((sum, id) => sum + place.get(id), 0) / others.length : place.get(node.id);
+    };
+    put();
+    for (let round = 0; round < 4; round += 1) {
+      [layers[1], layers[0]].forEach((layer) => {
+        layer.sort((a, b) => (a.group === "user" ? -1 : b.group === "user" ? 1 : mean(a) - mean(b)));
+        put();
+      });
+    }
+  }
+
+  /* Three columns, from the shelf over readers and genres to the recommended books, at the canvas's own scale. */
+  function arranged(nodes, edges, width) {
+    const layers = [[], [], []];
+    nodes.forEach((node) => layers[LAYERS[node.group] ?? 1].push(node));
+    layers[2].sort((a, b) => (a.group === b.group ? 0 : a.group === "recommended" ? -1 : 1));
+    ordered(layers, edges);
+    const wide = width > 560;
+    const row = wide ? 54 : 60;
+    const tall = Math.max(...layers.map((layer, i) => layer.length * (i === 1 ? 30 : row)), 330);
+    const height = Math.min(tall + 40, 900);
+    const columns = layers[1].length ? [0.15, 0.5, 0.83] : [0.2, 0.5, 0.8];
+    layers.forEach((layer, i) => layer.forEach((node, n) => {
+      const stagger = i === 1 && layer.length > 8 ? ((n % 3) - 1) * width * 0.05 : 0;
+      node.x = width * columns[i] - width / 2 + stagger;
+      node.y = ((n + 0.5) / layer.length) * (height - 30) - (height - 30) / 2;
+    }));
+    return height;
+  }
+
+  /* Parallel edges bend apart. */
+  function bent(edges) {
+    const seen = new Map();
+    return edges.map((edge) => {
+      const pair = [edge.from, edge.to].sort().join("\u0000");
+      const n = seen.get(pair) || 0;
+      seen.set(pair, n + 1);
+      const smooth = { enabled: true, type: n % 2 ? "curvedCCW" : "curvedCW", roundness: 0.08 + 0.12 * Math.ceil(n / 2) };
+      return { ...edge, smooth };
+    });
+  }
+
+  const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
+
+  STAR.graph = (element, clicked) => {
+    const find = (selector) => element.querySelector(selector);
+    const canvas = find(".star-canvas");
+    const scope = STAR.scope(element);
+    const hidden = new Set();
+    let value = { nodes: [], edges: [] };
+    let net = null, nodes = null, edges = null, physics = false, width = 0;
+
+    const kindColour = (kind) => STAR.colour(`--star-node-${kind}`) || "#888";
+    const edgeColour = (kind) => STAR.colour(`--star-edge-${kind}`) || "#888";
+
+    function nodeStyle(node, found, chosen) {
+      const quiet = chosen && !found.nodes.has(node.id);
+      const hit = node.hit;
+      const ink = STAR.colour("--star-ink");
+      const loud = LOUD.includes(node.group) || value.nodes.length < 14 || hit || (chosen && found.nodes.has(node.id) && found.nodes.size < 12);
+      const most = width > 560 ? 34 : 22;
+      return {
+        id: node.id,
+        hidden: hidden.has(node.group),
+        label: loud ? clipped(node.full, most) : " ",
+        opacity: quiet ? 0.18 : 1,
+        borderWidth: hit || (chosen && chosen.kind === "node" && chosen.id === node.id) ? 4 : 1,
+        color: { background: kindColour(node.group), border: hit ? ink : STAR.colour("--star-paper"),
+          highlight: { background: kindColour(node.group), border: ink }, hover: { background: kindColour(node.group), border: ink } },
+        font: { color: quiet ? STAR.colour("--star-faint") : ink, size: width > 560 ? 13 : 11, face: STAR.colour("--star-sans"),
+          strokeWidth: 3, strokeColor: STAR.colour("--star-paper"), vadjust: -2 },
+        widthConstraint: { maximum: width > 560 ? 150 : 96 },
+      };
+    }
+
+    function edgeStyle(edge, found, chosen) {
+      const on = chosen && found.edges.has(edge.id);
+      const base = edgeColour(edge.kind);
+      return {
+        id: edge.id,
+        hidden: hidden.has(`edge:${edge.kind}`),
+        width: on ? edge.base + 2 : edge.base,
+        color: { color: base, hover: base, highlight: base, opacity: chosen ? (on ? 1 : 0.08) : 0.55 },
+      };
+    }
+
+    function paint(found = scope.found(), chosen = scope.selection) {
+      if (!net) return;
+      nodes.update(nodes.map((node) => nodeStyle(node, found, chosen)));
+      edges.update(edges.map((edge) => edgeStyle(edge, found, chosen)));
+    }
+
+    function arrange() {
+      width = canvas.clientWidth;
+      if (!net || !width) return;
+      const height = arranged(value.nodes, value.edges, width);
+      canvas.style.height = `${height}px`;
+      net.setSize("100%", `${height}px`);
+      if (!physics) nodes.update(value.nodes.map(({ id, x, y }) => ({ id, x, y })));
+      paint();
+      net.redraw();
+      fit();
+    }
+
+    function fit() {
+      if (physics) return net.fit({ animation: false });
+      net.moveTo({ position: { x: 0, y: 0 }, scale: 1, animation: false });
+    }
+
+    function draw(next) {
+      if (net) { net.destroy(); net = null; }
+      value = JSON.parse(JSON.stringify(next || { nodes: [], edges: [] }));
+      hidden.clear();
+      physics = false;
+      const full = value.nodes.length > 0;
+      element.querySelector(".star-graph").classList.toggle("full", full);
+      canvas.dataset.run = "";
+      scope.load({ claims: value.claims || [], about: value.about || {}, ends: value.ends || [], words: value.words || [] });
+      find(".star-legend").replaceChildren();
+      if (!full) { canvas.replaceChildren(); canvas.style.height = "0"; return; }
+      width = canvas.clientWidth || 600;
+      const height = arranged(value.nodes, value.edges, width);
+      canvas.style.height = `${height}px`;
+      nodes = new vis.DataSet(value.nodes.map((node) => ({ ...node, full: node.label })));
+      edges = new vis.DataSet(bent(value.edges).map((edge) => ({ ...edge, base: edge.width || 1 })));
+      const options = { ...value.options, physics: { ...value.options.physics, enabled: false }, autoResize: false };
+      net = new vis.Network(canvas, { nodes, edges }, options);
+      net.on("click", ({ nodes: [node], edges: [edge] }) => {
+        net.unselectAll();
+        if (node !== undefined) {
+          scope.select({ kind: "node", id: node });
+          STAR.reveal(scope.root.querySelector(".star-evidence"));
+          clicked(node);
+        } else if (edge !== undefined) scope.select({ kind: "edge", id: edge });
+        else scope.select(null);
+      });
+      net.on("hoverNode", () => { canvas.style.cursor = "pointer"; });
+      net.on("blurNode", () => { canvas.style.cursor = ""; });
+      net.on("stabilizationIterationsDone", fit);
+      canvas.starNetwork = net;
+      find("[data-physics]").setAttribute("aria-checked", "false");
+      find("[data-find]").value = "";
+      find("[data-html]").href = `${value.files}/graph.html`;
+      find("[data-json]").href = `${value.files}/recommendation.json`;
+      legend();
+      arrange();
+      canvas.dataset.run = value.run;
+    }
+
+    function legend() {
+      const count = (list, key) => list.reduce((sum, x) => sum.set(x[key], (sum.get(x[key]) || 0) + 1), new Map());
+      const box = find(".star-legend");
+      const entry = (name, words, number, kind) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = `star-key ${kind}`;
+        button.setAttribute("aria-pressed", "true");
+        const sign = document.createElement("i");
+        sign.className = `${kind}-${name}`;
+        button.append(sign, `${words} ${number}`);
+        button.addEventListener("click", () => {
+          const key = kind === "edge" ? `edge:${name}` : name;
+          if (!hidden.delete(key)) hidden.add(key);
+          button.setAttribute("aria-pressed", String(!hidden.has(key)));
+          paint();
+        });
+        box.append(button);
+      };
+      count(value.nodes, "group").forEach((number, kind) => entry(kind, value.nodeKinds[kind] || kind, number, "node"));
+      count(value.edges, "kind").forEach((number, kind) => entry(kind, value.edgeKinds[kind] || kind, number, "edge"));
+      if (value.hidden > 0) box.append(`${value.hidden} more nodes are not drawn`);
+    }
+
+    function png() {
+      const source = canvas.querySelector("canvas");
+      const copy = document.createElement("canvas");
+      copy.width = source.width;
+      copy.height = source.height;
+      const brush = copy.getContext("2d");
+      brush.fillStyle = STAR.colour("--star-paper");
+      brush.fillRect(0, 0, copy.width, copy.height);
+      brush.drawImage(source, 0, 0);
+      const link = document.createElement("a");
+      link.href = copy.toDataURL("image/png");
+      link.download = "star-graph.png";
+      link.click();
+    }
+
+    function search(text, go) {
+      if (!net) return;
+      const words = text.trim().toLowerCase();
+      nodes.update(nodes.map((node) => ({ id: node.id, hit: Boolean(words) && node.full.toLowerCase().includes(words) })));
+      paint();
+      const first = nodes.get({ filter: (node) => node.hit })[0];
+      if (go && first) scope.select({ kind: "node", id: first.id }, false);
+    }
+
+    find("[data-find]").addEventListener("input", (event) => search(event.target.value, false));
+    find("[data-find]").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") search(event.target.value, true);
+    });
+    element.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!net || !button) return;
+      if (button.dataset.zoom) net.moveTo({ scale: net.getScale() * Number(button.dataset.zoom) });
+      if ("fit" in button.dataset) fit();
+      if ("png" in button.dataset) png();
+      if ("physics" in button.dataset) {
+        physics = !physics;
+        button.setAttribute("aria-checked", String(physics));
+        net.setOptions({ physics: { enabled: physics } });
+        if (!physics) arrange();
+      }
+    });
+    scope.listeners.push(paint);
+    let waiting = 0;
+    new ResizeObserver(() => {
+      if (!net || Math.abs(canvas.clientWidth - width) < 2) return;
+      clearTimeout(waiting);
+      waiting = setTimeout(arrange, 80);
+    }).observe(canvas);
+    new MutationObserver(() => paint()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    return draw;
+  };
+})();

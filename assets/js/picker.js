@@ -1,0 +1,160 @@
+/* The picker: a combobox for readers, one for books, and the shelf. Every text enters the page as text. */
+"use strict";
+
+STAR.picker = (element, props, server) => {
+  const find = (selector) => element.querySelector(selector);
+  const say = (words) => { find("[data-said]").textContent = words; };
+  const group = `star-mode-${Math.random().toString(36).slice(2)}`;
+  let shelf = [];
+
+  const make = (tag, className, text) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  const commit = (change) => { props.value = { ...JSON.parse(JSON.stringify(props.value)), ...change }; };
+
+  function rowOf(row) {
+    const box = make("span", "star-row");
+    box.append(make("b", "", row.label), make("small", "", row.note));
+    return box;
+  }
+
+  /* Input and list; `search` returns {rows} or {error}, `choose` takes a row. */
+  function combo(root, search, choose) {
+    const input = root.querySelector("input");
+    const list = root.querySelector("ul");
+    const name = `star-list-${Math.random().toString(36).slice(2)}`;
+    let rows = [], at = -1, asked = 0, timer = 0;
+    list.id = name;
+    input.setAttribute("aria-controls", name);
+
+    const close = () => {
+      list.hidden = true;
+      at = -1;
+      input.setAttribute("aria-expanded", "false");
+      input.removeAttribute("aria-activedescendant");
+    };
+    const point = (place) => {
+      at = (place + rows.length) % rows.length;
+      [...list.children].forEach((item, i) => item.setAttribute("aria-selected", String(i === at)));
+      list.children[at].scrollIntoView({ block: "nearest" });
+      input.setAttribute("aria-activedescendant", list.children[at].id);
+    };
+    const take = (row) => { close(); choose(row, input); };
+    async function open(text) {
+      const mine = asked += 1;
+      const answer = await search(text).catch(() => ({ error: "The server does not answer; try again in a moment." }));
+      if (mine !== asked || document.activeElement !== input) return;
+      rows = answer.rows || [];
+      list.replaceChildren(...rows.map((row, i) => {
+        const item = make("li");
+        item.id = `${name}-${i}`;
+        item.setAttribute("role", "option");
+        item.append(rowOf(row));
+        item.addEventListener("mousedown", (event) => { event.preventDefault(); take(row); });
+        return item;
+      }));
+      if (!rows.length) {
+        const words = answer.error || (text ? "Nothing matches." : "");
+        if (!words) return close();
+        list.append(make("li", "star-none", words));
+      }
+      list.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+      say(rows.length ? `${rows.length} found` : list.textContent);
+    }
+    input.addEventListener("focus", () => { input.select(); if (root.dataset.combo === "reader") open(""); });
+    input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => open(input.value), 90); });
+    input.addEventListener("blur", () => { asked += 1; close(); });
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") { close(); event.stopPropagation(); }
+      else if (event.key === "ArrowDown" && list.hidden) open(input.value);
+      else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && rows.length) {
+        event.preventDefault();
+        point(event.key === "ArrowDown" ? at + 1 : at < 0 ? -1 : at - 1);
+      } else if (event.key === "Enter") {
+        event.preventDefault();
+        if (!list.hidden && rows.length) take(rows[Math.max(at, 0)]);
+      }
+    });
+    return input;
+  }
+
+  /* The reader */
+  async function pick(id) {
+    commit({ reader: id });
+    const answer = await server.reader(id);
+    const box = find("[data-history]");
+    if (answer.error) { box.replaceChildren(make("p", "star-hint", answer.error)); return; }
+    const { label, note, user, total, books } = answer.rows;
+    reader.value = `${label} · ${note}`;
+    const list = make("ol");
+    books.forEach((book) => { const item = make("li"); item.append(rowOf(book)); list.append(item); });
+    const more = total > books.length ? `and ${total - books.length} before; id ${user}` : `id ${user}`;
+    box.replaceChildren(make("h4", "", "Latest books, newest first"), list, make("p", "star-hint", more));
+  }
+  const reader = combo(find('[data-combo="reader"]'), (text) => server.readers(text), (row) => {
+    say(`${row.label} picked`);
+    pick(row.id);
+  });
+  find("[data-another]").addEventListener("click", async () => {
+    const { rows } = await server.readers("");
+    const others = (rows || []).filter((row) => row.id !== props.value.reader);
+    if (others.length) pick(others[Math.floor(Math.random() * others.length)].id);
+  });
+
+  /* The shelf */
+  function change(next, words) {
+    shelf = next;
+    commit({ shelf: shelf.map((row) => row.id) });
+    say(words);
+    const swap = (i, j) => {
+      const moved = [...shelf];
+      [moved[i], moved[j]] = [moved[j], moved[i]];
+      change(moved, `${shelf[i].label} moved to place ${j + 1}`);
+    };
+    find("[data-shelf]").replaceChildren(...shelf.map((row, i) => {
+      const item = make("li");
+      const tool = (sign, label, action, off) => {
+        const button = make("button", "", sign);
+        button.type = "button";
+        button.setAttribute("aria-label", label);
+        button.disabled = Boolean(off);
+        button.addEventListener("click", action);
+        return button;
+      };
+      const tools = make("span", "star-shelf-tools");
+      tools.append(
+        tool("↑", `Move ${row.label} up`, () => swap(i, i - 1), i === 0),
+        tool("↓", `Move ${row.label} down`, () => swap(i, i + 1), i === shelf.length - 1),
+        tool("×", `Remove ${row.label}`, () => change(shelf.filter((_, n) => n !== i), `${row.label} removed`)),
+      );
+      item.append(rowOf(row), tools);
+      return item;
+    }));
+  }
+  const book = combo(find('[data-combo="book"]'), (text) => (text ? server.books(text) : Promise.resolve({ rows: [] })), (row) => {
+    if (shelf.some((other) => other.id === row.id)) say(`${row.label} is on the shelf already`);
+    else change([...shelf, row], `${row.label} added`);
+    book.value = "";
+  });
+
+  for (const radio of element.querySelectorAll("[data-mode]")) {
+    radio.name = group;
+    radio.addEventListener("change", () => {
+      commit({ mode: radio.value });
+      for (const pane of element.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== radio.value;
+      if (radio.value === "shelf") book.focus();
+    });
+  }
+
+  /* A first reader, so that one press is enough; waits on the server until the data set is there. */
+  server.readers("").then(({ rows, error }) => {
+    if (props.value.reader !== null) return;
+    if (rows && rows.length) pick(rows[0].id);
+    else find("[data-history]").replaceChildren(make("p", "star-hint", error || "This data set has no readers."));
+  }).catch(() => undefined);
+};

@@ -1,0 +1,199 @@
+/* STAR: blocks that update in place, and one selection shared by trace, cards, graph, table and evidence.
+   HTML that arrives here was escaped in Python (star/ui/*_view.py); this file never builds HTML from text. */
+"use strict";
+
+window.STAR = window.STAR || (() => {
+  const scopes = new WeakMap();
+
+  /* One selection per `.star-scope`, so that two tabs of the page do not disturb each other. */
+  class Scope {
+    constructor(root) {
+      this.root = root;
+      this.model = { claims: [], about: {}, ends: [], words: [] };
+      this.selection = null;
+      this.listeners = [];
+    }
+
+    load(model) {
+      this.model = model;
+      this.select(null);
+    }
+
+    /* selection: null or {kind: "claim" | "edge" | "node", id}. The same again takes it back. */
+    select(selection, toggle = true) {
+      const same = toggle && selection && this.selection
+        && selection.kind === this.selection.kind && selection.id === this.selection.id;
+      this.selection = same ? null : selection;
+      this.paint();
+      this.listeners.forEach((listener) => listener(this.found(), this.selection));
+    }
+
+    /* What belongs to the selection: sets of claims and edges (numbers) and nodes (ids). */
+    found() {
+      const { claims, about, ends } = this.model;
+      const found = { claims: new Set(), edges: new Set(), nodes: new Set() };
+      if (!this.selection) return found;
+      const { kind, id } = this.selection;
+      const take = (edge) => {
+        found.edges.add(edge);
+        (ends[edge] || []).forEach((end) => found.nodes.add(end));
+      };
+      if (kind === "claim") {
+        found.claims.add(id);
+        ((claims[id] || {}).edges || []).forEach(take);
+      } else if (kind === "edge") {
+        take(id);
+        claims.forEach((claim, index) => claim.edges.includes(id) && found.claims.add(index));
+      } else {
+        (about[id] || []).forEach((index) => found.claims.add(index));
+        ends.forEach((pair, index) => pair.includes(id) && take(index));
+        found.nodes.add(id);
+      }
+      return found;
+    }
+
+    paint() {
+      const found = this.found();
+      const chosen = this.selection;
+      const is = (kind, id) => Boolean(chosen) && chosen.kind === kind && chosen.id === id;
+      this.root.classList.toggle("has-selection", Boolean(chosen));
+      for (const element of this.root.querySelectorAll("[data-claim]")) {
+        const id = Number(element.dataset.claim);
+        element.setAttribute("aria-pressed", String(is("claim", id)));
+        element.parentElement.classList.toggle("on", found.claims.has(id));
+        element.parentElement.classList.toggle("chosen", is("claim", id));
+      }
+      for (const row of this.root.querySelectorAll("[data-edge]")) {
+        const id = Number(row.dataset.edge);
+        row.classList.toggle("on", found.edges.has(id));
+        row.setAttribute("aria-current", String(is("edge", id)));
+      }
+      for (const element of this.root.querySelectorAll("[data-node]")) {
+        element.setAttribute("aria-pressed", String(is("node", element.dataset.node)));
+      }
+      this.evidence(found);
+    }
+
+    evidence(found) {
+      const chosen = this.selection;
+      const about = !chosen ? "" : chosen.kind === "node" ? chosen.id : chosen.kind;
+      for (const head of this.root.querySelectorAll("[data-about]")) head.hidden = head.dataset.about !== about;
+      for (const line of this.root.querySelectorAll("[data-evidence]")) {
+        line.hidden = Boolean(chosen) && !found.claims.has(Number(line.dataset.evidence));
+      }
+      for (const button of this.root.querySelectorAll("[data-clear]")) button.hidden = !chosen;
+      const words = this.root.querySelector("[data-edge-words]");
+      if (words && chosen && chosen.kind === "edge") words.textContent = this.model.words[chosen.id] || "";
+    }
+  }
+
+  function scope(element) {
+    const root = element.closest(".star-scope") || document.body;
+    if (!scopes.has(root)) scopes.set(root, new Scope(root));
+    return scopes.get(root);
+  }
+
+  /* Which of what was clicked selects something, and what. */
+  function selected(element) {
+    const claim = element.closest("[data-claim]");
+    if (claim) return { kind: "claim", id: Number(claim.dataset.claim) };
+    const edge = element.closest("[data-edge]");
+    if (edge) return { kind: "edge", id: Number(edge.dataset.edge) };
+    const node = element.closest("[data-node]");
+    return node ? { kind: "node", id: node.dataset.node } : null;
+  }
+
+  /* Bring an element into view unless it is there already; used where the evidence opens below the fold. */
+  function reveal(element) {
+    if (!element) return;
+    const box = element.getBoundingClientRect();
+    if (box.top < 0 || box.top > window.innerHeight - 120) {
+      const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    if (!(event.target instanceof Element)) return;
+    if (event.target.closest("[data-clear]")) return scope(event.target).select(null);
+    if (event.target.closest("[data-theme-switch]")) return theme(!dark());
+    const summary = event.target.closest("summary");
+    if (summary) summary.parentElement.dataset.touched = "1";
+    const selection = selected(event.target);
+    if (!selection) return;
+    const here = scope(event.target);
+    here.select(selection);
+    if (selection.kind === "node") reveal(here.root.querySelector(".star-evidence"));
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (!(event.target instanceof Element)) return;
+    if (event.key === "Escape" && !event.target.matches("input, textarea")) return scope(event.target).select(null);
+    const row = event.target.closest("tr[data-edge]");
+    if (!row) return;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      scope(row).select({ kind: "edge", id: Number(row.dataset.edge) });
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const next = event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling;
+      if (next) { event.preventDefault(); next.focus(); }
+    }
+  });
+
+  /* Show keyed blocks: only those that changed are replaced; details that the visitor opened or closed stay so. */
+  function live(element, blocks) {
+    const box = element.querySelector(".star-live");
+    const shown = new Map([...box.children].map((child) => [child.dataset.key, child]));
+    let changed = false;
+    (blocks || []).forEach(({ key, html }, place) => {
+      let child = shown.get(key);
+      shown.delete(key);
+      if (!child) {
+        child = document.createElement("div");
+        child.dataset.key = key;
+      }
+      if (box.children[place] !== child) box.insertBefore(child, box.children[place] || null);
+      if (child.starHtml === html) return;
+      const touched = [...child.querySelectorAll("details[data-touched]")].map((d) => [d.dataset.key, d.open]);
+      const focused = child.contains(document.activeElement) ? document.activeElement : null;
+      child.innerHTML = child.starHtml = html;
+      changed = true;
+      for (const [name, open] of touched) {
+        const details = child.querySelector(`details[data-key="${CSS.escape(name)}"]`);
+        if (details) { details.open = open; details.dataset.touched = "1"; }
+      }
+      if (focused) {
+        const same = focused.dataset.claim !== undefined
+          ? child.querySelector(`[data-claim="${CSS.escape(focused.dataset.claim)}"]`)
+          : focused.matches("summary") ? child.querySelector("summary") : null;
+        if (same) same.focus({ preventScroll: true });
+      }
+    });
+    shown.forEach((child) => child.remove());
+    if (changed) scope(element).paint();
+  }
+
+  const dark = () => document.body.classList.contains("dark");
+
+  function theme(toDark) {
+    document.body.classList.toggle("dark", toDark);
+    document.documentElement.style.colorScheme = toDark ? "dark" : "light";
+    try { localStorage.setItem("star-theme", toDark ? "dark" : "light"); } catch (error) { /* private window */ }
+    for (const button of document.querySelectorAll("[data-theme-switch]")) {
+      button.setAttribute("aria-checked", String(toDark));
+    }
+  }
+
+  /* Called once, by the page's header: the stored choice, unless the address or the system says otherwise. */
+  function start() {
+    let stored = null;
+    try { stored = localStorage.getItem("star-theme"); } catch (error) { /* private window */ }
+    const asked = new URLSearchParams(location.search).get("__theme");
+    theme(asked ? asked === "dark" : stored ? stored === "dark" : dark());
+  }
+
+  /* A computed colour of the page, for what is painted on a canvas. */
+  const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+  return { live, scope, reveal, colour, dark, start };
+})();

@@ -1,0 +1,37 @@
+"""Assets: which files the browser may fetch from us, and the tags that fetch them. Nothing comes from another host."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import pyvis
+
+from star.settings import ROOT
+
+PREFIX = "star-assets"
+VIS_NETWORK = Path(pyvis.__file__).parent / "lib" / "vis-9.1.2" / "vis-network.min.js"
+
+FILES: dict[str, Path] = {
+    "vis-network.js": VIS_NETWORK,
+    **{path.name: path for path in sorted((ROOT / "assets" / "js").glob("*.js"))},
+    **{path.name: path for path in sorted((ROOT / "assets" / "css").glob("*.css"))},
+}
+
+
+@cache
+def url(name: str) -> str:
+    """Address of an asset, relative to the page; it changes when the file does, so browsers may cache it for long."""
+    digest = hashlib.sha256(FILES[name].read_bytes()).hexdigest()[:10]
+    return f"{PREFIX}/{name}?v={digest}"
+
+
+def script(name: str) -> str:
+    """The tag that loads a script."""
+    return f'<script src="{url(name)}"></script>'
+
+
+def stylesheet(name: str) -> str:
+    """The tag that loads a style sheet."""
+    return f'<link rel="stylesheet" href="{url(name)}">'

@@ -1,0 +1,97 @@
+"""Evidence view: what is known about each node, all claims, and the edges of the graph as a table. Pure and escaped."""
+
+from __future__ import annotations
+
+from html import escape
+
+from star.catalog import Catalog
+from star.recommendation import Node, Recommendation
+from star.ui.trace_view import Block, claim_line
+from star.ui.views import about, byline, plural, tally, volume
+
+NODE_KINDS = {
+    "user": "who is asked for", "history": "on the shelf", "recommended": "recommended", "candidate": "mentioned",
+    "reader": "other reader", "genre": "genre",
+}
+EDGE_KINDS = {
+    "read": "read", "co_read": "read by the same readers", "read_next": "read soon after", "similar": "similar reader",
+    "series": "same series", "author": "same author", "genre": "of the genre",
+}
+
+
+def weight(kind: str, value: float) -> str:
+    """What an edge's weight counts, in words."""
+    match kind:
+        case "co_read" | "read_next":
+            return plural(round(value), "reader")
+        case "similar":
+            return plural(round(value), "shared book")
+        case _:
+            return "" if value == 1 else f"{value:g}"
+
+
+def facts(node: Node, catalog: Catalog) -> str:
+    """Plain text about a node for its hover card: title, author and year, series, genres, theme."""
+    lines = [node.label]
+    if node.id.startswith("i:"):
+        item = catalog[int(node.id[2:])]
+        lines += [byline(item), volume(item), ", ".join(item.genres), item.theme or ""]
+    lines.append(NODE_KINDS.get(node.kind, node.kind))
+    return "\n".join(line for line in lines if line)
+
+
+def _heading(answer: Recommendation, node: Node, catalog: Catalog) -> str:
+    claims = about(answer, node.id)
+    lines = facts(node, catalog).split("\n")
+    shelf = ""
+    if node.kind == "user":
+        books = [catalog[i] for i in answer.query.history[-8:][::-1]]
+        shelf = f"<p>{plural(len(answer.query.history), 'book')}; last: {escape('; '.join(b.title for b in books))}</p>"
+    none = "" if claims else '<p class="star-wait">No claim of this trace is about it.</p>'
+    return (
+        f'<header data-about="{escape(node.id, quote=True)}" hidden><p class="star-kind">{escape(lines[-1])}</p><h3>{escape(lines[0])}</h3>'
+        + "".join(f"<p>{escape(line)}</p>" for line in lines[1:-1])
+        + f"{shelf}<p>{tally(answer, claims)}</p>{none}</header>"
+    )
+
+
+def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Block]:
+    """A heading per node and one line per claim. The page shows those that belong to what is selected."""
+    if answer is None or catalog is None or not answer.finished:
+        return []
+    hint = (
+        '<header data-about=""><p class="star-kind">evidence</p><h3>Every claim of this trace</h3>'
+        "<p>Select a sentence to see its path; select a node or an edge to see what was said about it.</p>"
+        f"<p>{tally(answer)}</p></header>"
+    )
+    edge = '<header data-about="edge" hidden><p class="star-kind">edge</p><h3 data-edge-words></h3></header>'
+    claim = '<header data-about="claim" hidden><p class="star-kind">claim</p><h3>What the graph says</h3></header>'
+    heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
+    lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in range(len(answer.claims)))
+    back = '<button type="button" class="star-link star-clear" data-clear hidden>Show all evidence</button>'
+    return [{"key": "evidence", "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence">{lines}</ul>'}]
+
+
+def edge_table(answer: Recommendation | None) -> list[Block]:
+    """The graph's edges as a table, which the keyboard can walk and a screen reader can read."""
+    if answer is None or not answer.finished:
+        return []
+    labels = {node.id: node.label for node in answer.nodes}
+    cited: dict[int, int] = {}
+    for claim in answer.claims:
+        for index in claim.edges:
+            cited[index] = cited.get(index, 0) + 1
+    rows = ""
+    for index, edge in enumerate(answer.edges):
+        source, target = (escape(labels.get(end, end)) for end in (edge.source, edge.target))
+        rows += (
+            f'<tr tabindex="0" data-edge="{index}" aria-current="false"><td>{source}</td>'
+            f'<td><span class="star-edge-kind {escape(edge.kind, quote=True)}">{escape(EDGE_KINDS.get(edge.kind, edge.kind))}</span></td>'
+            f"<td>{target}</td><td>{weight(edge.kind, edge.weight)}</td><td>{cited.get(index, 0) or ''}</td></tr>"
+        )
+    return [{
+        "key": "edges",
+        "html": '<div class="star-table" role="region" tabindex="0" aria-label="Edges of the graph"><table>'
+        '<thead><tr><th scope="col">From</th><th scope="col">Edge</th><th scope="col">To</th><th scope="col">Weight</th>'
+        f'<th scope="col">Claims</th></tr></thead><tbody>{rows}</tbody></table></div>',
+    }]

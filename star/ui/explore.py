@@ -1,0 +1,150 @@
+"""Explore: the tab where a visitor picks a reader or makes a shelf, and watches the model come to its books."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from star.errors import UserError
+from star.recommendation import Query, Recommendation
+from star.recommender import Recommender
+from star.ui import views
+from star.ui.evidence_view import edge_table, evidence
+from star.ui.graph_view import GraphView, payload
+from star.ui.live import Live, block
+from star.ui.loader import Loader
+from star.ui.picker import Picker, query
+from star.ui.runs import Runs
+from star.ui.trace_view import trace
+
+log = logging.getLogger(__name__)
+
+PERIOD = 0.1  # seconds between two updates of the page
+PATIENCE = 180.0  # seconds to wait for a model that still loads
+AT_ONCE = 2  # answers written at the same time
+Update = tuple[Any, ...]
+
+
+def explore(loader: Loader, runs: Runs) -> None:
+    """Lay out the tab inside the Blocks being built and connect its events."""
+    with gr.Row(elem_classes="star-explore"):
+        with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
+            picker = Picker(loader.dataset, elem_id="picker")
+            k = gr.Slider(1, 10, value=5, step=1, label="How many books", elem_id="k")
+            with gr.Accordion("Advanced", open=False):
+                seed = gr.Number(0, precision=0, label="Seed", info="Same question and seed, same answer", elem_id="seed")
+            go = gr.Button("Recommend", variant="primary", elem_id="recommend")
+            stop = gr.Button("Stop", visible=False, elem_id="stop")
+        with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
+            status = Live(block(views.status("Pick a reader or put together a shelf, then press Recommend.")), label="Status", live="polite", elem_id="status")
+            cards = Live(block(views.cards(None, None)), label="Recommended books", elem_id="cards")
+            with gr.Row(elem_classes="star-why"):
+                with gr.Column(min_width=300, elem_classes="star-left"):
+                    gr.HTML("<h2>Trace</h2>", apply_default_css=False)
+                    steps = Live(block(WAITING), label="Trace", elem_id="trace")
+                with gr.Column(min_width=300, elem_classes="star-right"):
+                    gr.HTML("<h2>Graph</h2>", apply_default_css=False)
+                    graph = GraphView(elem_id="graph")
+                    gr.HTML("<h2>Evidence</h2>", apply_default_css=False)
+                    proof = Live(label="Evidence", live="polite", elem_id="evidence")
+                    table = Live(label="Edges of the graph", elem_id="edges")
+
+    outputs = [status, cards, steps, graph, proof, table, go, stop]
+
+    def ask(value: Any, count: float, number: float | None, request: gr.Request) -> Iterator[Update]:
+        yield from answer(loader, runs, str(request.session_hash), value, count, number)
+
+    def halt(request: gr.Request) -> Update:
+        runs.stop(str(request.session_hash))
+        return (block(views.status("Stopped. What was written so far stays below.")), gr.update(visible=True), gr.update(visible=False))
+
+    run = go.click(
+        ask, [picker, k, seed], outputs, concurrency_id="model", concurrency_limit=AT_ONCE,
+        show_progress="hidden", api_visibility="private",
+    )
+    stop.click(halt, None, [status, go, stop], cancels=[run], queue=False, show_progress="hidden", api_visibility="private")
+
+
+WAITING = '<p class="star-wait">Plan, tool calls, evidence, reflection and ranking appear here as the model writes them.</p>'
+
+
+def answer(
+    loader: Loader, runs: Runs, session: str, value: Any, count: float, number: float | None
+) -> Iterator[Update]:
+    """Updates for one press of the button, about ten a second: status, cards, trace, graph, evidence, table, buttons."""
+    run = runs.begin(session)
+    last: Recommendation | None = None
+    try:
+        yield _update("Reading the history…", k=int(count))
+        recommender = None
+        while recommender is None:
+            recommender = loader.recommender(0.25)
+            if not runs.wanted(session, run):
+                return
+            if recommender is None:
+                if loader.seconds > PATIENCE:
+                    raise UserError("The model has been loading for minutes; the server's log may say why.")
+                yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.", k=int(count))
+        question = query(value, recommender.dataset, int(count), int(number or 0))
+        for last in _throttled(recommender, question):
+            if not runs.wanted(session, run):
+                return
+            if last.finished:
+                runs.keep(run, last, recommender.dataset.catalog)
+            yield _update(_progress(last), last, recommender, run, int(count))
+    except UserError as error:
+        yield _failed(str(error), last is None)
+    except Exception:
+        log.exception("a recommendation failed")
+        yield _failed("Something went wrong on our side, and the log has it. Please try again.", last is None)
+
+
+def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
+    """The stream with most snapshots left out; the first and the finished one always come."""
+    shown = 0.0
+    for snapshot in recommender.stream(question):
+        now = time.monotonic()
+        if snapshot.finished or now - shown >= PERIOD:
+            shown = now
+            yield snapshot
+
+
+def _progress(answer: Recommendation) -> str:
+    if answer.finished:
+        return views.finished(answer)
+    words = {
+        "plan": "Planning…", "tool_call": "Asking the graph…", "tool_response": "Reading the evidence…",
+        "reflection": "Weighing the evidence…", "recommend": "Ranking…",
+    }
+    return words[answer.steps[-1].type] if answer.steps else "Reading the history…"
+
+
+def _update(
+    words: str, answer: Recommendation | None = None, recommender: Recommender | None = None, run: str = "", k: int = 5
+) -> Update:
+    """One update of everything. Graph, evidence and table stay as they are until the answer is complete."""
+    catalog = recommender.dataset.catalog if recommender else None
+    done = answer is not None and answer.finished
+    fresh = answer is None or done
+    return (
+        block(views.status(words, "done" if done else "busy")),
+        block(views.cards(answer if done else None, catalog, k)),
+        trace(answer) if answer is not None else block(WAITING),
+        payload(answer, catalog, run) if fresh else gr.skip(),
+        evidence(answer, catalog) if fresh else gr.skip(),
+        edge_table(answer) if fresh else gr.skip(),
+        gr.update(visible=done),
+        gr.update(visible=not done),
+    )
+
+
+def _failed(words: str, empty: bool) -> Update:
+    nothing = gr.skip()
+    return (
+        block(views.status(words, "error")), nothing, block(WAITING) if empty else nothing, nothing, nothing, nothing,
+        gr.update(visible=True), gr.update(visible=False),
+    )

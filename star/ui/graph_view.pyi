@@ -1,0 +1,156 @@
+"""Graph view: the part of the reader–book graph that a trace cites, cut with networkx, built with pyvis, drawn by
+vis-network in the page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+import networkx as nx
+from pyvis.network import Network
+
+from star.catalog import Catalog
+from star.recommendation import Recommendation
+from star.ui.assets import script
+from star.ui.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
+from star.ui.views import about, plural
+
+MOST_NODES = 80
+
+# Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has a shape of its own as well.
+NODE_STYLE: dict[str, tuple[str, int, str]] = {
+    "user": ("diamond", 17, "#d55e00"),
+    "history": ("square", 11, "#0072b2"),
+    "recommended": ("star", 16, "#e69f00"),
+    "candidate": ("dot", 9, "#8a8f98"),
+    "reader": ("triangle", 8, "#009e73"),
+    "genre": ("hexagon", 11, "#cc79a7"),
+}
+EDGE_STYLE: dict[str, tuple[str, bool]] = {
+    "read": ("#8a8f98", False), "co_read": ("#0072b2", False), "read_next": ("#d55e00", False),
+    "similar": ("#009e73", True), "series": ("#cc79a7", False), "author": ("#cc79a7", True), "genre": ("#8a8f98", True),
+}
+
+
+def cut(answer: Recommendation, limit: int = MOST_NODES) -> nx.MultiDiGraph:
+    """The answer's graph with at most `limit` nodes: asked for, recommended and cited ones first, then by degree.
+
+    Edge keys are the edges' indices in `answer.edges`. Nodes without any edge are left out, recommended ones excepted.
+    """
+    graph = nx.MultiDiGraph()
+    for node in answer.nodes:
+        graph.add_node(node.id, kind=node.kind, node=node)
+    for index, edge in enumerate(answer.edges):
+        if edge.source in graph and edge.target in graph:
+            graph.add_edge(edge.source, edge.target, key=index, edge=edge)
+    graph.remove_nodes_from([n for n, kind in list(graph.nodes(data="kind")) if not graph.degree(n) and kind != "recommended"])
+    cited = {answer.edges[e].source for c in answer.claims for e in c.edges} | {
+        answer.edges[e].target for c in answer.claims for e in c.edges
+    }
+    first = {"user": 4, "recommended": 3}
+    ranked = sorted(
+        graph.nodes, key=lambda n: (first.get(graph.nodes[n]["kind"], 0) + (n in cited), graph.degree(n)), reverse=True
+    )
+    return graph.subgraph(ranked[:limit]).copy()
+
+
+def network(answer: Recommendation, catalog: Catalog) -> Network:
+    """The graph as a pyvis network. Titles are plain text, which vis-network shows as text."""
+    graph = cut(answer)
+    # Directed, because pyvis drops the second edge between two nodes of an undirected network.
+    net = Network(height="100vh", directed=True, cdn_resources="in_line")
+    for node_id, data in graph.nodes(data=True):
+        shape, size, _ = NODE_STYLE.get(data["kind"], NODE_STYLE["candidate"])
+        claims = len(about(answer, node_id))
+        words = facts(data["node"], catalog) + (f"\n{plural(claims, 'claim')}" if claims else "")
+        net.add_node(node_id, label=data["node"].label or node_id, group=data["kind"], shape=shape, size=size, title=words)
+    heaviest = max((e.weight for e in answer.edges if e.kind == "co_read"), default=1.0)
+    for source, target, index, edge in graph.edges(keys=True, data="edge"):
+        colour, dashes = EDGE_STYLE.get(edge.kind, EDGE_STYLE["read"])
+        words = " ".join(w for w in (EDGE_KINDS.get(edge.kind, edge.kind), weight(edge.kind, edge.weight)) if w)
+        net.add_edge(
+            source, target, id=index, kind=edge.kind, title=words, color=colour, dashes=dashes,
+            arrows="to" if edge.kind == "read_next" else "",
+            width=1 + 3 * edge.weight / heaviest if edge.kind == "co_read" else 1.2,
+        )
+    net.set_options(json.dumps(_options()))
+    return net
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "groups": {kind: {"color": colour} for kind, (_, _, colour) in NODE_STYLE.items()},
+        "interaction": {"hover": True, "tooltipDelay": 120, "zoomView": False, "keyboard": False},
+        "physics": {
+            "solver": "forceAtlas2Based", "stabilization": {"iterations": 150},
+            "forceAtlas2Based": {"gravitationalConstant": -60, "springLength": 90, "avoidOverlap": 0.6},
+        },
+        "layout": {"randomSeed": 7, "improvedLayout": False},
+    }
+
+
+def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "") -> dict[str, Any]:
+    """What the page draws and selects by: nodes, edges, options, the claims' paths, and names of the kinds."""
+    if answer is None or catalog is None or not answer.finished:
+        return {"run": "", "nodes": [], "edges": [], "claims": []}
+    nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
+    labels = {node.id: node.label for node in answer.nodes}
+    return {
+        "run": run,
+        "nodes": nodes,
+        "edges": edges,
+        "options": json.loads(options) if isinstance(options, str) else options,
+        "claims": [{"edges": list(c.edges), "verdict": c.verdict} for c in answer.claims],
+        "about": {node.id: list(about(answer, node.id)) for node in answer.nodes},
+        "ends": [[e.source, e.target] for e in answer.edges],
+        "words": [
+            f"{labels.get(e.source, e.source)} – {EDGE_KINDS.get(e.kind, e.kind)} – {labels.get(e.target, e.target)}"
+            for e in answer.edges
+        ],
+        "hidden": len(answer.nodes) - len(nodes),
+        "nodeKinds": NODE_KINDS,
+        "edgeKinds": EDGE_KINDS,
+        "files": f"star-runs/{run}" if run else "",
+    }
+
+
+TEMPLATE = """
+<div class="star-graph">
+  <div class="star-tools" role="toolbar" aria-label="Graph tools">
+    <input type="search" placeholder="Find a node…" aria-label="Find a node" data-find>
+    <button type="button" data-zoom="1.25" aria-label="Zoom in">+</button>
+    <button type="button" data-zoom="0.8" aria-label="Zoom out">−</button>
+    <button type="button" data-fit>Fit</button>
+    <button type="button" role="switch" aria-checked="false" data-physics>Physics</button>
+    <button type="button" data-png>PNG</button>
+    <a data-html download>HTML</a><a data-json download>JSON</a>
+  </div>
+  <div class="star-canvas" aria-hidden="true"></div>
+  <p class="star-empty">The part of the reader–book graph that the trace cites is drawn here.</p>
+  <div class="star-legend" role="group" aria-label="Legend: press to hide or show a kind"></div>
+</div>
+"""
+
+from gradio.events import Dependency
+
+class GraphView(gr.HTML):
+    """The graph on the page; its value is a `payload`. Emits `node_click` with the node's id."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            value=payload(None, None),
+            html_template=TEMPLATE,
+            js_on_load=(
+                "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
+                "watch('value', () => draw(props.value)); draw(props.value);"
+            ),
+            head=script("vis-network.js") + script("star.js") + script("graph.js"),
+            apply_default_css=False,
+            **options,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component

@@ -1,0 +1,102 @@
+"""Loader: the page comes up first, data set and model are loaded behind it (importing torch alone takes seconds)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from star.dataset import Dataset
+from star.errors import UserError
+from star.recommender import Recommender
+from star.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Loader:
+    """Loads once, in a thread of its own; everyone else waits or asks how far it is.
+
+    Args:
+        load: returns the recommender; may take long.
+        load_dataset: returns the data set alone, much sooner, so that readers and titles can be searched while the
+            model still loads; its copy is dropped once the recommender is there.
+    """
+
+    def __init__(self, load: Callable[[], Recommender], load_dataset: Callable[[], Dataset] | None = None) -> None:
+        self._load, self._load_dataset = load, load_dataset
+        self._changed = threading.Condition()
+        self._dataset: Dataset | None = None
+        self._recommender: Recommender | None = None
+        self._problem: str | None = None
+        self._started: float | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Loader:
+        """The loader of the data set and checkpoint that the settings name."""
+
+        def load() -> Recommender:
+            from star import recommender  # brings torch and transformers: seconds, in the loader's thread
+
+            return recommender.load(settings.dataset, settings.model)
+
+        return cls(load, lambda: Dataset.load(settings.dataset))
+
+    def start(self) -> None:
+        """Begin; a second call does nothing."""
+        with self._changed:
+            if self._started is not None:
+                return
+            self._started = time.monotonic()
+        threading.Thread(target=self._run, name="star-loader", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            if self._load_dataset is not None:
+                self._set(dataset=self._load_dataset())
+            recommender = self._load()
+            self._set(dataset=recommender.dataset, recommender=recommender)
+        except UserError as error:
+            self._set(problem=str(error))
+        except Exception:
+            log.exception("the recommender could not be loaded")
+            self._set(problem="the recommender could not be loaded; the server's log says why")
+
+    def _set(
+        self, dataset: Dataset | None = None, recommender: Recommender | None = None, problem: str | None = None
+    ) -> None:
+        with self._changed:
+            self._dataset = dataset or self._dataset
+            self._recommender = recommender or self._recommender
+            self._problem = problem
+            self._changed.notify_all()
+
+    def dataset(self, timeout: float = 60.0) -> Dataset:
+        """The data set, waited for.
+
+        Raises:
+            UserError: it could not be loaded, or not within `timeout` seconds.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._dataset is not None or self._problem is not None, timeout)
+            if self._dataset is None:
+                raise UserError(self._problem or "the data set is still loading; try again in a moment")
+            return self._dataset
+
+    def recommender(self, timeout: float = 0.0) -> Recommender | None:
+        """The recommender, or None while it is still loading after `timeout` seconds.
+
+        Raises:
+            UserError: it could not be loaded.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._recommender is not None or self._problem is not None, timeout)
+            if self._recommender is None and self._problem is not None:
+                raise UserError(self._problem)
+            return self._recommender
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since loading began."""
+        return 0.0 if self._started is None else time.monotonic() - self._started

@@ -1,0 +1,81 @@
+"""Page: header, tabs and theme as one gradio Blocks. Each tab lays itself out; nothing here knows about models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+from gradio.themes import Base
+
+from star.errors import UserError
+from star.ui import views
+from star.ui.assets import script, stylesheet
+from star.ui.explore import explore
+from star.ui.live import Block, Live, block
+from star.ui.loader import Loader
+from star.ui.runs import Runs
+
+TITLE = "STAR · recommendations that show their reasons"
+
+# Fonts of the visitor's own system: gradio's default themes would fetch theirs.
+SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Liberation Sans", "Arial", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
+
+HEADER = """
+<header class="star-header">
+  <div><h1>STAR</h1><p>Books, and the reasons for them, read from what readers read together.</p></div>
+  <button type="button" class="star-theme" role="switch" aria-checked="false" data-theme-switch>Dark</button>
+</header>
+"""
+
+
+def theme() -> Base:
+    """Gradio's plain base theme in our colours; the rest is in assets/css."""
+    base = Base(primary_hue="sky", neutral_hue="stone", radius_size="sm", font=SANS, font_mono=MONO)
+    return base.set(
+        body_background_fill="var(--star-paper)", body_background_fill_dark="var(--star-paper)",
+        body_text_color="var(--star-ink)", body_text_color_dark="var(--star-ink)",
+        block_background_fill="transparent", block_background_fill_dark="transparent",
+        block_border_width="0px", block_shadow="none",
+        button_primary_background_fill="var(--star-accent)", button_primary_background_fill_dark="var(--star-accent)",
+        button_primary_background_fill_hover="var(--star-accent-strong)",
+        button_primary_background_fill_hover_dark="var(--star-accent-strong)",
+        button_primary_text_color="var(--star-on-accent)", button_primary_text_color_dark="var(--star-on-accent)",
+        slider_color="var(--star-accent)", slider_color_dark="var(--star-accent)",
+    )
+
+
+def head() -> str:
+    """Tags for the page's head: our style sheet and script, before anything is drawn."""
+    icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M8 1l2 5 5 .4-4 3.300 1.300 5L8 12l-4.300 2.700 1.300-5-4-3.300L6 6z' fill='%23c77700'/%3E%3C/svg%3E"
+    return stylesheet("star.css") + script("star.js") + f'<link rel="icon" href="{icon}">'
+
+
+def build(loader: Loader, runs: Runs) -> gr.Blocks:
+    """The whole page. Data set and model are still loading when it is built, and come in through `loader`."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(HEADER, js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False)
+        about = Live(block(views.loading("Loading data set and model…")), label="Data set and checkpoint", live="polite", elem_id="loaded")
+        with gr.Tabs():
+            with gr.Tab("Explore"):
+                explore(loader, runs)
+
+        def report() -> Iterator[list[Block]]:
+            yield from loaded(loader)
+
+        page.load(report, None, about, concurrency_limit=None, show_progress="hidden", api_visibility="private")
+    page.queue(max_size=64)
+    return page
+
+
+def loaded(loader: Loader) -> Iterator[list[Block]]:
+    """What is loaded, as it becomes known."""
+    try:
+        yield block(views.loading("Loading data set and model…"))
+        data = loader.dataset()
+        yield block(views.loaded(data, None))
+        recommender = loader.recommender(600.0)
+        if recommender is not None:
+            yield block(views.loaded(recommender.dataset, recommender.checkpoint))
+    except UserError as error:
+        yield block(views.status(str(error), "error"))

@@ -1,0 +1,177 @@
+"""Picker: who the books are for, a reader of the data set or a shelf put together here. Its value holds ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from star.catalog import Catalog, fold
+from star.dataset import Dataset
+from star.errors import UserError
+from star.interactions import Interactions
+from star.recommendation import Query
+from star.ui.assets import script
+from star.ui.views import byline, plural, volume
+
+MOST = 20
+Row = dict[str, Any]
+
+
+def reader_row(data: Dataset, row: int) -> Row:
+    """A reader as the picker lists one: `Reader 17`, with `34 books · lately The Dark Forest` beside it."""
+    history = data.interactions.history(row)
+    lately = f" · lately {data.catalog[int(history[-1])].title}" if len(history) else ""
+    return {"id": row, "label": f"Reader {row + 1}", "note": plural(len(history), "book") + lately}
+
+
+def book_row(catalog: Catalog, index: int) -> Row:
+    """A book as the picker lists one."""
+    item = catalog[index]
+    return {"id": index, "label": item.title, "note": " · ".join(p for p in (byline(item), volume(item)) if p)}
+
+
+def find_readers(data: Dataset, text: str) -> list[Row]:
+    """Readers by number or id, else those whose latest books match the words; without words, some spread over all."""
+    log = data.interactions
+    words = text.strip()
+    if not words:
+        return [reader_row(data, row) for row in spread(log)]
+    found: dict[int, None] = {}
+    digits = words.lower().removeprefix("reader").strip()
+    if digits.isdigit() and 0 < int(digits) <= len(log):
+        found[int(digits) - 1] = None
+    try:
+        found[log.row(words)] = None
+    except UserError:
+        pass
+    if digits.isdigit():
+        for row in range(min(len(log), 100_000)):
+            if len(found) >= MOST:
+                break
+            if str(row + 1).startswith(digits):
+                found[row] = None
+        return [reader_row(data, row) for row in found]
+    titles = set(data.catalog.search(words.removeprefix("lately").strip(), 50))
+    for depth in (1, 2, 3, 5):  # the latest book first
+        for row in range(len(log)):
+            if len(found) >= MOST:
+                return [reader_row(data, row) for row in found]
+            start, end = int(log.indptr[row]), int(log.indptr[row + 1])
+            if end - start >= depth and int(log.items[end - depth]) in titles:
+                found[row] = None
+    return [reader_row(data, row) for row in found]
+
+
+def spread(log: Interactions, count: int = MOST) -> list[int]:
+    """Rows of readers with something to go by, spread evenly over the data set."""
+    step = max(1, len(log) // (3 * count))
+    rows = [row for row in range(0, len(log), step) if log.indptr[row + 1] - log.indptr[row] >= 5]
+    return (rows or list(range(len(log))))[:: max(1, len(rows) // count)][:count]
+
+
+def reader_detail(data: Dataset, row: int, books: int = 8) -> Row:
+    """A reader's latest books, newest first."""
+    history = data.interactions.history(row)
+    return {
+        **reader_row(data, row),
+        "user": data.interactions.users[row],
+        "total": len(history),
+        "books": [book_row(data.catalog, int(i)) for i in history[::-1][:books]],
+    }
+
+
+def query(value: Any, data: Dataset, k: int, seed: int) -> Query:
+    """The question that a picker's value asks. The value comes from the browser, so everything in it is checked.
+
+    Raises:
+        UserError: no reader picked, an empty shelf, or a row that is not in the data set.
+    """
+    value = value if isinstance(value, dict) else {}
+    if value.get("mode") == "shelf":
+        shelf = value.get("shelf")
+        shelf = shelf if isinstance(shelf, list) else []
+        if not shelf:
+            raise UserError("The shelf is empty. Search for a title you like and add at least one book.")
+        return Query(tuple(dict.fromkeys(_row(i, len(data.catalog), "book") for i in shelf)), None, None, k, seed)
+    if value.get("reader") is None:
+        raise UserError("No reader is picked yet. Choose one from the list, or put together a shelf of your own.")
+    row = _row(value["reader"], len(data.interactions), "reader")
+    return Query(tuple(int(i) for i in data.interactions.history(row)), row, None, k, seed)
+
+
+def _row(value: Any, limit: int, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < limit:
+        raise UserError(f"There is no {what} {str(value)[:40]!r} in this data set; pick one from the list.")
+    return value
+
+
+TEMPLATE = """
+<div class="star-picker">
+  <div class="star-modes" role="radiogroup" aria-label="Who are the books for?">
+    <label><input type="radio" value="reader" checked data-mode><span>A reader</span></label>
+    <label><input type="radio" value="shelf" data-mode><span>Your own shelf</span></label>
+  </div>
+  <div data-pane="reader">
+    <div class="star-combo" data-combo="reader">
+      <label><span>Reader</span>
+        <input type="text" role="combobox" aria-expanded="false" aria-autocomplete="list" autocomplete="off"
+          spellcheck="false" placeholder="Number, or a book lately read"></label>
+      <ul role="listbox" aria-label="Readers" hidden></ul>
+    </div>
+    <button type="button" class="star-link" data-another>Another reader</button>
+    <div class="star-history" data-history></div>
+  </div>
+  <div data-pane="shelf" hidden>
+    <div class="star-combo" data-combo="book">
+      <label><span>Add a book</span>
+        <input type="text" role="combobox" aria-expanded="false" aria-autocomplete="list" autocomplete="off"
+          spellcheck="false" placeholder="Title, author or series"></label>
+      <ul role="listbox" aria-label="Books" hidden></ul>
+    </div>
+    <ol class="star-shelf" data-shelf aria-label="Your shelf, oldest first"></ol>
+    <p class="star-hint" data-hint>The shelf is read from top to bottom; the last book counts as the latest.</p>
+  </div>
+  <p class="star-sr" role="status" data-said></p>
+</div>
+"""
+
+from gradio.events import Dependency
+
+class Picker(gr.HTML):
+    """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows]}`.
+
+    Look-ups run as server functions, beside the queue, so typing never waits for a recommendation under way.
+    """
+
+    def __init__(self, dataset: Callable[[], Dataset], **options: Any) -> None:
+        def guarded(rows: Callable[[], Any]) -> Row:
+            try:
+                return {"rows": rows()}
+            except UserError as error:
+                return {"error": str(error)}
+
+        def readers(text: str) -> Row:
+            return guarded(lambda: find_readers(dataset(), str(text)[:100]))
+
+        def reader(row: int) -> Row:
+            return guarded(lambda: reader_detail(dataset(), _row(row, len(dataset().interactions), "reader")))
+
+        def books(text: str) -> Row:
+            return guarded(lambda: [book_row(dataset().catalog, i) for i in dataset().catalog.search(fold(str(text)[:100]), MOST)])
+
+        super().__init__(
+            value={"mode": "reader", "reader": None, "shelf": []},
+            html_template=TEMPLATE,
+            js_on_load="STAR.picker(element, props, server);",
+            head=script("star.js") + script("picker.js"),
+            server_functions=[readers, reader, books],
+            apply_default_css=False,
+            **options,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component

@@ -1,0 +1,56 @@
+"""Runs: the last answers, kept for the download links, and who is still waiting for one.
+
+An answer is found only by its own random id, which only the visitor who asked was told; nothing lists them.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+
+from star.catalog import Catalog
+from star.recommendation import Recommendation
+
+
+class Runs:
+    """A bounded store, safe to use from several threads. The oldest answer is dropped first."""
+
+    def __init__(self, limit: int = 256) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, tuple[Recommendation, Catalog]] = OrderedDict()
+        self._current: OrderedDict[str, str] = OrderedDict()
+
+    def begin(self, session: str) -> str:
+        """Start a run for this visitor's tab, which ends the one before; returns the run's id."""
+        run = uuid.uuid4().hex
+        with self._lock:
+            self._current[session] = run
+            self._current.move_to_end(session)
+            while len(self._current) > 16 * self._limit:
+                self._current.popitem(last=False)
+        return run
+
+    def stop(self, session: str) -> None:
+        """End this tab's run, if there is one."""
+        with self._lock:
+            self._current.pop(session, None)
+
+    def wanted(self, session: str, run: str) -> bool:
+        """Whether this run is still the one its visitor waits for."""
+        with self._lock:
+            return self._current.get(session) == run
+
+    def keep(self, run: str, answer: Recommendation, catalog: Catalog) -> None:
+        """Store a finished answer under its id."""
+        with self._lock:
+            self._kept[run] = (answer, catalog)
+            self._kept.move_to_end(run)
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+
+    def get(self, run: str) -> tuple[Recommendation, Catalog] | None:
+        """The answer with this id and the catalogue its item rows mean, or None when it is unknown or was dropped."""
+        with self._lock:
+            return self._kept.get(run)

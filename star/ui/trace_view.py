@@ -1,0 +1,136 @@
+"""Trace view: the typed steps of a trace as HTML, tool calls nested with what they returned. Pure and escaped."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+
+from star.recommendation import CheckedClaim, Recommendation, StepView
+from star.ui.views import VERDICTS, mark, plural, tally
+
+NAMES = {
+    "plan": "Plan", "tool_call": "Tool call", "tool_response": "Evidence", "reflection": "Reflection",
+    "recommend": "Ranking",
+}
+NUMBERS = {
+    "both": "readers of both", "of": "out of", "lift": "times chance", "number": "volume", "books": "books",
+}
+Block = dict[str, str]
+
+
+def numbers(claim: CheckedClaim) -> str:
+    """Stated and found, side by side; numbers that differ are marked in words as well."""
+    names = list(dict.fromkeys([*claim.claim.numbers, *claim.found]))
+    if not names:
+        return ""
+    rows = ""
+    for name in names:
+        stated, found = claim.claim.numbers.get(name), claim.found.get(name)
+        differs = stated is not None and found is not None and abs(stated - found) > 1e-9 * max(1.0, abs(found))
+        note = ' <span class="star-differs">differs</span>' if differs else ""
+        rows += (
+            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(stated)}</td>"
+            f"<td>{_number(found)}{note}</td></tr>"
+        )
+    return (
+        '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th><th scope="col">found</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+
+
+def claim_line(answer: Recommendation, index: int) -> str:
+    """One claim: a button that selects its path, and what was stated and found, shown while it is selected."""
+    claim = answer.claims[index]
+    words = VERDICTS[claim.verdict][1]
+    author = "the model wrote this" if claim.author == "model" else "a tool returned this"
+    path = plural(len(claim.edges), "edge") + " in the graph" if claim.edges else "no edge to check against"
+    return (
+        f'<div class="star-claim {claim.verdict}" data-claim-row="{index}">'
+        f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
+        f"<span>{escape(claim.text)}</span></button>"
+        f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim)}</div></div>'
+    )
+
+
+def _prose(text: str) -> str:
+    parts = [part.strip() for part in text.split("\n")]
+    return "".join(f"<p>{escape(part)}</p>" for part in parts if part.strip(" .;"))
+
+
+def body(answer: Recommendation, step: StepView) -> str:
+    """The step's text; sentences that are claims become claim lines at the place where they stand in it."""
+    rest, out = step.text, ""
+    missing = []
+    for index in step.claims:
+        if index >= len(answer.claims):  # a snapshot: the step is written, its claims are not checked yet
+            continue
+        before, found, after = rest.partition(answer.claims[index].text)
+        if not found:
+            missing.append(index)
+            continue
+        out += _prose(before.lstrip(" .;")) + claim_line(answer, index)
+        rest = after
+    out += _prose(rest.lstrip(" .;"))
+    return out + "".join(claim_line(answer, index) for index in missing)
+
+
+def _cost(*steps: StepView) -> str:
+    seconds, tokens = sum(s.seconds for s in steps), sum(s.tokens for s in steps)
+    parts = [f"{seconds:.2f} s" if seconds else "", plural(tokens, "token") if tokens else ""]
+    return f'<span class="star-cost">{" · ".join(p for p in parts if p)}</span>'
+
+
+def _argument(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return escape(text)
+
+
+def _call(step: StepView) -> str:
+    given = ", ".join(f"{escape(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items())
+    return f'<code>{escape(step.name or "tool")}({given})</code>'
+
+
+def _tool(answer: Recommendation, key: str, call: StepView, response: StepView | None) -> str:
+    running = not answer.finished and (response is None or not response.finished)
+    steps = (call,) if response is None else (call, response)
+    label = _call(call) if call.finished or call.name else f"<code>{escape(call.text)}</code>"
+    inside = body(answer, response) if response is not None else '<p class="star-wait">looking it up…</p>'
+    count = plural(len(response.claims), "finding") if response is not None and response.claims else ""
+    return (
+        f'<details class="star-tool" data-key="{key}"{" open" if running else ""}><summary>{label}'
+        f'<span class="star-count">{count}</span>{_cost(*steps)}</summary><div class="star-response">{inside}</div></details>'
+    )
+
+
+def trace(answer: Recommendation | None) -> list[Block]:
+    """The steps as keyed blocks, so that the page replaces only those that changed. Tool calls and responses pair up."""
+    if answer is None:
+        return []
+    blocks: list[Block] = []
+    steps = list(answer.steps)
+    at = 0
+    while at < len(steps):
+        step, key = steps[at], f"step{at}"
+        busy = "" if step.finished or answer.finished else " running"
+        if step.type == "tool_call":
+            follows = at + 1 < len(steps) and steps[at + 1].type == "tool_response"
+            inside = _tool(answer, key, step, steps[at + 1] if follows else None)
+            blocks.append({"key": key, "html": f'<section class="star-step tool{busy}">{inside}</section>'})
+            at += 2 if follows else 1
+            continue
+        if step.type == "recommend":
+            text = "".join(f"<li>{escape(line)}</li>" for line in step.text.split("\n") if line.strip())
+            inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(claim_line(answer, i) for i in step.claims)
+        else:
+            inside = body(answer, step)
+        head = f'<header><h3>{NAMES[step.type]}</h3>{_cost(step)}</header>'
+        blocks.append({"key": key, "html": f'<section class="star-step {step.type}{busy}">{head}{inside}</section>'})
+        at += 1
+    if answer.finished and answer.claims:
+        line = f'<p class="star-ledger">Of {plural(len(answer.claims), "claim")} in this trace: {tally(answer)}</p>'
+        blocks.append({"key": "ledger", "html": line})
+    return blocks

@@ -1,0 +1,129 @@
+"""Views: cards, status and page header as HTML. Pure functions; all text from catalogue or model is escaped here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+
+from star.catalog import Catalog, Item
+from star.dataset import Dataset
+from star.recommendation import Recommendation, Recommended, Verdict
+from star.ui.cover import cover
+
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    "supported": ("✓", "borne out by the graph"),
+    "unsupported": ("✗", "not borne out"),
+    "opinion": ("”", "opinion"),
+}
+
+
+def year(value: int | None) -> str:
+    """`1965`, `700 BC`, or nothing."""
+    return "" if value is None else f"{-value} BC" if value < 0 else str(value)
+
+
+def byline(item: Item) -> str:
+    """Author and year in plain text: `Frank Herbert, 1965`."""
+    return ", ".join(part for part in (" and ".join(item.creators[:2]), year(item.year)) if part)
+
+
+def volume(item: Item) -> str:
+    """`Dune, volume 2` in plain text, or nothing for a book on its own."""
+    if not item.series:
+        return ""
+    return item.series if item.number is None else f"{item.series}, volume {item.number:g}"
+
+
+def mark(verdict: Verdict) -> str:
+    """The verdict as a mark: shape, colour and, for screen readers, words."""
+    sign, words = VERDICTS[verdict]
+    return f'<span class="star-mark {verdict}" title="{words}"><span aria-hidden="true">{sign}</span><span class="star-sr">{words}: </span></span>'
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 book`, `2 books`, `1,204 readers`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
+    """`4 borne out · 1 not · 1 opinion` for these claims, or for all of them."""
+    chosen = answer.claims if claims is None else [answer.claims[i] for i in claims]
+    counts = Counter(claim.verdict for claim in chosen)
+    words: dict[Verdict, str] = {"supported": "borne out", "unsupported": "not borne out", "opinion": "opinion"}
+    parts = [f"{mark(v)}{counts[v]} {word}" for v, word in words.items() if counts[v]]
+    return f'<span class="star-tally">{"".join(f"<span>{part}</span>" for part in parts)}</span>' if parts else ""
+
+
+def about(answer: Recommendation, node: str) -> tuple[int, ...]:
+    """Claims about a node: it is their subject or anchor, or lies on their path."""
+    found = []
+    for index, claim in enumerate(answer.claims):
+        ends = {end for e in claim.edges for end in (answer.edges[e].source, answer.edges[e].target)}
+        named = {f"i:{i}" for i in (claim.claim.subject, claim.claim.anchor) if i is not None}
+        if node in ends | named:
+            found.append(index)
+    return tuple(found)
+
+
+def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) -> str:
+    """The recommended books; before the model has ranked them, as many empty places and no title."""
+    if answer is None or catalog is None or not answer.items:
+        empty = '<li class="star-card empty"><span></span></li>' * k
+        return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet" aria-busy="true">{empty}</ol>'
+    best = max(r.score for r in answer.items) or 1.0
+    rows = "".join(_card(answer, r, catalog[r.item], best) for r in answer.items)
+    return f'<ol class="star-cards" aria-label="Recommended books">{rows}</ol>'
+
+
+def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -> str:
+    genres = "".join(f"<li>{escape(genre)}</li>" for genre in item.genres[:3])
+    node = f"i:{entry.item}"
+    share = f"{100 * entry.score:.0f}%" if entry.score >= 0.01 else "under 1%"
+    series = f'<p class="star-series">{escape(volume(item))}</p>' if item.series else ""
+    return (
+        f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
+        f'<span class="star-rank" aria-label="Rank {entry.rank}">{entry.rank}</span></div>'
+        f'<div class="star-card-text"><h3>{escape(item.title)}</h3><p class="star-by">{escape(byline(item))}</p>{series}'
+        f'<ul class="star-genres">{genres}</ul><p class="star-reason">{escape(entry.reason)}</p>'
+        f'<p class="star-share" title="The model’s probability among the candidates">'
+        f'<i style="width:{100 * entry.score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
+        f'{tally(answer, about(answer, node))}'
+        f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">Why this book?</button></div></li>'
+    )
+
+
+def status(words: str, kind: str = "idle") -> str:
+    """One line about the run. kind: idle, busy, done, error."""
+    return f'<p class="star-status {escape(kind, quote=True)}"><span class="star-dot" aria-hidden="true"></span><span>{escape(words)}</span></p>'
+
+
+def finished(answer: Recommendation) -> str:
+    """The status line of a complete answer."""
+    time = answer.timing
+    parts = [
+        f"{plural(len(answer.items), 'book')} in {time.total_s:.1f} s" if time.total_s is not None else plural(len(answer.items), "book"),
+        f"first words after {time.first_token_s:.2f} s" if time.first_token_s is not None else "",
+        plural(time.generated_tokens, "token") if time.generated_tokens else "",
+        plural(time.tool_calls, "tool call") if time.tool_calls else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def loaded(data: Dataset, checkpoint: str | None) -> str:
+    """Which data set and checkpoint answer, and that readers are simulated where they are."""
+    title = str(data.manifest.get("title") or data.name)
+    counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
+    model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
+    note = (
+        '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading behaviour; '
+        "no real person’s reading is shown.</p>" if data.manifest.get("simulated") else ""
+    )
+    return (
+        f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{escape(title)}</b> · {counts}</dd></div>'
+        f"<div><dt>Checkpoint</dt><dd>{model}</dd></div></dl>{note}"
+    )
+
+
+def loading(words: str) -> str:
+    """What stands in place of `loaded` until there is something to say."""
+    return f'<p class="star-loaded">{escape(words)}</p>'
