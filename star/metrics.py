@@ -1,0 +1,118 @@
+"""Metrics of ranked lists, and bootstrap intervals that resample readers, not tasks.
+
+Ranks start at 1. With 1 + 19 candidates chance gives HR@1/3/5 = .05/.15/.25 and their mean .15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+CUTS = (1, 3, 5)
+DRAWS = 2_000
+
+
+def rank_of(order: Sequence[int], target: int) -> int:
+    """Where the target stands in the order, from 1.
+
+    Raises:
+        ValueError: the target is not in the order.
+    """
+    return list(order).index(target) + 1
+
+
+def hit_rate(ranks: np.ndarray, k: int) -> np.ndarray:
+    """HR@k per task: 1 where rank <= k, else 0; float64 (n,)."""
+    return (np.asarray(ranks) <= k).astype(np.float64)
+
+
+def mean_hit_rate(ranks: np.ndarray) -> np.ndarray:
+    """(HR@1 + HR@3 + HR@5) / 3 per task, AgentRecBench's main number (arXiv 2505.19623); float64 (n,)."""
+    return np.mean([hit_rate(ranks, k) for k in CUTS], axis=0)
+
+
+def ndcg(ranks: np.ndarray, k: int = 10) -> np.ndarray:
+    """NDCG@k with one relevant item: 1 / log2(rank + 1) where rank <= k, else 0; float64 (n,)."""
+    ranks = np.asarray(ranks, dtype=np.float64)
+    return np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0)
+
+
+def percentiles(counts: np.ndarray) -> np.ndarray:
+    """Popularity percentile of every item, 0 (least read) to 100 (most read); float64 (I,).
+
+    The share of the other items that have fewer readers, plus half the share that have as many.
+    """
+    counts = np.asarray(counts)
+    if len(counts) < 2:
+        return np.full(len(counts), 50.0)
+    ordered = np.sort(counts)
+    below = np.searchsorted(ordered, counts, side="left")
+    upto = np.searchsorted(ordered, counts, side="right")
+    return 100 * (below + (upto - below - 1) / 2) / (len(counts) - 1)
+
+
+def coverage(orders: Sequence[Sequence[int]], n_items: int, k: int = 5) -> float:
+    """Share of the catalogue that stands in at least one of the first k places."""
+    return len({item for order in orders for item in order[:k]}) / n_items if n_items else 0.0
+
+
+def mean_popularity(orders: Sequence[Sequence[int]], percentile: np.ndarray, k: int = 5) -> float:
+    """Mean popularity percentile of what stands in the first k places, 0 to 100."""
+    shown = [item for order in orders for item in order[:k]]
+    return float(percentile[shown].mean()) if shown else 0.0
+
+
+def reader_weights(readers: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
+    """Resampling of readers with replacement.
+
+    Args:
+        readers: reader of every task, (n,).
+
+    Returns:
+        the distinct readers, sorted, (R,), and how often each is drawn, int64 (draws, R), rows sum to R.
+        Equal readers and seed give equal weights, so differences between methods are paired.
+    """
+    distinct = np.unique(readers)
+    rng = np.random.default_rng(seed)
+    uniform = np.full(len(distinct), 1 / max(len(distinct), 1))
+    return distinct, rng.multinomial(len(distinct), uniform, size=draws)
+
+
+def resampled_means(
+    values: np.ndarray, readers: np.ndarray, distinct: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Mean over tasks in every bootstrap draw, (draws,): Σ_r w_r · (sum of r's values) / Σ_r w_r · (r's
+    tasks).
+
+    Draws in which none of these readers occurs give nan.
+    """
+    column = np.searchsorted(distinct, readers)
+    sums = np.bincount(column, weights=values, minlength=len(distinct))
+    sizes = np.bincount(column, minlength=len(distinct))
+    with np.errstate(invalid="ignore"):
+        return (weights @ sums) / (weights @ sizes)
+
+
+def interval(draws: np.ndarray) -> list[float]:
+    """The central 95 % of bootstrap draws, [low, high], nan left out."""
+    kept = draws[np.isfinite(draws)]
+    return [float(v) for v in np.quantile(kept, [0.025, 0.975])] if len(kept) else [float("nan")] * 2
+
+
+def bootstrap_mean(values: np.ndarray, readers: np.ndarray, seed: int = 0) -> list[float]:
+    """95 % interval of the mean over tasks, readers resampled (percentile method, Efron & Tibshirani)."""
+    return interval(resampled_means(values, readers, *reader_weights(readers, seed)))
+
+
+def bootstrap_pair(
+    a: np.ndarray, b: np.ndarray, readers: np.ndarray, seed: int = 0
+) -> dict[str, list[float]]:
+    """95 % intervals of mean(a) - mean(b) and of mean(a) / mean(b) on the same tasks, readers resampled.
+
+    Draws in which mean(b) is 0 have no ratio and are left out of its interval.
+    """
+    drawn = reader_weights(readers, seed)
+    of_a, of_b = resampled_means(a, readers, *drawn), resampled_means(b, readers, *drawn)
+    ratios = np.divide(of_a, of_b, out=np.full_like(of_a, np.nan), where=of_b > 0)
+    return {"difference": interval(of_a - of_b), "ratio": interval(ratios)}
