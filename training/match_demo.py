@@ -1,0 +1,68 @@
+"""Which goodbooks item is which book of the embedded catalogue: by normalised title and the first author's name."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from star.catalog import Catalog, Item, fold
+
+CUTS = (": ", " - ", " or, ", ", or ", "; or ")
+
+
+def _plain(title: str) -> str:
+    """Folded title, '&' as 'and', 'Volume One' as 'Vol. 1', without apostrophes and a leading article."""
+    title = title.removesuffix(" Board Book")
+    text = fold(re.sub("['’]", "", title).replace("&", " and "))
+    for word, number in (("one", "1"), ("two", "2"), ("three", "3")):
+        text = re.sub(rf"\bvolume {word}\b", f"vol {number}", text)
+    return re.sub(r"^(the|a|an) ", "", text)
+
+
+def keys(title: str) -> set[str]:
+    """Normalised forms under which a title is looked up: whole, without a "(Series, #n)", its subtitle cut before
+    ': ', ' - ' or ', or', and for volumes of a comic ("The Sandman, Vol. 6: Fables and Reflections") what follows
+    the last ':'."""
+    bare = re.sub(r"\s*\([^()]*\)\s*$", "", title)
+    forms = {title, bare}
+    for form in (title, bare):
+        forms |= {form.split(cut)[0] for cut in CUTS}
+        if ":" in form:
+            forms.add(form.rsplit(":", 1)[1])
+    return {key for key in map(_plain, forms) if key}
+
+
+def _surnames(item: Item) -> set[str]:
+    """Words of the first creator ("Cixin Liu" is "Liu Cixin"), initials left out."""
+    return {word for word in fold(item.creators[0]).split() if len(word) > 1} if item.creators else set()
+
+
+def match(demo: Catalog, other: Catalog, readers: np.ndarray) -> np.ndarray:
+    """Row of `other` for every book of `demo`, -1 where there is none; int64 (I,).
+
+    Of several books that fit, one whose whole title is equal goes first, then the one with most readers. A row is
+    given to one book only.
+
+    Args:
+        readers: readers of each item of `other`.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, item in enumerate(other):
+        for key in keys(item.title):
+            rows.setdefault(key, []).append(row)
+    claims = []
+    for index, item in enumerate(demo):
+        whole = _plain(item.title)
+        for row in {row for key in keys(item.title) for row in rows.get(key, ())}:
+            words = {word for name in other[row].creators for word in fold(name).split()}
+            if _surnames(item) & words:
+                equal = _plain(other[row].title) == whole or whole in keys(other[row].title)
+                claims.append((-int(equal), -int(readers[row]), index, row))
+    result = np.full(len(demo), -1, dtype=np.int64)
+    taken: set[int] = set()
+    for _, _, index, row in sorted(claims):
+        if result[index] < 0 and row not in taken:
+            result[index] = row
+            taken.add(row)
+    return result
