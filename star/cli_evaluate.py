@@ -1,0 +1,123 @@
+"""Command `star evaluate`: the table of methods × scenarios × negatives."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from star.errors import UserError
+
+if TYPE_CHECKING:
+    from star.evaluate import Progress
+
+
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="Name of the data set; star datasets lists them")] = "demo",
+    methods: Annotated[str | None, typer.Option(help="Methods, with commas; without it all that can run")] =
+    None,
+    scenarios: Annotated[str, typer.Option(help="classic, user_cold_start")] = "classic,user_cold_start",
+    negatives: Annotated[str, typer.Option(help="uniform, matched, retrieved")] = "uniform,matched,retrieved",
+    tasks: Annotated[int, typer.Option(help="Tasks per scenario and kind of negatives, at most")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Draws of negatives, ties and bootstrap")] = 0,
+    split: Annotated[str, typer.Option(help="test, or valid: the readers on whom choices are made")] = "test",
+    test_users: Annotated[
+        Path | None, typer.Option(help="CSV user_id,book_id of unseen readers, rows in reading order")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models")
+    ] = None,
+    json_out: Annotated[
+        str | None,
+        typer.Option("--json", metavar="OUT", help="Write the document here; - is standard output"),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
+) -> None:
+    """Compare methods on readers that nothing was fitted on: 1 + 19 candidates, intervals over readers."""
+    from star.dataset import Dataset
+    from star.evaluate import evaluate as run
+    from star.rankers import default_methods
+
+    target = _writable(json_out)
+    data = Dataset.load(dataset)
+    names, notes = (_names(methods), []) if methods is not None else default_methods(data, model)
+    for note in notes:
+        print(f"star: {note}", file=sys.stderr)
+    with _bar() as progress:
+        document = run(
+            data, names, _names(scenarios), _names(negatives), tasks, seed, split, test_users, model, progress
+        )
+    document = {"command": _command(locals()), **document}
+    if document["test_users"] is not None:
+        counts = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in document["test_users"].items())
+        print(f"star: {counts}", file=sys.stderr)
+    if target is not None:
+        target.write_text(_json(document), "utf-8")
+    if json_out == "-":
+        sys.stdout.write(_json(document))
+    else:
+        _show(document, markdown)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _writable(out: str | None) -> Path | None:
+    """The file to write, checked before the work begins."""
+    if out is None or out == "-":
+        return None
+    path = Path(out)
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise UserError(
+            f"--json {out} cannot be written: it is a folder, or its folder does not exist; name a file"
+        )
+    return path
+
+
+def _command(given: dict[str, Any]) -> str:
+    """The command that makes this document again, without folders."""
+    parts = ["star evaluate --dataset", given["dataset"], "--methods", ",".join(given["names"])]
+    for name in ("scenarios", "negatives", "tasks", "seed", "split"):
+        parts += [f"--{name}", str(given[name])]
+    for name, value in (("test-users", given["test_users"]), ("model", given["model"])):
+        parts += [f"--{name}", Path(value).name] if value is not None else []
+    return " ".join(parts)
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A progress bar on standard error; nothing is drawn where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def _show(document: dict[str, Any], as_markdown: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from star.report import markdown, tables
+
+    shown = tables(document)
+    if as_markdown:
+        print(markdown(shown))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for each in shown:
+        table = Table(*each.heads, title=each.caption, title_justify="left", title_style="")
+        for row in each.rows:
+            table.add_row(*row)
+        console.print(table)

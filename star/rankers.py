@@ -1,0 +1,157 @@
+"""Which rankers there are, by the names `star evaluate` takes, and what each needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from star import baselines
+from star.baselines import ByScore, Ranked, Ranker, Score, best_first
+from star.dataset import Dataset
+from star.errors import UserError
+from star.graph import Graph
+from star.settings import ROOT
+from star.tasks import Split, Task
+
+MODELS = ROOT / "assets" / "models"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rankers are made from. The graph holds the training readers only.
+
+    `model`: folder of a checkpoint or a name under assets/models; None takes the one named like the data set.
+    """
+
+    dataset: Dataset
+    split: Split
+    graph: Graph
+    model: str | None = None
+    seed: int = 0
+
+    @property
+    def checkpoint(self) -> Path | None:
+        return find_checkpoint(self.dataset.name, self.model)
+
+
+def find_checkpoint(dataset: str, model: str | None) -> Path | None:
+    """Folder of the checkpoint by name under assets/models or by path; None where there is none."""
+    places = [MODELS / (model or dataset), *([Path(model)] if model else [])]
+    return next((place for place in places if (place / "config.json").is_file()), None)
+
+
+def _scored(name: str, score: Callable[[Context], Score]) -> Callable[[Context], Ranker]:
+    return lambda context: ByScore(name, score(context), context.seed)
+
+
+def _fusion(context: Context) -> Score:
+    from star.fusion import fusion
+
+    return fusion(context.graph, context.dataset, context.split)
+
+
+def _mars(context: Context) -> Ranker:
+    from star.mars.run import MarsRanker
+
+    return MarsRanker(context.dataset, context.graph, context.split)
+
+
+def _star(context: Context) -> Ranker:
+    if context.checkpoint is None:
+        raise UserError(
+            f"star has no checkpoint {context.model or context.dataset.name!r} (looked in assets/models); "
+            "give its folder with --model, train one with training/run.sh, or leave star out of --methods"
+        )
+    from star.student.ranker import StarRanker
+
+    return StarRanker(context.dataset, context.graph, context.checkpoint)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The best possible order where readers are simulated: by the exact probability of being read next.
+
+    Exact for uniform negatives and, within a bin, for matched ones: there each candidate is drawn with equal
+    probability, so the posterior is proportional to P(next). For later targets of `user_cold_start` it is the
+    best order for the first of them. Retrieved negatives depend on the shelf: not applicable.
+    """
+
+    context: Context
+    name: str = "oracle"
+
+    def rank(self, tasks: Sequence[Task]) -> list[Ranked]:
+        from star.simulator import Figures, log_probabilities_batch
+
+        start = time.perf_counter()
+        figures = Figures.load(catalog=self.context.dataset.catalog)
+        log_p = log_probabilities_batch(figures, [task.history for task in tasks])
+        seconds = (time.perf_counter() - start) / max(len(tasks), 1)
+        chosen = [log_p[row, list(task.candidates)] for row, task in enumerate(tasks)]
+        return [
+            Ranked(best_first(task, score, self.context.seed), seconds)
+            for task, score in zip(tasks, chosen, strict=True)
+        ]
+
+
+def _oracle(context: Context) -> Ranker:
+    if context.dataset.name != "demo":
+        raise UserError(
+            f"oracle knows how readers were simulated, and those of {context.dataset.name!r} were not by "
+            "STAR; leave oracle out, or take --dataset demo"
+        )
+    return Oracle(context)
+
+
+METHODS: dict[str, Callable[[Context], Ranker]] = {
+    "unchanged": _scored("unchanged", lambda c: baselines.unchanged),
+    "random": _scored("random", lambda c: baselines.by_chance),
+    "centre": _scored("centre", lambda c: baselines.centre(c.graph)),
+    "popularity": _scored("popularity", lambda c: baselines.popularity(c.graph)),
+    "itemknn": _scored("itemknn", lambda c: baselines.itemknn(c.graph)),
+    "itemknn:recent": _scored("itemknn:recent", lambda c: baselines.itemknn(c.graph, baselines.RECENT)),
+    "userknn": _scored("userknn", lambda c: baselines.userknn(c.graph)),
+    "ease": _scored("ease", lambda c: baselines.ease(c.graph)),
+    "fusion": _scored("fusion", _fusion),
+    "mars": _mars,
+    "star": _star,
+    "oracle": _oracle,
+}
+BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "fusion")
+NOT_FOR = {("oracle", "retrieved")}
+
+
+def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
+    """All methods that can run on the data set, and one line for each that cannot."""
+    names, notes = list(METHODS), []
+    if dataset.name != "demo":
+        names.remove("oracle")
+    if find_checkpoint(dataset.name, model) is None:
+        names.remove("star")
+        notes.append(f"star is left out: no checkpoint {model or dataset.name!r} under assets/models")
+    return names, notes
+
+
+def check(names: Sequence[str]) -> list[str]:
+    """The names without repeats.
+
+    Raises:
+        UserError: one of them is not known, or there are none.
+    """
+    unknown = [name for name in names if name not in METHODS]
+    if unknown or not names:
+        raise UserError(
+            f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}"
+        )
+    return list(dict.fromkeys(names))
+
+
+def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
+    """The rankers of these names, ready to rank.
+
+    Raises:
+        UserError: an unknown name, star without a checkpoint, or oracle on a data set that was not
+        simulated here.
+    """
+    return [METHODS[name](context) for name in check(names)]

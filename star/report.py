@@ -1,0 +1,113 @@
+"""The tables of an evaluation, as data, as rich tables for a terminal and as Markdown for README."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+POOLED = "pooled"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, column heads and rows of text."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(document: dict[str, Any]) -> list[Table]:
+    """Mean hit rates per cell; all metrics per method (mean of its cells); paired differences; retrieval."""
+    return [t for t in (_cells(document), _metrics(document), _pairs(document), _recall(document)) if t.rows]
+
+
+def markdown(shown: Sequence[Table]) -> str:
+    """GitHub tables under their captions."""
+    parts = []
+    for table in shown:
+        lines = [table.heads, ("---",) * len(table.heads), *table.rows]
+        parts.append("\n".join([f"{table.caption}\n", *(f"| {' | '.join(line)} |" for line in lines)]))
+    return "\n\n".join(parts)
+
+
+def _cells(document: dict[str, Any]) -> Table:
+    rows = document["rows"]
+    at = {(r["method"], r["scenario"], r["negatives"]): r for r in rows}
+    columns = list(dict.fromkeys((r["scenario"], r["negatives"]) for r in rows))
+    heads = tuple(POOLED if s == POOLED else f"{s}, {n}" for s, n in columns)
+    body = tuple(
+        (method, *(_interval(at.get((method, *column)), "mean") for column in columns))
+        for method in dict.fromkeys(r["method"] for r in rows)
+    )
+    most = max((r["n"] for r in rows if r["scenario"] != POOLED), default=0)
+    who = {"file": "readers of a file"}.get(document["split"], f"{document['split']} readers")
+    caption = (
+        f"{document['dataset']}, {who}: mean of HR@1, HR@3, HR@5 among 1 + 19 candidates with 95 % intervals "
+        f"(readers resampled), at most {most} tasks per cell, seed {document['seed']}; chance is .150"
+    )
+    return Table(caption, ("method", *heads), body)
+
+
+def _metrics(document: dict[str, Any]) -> Table:
+    """One line per method and cell where there is a single cell, else one per method."""
+    rows = document["rows"]
+    pooled = [r for r in rows if r["scenario"] == POOLED]
+    names = ("hr@1", "hr@3", "hr@5", "mean", "ndcg@10", "coverage")
+    titles = ("HR@1", "HR@3", "HR@5", "mean", "NDCG@10", "coverage")
+    heads = ("method", *titles, "popularity", "s / query", "tokens", "calls")
+    body = tuple(
+        (
+            r["method"],
+            *(_short(r[name]) for name in names),
+            f"{r['popularity']:.0f}",
+            f"{r['seconds_per_query']:.2g}",
+            f"{r['generated_tokens']:.0f}",
+            f"{r['model_calls']:.0f}",
+        )
+        for r in pooled or rows
+    )
+    caption = (
+        "Mean over the cells. Coverage: share of the catalogue in some first five; popularity: mean "
+        "percentile of the first five; tokens and model calls per query"
+    )
+    return Table(caption, heads, body)
+
+
+def _pairs(document: dict[str, Any]) -> Table:
+    body = tuple(
+        (
+            f"{r['method']} - {r['against']}",
+            POOLED if r["scenario"] == POOLED else f"{r['scenario']}, {r['negatives']}",
+            f"{r['difference']:+.3f} ({r['ci']['difference'][0]:+.3f} to {r['ci']['difference'][1]:+.3f})",
+            "n/a" if r["ratio"] is None else f"{r['ratio']:.2f} ({_span(r['ci']['ratio'])})",
+        )
+        for r in document["paired"]
+    )
+    caption = "Paired on the same tasks (mean hit rate); the rival is the best of its kind on the same tasks"
+    return Table(caption, ("pair", "cell", "difference", "ratio"), body)
+
+
+def _recall(document: dict[str, Any]) -> Table:
+    body = tuple(
+        (r["scenario"], str(r["n"]), *(_short(r[f"recall@{k}"]) for k in (20, 50, 100)))
+        for r in document["retrieval"]
+    )
+    heads = ("scenario", "targets", "recall@20", "recall@50", "recall@100")
+    return Table("Targets among the retrieved candidates of the whole catalogue", heads, body)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}"
+
+
+def _interval(row: dict[str, Any] | None, metric: str) -> str:
+    if row is None:
+        return "n/a"
+    low, high = row["ci"][metric]
+    return f"{_short(row[metric])} ({_short(low)} to {_short(high)})"
+
+
+def _span(ends: list[float | None]) -> str:
+    return " to ".join("n/a" if end is None else f"{end:.2f}" for end in ends)
