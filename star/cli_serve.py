@@ -10,9 +10,15 @@ from star.settings import Settings
 
 
 def serve(
-    dataset: Annotated[str | None, typer.Option(help="Data set to explore: demo, or an imported one.")] = None,
-    model: Annotated[str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models.")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="First port to try; the next free one is taken.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set to explore: demo, or an imported one.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="First port to try; the next free one is taken.")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all networks.")] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""

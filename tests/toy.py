@@ -29,7 +29,7 @@ from star.recommendation import (
     node_label,
 )
 
-HOSTILE = "<img src=x onerror=\"window.hacked=1\">"
+HOSTILE = '<img src=x onerror="window.hacked=1">'
 
 BOOKS = [
     ("The Three-Body Problem", "Cixin Liu", 2008, "Remembrance of Earth's Past", 1, "science fiction"),
@@ -60,7 +60,14 @@ BOOKS = [
     ("The Big Sleep", "Raymond Chandler", 1939, "Philip Marlowe", 1, "mystery"),
     ("Neuromancer", "William Gibson", 1984, "Sprawl", 1, "science fiction"),
     ("Snow Crash", "Neal Stephenson", 1992, None, None, "science fiction"),
-    ("Slaughterhouse-Five, or The Children's Crusade: A Duty-Dance with Death", "Kurt Vonnegut", 1969, None, None, "satire"),
+    (
+        "Slaughterhouse-Five, or The Children's Crusade: A Duty-Dance with Death",
+        "Kurt Vonnegut",
+        1969,
+        None,
+        None,
+        "satire",
+    ),
     (HOSTILE, "O'Brien & <b>Sons</b>", 2001, None, None, "test"),
 ]
 
@@ -80,7 +87,13 @@ def dataset(seed: int = 0, readers: int = 200) -> Dataset:
         weight = popularity * np.where(genres == liked, 8, 1) * (genres != "test")
         chosen = rng.choice(len(items), size=int(rng.integers(5, 14)), replace=False, p=weight / weight.sum())
         histories.append([int(i) for i in chosen])
-    manifest = {"name": "toy", "title": "Toy books", "source": "tests/toy.py", "licence": "Apache-2.0", "simulated": True}
+    manifest = {
+        "name": "toy",
+        "title": "Toy books",
+        "source": "tests/toy.py",
+        "licence": "Apache-2.0",
+        "simulated": True,
+    }
     return Dataset("toy", Catalog(items), Interactions.from_histories(histories, len(items)), manifest)
 
 
@@ -107,8 +120,15 @@ class ToyRecommender:
             for n in range(1, len(words) + 1) if step.type != "tool_response" else [len(words)]:
                 first = first or time.perf_counter() - start
                 partial = replace(step, text=" ".join(words[:n]), tokens=n, claims=(), finished=False)
-                yield replace(final, steps=(*done, partial), items=(), nodes=(), edges=(),
-                              timing=Timing(first, None, sum(s.tokens for s in done) + n), finished=False)
+                yield replace(
+                    final,
+                    steps=(*done, partial),
+                    items=(),
+                    nodes=(),
+                    edges=(),
+                    timing=Timing(first, None, sum(s.tokens for s in done) + n),
+                    finished=False,
+                )
                 time.sleep(self.delay)
             done.append(step)
         spent = time.perf_counter() - start
@@ -124,60 +144,145 @@ class ToyRecommender:
         edges: list[Edge] = [Edge("user", f"i:{i}", "read") for i in shelf]
         claims: list[CheckedClaim] = []
 
-        def add(claim: Claim, path: list[Edge], author: str, verdict: Verdict, found: dict[str, float] | None = None) -> int:
+        def add(
+            claim: Claim,
+            path: list[Edge],
+            author: str,
+            verdict: Verdict,
+            found: dict[str, float] | None = None,
+        ) -> int:
             for edge in path:
                 if edge not in edges:
                     edges.append(edge)
-            claims.append(CheckedClaim(
-                claim, sentence(claim, catalog), dict(claim.numbers) if found is None else found,
-                tuple(edges.index(e) for e in path), author, verdict,  # type: ignore[arg-type]
-            ))
+            claims.append(
+                CheckedClaim(
+                    claim,
+                    sentence(claim, catalog),
+                    dict(claim.numbers) if found is None else found,
+                    tuple(edges.index(e) for e in path),
+                    author,
+                    verdict,  # type: ignore[arg-type]
+                )
+            )
             return len(claims) - 1
 
         def co_read(item: int) -> Claim:
             n = len(self.dataset.interactions)
             chance = readers_of[item] * readers_of[anchor] / n
             lift = round(float(both[item] / chance), 1) if chance else 0.0
-            return Claim("co_read", item, anchor, {"both": float(both[item]), "of": float(readers_of[anchor]), "lift": lift}, "good")
+            return Claim(
+                "co_read",
+                item,
+                anchor,
+                {"both": float(both[item]), "of": float(readers_of[anchor]), "lift": lift},
+                "good",
+            )
 
-        first = [add(co_read(i), [Edge("user", f"i:{anchor}", "read"), Edge(f"i:{anchor}", f"i:{i}", "co_read", float(both[i]))],
-                     "tool", "supported") for i in order[:4]]
+        first = [
+            add(
+                co_read(i),
+                [
+                    Edge("user", f"i:{anchor}", "read"),
+                    Edge(f"i:{anchor}", f"i:{i}", "co_read", float(both[i])),
+                ],
+                "tool",
+                "supported",
+            )
+            for i in order[:4]
+        ]
         second = []
         near = np.asarray(matrix @ matrix[[0]].T.todense()).ravel().argsort()[::-1][:6]
         for item in order[2:5]:
             path = []
             for reader in near:
-                path += [Edge("user", f"r:{int(reader)}", "similar", 4.0), Edge(f"r:{int(reader)}", f"i:{item}", "read")]
-            second.append(add(Claim("similar", item, None, {"both": 5.0, "of": 6.0}, "fair"), path, "tool", "supported"))
+                path += [
+                    Edge("user", f"r:{int(reader)}", "similar", 4.0),
+                    Edge(f"r:{int(reader)}", f"i:{item}", "read"),
+                ]
+            second.append(
+                add(Claim("similar", item, None, {"both": 5.0, "of": 6.0}, "fair"), path, "tool", "supported")
+            )
         genre = catalog[anchor].genres[0]
         held = [i for i in shelf if genre in catalog[i].genres]
-        third = [add(Claim("genre", None, None, {"books": float(len(held)), "of": float(len(shelf))}, label=genre),
-                     [Edge(f"i:{i}", f"g:{genre}", "genre") for i in held], "tool", "supported")]
-        repeat = add(co_read(order[0]), [Edge("user", f"i:{anchor}", "read"), Edge(f"i:{anchor}", f"i:{order[0]}", "co_read", float(both[order[0]]))],
-                     "model", "supported")
+        third = [
+            add(
+                Claim("genre", None, None, {"books": float(len(held)), "of": float(len(shelf))}, label=genre),
+                [Edge(f"i:{i}", f"g:{genre}", "genre") for i in held],
+                "tool",
+                "supported",
+            )
+        ]
+        repeat = add(
+            co_read(order[0]),
+            [
+                Edge("user", f"i:{anchor}", "read"),
+                Edge(f"i:{anchor}", f"i:{order[0]}", "co_read", float(both[order[0]])),
+            ],
+            "model",
+            "supported",
+        )
         wrong = co_read(order[1])
         found = dict(wrong.numbers)
         wrong = replace(wrong, numbers={**wrong.numbers, "both": wrong.numbers["both"] + 40})
-        false = add(wrong, [Edge(f"i:{anchor}", f"i:{order[1]}", "co_read", found["both"])], "model", "unsupported", found)
-        opinion = add(Claim("opinion", order[0], None, label=f"{catalog[order[0]].title} keeps the scale and the patience of this shelf"),
-                      [], "model", "opinion")
+        false = add(
+            wrong,
+            [Edge(f"i:{anchor}", f"i:{order[1]}", "co_read", found["both"])],
+            "model",
+            "unsupported",
+            found,
+        )
+        opinion = add(
+            Claim(
+                "opinion",
+                order[0],
+                None,
+                label=f"{catalog[order[0]].title} keeps the scale and the patience of this shelf",
+            ),
+            [],
+            "model",
+            "opinion",
+        )
         titles = [catalog[i].title for i in order]
         texts = [c.text for c in claims]
         steps = (
-            StepView("plan", f"The shelf leans to {genre}, lately {catalog[anchor].title}. First ask who else read it, then what similar "
-                     "readers went on to, then whether the genre carries the shelf.", 0.21, 28),
-            StepView("tool_call", '{"name": "item_cf"}', 0.05, 9, (), "item_cf", {"anchor": catalog[anchor].title, "top": 4}),
+            StepView(
+                "plan",
+                f"The shelf leans to {genre}, lately {catalog[anchor].title}. First ask who else read it, then what similar "
+                "readers went on to, then whether the genre carries the shelf.",
+                0.21,
+                28,
+            ),
+            StepView(
+                "tool_call",
+                '{"name": "item_cf"}',
+                0.05,
+                9,
+                (),
+                "item_cf",
+                {"anchor": catalog[anchor].title, "top": 4},
+            ),
             StepView("tool_response", "\n".join(texts[i] for i in first), 0.01, 0, tuple(first), "item_cf"),
             StepView("tool_call", '{"name": "user_cf"}', 0.05, 8, (), "user_cf", {"readers": 6}),
             StepView("tool_response", "\n".join(texts[i] for i in second), 0.02, 0, tuple(second), "user_cf"),
             StepView("tool_call", '{"name": "genres"}', 0.04, 7, (), "genres", {"window": len(shelf)}),
             StepView("tool_response", texts[third[0]], 0.01, 0, tuple(third), "genres"),
-            StepView("reflection", f"The co-readers agree with the genre. {texts[repeat]}. {texts[false]}. {texts[opinion]}. "
-                     "The similar readers are few, so they only break ties.", 0.34, 61, (repeat, false, opinion)),
+            StepView(
+                "reflection",
+                f"The co-readers agree with the genre. {texts[repeat]}. {texts[false]}. {texts[opinion]}. "
+                "The similar readers are few, so they only break ties.",
+                0.34,
+                61,
+                (repeat, false, opinion),
+            ),
             StepView("recommend", "\n".join(titles[: query.k]), 0.08, 6),
         )
         items = tuple(
-            Recommended(n, i, round(0.42 / n, 3), f"{both[i]:.0f} of the readers of {catalog[anchor].title} read it too")
+            Recommended(
+                n,
+                i,
+                round(0.42 / n, 3),
+                f"{both[i]:.0f} of the readers of {catalog[anchor].title} read it too",
+            )
             for n, i in enumerate(order[: query.k], 1)
         )
         recommended = {r.item for r in items}
@@ -191,8 +296,20 @@ class ToyRecommender:
             return {"u": "user", "r": "reader", "g": "genre"}[node[0]]
 
         nodes = tuple(Node(n, kind(n), node_label(n, catalog)) for n in names)
-        return Recommendation("toy", self.checkpoint, query, tuple(order), "\n".join(s.text for s in steps), steps,
-                              tuple(claims), items, nodes, tuple(edges), Timing(), True)
+        return Recommendation(
+            "toy",
+            self.checkpoint,
+            query,
+            tuple(order),
+            "\n".join(s.text for s in steps),
+            steps,
+            tuple(claims),
+            items,
+            nodes,
+            tuple(edges),
+            Timing(),
+            True,
+        )
 
 
 def load(name: str = "toy", model: str | None = None) -> ToyRecommender:

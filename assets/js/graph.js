@@ -37,12 +37,17 @@
     const row = wide ? 54 : 60;
     const tall = Math.max(...layers.map((layer, i) => layer.length * (i === 1 ? 30 : row)), 330);
     const height = Math.min(tall + 40, 900);
-    const columns = layers[1].length ? [0.15, 0.5, 0.83] : [0.2, 0.5, 0.8];
-    layers.forEach((layer, i) => layer.forEach((node, n) => {
-      const stagger = i === 1 && layer.length > 8 ? ((n % 3) - 1) * width * 0.05 : 0;
-      node.x = width * columns[i] - width / 2 + stagger;
-      node.y = ((n + 0.5) / layer.length) * (height - 30) - (height - 30) / 2;
-    }));
+    const columns = wide ? [0.27, 0.54, 0.84] : [0.17, 0.5, 0.82];
+    if (wide) layers[0].sort((a, b) => (a.group === "user" ? -1 : b.group === "user" ? 1 : 0));
+    layers.forEach((layer, i) => {
+      const alone = wide && i === 0 && layer.length && layer[0].group === "user" ? 1 : 0; // the user stands to the left
+      layer.forEach((node, n) => {
+        const stagger = i === 1 && layer.length > 8 ? ((n % 3) - 1) * width * 0.05 : 0;
+        node.x = width * columns[i] - width / 2 + stagger;
+        node.y = ((n - alone + 0.5) / (layer.length - alone)) * (height - 40) - height / 2 + 10;
+      });
+      if (alone) Object.assign(layer[0], { x: width * 0.07 - width / 2, y: 0 });
+    });
     return height;
   }
 
@@ -147,7 +152,7 @@
         net.unselectAll();
         if (node !== undefined) {
           scope.select({ kind: "node", id: node });
-          STAR.reveal(scope.root.querySelector(".star-evidence"));
+          STAR.reveal(scope.root.querySelector("#evidence, .star-evidence-panel"));
           clicked(node);
         } else if (edge !== undefined) scope.select({ kind: "edge", id: edge });
         else scope.select(null);

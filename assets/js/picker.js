@@ -93,7 +93,7 @@ STAR.picker = (element, props, server) => {
     reader.value = `${label} · ${note}`;
     const list = make("ol");
     books.forEach((book) => { const item = make("li"); item.append(rowOf(book)); list.append(item); });
-    const more = total > books.length ? `and ${total - books.length} before; id ${user}` : `id ${user}`;
+    const more = `${total} in all · id ${user}`;
     box.replaceChildren(make("h4", "", "Latest books, newest first"), list, make("p", "star-hint", more));
   }
   const reader = combo(find('[data-combo="reader"]'), (text) => server.readers(text), (row) => {

@@ -82,6 +82,7 @@ window.STAR = window.STAR || (() => {
         line.hidden = Boolean(chosen) && !found.claims.has(Number(line.dataset.evidence));
       }
       for (const button of this.root.querySelectorAll("[data-clear]")) button.hidden = !chosen;
+      for (const button of this.root.querySelectorAll("[data-all]")) button.hidden = Boolean(chosen);
       const words = this.root.querySelector("[data-edge-words]");
       if (words && chosen && chosen.kind === "edge") words.textContent = this.model.words[chosen.id] || "";
     }
@@ -103,6 +104,18 @@ window.STAR = window.STAR || (() => {
     return node ? { kind: "node", id: node.dataset.node } : null;
   }
 
+  /* Where no word came half a second after the press, others are being answered first: say so. */
+  function waiting() {
+    const line = document.querySelector("#status .star-live > div");
+    const before = line && line.starHtml;
+    setTimeout(() => {
+      if (!line || !line.isConnected || line.starHtml !== before) return;
+      line.firstElementChild.className = "star-status busy";
+      line.firstElementChild.lastElementChild.textContent = "Waiting for a free place; others are being answered…";
+      line.starHtml = null;
+    }, 500);
+  }
+
   /* Bring an element into view unless it is there already; used where the evidence opens below the fold. */
   function reveal(element) {
     if (!element) return;
@@ -116,14 +129,22 @@ window.STAR = window.STAR || (() => {
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
     if (event.target.closest("[data-clear]")) return scope(event.target).select(null);
+    const all = event.target.closest("[data-all]");
+    if (all) {
+      const shown = all.parentElement.querySelector(".star-evidence").classList.toggle("all");
+      all.setAttribute("aria-expanded", String(shown));
+      all.textContent = shown ? "Hide the claims" : "Show all claims";
+      return;
+    }
     if (event.target.closest("[data-theme-switch]")) return theme(!dark());
+    if (event.target.closest("#recommend")) return waiting();
     const summary = event.target.closest("summary");
     if (summary) summary.parentElement.dataset.touched = "1";
     const selection = selected(event.target);
     if (!selection) return;
     const here = scope(event.target);
     here.select(selection);
-    if (selection.kind === "node") reveal(here.root.querySelector(".star-evidence"));
+    if (selection.kind === "node") reveal(here.root.querySelector("#evidence, .star-evidence-panel"));
   });
 
   document.addEventListener("keydown", (event) => {

@@ -44,13 +44,20 @@ def _ornament(seed: bytes, ink: str) -> str:
             return f'<circle cx="{x}" cy="208" r="{r}" fill="{ink}"/><circle cx="{x + 22}" cy="196" r="{r // 2}" fill="none" stroke="{ink}" stroke-width="2"/>'
         case 1:
             gap = 9 + b % 6
-            return "".join(f'<rect x="16" y="{158 + n * gap}" width="{168 - n * (8 + c % 10)}" height="{2 + n % 3}" fill="{ink}"/>' for n in range(9))
+            return "".join(
+                f'<rect x="16" y="{158 + n * gap}" width="{168 - n * (8 + c % 10)}" height="{2 + n % 3}" fill="{ink}"/>'
+                for n in range(9)
+            )
         case 2:
-            return "".join(f'<circle cx="{100 + (b % 60) - 30}" cy="256" r="{18 + n * 16}" fill="none" stroke="{ink}" stroke-width="{1 + c % 3}"/>' for n in range(6))
+            return "".join(
+                f'<circle cx="{100 + (b % 60) - 30}" cy="256" r="{18 + n * 16}" fill="none" stroke="{ink}" stroke-width="{1 + c % 3}"/>'
+                for n in range(6)
+            )
         case 3:
             return "".join(
                 f'<rect x="{24 + x * 26}" y="{162 + y * 26}" width="14" height="14" fill="{ink}" opacity="{0.3 + ((b >> ((x + y * 2) % 8)) & 1) * 0.7:.1f}"/>'
-                for x in range(6) for y in range(4)
+                for x in range(6)
+                for y in range(4)
             )
         case 4:
             peak = 50 + b % 100
@@ -83,13 +90,15 @@ def cover(item: Item) -> str:
         for n, line in enumerate(lines)
     )
     by = textwrap.shorten(item.creators[0], 26, placeholder="…") if item.creators else ""
-    name = escape(f"Cover of {item.title}" + (f" by {', '.join(item.creators)}" if item.creators else ""), quote=True)
+    name = escape(
+        f"Cover of {item.title}" + (f" by {', '.join(item.creators)}" if item.creators else ""), quote=True
+    )
     return (
         f'<svg class="star-cover" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}" preserveAspectRatio="xMidYMid slice">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{paper}"/>'
         f'<rect width="5" height="{HEIGHT}" fill="#000" opacity=".18"/>'
         f"{_ornament(seed, ornament)}"
         f'<rect y="262" width="{WIDTH}" height="38" fill="{paper}"/>'
-        f'<g fill="{ink}" font-family="Charter, \'Iowan Old Style\', Georgia, \'Liberation Serif\', serif">{rows}'
+        f"<g fill=\"{ink}\" font-family=\"Charter, 'Iowan Old Style', Georgia, 'Liberation Serif', serif\">{rows}"
         f'<text x="16" y="286" font-size="13" font-style="italic">{escape(by)}</text></g></svg>'
     )

@@ -10,10 +10,11 @@ from star.ui.graph_view import network
 
 # pyvis 0.3.2 links Bootstrap from a CDN even when asked for everything in line.
 _REMOTE = re.compile(
-    r"<script[^>]*\bsrc\s*=\s*[\"'](?:https?:)?//[^>]*>\s*</script>|<link[^>]*\bhref\s*=\s*[\"'](?:https?:)?//[^>]*/?>", re.IGNORECASE
+    r"<script[^>]*\bsrc\s*=\s*[\"'](?:https?:)?//[^>]*>\s*</script>|<link[^>]*\bhref\s*=\s*[\"'](?:https?:)?//[^>]*/?>",
+    re.IGNORECASE,
 )
 _POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src \'unsafe-inline\'; '
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data:\">"
 )
 

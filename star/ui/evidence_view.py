@@ -10,12 +10,21 @@ from star.ui.trace_view import Block, claim_line
 from star.ui.views import about, byline, plural, tally, volume
 
 NODE_KINDS = {
-    "user": "who is asked for", "history": "on the shelf", "recommended": "recommended", "candidate": "mentioned",
-    "reader": "other reader", "genre": "genre",
+    "user": "who is asked for",
+    "history": "on the shelf",
+    "recommended": "recommended",
+    "candidate": "mentioned",
+    "reader": "other reader",
+    "genre": "genre",
 }
 EDGE_KINDS = {
-    "read": "read", "co_read": "read by the same readers", "read_next": "read soon after", "similar": "similar reader",
-    "series": "same series", "author": "same author", "genre": "of the genre",
+    "read": "read",
+    "co_read": "read by the same readers",
+    "read_next": "read soon after",
+    "similar": "similar reader",
+    "series": "same series",
+    "author": "same author",
+    "genre": "of the genre",
 }
 
 
@@ -60,20 +69,27 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     if answer is None or catalog is None or not answer.finished:
         return []
     hint = (
-        '<header data-about=""><p class="star-kind">evidence</p><h3>Every claim of this trace</h3>'
+        '<header data-about=""><h3>Every claim of this trace</h3>'
         "<p>Select a sentence to see its path; select a node or an edge to see what was said about it.</p>"
         f"<p>{tally(answer)}</p></header>"
     )
     edge = '<header data-about="edge" hidden><p class="star-kind">edge</p><h3 data-edge-words></h3></header>'
     claim = '<header data-about="claim" hidden><p class="star-kind">claim</p><h3>What the graph says</h3></header>'
     heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
-    lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in range(len(answer.claims)))
-    back = '<button type="button" class="star-link star-clear" data-clear hidden>Show all evidence</button>'
-    return [{"key": "evidence", "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence">{lines}</ul>'}]
+    lines = "".join(
+        f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in range(len(answer.claims))
+    )
+    back = (
+        '<button type="button" class="star-link" data-all aria-expanded="false">Show all claims</button>'
+        '<button type="button" class="star-link" data-clear hidden>Clear the selection</button>'
+    )
+    return [
+        {"key": "evidence", "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence">{lines}</ul>'}
+    ]
 
 
 def edge_table(answer: Recommendation | None) -> list[Block]:
-    """The graph's edges as a table, which the keyboard can walk and a screen reader can read."""
+    """The graph's edges as a table, most cited first, which the keyboard can walk and a screen reader can read."""
     if answer is None or not answer.finished:
         return []
     labels = {node.id: node.label for node in answer.nodes}
@@ -82,16 +98,19 @@ def edge_table(answer: Recommendation | None) -> list[Block]:
         for index in claim.edges:
             cited[index] = cited.get(index, 0) + 1
     rows = ""
-    for index, edge in enumerate(answer.edges):
+    for index in sorted(range(len(answer.edges)), key=lambda i: -cited.get(i, 0)):
+        edge = answer.edges[index]
         source, target = (escape(labels.get(end, end)) for end in (edge.source, edge.target))
         rows += (
             f'<tr tabindex="0" data-edge="{index}" aria-current="false"><td>{source}</td>'
             f'<td><span class="star-edge-kind {escape(edge.kind, quote=True)}">{escape(EDGE_KINDS.get(edge.kind, edge.kind))}</span></td>'
             f"<td>{target}</td><td>{weight(edge.kind, edge.weight)}</td><td>{cited.get(index, 0) or ''}</td></tr>"
         )
-    return [{
-        "key": "edges",
-        "html": '<div class="star-table" role="region" tabindex="0" aria-label="Edges of the graph"><table>'
-        '<thead><tr><th scope="col">From</th><th scope="col">Edge</th><th scope="col">To</th><th scope="col">Weight</th>'
-        f'<th scope="col">Claims</th></tr></thead><tbody>{rows}</tbody></table></div>',
-    }]
+    return [
+        {
+            "key": "edges",
+            "html": '<div class="star-table" role="region" tabindex="0" aria-label="Edges of the graph"><table>'
+            '<thead><tr><th scope="col">From</th><th scope="col">Edge</th><th scope="col">To</th><th scope="col">Weight</th>'
+            f'<th scope="col">Claims</th></tr></thead><tbody>{rows}</tbody></table></div>',
+        }
+    ]

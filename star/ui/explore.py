@@ -14,10 +14,10 @@ from star.recommendation import Query, Recommendation
 from star.recommender import Recommender
 from star.ui import views
 from star.ui.evidence_view import edge_table, evidence
-from star.ui.graph_view import GraphView, payload
-from star.ui.live import Live, block
+from star.ui.graph_view import graph_view, payload
+from star.ui.live import block, live
 from star.ui.loader import Loader
-from star.ui.picker import Picker, query
+from star.ui.picker import picker, query
 from star.ui.runs import Runs
 from star.ui.trace_view import trace
 
@@ -33,40 +33,52 @@ def explore(loader: Loader, runs: Runs) -> None:
     """Lay out the tab inside the Blocks being built and connect its events."""
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
-            picker = Picker(loader.dataset, elem_id="picker")
+            chosen = picker(loader.dataset, elem_id="picker")
             k = gr.Slider(1, 10, value=5, step=1, label="How many books", elem_id="k")
             with gr.Accordion("Advanced", open=False):
-                seed = gr.Number(0, precision=0, label="Seed", info="Same question and seed, same answer", elem_id="seed")
+                seed = gr.Number(
+                    0, precision=0, label="Seed", info="Same question and seed, same answer", elem_id="seed"
+                )
             go = gr.Button("Recommend", variant="primary", elem_id="recommend")
             stop = gr.Button("Stop", visible=False, elem_id="stop")
         with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
-            status = Live(block(views.status("Pick a reader or put together a shelf, then press Recommend.")), label="Status", live="polite", elem_id="status")
-            cards = Live(block(views.cards(None, None)), label="Recommended books", elem_id="cards")
+            status = live(
+                block(views.status("Pick a reader or put together a shelf, then press Recommend.")),
+                label="Status",
+                polite=True,
+                elem_id="status",
+            )
+            cards = live(block(views.cards(None, None)), label="Recommended books", elem_id="cards")
             with gr.Row(elem_classes="star-why"):
                 with gr.Column(min_width=300, elem_classes="star-left"):
                     gr.HTML("<h2>Trace</h2>", apply_default_css=False)
-                    steps = Live(block(WAITING), label="Trace", elem_id="trace")
+                    steps = live(block(WAITING), label="Trace", elem_id="trace")
                 with gr.Column(min_width=300, elem_classes="star-right"):
                     gr.HTML("<h2>Graph</h2>", apply_default_css=False)
-                    graph = GraphView(elem_id="graph")
+                    graph = graph_view(elem_id="graph")
                     gr.HTML("<h2>Evidence</h2>", apply_default_css=False)
-                    proof = Live(label="Evidence", live="polite", elem_id="evidence")
-                    table = Live(label="Edges of the graph", elem_id="edges")
+                    proof = live(label="Evidence", polite=True, elem_id="evidence")
+                    table = live(label="Edges of the graph", elem_id="edges")
 
     outputs = [status, cards, steps, graph, proof, table, go, stop]
 
     def ask(value: Any, count: float, number: float | None, request: gr.Request) -> Iterator[Update]:
         yield from answer(loader, runs, str(request.session_hash), value, count, number)
 
-    def halt(request: gr.Request) -> Update:
+    def halt(request: gr.Request) -> None:
+        # Only a flag: the run ends itself and says so. A cancelled gradio event would swallow the next press.
         runs.stop(str(request.session_hash))
-        return (block(views.status("Stopped. What was written so far stays below.")), gr.update(visible=True), gr.update(visible=False))
 
-    run = go.click(
-        ask, [picker, k, seed], outputs, concurrency_id="model", concurrency_limit=AT_ONCE,
-        show_progress="hidden", api_visibility="private",
+    go.click(
+        ask,
+        [chosen, k, seed],
+        outputs,
+        concurrency_id="model",
+        concurrency_limit=AT_ONCE,
+        show_progress="hidden",
+        api_visibility="private",
     )
-    stop.click(halt, None, [status, go, stop], cancels=[run], queue=False, show_progress="hidden", api_visibility="private")
+    stop.click(halt, queue=False, show_progress="hidden", api_visibility="private")
 
 
 WAITING = '<p class="star-wait">Plan, tool calls, evidence, reflection and ranking appear here as the model writes them.</p>'
@@ -84,23 +96,28 @@ def answer(
         while recommender is None:
             recommender = loader.recommender(0.25)
             if not runs.wanted(session, run):
+                yield _ended("Stopped before anything was written.", "idle", True)
                 return
             if recommender is None:
                 if loader.seconds > PATIENCE:
                     raise UserError("The model has been loading for minutes; the server's log may say why.")
-                yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.", k=int(count))
+                yield _update(
+                    f"The model is still loading ({loader.seconds:.0f} s); your question waits.", k=int(count)
+                )
         question = query(value, recommender.dataset, int(count), int(number or 0))
         for last in _throttled(recommender, question):
             if not runs.wanted(session, run):
+                yield _ended("Stopped. What was written so far stays below.", "idle", False)
                 return
             if last.finished:
                 runs.keep(run, last, recommender.dataset.catalog)
             yield _update(_progress(last), last, recommender, run, int(count))
     except UserError as error:
-        yield _failed(str(error), last is None)
+        yield _ended(str(error), "error", last is None)
     except Exception:
         log.exception("a recommendation failed")
-        yield _failed("Something went wrong on our side, and the log has it. Please try again.", last is None)
+        words = "Something went wrong on our side, and the log has it. Please try again."
+        yield _ended(words, "error", last is None)
 
 
 def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
@@ -117,14 +134,21 @@ def _progress(answer: Recommendation) -> str:
     if answer.finished:
         return views.finished(answer)
     words = {
-        "plan": "Planning…", "tool_call": "Asking the graph…", "tool_response": "Reading the evidence…",
-        "reflection": "Weighing the evidence…", "recommend": "Ranking…",
+        "plan": "Planning…",
+        "tool_call": "Asking the graph…",
+        "tool_response": "Reading the evidence…",
+        "reflection": "Weighing the evidence…",
+        "recommend": "Ranking…",
     }
     return words[answer.steps[-1].type] if answer.steps else "Reading the history…"
 
 
 def _update(
-    words: str, answer: Recommendation | None = None, recommender: Recommender | None = None, run: str = "", k: int = 5
+    words: str,
+    answer: Recommendation | None = None,
+    recommender: Recommender | None = None,
+    run: str = "",
+    k: int = 5,
 ) -> Update:
     """One update of everything. Graph, evidence and table stay as they are until the answer is complete."""
     catalog = recommender.dataset.catalog if recommender else None
@@ -142,9 +166,16 @@ def _update(
     )
 
 
-def _failed(words: str, empty: bool) -> Update:
+def _ended(words: str, kind: str, empty: bool) -> Update:
+    """The last update of a run that did not finish; what it wrote stays, unless it wrote nothing."""
     nothing = gr.skip()
     return (
-        block(views.status(words, "error")), nothing, block(WAITING) if empty else nothing, nothing, nothing, nothing,
-        gr.update(visible=True), gr.update(visible=False),
+        block(views.status(words, kind)),
+        nothing,
+        block(WAITING) if empty else nothing,
+        nothing,
+        nothing,
+        nothing,
+        gr.update(visible=True),
+        gr.update(visible=False),
     )

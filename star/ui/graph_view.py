@@ -28,8 +28,13 @@ NODE_STYLE: dict[str, tuple[str, int, str]] = {
     "genre": ("hexagon", 11, "#cc79a7"),
 }
 EDGE_STYLE: dict[str, tuple[str, bool]] = {
-    "read": ("#8a8f98", False), "co_read": ("#0072b2", False), "read_next": ("#d55e00", False),
-    "similar": ("#009e73", True), "series": ("#cc79a7", False), "author": ("#cc79a7", True), "genre": ("#8a8f98", True),
+    "read": ("#8a8f98", False),
+    "co_read": ("#0072b2", False),
+    "read_next": ("#d55e00", False),
+    "similar": ("#009e73", True),
+    "series": ("#cc79a7", False),
+    "author": ("#cc79a7", True),
+    "genre": ("#8a8f98", True),
 }
 
 
@@ -44,13 +49,17 @@ def cut(answer: Recommendation, limit: int = MOST_NODES) -> nx.MultiDiGraph:
     for index, edge in enumerate(answer.edges):
         if edge.source in graph and edge.target in graph:
             graph.add_edge(edge.source, edge.target, key=index, edge=edge)
-    graph.remove_nodes_from([n for n, kind in list(graph.nodes(data="kind")) if not graph.degree(n) and kind != "recommended"])
+    graph.remove_nodes_from(
+        [n for n, kind in list(graph.nodes(data="kind")) if not graph.degree(n) and kind != "recommended"]
+    )
     cited = {answer.edges[e].source for c in answer.claims for e in c.edges} | {
         answer.edges[e].target for c in answer.claims for e in c.edges
     }
     first = {"user": 4, "recommended": 3}
     ranked = sorted(
-        graph.nodes, key=lambda n: (first.get(graph.nodes[n]["kind"], 0) + (n in cited), graph.degree(n)), reverse=True
+        graph.nodes,
+        key=lambda n: (first.get(graph.nodes[n]["kind"], 0) + (n in cited), graph.degree(n)),
+        reverse=True,
     )
     return graph.subgraph(ranked[:limit]).copy()
 
@@ -64,13 +73,28 @@ def network(answer: Recommendation, catalog: Catalog) -> Network:
         shape, size, _ = NODE_STYLE.get(data["kind"], NODE_STYLE["candidate"])
         claims = len(about(answer, node_id))
         words = facts(data["node"], catalog) + (f"\n{plural(claims, 'claim')}" if claims else "")
-        net.add_node(node_id, label=data["node"].label or node_id, group=data["kind"], shape=shape, size=size, title=words)
-    heaviest = max((e.weight for e in answer.edges if e.kind == "co_read"), default=1.0)
+        net.add_node(
+            node_id,
+            label=data["node"].label or node_id,
+            group=data["kind"],
+            shape=shape,
+            size=size,
+            title=words,
+        )
+    heaviest = max((e.weight for e in answer.edges if e.kind == "co_read"), default=1.0) or 1.0
     for source, target, index, edge in graph.edges(keys=True, data="edge"):
         colour, dashes = EDGE_STYLE.get(edge.kind, EDGE_STYLE["read"])
-        words = " ".join(w for w in (EDGE_KINDS.get(edge.kind, edge.kind), weight(edge.kind, edge.weight)) if w)
+        words = " ".join(
+            w for w in (EDGE_KINDS.get(edge.kind, edge.kind), weight(edge.kind, edge.weight)) if w
+        )
         net.add_edge(
-            source, target, id=index, kind=edge.kind, title=words, color=colour, dashes=dashes,
+            source,
+            target,
+            id=index,
+            kind=edge.kind,
+            title=words,
+            color=colour,
+            dashes=dashes,
             arrows="to" if edge.kind == "read_next" else "",
             width=1 + 3 * edge.weight / heaviest if edge.kind == "co_read" else 1.2,
         )
@@ -83,7 +107,8 @@ def _options() -> dict[str, Any]:
         "groups": {kind: {"color": colour} for kind, (_, _, colour) in NODE_STYLE.items()},
         "interaction": {"hover": True, "tooltipDelay": 120, "zoomView": False, "keyboard": False},
         "physics": {
-            "solver": "forceAtlas2Based", "stabilization": {"iterations": 150},
+            "solver": "forceAtlas2Based",
+            "stabilization": {"iterations": 150},
             "forceAtlas2Based": {"gravitationalConstant": -60, "springLength": 90, "avoidOverlap": 0.6},
         },
         "layout": {"randomSeed": 7, "improvedLayout": False},
@@ -133,18 +158,16 @@ TEMPLATE = """
 """
 
 
-class GraphView(gr.HTML):
+def graph_view(**options: Any) -> gr.HTML:
     """The graph on the page; its value is a `payload`. Emits `node_click` with the node's id."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            value=payload(None, None),
-            html_template=TEMPLATE,
-            js_on_load=(
-                "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
-                "watch('value', () => draw(props.value)); draw(props.value);"
-            ),
-            head=script("vis-network.js") + script("star.js") + script("graph.js"),
-            apply_default_css=False,
-            **options,
-        )
+    return gr.HTML(
+        value=payload(None, None),
+        html_template=TEMPLATE,
+        js_on_load=(
+            "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
+            "watch('value', () => draw(props.value)); draw(props.value);"
+        ),
+        head=script("vis-network.js") + script("star.js") + script("graph.js"),
+        apply_default_css=False,
+        **options,
+    )

@@ -24,7 +24,9 @@ class Loader:
             model still loads; its copy is dropped once the recommender is there.
     """
 
-    def __init__(self, load: Callable[[], Recommender], load_dataset: Callable[[], Dataset] | None = None) -> None:
+    def __init__(
+        self, load: Callable[[], Recommender], load_dataset: Callable[[], Dataset] | None = None
+    ) -> None:
         self._load, self._load_dataset = load, load_dataset
         self._changed = threading.Condition()
         self._dataset: Dataset | None = None
@@ -64,7 +66,10 @@ class Loader:
             self._set(problem="the recommender could not be loaded; the server's log says why")
 
     def _set(
-        self, dataset: Dataset | None = None, recommender: Recommender | None = None, problem: str | None = None
+        self,
+        dataset: Dataset | None = None,
+        recommender: Recommender | None = None,
+        problem: str | None = None,
     ) -> None:
         with self._changed:
             self._dataset = dataset or self._dataset
@@ -91,7 +96,9 @@ class Loader:
             UserError: it could not be loaded.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._recommender is not None or self._problem is not None, timeout)
+            self._changed.wait_for(
+                lambda: self._recommender is not None or self._problem is not None, timeout
+            )
             if self._recommender is None and self._problem is not None:
                 raise UserError(self._problem)
             return self._recommender

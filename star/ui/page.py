@@ -11,9 +11,10 @@ from star.errors import UserError
 from star.ui import views
 from star.ui.assets import script, stylesheet
 from star.ui.explore import explore
-from star.ui.live import Block, Live, block
+from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.runs import Runs
+from star.ui.trace_view import Block
 
 TITLE = "STAR · recommendations that show their reasons"
 
@@ -33,15 +34,22 @@ def theme() -> Base:
     """Gradio's plain base theme in our colours; the rest is in assets/css."""
     base = Base(primary_hue="sky", neutral_hue="stone", radius_size="sm", font=SANS, font_mono=MONO)
     return base.set(
-        body_background_fill="var(--star-paper)", body_background_fill_dark="var(--star-paper)",
-        body_text_color="var(--star-ink)", body_text_color_dark="var(--star-ink)",
-        block_background_fill="transparent", block_background_fill_dark="transparent",
-        block_border_width="0px", block_shadow="none",
-        button_primary_background_fill="var(--star-accent)", button_primary_background_fill_dark="var(--star-accent)",
+        body_background_fill="var(--star-paper)",
+        body_background_fill_dark="var(--star-paper)",
+        body_text_color="var(--star-ink)",
+        body_text_color_dark="var(--star-ink)",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_shadow="none",
+        button_primary_background_fill="var(--star-accent)",
+        button_primary_background_fill_dark="var(--star-accent)",
         button_primary_background_fill_hover="var(--star-accent-strong)",
         button_primary_background_fill_hover_dark="var(--star-accent-strong)",
-        button_primary_text_color="var(--star-on-accent)", button_primary_text_color_dark="var(--star-on-accent)",
-        slider_color="var(--star-accent)", slider_color_dark="var(--star-accent)",
+        button_primary_text_color="var(--star-on-accent)",
+        button_primary_text_color_dark="var(--star-on-accent)",
+        slider_color="var(--star-accent)",
+        slider_color_dark="var(--star-accent)",
     )
 
 
@@ -55,7 +63,12 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
     """The whole page. Data set and model are still loading when it is built, and come in through `loader`."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER, js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False)
-        about = Live(block(views.loading("Loading data set and model…")), label="Data set and checkpoint", live="polite", elem_id="loaded")
+        about = live(
+            block(views.loading("Loading data set and model…")),
+            label="Data set and checkpoint",
+            polite=True,
+            elem_id="loaded",
+        )
         with gr.Tabs():
             with gr.Tab("Explore"):
                 explore(loader, runs)
@@ -63,7 +76,9 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
         def report() -> Iterator[list[Block]]:
             yield from loaded(loader)
 
-        page.load(report, None, about, concurrency_limit=None, show_progress="hidden", api_visibility="private")
+        page.load(
+            report, None, about, concurrency_limit=None, show_progress="hidden", api_visibility="private"
+        )
     page.queue(max_size=64)
     return page
 

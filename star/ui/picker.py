@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from star.catalog import Catalog, fold
+from star.catalog import Catalog
 from star.dataset import Dataset
 from star.errors import UserError
 from star.interactions import Interactions
@@ -29,7 +29,11 @@ def reader_row(data: Dataset, row: int) -> Row:
 def book_row(catalog: Catalog, index: int) -> Row:
     """A book as the picker lists one."""
     item = catalog[index]
-    return {"id": index, "label": item.title, "note": " · ".join(p for p in (byline(item), volume(item)) if p)}
+    return {
+        "id": index,
+        "label": item.title,
+        "note": " · ".join(p for p in (byline(item), volume(item)) if p),
+    }
 
 
 def find_readers(data: Dataset, text: str) -> list[Row]:
@@ -71,14 +75,22 @@ def spread(log: Interactions, count: int = MOST) -> list[int]:
     return (rows or list(range(len(log))))[:: max(1, len(rows) // count)][:count]
 
 
-def reader_detail(data: Dataset, row: int, books: int = 8) -> Row:
+def find_books(catalog: Catalog, text: str) -> list[Row]:
+    """Books whose title, series or author hold every word."""
+    return [book_row(catalog, index) for index in catalog.search(text, MOST)]
+
+
+def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
     """A reader's latest books, newest first."""
     history = data.interactions.history(row)
     return {
         **reader_row(data, row),
         "user": data.interactions.users[row],
         "total": len(history),
-        "books": [book_row(data.catalog, int(i)) for i in history[::-1][:books]],
+        "books": [
+            {"id": int(i), "label": data.catalog[int(i)].title, "note": byline(data.catalog[int(i)])}
+            for i in history[::-1][:books]
+        ],
     }
 
 
@@ -94,9 +106,13 @@ def query(value: Any, data: Dataset, k: int, seed: int) -> Query:
         shelf = shelf if isinstance(shelf, list) else []
         if not shelf:
             raise UserError("The shelf is empty. Search for a title you like and add at least one book.")
-        return Query(tuple(dict.fromkeys(_row(i, len(data.catalog), "book") for i in shelf)), None, None, k, seed)
+        return Query(
+            tuple(dict.fromkeys(_row(i, len(data.catalog), "book") for i in shelf)), None, None, k, seed
+        )
     if value.get("reader") is None:
-        raise UserError("No reader is picked yet. Choose one from the list, or put together a shelf of your own.")
+        raise UserError(
+            "No reader is picked yet. Choose one from the list, or put together a shelf of your own."
+        )
     row = _row(value["reader"], len(data.interactions), "reader")
     return Query(tuple(int(i) for i in data.interactions.history(row)), row, None, k, seed)
 
@@ -138,34 +154,33 @@ TEMPLATE = """
 """
 
 
-class Picker(gr.HTML):
+def picker(dataset: Callable[[], Dataset], **options: Any) -> gr.HTML:
     """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows]}`.
 
     Look-ups run as server functions, beside the queue, so typing never waits for a recommendation under way.
     """
 
-    def __init__(self, dataset: Callable[[], Dataset], **options: Any) -> None:
-        def guarded(rows: Callable[[], Any]) -> Row:
-            try:
-                return {"rows": rows()}
-            except UserError as error:
-                return {"error": str(error)}
+    def guarded(rows: Callable[[], Any]) -> Row:
+        try:
+            return {"rows": rows()}
+        except UserError as error:
+            return {"error": str(error)}
 
-        def readers(text: str) -> Row:
-            return guarded(lambda: find_readers(dataset(), str(text)[:100]))
+    def readers(text: str) -> Row:
+        return guarded(lambda: find_readers(dataset(), str(text)[:100]))
 
-        def reader(row: int) -> Row:
-            return guarded(lambda: reader_detail(dataset(), _row(row, len(dataset().interactions), "reader")))
+    def reader(row: int) -> Row:
+        return guarded(lambda: reader_detail(dataset(), _row(row, len(dataset().interactions), "reader")))
 
-        def books(text: str) -> Row:
-            return guarded(lambda: [book_row(dataset().catalog, i) for i in dataset().catalog.search(fold(str(text)[:100]), MOST)])
+    def books(text: str) -> Row:
+        return guarded(lambda: find_books(dataset().catalog, str(text)[:100]))
 
-        super().__init__(
-            value={"mode": "reader", "reader": None, "shelf": []},
-            html_template=TEMPLATE,
-            js_on_load="STAR.picker(element, props, server);",
-            head=script("star.js") + script("picker.js"),
-            server_functions=[readers, reader, books],
-            apply_default_css=False,
-            **options,
-        )
+    return gr.HTML(
+        value={"mode": "reader", "reader": None, "shelf": []},
+        html_template=TEMPLATE,
+        js_on_load="STAR.picker(element, props, server);",
+        head=script("star.js") + script("picker.js"),
+        server_functions=[readers, reader, books],
+        apply_default_css=False,
+        **options,
+    )

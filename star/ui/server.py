@@ -69,7 +69,9 @@ def application(loader: Loader) -> FastAPI:
     def asset(name: str) -> FileResponse:
         if name not in assets.FILES:
             raise HTTPException(404)
-        return FileResponse(assets.FILES[name], headers={"Cache-Control": "public, max-age=31536000, immutable"})
+        return FileResponse(
+            assets.FILES[name], headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )
 
     @app.get("/star-runs/{run}/{what}")
     def download(run: str, what: str) -> Response:
@@ -84,8 +86,18 @@ def application(loader: Loader) -> FastAPI:
         return Response(body, media_type="application/json", headers=headers)
 
     return gr.mount_gradio_app(
-        app, build(loader, runs), path="", theme=theme(), head=head(), show_error=False, run_history=False,
-        footer_links=[], allowed_paths=[], ssr_mode=False, pwa=False, mcp_server=False,
+        app,
+        build(loader, runs),
+        path="",
+        theme=theme(),
+        head=head(),
+        show_error=False,
+        run_history=False,
+        footer_links=[],
+        allowed_paths=[],
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
     )
 
 
@@ -104,10 +116,14 @@ def free_port(host: str, first: int, tries: int = 20) -> int:
             except PermissionError:
                 continue
             except socket.gaierror:
-                raise UserError(f"host {host!r} is not an address; use 127.0.0.1, or 0.0.0.0 for all networks") from None
+                raise UserError(
+                    f"host {host!r} is not an address; use 127.0.0.1, or 0.0.0.0 for all networks"
+                ) from None
             except OSError:
                 continue
-    raise UserError(f"no free port on {host} from {first} to {first + tries - 1}; name another one with --port")
+    raise UserError(
+        f"no free port on {host} from {first} to {first + tries - 1}; name another one with --port"
+    )
 
 
 def launch(loader: Loader, host: str, port: int) -> None:

@@ -9,11 +9,18 @@ from star.recommendation import CheckedClaim, Recommendation, StepView
 from star.ui.views import VERDICTS, mark, plural, tally
 
 NAMES = {
-    "plan": "Plan", "tool_call": "Tool call", "tool_response": "Evidence", "reflection": "Reflection",
+    "plan": "Plan",
+    "tool_call": "Tool call",
+    "tool_response": "Evidence",
+    "reflection": "Reflection",
     "recommend": "Ranking",
 }
 NUMBERS = {
-    "both": "readers of both", "of": "out of", "lift": "times chance", "number": "volume", "books": "books",
+    "both": "readers of both",
+    "of": "out of",
+    "lift": "times chance",
+    "number": "volume",
+    "books": "books",
 }
 Block = dict[str, str]
 
@@ -26,15 +33,17 @@ def numbers(claim: CheckedClaim) -> str:
     rows = ""
     for name in names:
         stated, found = claim.claim.numbers.get(name), claim.found.get(name)
-        differs = stated is not None and found is not None and abs(stated - found) > 1e-9 * max(1.0, abs(found))
-        note = ' <span class="star-differs">differs</span>' if differs else ""
+        differs = (
+            stated is not None and found is not None and abs(stated - found) > 1e-9 * max(1.0, abs(found))
+        )
+        note = "differs" if differs else ""
         rows += (
             f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(stated)}</td>"
-            f"<td>{_number(found)}{note}</td></tr>"
+            f'<td>{_number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
-        '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th><th scope="col">found</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th><th scope="col">found</th>'
+        f"<td></td></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
@@ -90,8 +99,10 @@ def _argument(value: object) -> str:
 
 
 def _call(step: StepView) -> str:
-    given = ", ".join(f"{escape(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items())
-    return f'<code>{escape(step.name or "tool")}({given})</code>'
+    given = ", ".join(
+        f"{escape(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items()
+    )
+    return f"<code>{escape(step.name or 'tool')}({given})</code>"
 
 
 def _tool(answer: Recommendation, key: str, call: StepView, response: StepView | None) -> str:
@@ -124,11 +135,15 @@ def trace(answer: Recommendation | None) -> list[Block]:
             continue
         if step.type == "recommend":
             text = "".join(f"<li>{escape(line)}</li>" for line in step.text.split("\n") if line.strip())
-            inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(claim_line(answer, i) for i in step.claims)
+            inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(
+                claim_line(answer, i) for i in step.claims
+            )
         else:
             inside = body(answer, step)
-        head = f'<header><h3>{NAMES[step.type]}</h3>{_cost(step)}</header>'
-        blocks.append({"key": key, "html": f'<section class="star-step {step.type}{busy}">{head}{inside}</section>'})
+        head = f"<header><h3>{NAMES[step.type]}</h3>{_cost(step)}</header>"
+        blocks.append(
+            {"key": key, "html": f'<section class="star-step {step.type}{busy}">{head}{inside}</section>'}
+        )
         at += 1
     if answer.finished and answer.claims:
         line = f'<p class="star-ledger">Of {plural(len(answer.claims), "claim")} in this trace: {tally(answer)}</p>'

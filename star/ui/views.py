@@ -49,9 +49,17 @@ def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
     """`4 borne out · 1 not · 1 opinion` for these claims, or for all of them."""
     chosen = answer.claims if claims is None else [answer.claims[i] for i in claims]
     counts = Counter(claim.verdict for claim in chosen)
-    words: dict[Verdict, str] = {"supported": "borne out", "unsupported": "not borne out", "opinion": "opinion"}
+    words: dict[Verdict, str] = {
+        "supported": "borne out",
+        "unsupported": "not borne out",
+        "opinion": "opinion",
+    }
     parts = [f"{mark(v)}{counts[v]} {word}" for v, word in words.items() if counts[v]]
-    return f'<span class="star-tally">{"".join(f"<span>{part}</span>" for part in parts)}</span>' if parts else ""
+    return (
+        f'<span class="star-tally">{"".join(f"<span>{part}</span>" for part in parts)}</span>'
+        if parts
+        else ""
+    )
 
 
 def about(answer: Recommendation, node: str) -> tuple[int, ...]:
@@ -87,7 +95,7 @@ def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{escape(entry.reason)}</p>'
         f'<p class="star-share" title="The model’s probability among the candidates">'
         f'<i style="width:{100 * entry.score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
-        f'{tally(answer, about(answer, node))}'
+        f"{tally(answer, about(answer, node))}"
         f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">Why this book?</button></div></li>'
     )
 
@@ -101,7 +109,9 @@ def finished(answer: Recommendation) -> str:
     """The status line of a complete answer."""
     time = answer.timing
     parts = [
-        f"{plural(len(answer.items), 'book')} in {time.total_s:.1f} s" if time.total_s is not None else plural(len(answer.items), "book"),
+        f"{plural(len(answer.items), 'book')} in {time.total_s:.1f} s"
+        if time.total_s is not None
+        else plural(len(answer.items), "book"),
         f"first words after {time.first_token_s:.2f} s" if time.first_token_s is not None else "",
         plural(time.generated_tokens, "token") if time.generated_tokens else "",
         plural(time.tool_calls, "tool call") if time.tool_calls else "",
@@ -116,7 +126,9 @@ def loaded(data: Dataset, checkpoint: str | None) -> str:
     model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
     note = (
         '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading behaviour; '
-        "no real person’s reading is shown.</p>" if data.manifest.get("simulated") else ""
+        "no real person’s reading is shown.</p>"
+        if data.manifest.get("simulated")
+        else ""
     )
     return (
         f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{escape(title)}</b> · {counts}</dd></div>'

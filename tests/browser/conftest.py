@@ -1,0 +1,103 @@
+"""Fixtures of the browser tests: a running page, and browser pages that remember every error and outside request.
+
+The page is served with the shipped demo checkpoint where there is one, with the toy recommender otherwise; a page that
+runs already can be named by `STAR_TEST_URL`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from serving import ROOT, free_port, serve, toy_command
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]
+REAL = (ROOT / "assets" / "models" / "demo").is_dir()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser; skips with a reason where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def toy_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page with the toy recommender, whose books and numbers the tests know."""
+    port = free_port()
+    process, url = serve(toy_command(port), port, tmp_path_factory.mktemp("toy") / "log")
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def base_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real page where a checkpoint ships, else the toy's."""
+    if given := os.environ.get("STAR_TEST_URL"):
+        yield given.rstrip("/")
+    elif not REAL:
+        yield request.getfixturevalue("toy_url")
+    else:
+        port = free_port()
+        command = [sys.executable, "-m", "star.cli", "serve", "--dataset", "demo", "--port", str(port)]
+        process, url = serve(command, port, tmp_path_factory.mktemp("real") / "log")
+        yield url
+        process.terminate()
+        process.wait(10)
+
+
+@dataclass
+class Visitor:
+    """One browser page in a context of its own, and everything that went wrong in it."""
+
+    page: Any
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Any]:
+    """Opens pages: `visit(url, width=1600, dark=False)`. After the test, any console error or request to another
+    host fails it."""
+    opened: list[tuple[Any, Visitor]] = []
+
+    def open_page(url: str, width: int = 1600, height: int = 1000, dark: bool = False) -> Visitor:
+        scheme = "dark" if dark else "light"
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        visitor = Visitor(context.new_page())
+        page, problems, host = visitor.page, visitor.problems, urlsplit(url).netloc
+
+        def request(sent: Any) -> None:
+            if urlsplit(sent.url).scheme not in ("data", "blob") and urlsplit(sent.url).netloc != host:
+                problems.append(f"outside request: {sent.url}")
+
+        page.on("request", request)
+        page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+        page.on("dialog", lambda box: (problems.append(f"dialog: {box.message}"), box.dismiss()))
+        opened.append((context, visitor))
+        page.goto(url)
+        return visitor
+
+    yield open_page
+    problems = [problem for _, visitor in opened for problem in visitor.problems]
+    for context, _ in opened:
+        context.close()
+    assert not problems, problems

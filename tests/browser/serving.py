@@ -1,0 +1,43 @@
+"""Starting a page for the browser tests, in a process and on a port of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def serve(command: list[str], port: int, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a page and wait until it answers."""
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return process, url
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"the page did not come up: {' '.join(command)}\n{log.read_text()[-2000:]}")
+
+
+def toy_command(port: int, seconds_to_load: float = 0.0) -> list[str]:
+    return [sys.executable, "tests/browser/toy_app.py", str(port), str(seconds_to_load)]
