@@ -3,8 +3,8 @@
     python -m training.fit_demo [--dataset goodbooks] [--seed 0] [--epochs 8] [--factors 32] [--out FILE]
 
 Maximum likelihood of each next book given the books before it (softmax over all unread books of the embedded
-catalogue), on the TRAINING readers of the fixed split (`star.tasks.split`), their histories cut down to the books that
-match the catalogue. Validation readers choose the epoch. Test readers take no part.
+catalogue), on the TRAINING readers of the fixed split (`star.tasks.split`), their histories cut down to the
+books that match the catalogue. Validation readers choose the epoch. Test readers take no part.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,11 @@ def real_histories(dataset: Dataset) -> tuple[np.ndarray, dict[str, Histories]]:
 
 class NextBook(nn.Module):
     """The distribution of `star.simulator` with its figures as parameters."""
+
+    author: Tensor
+    series: Tensor
+    follows: Tensor
+    later: Tensor
 
     def __init__(self, relations: Relations, counts: np.ndarray, factors: int, seed: int) -> None:
         super().__init__()
@@ -136,7 +142,9 @@ def loss_of(model: NextBook, histories: Histories) -> float:
     return total / number
 
 
-def train(model: NextBook, parts: dict[str, Histories], epochs: int, ridge: float, rate: float, seed: int) -> float:
+def train(
+    model: NextBook, parts: dict[str, Histories], epochs: int, ridge: float, rate: float, seed: int
+) -> float:
     """Fit in place; the parameters of the best validation epoch stay. Returns its loss."""
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(model.parameters(), lr=rate)
@@ -169,7 +177,7 @@ def train(model: NextBook, parts: dict[str, Histories], epochs: int, ridge: floa
 
 
 def lengths(histories: Histories) -> np.ndarray:
-    """Share of readers with 10, 11, … 60 matched books, smoothed by a triangle five books wide to either side."""
+    """Share of readers with 10, 11, … 60 matched books, smoothed by a triangle five books to either side."""
     counts = np.bincount([len(h) for h in histories if SHORTEST <= len(h) <= LONGEST], minlength=LONGEST + 1)
     triangle = np.minimum(np.arange(1, 12), np.arange(11, 0, -1)).astype(np.float64)
     padded = np.pad(counts[SHORTEST:].astype(np.float64), 5, mode="reflect")
@@ -222,13 +230,13 @@ def borrow(figures: Figures, missing: np.ndarray) -> None:
 def save(figures: Figures, path: Path) -> None:
     """Write as float32 with the ids; the same figures give the same bytes."""
     names = [name for name in Figures.__dataclass_fields__ if name not in ("ids", "relations")]
-    arrays = {name: np.asarray(getattr(figures, name), dtype="<f4") for name in names}
+    arrays: dict[str, Any] = {name: np.asarray(getattr(figures, name), dtype="<f4") for name in names}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, ids=np.array(figures.ids), **arrays)
 
 
 def check(model: NextBook, figures: Figures, histories: Histories) -> float:
-    """Largest difference of log probability between the fitted model and the simulator over some real steps."""
+    """Largest difference in log probability between fitted model and simulator, over some real steps."""
     worst = 0.0
     for history in [h[:25] for h in histories if len(h) >= 25][:8]:
         with torch.no_grad():
@@ -241,7 +249,9 @@ def check(model: NextBook, figures: Figures, histories: Histories) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, check against the simulator, write the figures."""
-    parser = argparse.ArgumentParser(description="Fit data/demo/figures.npz to goodbooks-10k (training readers only).")
+    parser = argparse.ArgumentParser(
+        description="Fit the demo's figures to training readers of goodbooks-10k"
+    )
     parser.add_argument("--dataset", default="goodbooks", help="name under which goodbooks-10k was imported")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=8)
@@ -257,8 +267,11 @@ def main(argv: list[str] | None = None) -> None:
     catalog = read_catalog()
     rows, parts = real_histories(Dataset.load(options.dataset))
     missing = np.flatnonzero(rows < 0)
-    print(f"{len(catalog) - len(missing)} of {len(catalog)} books matched; without a match: "
-          + ", ".join(catalog[int(book)].title for book in missing), file=sys.stderr)
+    print(
+        f"{len(catalog) - len(missing)} of {len(catalog)} books matched; without a match: "
+        + ", ".join(catalog[int(book)].title for book in missing),
+        file=sys.stderr,
+    )
     relations = Relations.of(catalog)
     counts = np.bincount(np.concatenate(parts["train"]), minlength=len(catalog))
     model = NextBook(relations, counts, options.factors, options.seed)
@@ -270,8 +283,11 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"fit and simulator differ by {worst:.2g} nats; their formulas no longer agree")
     borrow(figures, missing)
     save(replace(figures, sharpness=options.sharpness), options.out)
-    print(f"validation readers: {loss:.4f} nats per book (before fitting {alone:.4f}); "
-          f"fit and simulator differ by at most {worst:.1g} nats; wrote {options.out}", file=sys.stderr)
+    print(
+        f"validation readers: {loss:.4f} nats per book (before fitting {alone:.4f}); "
+        f"fit and simulator differ by at most {worst:.1g} nats; wrote {options.out}",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

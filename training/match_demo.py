@@ -1,4 +1,4 @@
-"""Which goodbooks item is which book of the embedded catalogue: by normalised title and the first author's name."""
+"""Which goodbooks item is which book of the embedded catalogue: by normalised title and first author."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def _plain(title: str) -> str:
 
 
 def keys(title: str) -> set[str]:
-    """Normalised forms under which a title is looked up: whole, without a "(Series, #n)", its subtitle cut before
-    ': ', ' - ' or ', or', and for volumes of a comic ("The Sandman, Vol. 6: Fables and Reflections") what follows
-    the last ':'."""
+    """Normalised forms under which a title is looked up.
+
+    Whole; without a "(Series, #n)"; the subtitle cut before ': ', ' - ' or ', or'; and for volumes of a comic
+    ("The Sandman, Vol. 6: Fables and Reflections") what follows the last ':'.
+    """
     bare = re.sub(r"\s*\([^()]*\)\s*$", "", title)
     forms = {title, bare}
     for form in (title, bare):
@@ -41,8 +43,8 @@ def _surnames(item: Item) -> set[str]:
 def match(demo: Catalog, other: Catalog, readers: np.ndarray) -> np.ndarray:
     """Row of `other` for every book of `demo`, -1 where there is none; int64 (I,).
 
-    Of several books that fit, one whose whole title is equal goes first, then the one with most readers. A row is
-    given to one book only.
+    Of several that fit, one with an equal title goes first, then the one with most readers. A row is given to
+    one book only.
 
     Args:
         readers: readers of each item of `other`.

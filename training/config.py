@@ -1,0 +1,63 @@
+"""One YAML per run; each field is documented here, once."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from star.errors import UserError
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of all stages of one checkpoint."""
+
+    dataset: str
+    """Name of the data set."""
+    runs: str
+    """Folder for trajectories, intermediate checkpoints and logs (not committed)."""
+    out: str
+    """Folder of the finished checkpoint."""
+    seed: int = 0
+    per_reader: int = 30
+    """Trajectories per training reader."""
+    negatives: tuple[float, float, float] = (0.42, 0.42, 0.16)
+    """Shares of uniform, matched and retrieved candidate lists."""
+    hidden: int = 128
+    layers: int = 4
+    heads: int = 4
+    intermediate: int = 384
+    pretrain_minutes: float = 30.0
+    """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
+    pretrain_lr: float = 3e-3
+    pretrain_batch: int = 16
+    sft_minutes: float = 12.0
+    sft_lr: float = 5e-4
+    sft_batch: int = 16
+    sft_rows: int = 20_000
+    """At most so many kept trajectories."""
+    sft_folds: tuple[int, ...] = (8, 9)
+    """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
+    threads: int = 1
+
+
+def load_config(path: str) -> Config:
+    """Read a YAML file.
+
+    Raises:
+        UserError: no such file, or a field that `Config` does not have.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UserError(f"config {path!r} does not exist; there are: {', '.join(map(str, sorted(Path('training/configs').glob('*.yaml'))))}")
+    given = yaml.safe_load(file.read_text("utf-8"))
+    known = {field.name for field in dataclasses.fields(Config)}
+    if unknown := set(given) - known:
+        raise UserError(f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}")
+    for name in ("negatives", "sft_folds"):
+        if name in given:
+            given[name] = tuple(given[name])
+    return Config(**given)

@@ -1,0 +1,79 @@
+"""Trajectories as token arrays, with the role of every token, ready for pretraining and SFT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+import scipy.sparse.linalg
+
+from star.errors import UserError
+from star.graph import Graph
+from star.student.vocabulary import EOS
+from star.trace import item_word
+
+PROMPT, TOOL, WRITTEN, RANK = 0, 1, 2, 3  # roles: RANK is the first recommended item, WRITTEN all else the student writes
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """tokens int32 (L,), roles uint8 (L,)."""
+
+    tokens: np.ndarray
+    roles: np.ndarray
+
+
+def load_trajectories(folder: Path) -> pl.DataFrame:
+    """All shards.
+
+    Raises:
+        UserError: none there yet.
+    """
+    shards = sorted(folder.glob("fold*.parquet"))
+    if not shards:
+        raise UserError(f"no trajectories in {folder}; run python -m training.trajectories with the same config first")
+    return pl.concat([pl.read_parquet(shard) for shard in shards])
+
+
+def encode(prompt: str, trace: str, vocabulary: dict[str, int], target: int | None = None) -> Sequence:
+    """One trajectory as tokens.
+
+    Args:
+        target: if given, this item is put first in the ranking (pretraining on what was really read); the teacher's
+            own order follows.
+    """
+    before, after = prompt.split(), trace.split()
+    start = after.index("<recommend>") + 1
+    if target is not None:
+        ranked = after[start:-1]
+        after[start:-1] = [item_word(target), *(w for w in ranked if w != item_word(target))][: len(ranked)]
+    roles = np.full(len(before) + len(after) + 1, WRITTEN, dtype=np.uint8)
+    roles[: len(before)] = PROMPT
+    inside = False
+    for place, word in enumerate(after, len(before)):
+        if word == "<tool_response>":
+            inside = True
+        if inside:
+            roles[place] = TOOL
+        if word == "</tool_response>":
+            inside = False
+    roles[len(before) + start] = RANK
+    return Sequence(np.array([vocabulary[w] for w in (*before, *after, EOS)], dtype=np.int32), roles)
+
+
+def item_vectors(graph: Graph, width: int) -> np.ndarray:
+    """Items × width: square-rooted singular vectors of the positive pointwise mutual information of co-reading.
+
+    Levy & Goldberg (2014); from the training readers' graph alone.
+    """
+    co = sp.csr_matrix(graph.co.astype(np.float32))
+    co.setdiag(0)
+    co.eliminate_zeros()
+    counts = np.maximum(graph.counts, 1).astype(np.float32)
+    rows, columns = co.nonzero()
+    co.data = np.maximum(np.log(co.data * graph.n_readers / (counts[rows] * counts[columns])), 0) * (co.data >= 3)
+    u, s, _ = scipy.sparse.linalg.svds(co, k=width, random_state=0)
+    return np.ascontiguousarray(u * np.sqrt(s), dtype=np.float32)

@@ -1,0 +1,192 @@
+"""Pretraining of the compact student on reading histories, verbalised evidence and what was really read next.
+
+    python -m training.pretrain --config training/configs/goodbooks.yaml
+
+All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
+ranking. The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more on what the
+student writes, most on the first recommended book. Runs for a fixed time, after which the learning rate has fallen to
+zero; saves every five minutes and goes on from there when started again. Curves: TensorBoard under `runs/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from star import tasks as T
+from star.dataset import Dataset
+from star.graph import Graph
+from star.student.model import new_model
+from star.student.vocabulary import build_tokenizer, words_of
+from training.config import Config, load_config
+from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence, encode, load_trajectories
+
+WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 1.0, RANK: 8.0}
+SAMPLED = {PROMPT: 0.5, TOOL: 0.2, WRITTEN: 1.0, RANK: 1.0}  # share of positions that enter the loss, for speed
+SAVE_EVERY = 300.0
+
+
+def batches(sequences: list[Sequence], size: int, rng: np.random.Generator) -> Iterator[list[Sequence]]:
+    """Endless batches of sequences of like length (sorted within pools of 50 batches, so little is padded)."""
+    while True:
+        order = rng.permutation(len(sequences))
+        for start in range(0, len(order) - size + 1, size * 50):
+            pool = sorted(order[start : start + size * 50], key=lambda n: len(sequences[n].tokens))
+            groups = [pool[a : a + size] for a in range(0, len(pool), size)]
+            for place in rng.permutation(len(groups)):
+                yield [sequences[n] for n in groups[place]]
+
+
+def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor]:
+    """tokens (B, L) padded with 0 on the right, roles (B, L) with 255 on padding."""
+    length = max(len(s.tokens) for s in batch)
+    tokens, roles = np.zeros((len(batch), length), np.int64), np.full((len(batch), length), 255, np.uint8)
+    for row, s in enumerate(batch):
+        tokens[row, : len(s.tokens)], roles[row, : len(s.tokens)] = s.tokens, s.roles
+    return torch.from_numpy(tokens), torch.from_numpy(roles)
+
+
+def loss_of(model: torch.nn.Module, tokens: torch.Tensor, roles: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+    """Weighted cross-entropy over the sampled positions; logits are computed for these alone."""
+    hidden = model.model(input_ids=tokens).last_hidden_state[:, :-1]
+    label, role = tokens[:, 1:], roles[:, 1:]
+    draw = torch.from_numpy(rng.random(role.shape))
+    chosen = torch.zeros_like(role, dtype=torch.bool)
+    for kind, share in SAMPLED.items():
+        chosen |= (role == kind) & (draw < share)
+    logits = model.lm_head(hidden[chosen]).float()
+    each = F.cross_entropy(logits, label[chosen], reduction="none")
+    kinds = role[chosen]
+    weight = sum((kinds == kind) * value for kind, value in WEIGHT.items())
+    first = kinds == RANK
+    report = {
+        "written": float(each[kinds == WRITTEN].mean().detach()), "tool": float(each[kinds == TOOL].mean().detach()),
+        "rank": float(each[first].mean().detach()), "hit": float((logits[first].argmax(-1) == label[chosen][first]).float().mean()),
+    }
+    return (each * weight).sum() / weight.sum(), report
+
+
+def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for embeddings and gains."""
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98))]
+
+
+@torch.no_grad()
+def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) -> float:
+    """Mean of HR@1/3/5 of the first ranking position, among the prompt's candidates, on these sequences."""
+    ranks = []
+    for start in range(0, len(sequences), size):
+        tokens, roles = collate(sequences[start : start + size])
+        hidden = model.model(input_ids=tokens).last_hidden_state
+        for row in range(len(tokens)):
+            at = int((roles[row] == RANK).nonzero()[0, 0])
+            end = int((roles[row] == PROMPT).sum())
+            candidates = tokens[row, end - T.NEGATIVES - 1 : end]
+            logits = model.lm_head(hidden[row, at - 1])[candidates]
+            ranks.append(int((logits > logits[candidates == tokens[row, at]]).sum()))
+    return float(np.mean([(np.array(ranks) < k).mean() for k in (1, 3, 5)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--minutes", type=float, help="instead of the config's pretrain_minutes")
+    args = parser.parse_args()
+    config = load_config(args.config)
+    train(config, args.minutes or config.pretrain_minutes)
+
+
+def train(config: Config, minutes: float) -> Path:
+    """Pretrain and save; returns the folder."""
+    torch.set_num_threads(config.threads)
+    data = Dataset.load(config.dataset)
+    split = T.split(data.interactions)
+    largest = int(Graph.build(data.interactions, split.train).counts.max())
+    words = words_of(data.catalog, largest)
+    vocabulary = {word: n for n, word in enumerate(words)}
+    frame = load_trajectories(Path(config.runs) / "trajectories")
+    fold = dict(zip(split.train.tolist(), split.folds.tolist(), strict=True))
+    rows = [r for r in frame.select("reader", "prompt", "trace", "target").iter_rows() if fold[r[0]] not in config.sft_folds]
+    sequences = [encode(p, t, vocabulary, target) for _, p, t, target in tqdm(rows, desc="encode", mininterval=5)]
+    held = [r for r in frame.select("reader", "prompt", "trace", "target").iter_rows() if fold[r[0]] in config.sft_folds]
+    check = [encode(p, t, vocabulary, target) for _, p, t, target in held[:: max(1, len(held) // 400)][:400]]
+
+    folder = Path(config.runs) / "pretrain"
+    folder.mkdir(parents=True, exist_ok=True)
+    model = new_model(words, config.hidden, config.layers, config.heads, config.intermediate, None, config.seed)
+    optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
+    state = folder / "state.pt"
+    if state.exists():
+        saved = torch.load(state, weights_only=True)
+        model.load_state_dict(saved["model"])
+        for optimizer, part in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(part)
+        step, spent = saved["step"], saved["spent"]
+    rng = np.random.default_rng([config.seed, step])
+    writer = SummaryWriter(folder / "tensorboard")
+    began, saved_at, limit = time.monotonic() - spent, time.monotonic(), minutes * 60
+    bar = tqdm(total=round(limit), initial=round(spent), unit="s", desc="pretrain", mininterval=10)
+    averages: dict[str, float] = {}
+
+    def save() -> None:
+        torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "spent": time.monotonic() - began}, state.with_suffix(".part"))
+        state.with_suffix(".part").rename(state)
+
+    for batch in batches(sequences, config.pretrain_batch, rng):
+        spent = time.monotonic() - began
+        if spent >= limit:
+            break
+        factor = min(1.0, (step + 1) / 200) * min(1.0, (1 - spent / limit) / 0.5)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = config.pretrain_lr * factor
+        tokens, roles = collate(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, report = loss_of(model, tokens, roles, rng)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        step += 1
+        for key, value in report.items():
+            averages[key] = value if key not in averages else 0.98 * averages[key] + 0.02 * value
+        bar.n = round(spent)
+        if step % 50 == 0:
+            bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
+            for key, value in averages.items():
+                writer.add_scalar(key, value, step)
+        if step % 500 == 0:
+            model.eval()
+            value = hit_rate(model, check)
+            model.train()
+            writer.add_scalar("held_hit", value, step)
+            tqdm.write(f"{spent:.0f} s, step {step}: held-out folds HR mean {value:.3f}, " + ", ".join(f"{k} {v:.3f}" for k, v in averages.items()))
+        if time.monotonic() - saved_at > SAVE_EVERY:
+            save()
+            saved_at = time.monotonic()
+    spent = limit
+    save()
+    model.eval()
+    about = {"dataset": config.dataset, "items": [item.id for item in data.catalog], "stages": {"pretrain": {
+        "minutes": minutes, "steps": step, "sequences": step * config.pretrain_batch, "of": len(sequences), "held_hit_mean": round(hit_rate(model, check), 4)}}}
+    model.save_pretrained(folder / "model")
+    build_tokenizer(words).save_pretrained(folder / "model")
+    (folder / "model" / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    print(json.dumps(about["stages"]))
+    return folder / "model"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Trajectories: runs of the teacher on training readers, each from the graph of the other folds, as one Parquet file.
+
+    python -m training.trajectories --config training/configs/goodbooks.yaml
+
+Each row holds the prompt, the teacher's trace, the held-out book and where the teacher ranked it; `kept` marks those that
+pass the outcome filter (held-out book first), which alone go into SFT. Deterministic by seed. A shard per fold is written
+as it is done, and shards that stand are not made again, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from star import tasks as T
+from star.candidates import Retriever
+from star.catalog import Catalog
+from star.dataset import Dataset
+from star.graph import Graph, crossfit
+from star.interactions import Interactions
+from star.mars.run import run
+from star.tools import Attributes, Tools
+from star.trace import prompt
+from training.config import Config, load_config
+
+NEGATIVES = ("uniform", "matched", "retrieved")
+
+
+def known_part(history: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
+    """What is known before position `target`: mostly everything, sometimes only the last few (a shelf made on the page)."""
+    if rng.random() < 0.3:
+        return history[max(0, target - int(rng.integers(1, 9))) : target]
+    return history[:target]
+
+
+def fold_rows(interactions: Interactions, inside: np.ndarray, graph: Graph, catalog: Catalog, config: Config, seed: int) -> list[dict[str, object]]:
+    """The runs for the readers of one fold.
+
+    Retrieved lists are used only where the target was among the retrieved: put in by hand it would be the odd one out,
+    and a learner would learn that artefact of the protocol.
+    """
+    attributes, bins = Attributes.of(catalog), T.popularity_bins(graph.counts)
+    retriever = Retriever(graph, attributes)
+    rows: list[dict[str, object]] = []
+    for reader in tqdm(inside, desc=f"fold {seed}", mininterval=5):
+        history = interactions.history(int(reader))
+        rng = np.random.default_rng([config.seed, seed, int(reader)])
+        places = rng.permutation(np.arange(1, len(history)))[: config.per_reader]
+        early = rng.permutation(np.arange(1, min(9, len(history))))[: max(1, config.per_reader // 6)]
+        for nth, at in enumerate(np.concatenate([places, early])):
+            known, target = known_part(history, int(at), rng), int(history[at])
+            kind = NEGATIVES[rng.choice(3, p=config.negatives)]
+            if kind == "retrieved":
+                others = retriever(known, T.NEGATIVES + 1, int(reader))
+                if target not in others:
+                    kind = "matched"
+                else:
+                    others = others[others != target]
+            if kind != "retrieved":
+                others = T.draw_negatives(kind, target, history, known, bins, len(catalog), None, rng)
+            candidates = rng.permutation(np.append(others, target))
+            done = run(Tools(graph, catalog, attributes, known, candidates, int(reader)), [config.seed, int(reader), nth])
+            rank = done.order.index(target)
+            rows.append({
+                "reader": int(reader), "at": int(at), "negatives": kind, "shelf": len(known), "target": target, "rank": rank, "kept": rank == 0,
+                "prompt": " ".join(prompt(known, candidates)), "trace": " ".join(done.words()),
+            })
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--folds", help="only these folds, for example 0,1 (for several processes)")
+    config = load_config(parser.parse_args().config)
+    data = Dataset.load(config.dataset)
+    split = T.split(data.interactions)
+    folder = Path(config.runs) / "trajectories"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = parser.parse_args().folds
+    for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
+        shard = folder / f"fold{fold}.parquet"
+        if shard.exists() or (wanted and str(fold) not in wanted.split(",")):
+            continue
+        rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold)
+        pl.DataFrame(rows).write_parquet(shard.with_suffix(".part"), compression="zstd")
+        shard.with_suffix(".part").rename(shard)
+    frame = pl.read_parquet(folder / "fold*.parquet")
+    report = {
+        "dataset": config.dataset, "rows": len(frame), "kept": int(frame["kept"].sum()), "kept_share": round(float(frame["kept"].mean()), 4),
+        "by_negatives": {n: {"rows": k, "kept_share": round(s, 4)} for n, k, s in frame.group_by("negatives").agg(pl.len(), pl.col("kept").mean().alias("s")).sort("negatives").iter_rows()},
+    }
+    (folder / "manifest.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
