@@ -1,0 +1,116 @@
+"""The compact student: a small decoder of the stock Qwen3 architecture, and the checkpoint folder it lives in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+
+from star.catalog import Catalog
+from star.errors import UserError
+from star.settings import ROOT
+from star.student.vocabulary import EOS, number_features
+from star.trace import item_word
+
+MODELS = ROOT / "assets" / "models"
+CONTEXT = 1024
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Model, tokenizer and what the checkpoint says of itself (`star.json`: data set, item ids, recipe)."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    about: dict[str, Any]
+
+    @classmethod
+    def load(cls, model: str) -> Checkpoint:
+        """From a folder, or a name under `assets/models`; nothing is fetched.
+
+        Raises:
+            UserError: no checkpoint there.
+        """
+        folder = Path(model) if (Path(model) / "star.json").is_file() else MODELS / model
+        if not (folder / "star.json").is_file():
+            have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
+            raise UserError(f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); train one with training/run.sh")
+        about = json.loads((folder / "star.json").read_text("utf-8"))
+        network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        return cls(folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about)
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        return self.tokenizer.get_vocab()
+
+    @cached_property
+    def words(self) -> list[str]:
+        return [word for word, _ in sorted(self.vocabulary.items(), key=lambda pair: pair[1])]
+
+    @property
+    def eos(self) -> int:
+        return self.vocabulary[EOS]
+
+    def match(self, catalog: Catalog) -> ItemTokens:
+        """Which token stands for which item of a data set, by id."""
+        token_of = np.full(len(catalog), -1, dtype=np.int64)
+        for number, id in enumerate(self.about["items"]):
+            row = catalog.get(id)
+            if row is not None:
+                token_of[row] = self.vocabulary[item_word(number)]
+        return ItemTokens(token_of)
+
+
+@dataclass(frozen=True)
+class ItemTokens:
+    """token_of: int64 (I,), the token of each item of the data set, -1 where the checkpoint has none."""
+
+    token_of: np.ndarray
+
+    @cached_property
+    def item_of(self) -> dict[int, int]:
+        return {int(token): row for row, token in enumerate(self.token_of) if token >= 0}
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool (I,): items the checkpoint has a token for."""
+        return self.token_of >= 0
+
+    @property
+    def unknown(self) -> int:
+        return int((~self.known).sum())
+
+
+def new_model(words: list[str], hidden: int, layers: int, heads: int, intermediate: int, item_vectors: np.ndarray | None, seed: int) -> Qwen3ForCausalLM:
+    """A fresh student.
+
+    Args:
+        item_vectors: (I, w) with w < hidden: what is known of the items before training; the rest of each item's
+            embedding is random, so that alike items stay apart. None: all random.
+    """
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=len(words), hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=heads,
+        num_key_value_heads=heads, head_dim=hidden // heads, tie_word_embeddings=True, max_position_embeddings=CONTEXT, rope_theta=10_000.0,
+        pad_token_id=0, bos_token_id=None, eos_token_id=1,
+    )
+    model = Qwen3ForCausalLM(config)
+    scale = 0.05
+    with torch.no_grad():
+        table = model.get_input_embeddings().weight
+        table.normal_(0.0, scale)
+        ordinal = torch.from_numpy(number_features(words, hidden // 4))
+        rows = ordinal.abs().sum(1) > 0
+        table[rows, : hidden // 4] = ordinal[rows] * scale * 2
+        if item_vectors is not None:
+            first, width = words.index(item_word(0)), item_vectors.shape[1]
+            vectors = torch.from_numpy(item_vectors.astype(np.float32))
+            table[first : first + len(vectors), :width] = vectors / vectors.std() * scale
+    return model

@@ -1,0 +1,63 @@
+"""Vocabulary: every word of the trace grammar is one token, every item and every number too.
+
+The grammar is closed, so a word-level tokenizer loses nothing: a trace is several times shorter than in sub-words, an
+invented title cannot be written, and a number is copied in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast
+
+from star.catalog import Catalog
+from star.evidence import STRENGTHS
+from star.tools import ASKED, WINDOWS
+from star.trace import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
+
+PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+
+
+def words_of(catalog: Catalog, largest: int) -> list[str]:
+    """All words, items last.
+
+    Args:
+        largest: the largest count that may be stated (readers of the most read item).
+    """
+    fixed = [PAD, EOS, UNKNOWN, "<history>", "<candidates>", *(f"<{t}>" for t in TAGS), *(f"</{t}>" for t in TAGS), *TOOLS, *STRENGTHS,
+             ";", "of", "few", "next", "sequel", "series", "author", "similar", "nothing"]
+    spoken = sorted({word for phrase in (*PLANS, *REMARKS) for word in phrase.split() if "{" not in word})
+    numbers = [str(n) for n in range(max(largest, 999, *ASKED, *WINDOWS) + 1)]
+    volumes = sorted({number_word(item.number) for item in catalog if item.number is not None})
+    lifts = [f"x{n / 10:g}" for n in range(1, 100)] + [f"x{n}" for n in range(10, 100)]
+    genres = sorted({genre_word(g) for item in catalog for g in item.genres})
+    items = [item_word(n) for n in range(len(catalog))]
+    return list(dict.fromkeys([*fixed, *spoken, *genres, *lifts, *numbers, *volumes, *items]))
+
+
+def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer over these words, split at white space."""
+    tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN, padding_side="right")
+
+
+def number_features(words: Sequence[str], width: int) -> np.ndarray:
+    """(V, width) ordinal features of number words: smooth bumps along the logarithm, zero for other words.
+
+    Tiny models compare digits badly; words that stand for near numbers start near each other instead.
+    """
+    out = np.zeros((len(words), width), dtype=np.float32)
+    centres = np.linspace(-3, 8, width)
+    for row, word in enumerate(words):
+        bare = word[1:] if word[:1] == "x" else word
+        try:
+            value = float(bare)
+        except ValueError:
+            continue
+        out[row] = np.exp(-0.5 * ((np.log(max(value, 0.06)) - centres) / (centres[1] - centres[0])) ** 2)
+    return out
