@@ -2,12 +2,12 @@
 
     P(next = j | h) = exp(s_j(h)) / sum of exp(s_k(h)) over the books k not in h
 
-    s_j(h) = sharpness · ( popularity_j + tempo_j log(1 + n)                        n = number of books in h
-             + < sum over k of scale_k * state_k(h), taste_out_j >                    k = 0 historic, 1.. recent
+    s_j(h) = sharpness · ( popularity_j + tempo_j log(1 + n)                      n = number of books in h
+             + < sum over k of scale_k * state_k(h), taste_out_j >                k = 0 historic, 1.. recent
              + same author and same series: weight · recent + weight · log(1 + count)
              + bonus for the volume after one just read - malus while the volume before is unread )
 
-Everything depends on the observed history alone, so `log_probabilities` is the oracle: no method can rank better.
+Everything depends on the observed history alone: `log_probabilities` is the oracle, no method ranks better.
 All arithmetic is float64; the figures are float32 on disk, fitted by `python -m training.fit_demo`.
 """
 
@@ -30,10 +30,10 @@ from star.interactions import Interactions
 N_READERS = 3_000
 SEED = 20_260_917
 SHORTEST, LONGEST = 10, 60
+History = Sequence[int] | np.ndarray
 BATCH = 500  # readers simulated side by side; bounds memory, does not change what is drawn
 NOTICE = (
-    "Figures fitted to goodbooks-10k (Zygmunt Zając, CC BY-SA 4.0); readers simulated from them, "
-    "no real person's rows"
+    "readers simulated from figures fitted to goodbooks-10k (Zygmunt Zając, CC BY-SA 4.0), no person's rows"
 )
 
 
@@ -54,15 +54,14 @@ def read_catalog(path: Path = DEMO / "catalog.csv") -> Catalog:
 
 
 def _item(row: dict[str, str]) -> Item:
-    lists = {name: tuple(filter(None, row[name].split("; "))) for name in ("creators", "genres")}
     return Item(
         id=row["id"],
         title=row["title"],
-        creators=lists["creators"],
+        creators=tuple(filter(None, row["creators"].split("; "))),
         year=int(row["year"]) if row["year"] else None,
         series=row["series"] or None,
         number=float(row["number"]) if row["number"] else None,
-        genres=lists["genres"],
+        genres=tuple(filter(None, row["genres"].split("; "))),
         theme=row["theme"] or None,
     )
 
@@ -74,7 +73,7 @@ class Relations:
     Attributes:
         author: float64 (I, I), 1 where two different books share a creator.
         series: float64 (I, I), 1 where two different books are in the same series.
-        before: int64 (I,), row of the preceding volume in the catalogue, -1 for the first volume and single books.
+        before: int64 (I,), row of the volume before, -1 for first volumes and single books.
     """
 
     author: np.ndarray
@@ -102,12 +101,13 @@ class Figures:
 
     Attributes:
         ids: the books, in catalogue order.
-        popularity, tempo: (I,), log weight of a book as the first one, and its change per log(1 + books read).
+        popularity, tempo: (I,), log weight of a book as the first, its change per log(1 + books read).
         taste_in, taste_out: (I, d), what a book says about a reader, and whom it attracts.
         scale: (K, d), weight of each taste state and factor.
         decay: (K - 1,), what is left of a book in a recent state after one more book, in (0, 1).
         damping: historic state = sum of taste_in over (n + 1) to this power.
-        relation: (2, 3), for author and series: weight of the recent state, of log(1 + count), decay of the recent.
+        relation: (2, 3), for author and series: weight of the recent state, of log(1 + count);
+            decay of the recent state.
         volume: (3,), bonus for the volume after one just read, what is left of it after one more book, malus
             while the volume before is unread.
         sharpness: factor on the whole score, 1 is as fitted; data/README.md says why it is not 1.
@@ -137,7 +137,7 @@ class Figures:
             UserError: no such file, or figures of another catalogue.
         """
         if not path.is_file():
-            raise UserError(f"no fitted figures at {path}; restore data/demo/ or run python -m training.fit_demo")
+            raise UserError(f"no fitted figures at {path}; restore them or run: python -m training.fit_demo")
         catalog = read_catalog() if catalog is None else catalog
         with np.load(path, allow_pickle=False) as stored:
             ids = tuple(str(i) for i in stored["ids"])
@@ -167,14 +167,15 @@ class _Run:
         self.follows = np.zeros((readers, items))
 
     def scores(self, rows: slice) -> np.ndarray:
-        """s_j of the readers in `rows`, all of whom have read `self.n` books; (R, I), -inf on what was read."""
+        """s_j of the readers in `rows`, who have all read `self.n` books; (R, I), -inf on what was read."""
         f = self.figures
         taste = self.taste[rows].copy()
         taste[:, 0] *= (self.n + 1.0) ** -f.damping
         score = (taste * f.scale).sum(1) @ f.taste_out.T
         score += f.popularity + f.tempo * np.log1p(self.n)
         for r in range(2):
-            score += f.relation[r, 0] * self.recent[r, rows] + f.relation[r, 1] * np.log1p(self.count[r, rows])
+            score += f.relation[r, 0] * self.recent[r, rows]
+            score += f.relation[r, 1] * np.log1p(self.count[r, rows])
         later = f.relations.before >= 0
         score[:, later] -= f.volume[2] * ~self.read[rows][:, f.relations.before[later]]
         score += f.volume[0] * self.follows[rows]
@@ -203,7 +204,7 @@ class _Run:
         self.n += 1
 
 
-def log_probabilities(figures: Figures, history: Sequence[int]) -> np.ndarray:
+def log_probabilities(figures: Figures, history: History) -> np.ndarray:
     """The exact distribution of the next book after `history` (item rows, oldest first).
 
     Returns:
@@ -215,7 +216,7 @@ def log_probabilities(figures: Figures, history: Sequence[int]) -> np.ndarray:
     return log_probabilities_batch(figures, [history])[0]
 
 
-def log_probabilities_batch(figures: Figures, histories: Sequence[Sequence[int]]) -> np.ndarray:
+def log_probabilities_batch(figures: Figures, histories: Sequence[History]) -> np.ndarray:
     """`log_probabilities` of R histories at once, float64 (R, I)."""
     items = len(figures.ids)
     for history in histories:
@@ -237,7 +238,7 @@ def log_probabilities_batch(figures: Figures, histories: Sequence[Sequence[int]]
 
 
 def draw(log_p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """One book per row of log probabilities (R, I), by inverse CDF at `uniform` in [0, 1) (R,); int64 (R,)."""
+    """One book per row of log probabilities (R, I), inverse CDF at `uniform` (R,) in [0, 1); int64 (R,)."""
     cumulative = np.exp(log_p).cumsum(1)
     return (cumulative <= (uniform * cumulative[:, -1])[:, None]).sum(1)
 
@@ -245,11 +246,10 @@ def draw(log_p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 def simulate(figures: Figures, n_readers: int = N_READERS, seed: int = SEED) -> Interactions:
     """Readers r0001, r0002, … whose every book is drawn from `log_probabilities` of the books before it.
 
-    How many books a reader reads is drawn first, from `figures.lengths`, whatever the taste.
+    How many books each reads is drawn first, from `figures.lengths`, whatever the taste.
     """
     rng = np.random.default_rng(seed)
-    ends = np.cumsum(figures.lengths)
-    wanted = SHORTEST + np.searchsorted(ends, rng.random(n_readers) * ends[-1], side="right")
+    wanted = SHORTEST + draw(np.log(figures.lengths)[None].repeat(n_readers, 0), rng.random(n_readers))
     uniform = rng.random((LONGEST, n_readers))
     order = np.argsort(-wanted, kind="stable")
     lengths = wanted[order]
@@ -263,11 +263,12 @@ def simulate(figures: Figures, n_readers: int = N_READERS, seed: int = SEED) -> 
             books[rows[:active], step] = drawn
             run.add(slice(0, active), drawn)
     histories = [books[row, : wanted[row]] for row in range(n_readers)]
-    return Interactions.from_histories(histories, len(figures.ids), [f"r{n:04d}" for n in range(1, n_readers + 1)])
+    users = [f"r{n:04d}" for n in range(1, n_readers + 1)]
+    return Interactions.from_histories(histories, len(figures.ids), users)
 
 
 def items_checksum(interactions: Interactions) -> str:
-    """SHA-256 over the readers' lengths and books, hex: the same figures and seed give the same on any machine."""
+    """SHA-256 over the readers' lengths and books, hex: equal for equal figures and seed."""
     stream = interactions.indptr.astype("<i8").tobytes() + interactions.items.astype("<i4").tobytes()
     return hashlib.sha256(stream).hexdigest()
 
@@ -289,7 +290,7 @@ def load_demo() -> Dataset:
         "licence": "catalogue Apache-2.0; fitted figures CC BY-SA 4.0",
         "notices": [NOTICE],
         "format": "simulated",
-        "counts": {"readers": len(interactions), "items": len(catalog), "interactions": len(interactions.items)},
+        "counts": dict(readers=N_READERS, items=len(catalog), interactions=len(interactions.items)),
         "ordered_by": "order of simulation",
         "simulated": True,
         "seed": SEED,
