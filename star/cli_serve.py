@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from star.errors import UserError
 from star.settings import Settings
 
 
@@ -22,22 +24,27 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all networks.")] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
-    given = {"dataset": dataset, "model": model, "port": port, "host": host}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    check(settings)
+    chosen = settings(dataset=dataset, model=model, port=port, host=host)
     from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 
-    launch(Loader.of(settings), settings.host, settings.port)
+    launch(Loader.of(chosen), chosen.host, chosen.port)
 
 
-def check(settings: Settings) -> None:
-    """End a typing mistake here and not on the page.
+def settings(**given: Any) -> Settings:
+    """Settings from the environment and from what was given here (None: left out), checked.
 
     Raises:
-        UserError: no data set of this name.
+        UserError: a variable of the wrong form, or no data set of this name.
     """
     from star.dataset import Dataset, names
 
-    if settings.dataset not in names():
-        Dataset.load(settings.dataset)
+    try:
+        chosen = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        raise UserError(f"STAR_{name.upper()} is {first['input']!r}: {first['msg']}") from None
+    if chosen.dataset not in names():
+        Dataset.load(chosen.dataset)  # says which there are
+    return chosen

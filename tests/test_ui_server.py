@@ -161,7 +161,12 @@ def test_server_answers_with_its_policy_and_only_its_files() -> None:
     policy = page.headers["content-security-policy"]
     assert "default-src 'self'" in policy and "img-src 'self' data: blob:" in policy and "http" not in policy
     assert client.get("/star-assets/vis-network.js").status_code == 200
-    for path in ("/star-assets/..%2fpyproject.toml", "/star-assets/none.js", "/star-runs/x/graph.html", f"/star-runs/{'0' * 32}/graph.html"):
+    for path in (
+        "/star-assets/..%2fpyproject.toml",
+        "/star-assets/none.js",
+        "/star-runs/x/graph.html",
+        f"/star-runs/{'0' * 32}/graph.html",
+    ):
         assert client.get(path).status_code == 404, path
 
 

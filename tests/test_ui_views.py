@@ -67,11 +67,14 @@ def test_html_is_well_formed(model: toy.ToyRecommender) -> None:
         Tags(every_view(snapshot, model.dataset.catalog))
 
 
-@pytest.mark.parametrize("title", [toy.HOSTILE, "</script><script>hacked()</script>", "'\"><svg onload=hacked()>"])
+@pytest.mark.parametrize(
+    "title", [toy.HOSTILE, "</script><script>hacked()</script>", "'\"><svg onload=hacked()>"]
+)
 def test_hostile_titles_are_text(model: toy.ToyRecommender, title: str) -> None:
     catalog = model.dataset.catalog
     items = tuple(
-        replace(i, title=title, creators=(title,), series=title, genres=(title,), theme=title) for i in catalog
+        replace(i, title=title, creators=(title,), series=title, genres=(title,), theme=title)
+        for i in catalog
     )
     data = replace(model.dataset, catalog=Catalog(items))
     answer = answered(toy.ToyRecommender(data, 0), 29, 3)
@@ -99,7 +102,14 @@ def test_card_shows_what_is_known(model: toy.ToyRecommender) -> None:
     answer = answered(model, 3)
     html = views.cards(answer, model.dataset.catalog)
     first = model.dataset.catalog[answer.items[0].item]
-    for text in (first.creators[0], str(first.year), first.genres[0], "<svg", "42%", f'data-node="i:{answer.items[0].item}"'):
+    for text in (
+        first.creators[0],
+        str(first.year),
+        first.genres[0],
+        "<svg",
+        "42%",
+        f'data-node="i:{answer.items[0].item}"',
+    ):
         assert text in html
 
 
@@ -116,7 +126,10 @@ def test_trace_nests_response_in_call_and_closes_it(model: toy.ToyRecommender) -
 def test_claims_stand_where_they_were_written(model: toy.ToyRecommender) -> None:
     answer = answered(model, 3)
     reflection = next(b["html"] for b in trace(answer) if "reflection" in b["html"])
-    order = [reflection.index(part) for part in ("The co-readers agree", 'data-claim="8"', 'data-claim="9"', "only break ties")]
+    order = [
+        reflection.index(part)
+        for part in ("The co-readers agree", 'data-claim="8"', 'data-claim="9"', "only break ties")
+    ]
     assert order == sorted(order)
     for words in ("borne out by the graph", "not borne out", "opinion"):
         assert words in reflection
@@ -167,7 +180,13 @@ def test_every_node_has_a_heading_and_every_edge_a_row(model: toy.ToyRecommender
 
 @pytest.mark.parametrize(
     ("kind", "value", "words"),
-    [("co_read", 1, "1 reader"), ("read_next", 1204.0, "1,204 readers"), ("similar", 4, "4 shared books"), ("read", 1, ""), ("read", 2, "2")],
+    [
+        ("co_read", 1, "1 reader"),
+        ("read_next", 1204.0, "1,204 readers"),
+        ("similar", 4, "4 shared books"),
+        ("read", 1, ""),
+        ("read", 2, "2"),
+    ],
 )
 def test_weights_in_words(kind: str, value: float, words: str) -> None:
     assert weight(kind, value) == words
@@ -209,7 +228,10 @@ def test_graph_keeps_edge_numbers_and_both_of_two_parallel_edges(model: toy.ToyR
     drawn = payload(answer, model.dataset.catalog, "run")
     assert {e["id"] for e in drawn["edges"]} == set(range(len(answer.edges)))
     for edge in drawn["edges"]:
-        assert (edge["from"], edge["to"]) == (answer.edges[edge["id"]].source, answer.edges[edge["id"]].target)
+        assert (edge["from"], edge["to"]) == (
+            answer.edges[edge["id"]].source,
+            answer.edges[edge["id"]].target,
+        )
 
 
 def test_large_graph_is_cut_to_what_matters(model: toy.ToyRecommender) -> None:

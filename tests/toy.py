@@ -1,6 +1,6 @@
-"""A stand-in recommender for tests of the page: thirty books, two hundred made-up readers, canned but true evidence.
+"""A stand-in recommender for tests of the page: thirty books, two hundred made-up readers, true evidence.
 
-It keeps the `Recommender` protocol and counts its numbers in its own toy data, so verdicts on the page mean something:
+It keeps the `Recommender` protocol and counts in its own toy data, so verdicts on the page mean something:
 one sentence states a wrong number on purpose, one is an opinion.
 """
 
@@ -247,8 +247,9 @@ class ToyRecommender:
         steps = (
             StepView(
                 "plan",
-                f"The shelf leans to {genre}, lately {catalog[anchor].title}. First ask who else read it, then what similar "
-                "readers went on to, then whether the genre carries the shelf.",
+                f"The shelf leans to {genre}, lately {catalog[anchor].title}. "
+                "First ask who else read it, then what "
+                "similar readers went on to, then whether the genre carries the shelf.",
                 0.21,
                 28,
             ),

@@ -1,4 +1,4 @@
-"""Assets: which files the browser may fetch from us, and the tags that fetch them. Nothing comes from another host."""
+"""Assets: which files the browser may fetch from us, and the tags that do so. No other host is asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES: dict[str, Path] = {
 
 @cache
 def url(name: str) -> str:
-    """Address of an asset, relative to the page; it changes when the file does, so browsers may cache it for long."""
+    """Address of an asset, relative to the page. It changes when the file does, so browsers may cache it."""
     digest = hashlib.sha256(FILES[name].read_bytes()).hexdigest()[:10]
     return f"{PREFIX}/{name}?v={digest}"
 

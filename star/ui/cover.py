@@ -1,4 +1,4 @@
-"""Typographic book covers, drawn by us as SVG: no image is fetched, and the same book always looks the same."""
+"""Typographic book covers, drawn by us as SVG: no image is fetched, and a book always looks the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from html import escape
 from star.catalog import Item
 
 WIDTH, HEIGHT = 200, 300
+SERIF = "Charter, 'Iowan Old Style', Georgia, 'Liberation Serif', serif"
 
 # Paper, ink, ornament. Ink on paper is at least 4.5 : 1 in each.
 PALETTES = (
@@ -38,33 +39,42 @@ def _palette(item: Item, seed: bytes) -> tuple[str, str, str]:
 def _ornament(seed: bytes, ink: str) -> str:
     """One of six plain figures in the lower half; `seed` chooses figure and measures."""
     a, b, c = seed[1], seed[2], seed[3]
+    line, fill = f'fill="none" stroke="{ink}"', f'fill="{ink}"'
     match a % 6:
         case 0:
             x, r = 60 + b % 80, 34 + c % 26
-            return f'<circle cx="{x}" cy="208" r="{r}" fill="{ink}"/><circle cx="{x + 22}" cy="196" r="{r // 2}" fill="none" stroke="{ink}" stroke-width="2"/>'
+            return (
+                f'<circle cx="{x}" cy="208" r="{r}" fill="{ink}"/>'
+                f'<circle cx="{x + 22}" cy="196" r="{r // 2}" {line} stroke-width="2"/>'
+            )
         case 1:
-            gap = 9 + b % 6
+            gap, step = 9 + b % 6, 8 + c % 10
             return "".join(
-                f'<rect x="16" y="{158 + n * gap}" width="{168 - n * (8 + c % 10)}" height="{2 + n % 3}" fill="{ink}"/>'
+                f'<rect x="16" y="{158 + n * gap}" width="{168 - n * step}" height="{2 + n % 3}" {fill}/>'
                 for n in range(9)
             )
         case 2:
             return "".join(
-                f'<circle cx="{100 + (b % 60) - 30}" cy="256" r="{18 + n * 16}" fill="none" stroke="{ink}" stroke-width="{1 + c % 3}"/>'
+                f'<circle cx="{70 + b % 60}" cy="256" r="{18 + n * 16}" {line} stroke-width="{1 + c % 3}"/>'
                 for n in range(6)
             )
         case 3:
             return "".join(
-                f'<rect x="{24 + x * 26}" y="{162 + y * 26}" width="14" height="14" fill="{ink}" opacity="{0.3 + ((b >> ((x + y * 2) % 8)) & 1) * 0.7:.1f}"/>'
+                f'<rect x="{24 + x * 26}" y="{162 + y * 26}" width="14" height="14" fill="{ink}" '
+                f'opacity="{1.0 if b >> ((x + y * 2) % 8) & 1 else 0.3}"/>'
                 for x in range(6)
                 for y in range(4)
             )
         case 4:
             peak = 50 + b % 100
-            return f'<path d="M0 262 L{peak} {156 + c % 30} L200 262 Z" fill="{ink}"/><path d="M0 262 L{200 - peak} 206 L200 262 Z" fill="{ink}" opacity=".5"/>'
+            return (
+                f'<path d="M0 262 L{peak} {156 + c % 30} L200 262 Z" fill="{ink}"/>'
+                f'<path d="M0 262 L{200 - peak} 206 L200 262 Z" fill="{ink}" opacity=".5"/>'
+            )
         case _:
             return "".join(
-                f'<path d="M{-20 + n * 30} 262 q{30 + b % 30} {-60 - c % 30} {60 + b % 20} -104" fill="none" stroke="{ink}" stroke-width="{2 + n % 3}"/>'
+                f'<path d="M{n * 30 - 20} 262 q{30 + b % 30} {-60 - c % 30} {60 + b % 20} -104" '
+                f'{line} stroke-width="{2 + n % 3}"/>'
                 for n in range(6)
             )
 
@@ -86,7 +96,8 @@ def cover(item: Item) -> str:
     paper, ink, ornament = _palette(item, seed)
     lines, size = _lines(item.title.strip() or "Untitled")
     rows = "".join(
-        f'<text x="16" y="{20 + size + n * size * 1.16:.0f}" font-size="{size}" font-weight="600">{escape(line)}</text>'
+        f'<text x="16" y="{20 + size * (1 + n * 1.16):.0f}" font-size="{size}" font-weight="600">'
+        f"{escape(line)}</text>"
         for n, line in enumerate(lines)
     )
     by = textwrap.shorten(item.creators[0], 26, placeholder="…") if item.creators else ""
@@ -94,11 +105,11 @@ def cover(item: Item) -> str:
         f"Cover of {item.title}" + (f" by {', '.join(item.creators)}" if item.creators else ""), quote=True
     )
     return (
-        f'<svg class="star-cover" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}" preserveAspectRatio="xMidYMid slice">'
+        f'<svg class="star-cover" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{paper}"/>'
         f'<rect width="5" height="{HEIGHT}" fill="#000" opacity=".18"/>'
         f"{_ornament(seed, ornament)}"
         f'<rect y="262" width="{WIDTH}" height="38" fill="{paper}"/>'
-        f"<g fill=\"{ink}\" font-family=\"Charter, 'Iowan Old Style', Georgia, 'Liberation Serif', serif\">{rows}"
+        f'<g fill="{ink}" font-family="{SERIF}">{rows}'
         f'<text x="16" y="286" font-size="13" font-style="italic">{escape(by)}</text></g></svg>'
     )

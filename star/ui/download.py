@@ -24,7 +24,7 @@ def standalone(answer: Recommendation, catalog: Catalog) -> str:
     net = network(answer, catalog)
     net.options["interaction"]["zoomView"] = True
     for part in (*net.nodes, *net.edges):
-        # A tooltip with "href" in it makes pyvis show every tooltip as HTML; the invisible joiner keeps it text.
+        # One "href" in a tooltip makes pyvis show all tooltips as HTML; an invisible joiner keeps them text.
         part["title"] = part["title"].replace("href", "h\u2060ref").replace("HREF", "H\u2060REF")
     page = _REMOTE.sub("", net.generate_html(notebook=False))
     return page.replace("<head>", f"<head>{_POLICY}<title>STAR: graph of a recommendation</title>", 1)

@@ -1,4 +1,4 @@
-"""Evidence view: what is known about each node, all claims, and the edges of the graph as a table. Pure and escaped."""
+"""Evidence view: what is known about each node, all claims, and the graph's edges as a table. Pure."""
 
 from __future__ import annotations
 
@@ -55,10 +55,12 @@ def _heading(answer: Recommendation, node: Node, catalog: Catalog) -> str:
     shelf = ""
     if node.kind == "user":
         books = [catalog[i] for i in answer.query.history[-8:][::-1]]
-        shelf = f"<p>{plural(len(answer.query.history), 'book')}; last: {escape('; '.join(b.title for b in books))}</p>"
+        titles = escape("; ".join(book.title for book in books))
+        shelf = f"<p>{plural(len(answer.query.history), 'book')}; last: {titles}</p>"
     none = "" if claims else '<p class="star-wait">No claim of this trace is about it.</p>'
     return (
-        f'<header data-about="{escape(node.id, quote=True)}" hidden><p class="star-kind">{escape(lines[-1])}</p><h3>{escape(lines[0])}</h3>'
+        f'<header data-about="{escape(node.id, quote=True)}" hidden>'
+        f'<p class="star-kind">{escape(lines[-1])}</p><h3>{escape(lines[0])}</h3>'
         + "".join(f"<p>{escape(line)}</p>" for line in lines[1:-1])
         + f"{shelf}<p>{tally(answer, claims)}</p>{none}</header>"
     )
@@ -74,7 +76,10 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
         f"<p>{tally(answer)}</p></header>"
     )
     edge = '<header data-about="edge" hidden><p class="star-kind">edge</p><h3 data-edge-words></h3></header>'
-    claim = '<header data-about="claim" hidden><p class="star-kind">claim</p><h3>What the graph says</h3></header>'
+    claim = (
+        '<header data-about="claim" hidden><p class="star-kind">claim</p>'
+        "<h3>What the graph says</h3></header>"
+    )
     heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
     lines = "".join(
         f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in range(len(answer.claims))
@@ -89,7 +94,7 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
 
 
 def edge_table(answer: Recommendation | None) -> list[Block]:
-    """The graph's edges as a table, most cited first, which the keyboard can walk and a screen reader can read."""
+    """The graph's edges, most cited first, as a table for the keyboard and for screen readers."""
     if answer is None or not answer.finished:
         return []
     labels = {node.id: node.label for node in answer.nodes}
@@ -97,20 +102,20 @@ def edge_table(answer: Recommendation | None) -> list[Block]:
     for claim in answer.claims:
         for index in claim.edges:
             cited[index] = cited.get(index, 0) + 1
+    columns = "".join(f'<th scope="col">{name}</th>' for name in ("From", "Edge", "To", "Weight", "Claims"))
     rows = ""
     for index in sorted(range(len(answer.edges)), key=lambda i: -cited.get(i, 0)):
         edge = answer.edges[index]
         source, target = (escape(labels.get(end, end)) for end in (edge.source, edge.target))
         rows += (
             f'<tr tabindex="0" data-edge="{index}" aria-current="false"><td>{source}</td>'
-            f'<td><span class="star-edge-kind {escape(edge.kind, quote=True)}">{escape(EDGE_KINDS.get(edge.kind, edge.kind))}</span></td>'
-            f"<td>{target}</td><td>{weight(edge.kind, edge.weight)}</td><td>{cited.get(index, 0) or ''}</td></tr>"
+            f"<td>{escape(EDGE_KINDS.get(edge.kind, edge.kind))}</td><td>{target}</td>"
+            f"<td>{weight(edge.kind, edge.weight)}</td><td>{cited.get(index, 0) or ''}</td></tr>"
         )
     return [
         {
             "key": "edges",
-            "html": '<div class="star-table" role="region" tabindex="0" aria-label="Edges of the graph"><table>'
-            '<thead><tr><th scope="col">From</th><th scope="col">Edge</th><th scope="col">To</th><th scope="col">Weight</th>'
-            f'<th scope="col">Claims</th></tr></thead><tbody>{rows}</tbody></table></div>',
+            "html": '<div class="star-table" role="region" tabindex="0" aria-label="Edges of the graph">'
+            f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>",
         }
     ]

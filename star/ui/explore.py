@@ -1,4 +1,4 @@
-"""Explore: the tab where a visitor picks a reader or makes a shelf, and watches the model come to its books."""
+"""Explore: the tab where one picks a reader or makes a shelf, and watches the model come to its books."""
 
 from __future__ import annotations
 
@@ -81,13 +81,16 @@ def explore(loader: Loader, runs: Runs) -> None:
     stop.click(halt, queue=False, show_progress="hidden", api_visibility="private")
 
 
-WAITING = '<p class="star-wait">Plan, tool calls, evidence, reflection and ranking appear here as the model writes them.</p>'
+WAITING = (
+    '<p class="star-wait">Plan, tool calls, evidence, reflection and ranking appear here '
+    "as the model writes them.</p>"
+)
 
 
 def answer(
     loader: Loader, runs: Runs, session: str, value: Any, count: float, number: float | None
 ) -> Iterator[Update]:
-    """Updates for one press of the button, about ten a second: status, cards, trace, graph, evidence, table, buttons."""
+    """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, buttons."""
     run = runs.begin(session)
     last: Recommendation | None = None
     try:

@@ -1,5 +1,5 @@
-"""Graph view: the part of the reader–book graph that a trace cites, cut with networkx, built with pyvis, drawn by
-vis-network in the page."""
+"""Graph view: the part of the reader–book graph that a trace cites, cut with networkx, built with pyvis, and
+drawn by vis-network in the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from star.ui.views import about, plural
 
 MOST_NODES = 80
 
-# Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has a shape of its own as well.
+# Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has its own shape as well.
 NODE_STYLE: dict[str, tuple[str, int, str]] = {
     "user": ("diamond", 17, "#d55e00"),
     "history": ("square", 11, "#0072b2"),
@@ -39,9 +39,9 @@ EDGE_STYLE: dict[str, tuple[str, bool]] = {
 
 
 def cut(answer: Recommendation, limit: int = MOST_NODES) -> nx.MultiDiGraph:
-    """The answer's graph with at most `limit` nodes: asked for, recommended and cited ones first, then by degree.
+    """The answer's graph with at most `limit` nodes: asked for, recommended, cited ones first.
 
-    Edge keys are the edges' indices in `answer.edges`. Nodes without any edge are left out, recommended ones excepted.
+    Edge keys are the edges' indices in `answer.edges`. Nodes without an edge are out, unless recommended.
     """
     graph = nx.MultiDiGraph()
     for node in answer.nodes:
@@ -116,7 +116,7 @@ def _options() -> dict[str, Any]:
 
 
 def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "") -> dict[str, Any]:
-    """What the page draws and selects by: nodes, edges, options, the claims' paths, and names of the kinds."""
+    """What the page draws and selects by: nodes, edges, options, the claims' paths, the kinds' names."""
     if answer is None or catalog is None or not answer.finished:
         return {"run": "", "nodes": [], "edges": [], "claims": []}
     nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
@@ -130,7 +130,13 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         "about": {node.id: list(about(answer, node.id)) for node in answer.nodes},
         "ends": [[e.source, e.target] for e in answer.edges],
         "words": [
-            f"{labels.get(e.source, e.source)} – {EDGE_KINDS.get(e.kind, e.kind)} – {labels.get(e.target, e.target)}"
+            " – ".join(
+                (
+                    labels.get(e.source, e.source),
+                    EDGE_KINDS.get(e.kind, e.kind),
+                    labels.get(e.target, e.target),
+                )
+            )
             for e in answer.edges
         ],
         "hidden": len(answer.nodes) - len(nodes),

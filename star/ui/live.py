@@ -1,6 +1,6 @@
-"""Live: an HTML component whose keyed blocks are replaced one by one, so that open details and focus survive updates.
+"""Live: an HTML component whose keyed blocks are replaced one by one; open details and focus survive updates.
 
-Components are made by functions: gradio writes a `.pyi` stub into the source folder for every subclass it meets.
+Components are made by functions: gradio writes a `.pyi` stub beside the source of every subclass it meets.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from star.ui.trace_view import Block
 def live(value: list[Block] | None = None, *, label: str, polite: bool = False, **options: Any) -> gr.HTML:
     """Shows a list of blocks `{"key", "html"}`. The HTML must come from the views, which escape all text.
 
-    The template is fixed: a template that held the value would be drawn anew at every update, ten times a second.
+    The template is fixed: one that held the value would be drawn anew at every update, ten times a second.
     `polite`: changes are read out by screen readers.
     """
-    spoken = "polite" if polite else "off"
+    spoken, named = "polite" if polite else "off", f'aria-label="{label}"'
     return gr.HTML(
         value=value or [],
-        html_template=f'<div class="star-live" role="region" aria-label="{label}" aria-live="{spoken}"></div>',
+        html_template=f'<div class="star-live" role="region" {named} aria-live="{spoken}"></div>',
         js_on_load="const draw = () => STAR.live(element, props.value); watch('value', draw); draw();",
         head=script("star.js"),
         apply_default_css=False,

@@ -1,4 +1,4 @@
-"""Loader: the page comes up first, data set and model are loaded behind it (importing torch alone takes seconds)."""
+"""Loader: the page comes up first, data set and model are loaded behind it (torch alone takes seconds)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Loader:
 
     Args:
         load: returns the recommender; may take long.
-        load_dataset: returns the data set alone, much sooner, so that readers and titles can be searched while the
-            model still loads; its copy is dropped once the recommender is there.
+        load_dataset: returns the data set alone, much sooner, so that readers and titles can be searched
+            while the model still loads; its copy is dropped once the recommender is there.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
-"""Page: header, tabs and theme as one gradio Blocks. Each tab lays itself out; nothing here knows about models."""
+"""Page: header, tabs and theme as one gradio Blocks. Each tab lays itself out; no model is known here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import gradio as gr
 from gradio.themes import Base
@@ -21,6 +22,11 @@ TITLE = "STAR · recommendations that show their reasons"
 # Fonts of the visitor's own system: gradio's default themes would fetch theirs.
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Liberation Sans", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
+
+ICON = "data:image/svg+xml," + quote(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#c77700" '
+    'd="M8 1l2 5 5 .4-4 3.3 1.3 5L8 12l-4.300 2.700 1.300-5-4-3.300L6 6z"/></svg>'
+)
 
 HEADER = """
 <header class="star-header">
@@ -55,8 +61,7 @@ def theme() -> Base:
 
 def head() -> str:
     """Tags for the page's head: our style sheet and script, before anything is drawn."""
-    icon = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M8 1l2 5 5 .4-4 3.300 1.300 5L8 12l-4.300 2.700 1.300-5-4-3.300L6 6z' fill='%23c77700'/%3E%3C/svg%3E"
-    return stylesheet("star.css") + script("star.js") + f'<link rel="icon" href="{icon}">'
+    return stylesheet("star.css") + script("star.js") + f'<link rel="icon" href="{ICON}">'
 
 
 def build(loader: Loader, runs: Runs) -> gr.Blocks:

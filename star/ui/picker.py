@@ -1,4 +1,4 @@
-"""Picker: who the books are for, a reader of the data set or a shelf put together here. Its value holds ids only."""
+"""Picker: who the books are for, a reader of the data set or a shelf made here. Its value holds ids only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def book_row(catalog: Catalog, index: int) -> Row:
 
 
 def find_readers(data: Dataset, text: str) -> list[Row]:
-    """Readers by number or id, else those whose latest books match the words; without words, some spread over all."""
+    """Readers by number or id, or whose latest books match the words; without words, some spread over all."""
     log = data.interactions
     words = text.strip()
     if not words:
@@ -95,7 +95,7 @@ def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
 
 
 def query(value: Any, data: Dataset, k: int, seed: int) -> Query:
-    """The question that a picker's value asks. The value comes from the browser, so everything in it is checked.
+    """The question that a picker's value asks. The value comes from the browser: everything in it is checked.
 
     Raises:
         UserError: no reader picked, an empty shelf, or a row that is not in the data set.
@@ -147,7 +147,7 @@ TEMPLATE = """
       <ul role="listbox" aria-label="Books" hidden></ul>
     </div>
     <ol class="star-shelf" data-shelf aria-label="Your shelf, oldest first"></ol>
-    <p class="star-hint" data-hint>The shelf is read from top to bottom; the last book counts as the latest.</p>
+    <p class="star-hint">The shelf is read from top to bottom; the last book counts as the latest.</p>
   </div>
   <p class="star-sr" role="status" data-said></p>
 </div>

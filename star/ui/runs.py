@@ -51,6 +51,6 @@ class Runs:
                 self._kept.popitem(last=False)
 
     def get(self, run: str) -> tuple[Recommendation, Catalog] | None:
-        """The answer with this id and the catalogue its item rows mean, or None when it is unknown or was dropped."""
+        """The answer with this id and the catalogue of its item rows; None when unknown or dropped."""
         with self._lock:
             return self._kept.get(run)

@@ -1,4 +1,4 @@
-"""Server: the page mounted in FastAPI, with our assets, the download links, and a policy that forbids other hosts."""
+"""Server: the page mounted in FastAPI, with our assets, downloads, and a policy that forbids other hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trace view: the typed steps of a trace as HTML, tool calls nested with what they returned. Pure and escaped."""
+"""Trace view: the typed steps of a trace as HTML, tool calls nested with what they returned. Pure."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def numbers(claim: CheckedClaim) -> str:
             f'<td>{_number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
-        '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th><th scope="col">found</th>'
-        f"<td></td></tr></thead><tbody>{rows}</tbody></table>"
+        '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th>'
+        f'<th scope="col">found</th><td></td></tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
@@ -52,7 +52,7 @@ def _number(value: float | None) -> str:
 
 
 def claim_line(answer: Recommendation, index: int) -> str:
-    """One claim: a button that selects its path, and what was stated and found, shown while it is selected."""
+    """One claim: a button that selects its path; what was stated and found shows while it is selected."""
     claim = answer.claims[index]
     words = VERDICTS[claim.verdict][1]
     author = "the model wrote this" if claim.author == "model" else "a tool returned this"
@@ -113,12 +113,13 @@ def _tool(answer: Recommendation, key: str, call: StepView, response: StepView |
     count = plural(len(response.claims), "finding") if response is not None and response.claims else ""
     return (
         f'<details class="star-tool" data-key="{key}"{" open" if running else ""}><summary>{label}'
-        f'<span class="star-count">{count}</span>{_cost(*steps)}</summary><div class="star-response">{inside}</div></details>'
+        f'<span class="star-count">{count}</span>{_cost(*steps)}</summary>'
+        f'<div class="star-response">{inside}</div></details>'
     )
 
 
 def trace(answer: Recommendation | None) -> list[Block]:
-    """The steps as keyed blocks, so that the page replaces only those that changed. Tool calls and responses pair up."""
+    """The steps as keyed blocks, so that the page replaces only what changed; a call holds its response."""
     if answer is None:
         return []
     blocks: list[Block] = []
@@ -146,6 +147,6 @@ def trace(answer: Recommendation | None) -> list[Block]:
         )
         at += 1
     if answer.finished and answer.claims:
-        line = f'<p class="star-ledger">Of {plural(len(answer.claims), "claim")} in this trace: {tally(answer)}</p>'
-        blocks.append({"key": "ledger", "html": line})
+        words = f"Of {plural(len(answer.claims), 'claim')} in this trace: {tally(answer)}"
+        blocks.append({"key": "ledger", "html": f'<p class="star-ledger">{words}</p>'})
     return blocks

@@ -1,4 +1,4 @@
-"""Views: cards, status and page header as HTML. Pure functions; all text from catalogue or model is escaped here."""
+"""Views: cards, status and page header as HTML. Pure functions; all text of catalogue or model is escaped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def volume(item: Item) -> str:
 def mark(verdict: Verdict) -> str:
     """The verdict as a mark: shape, colour and, for screen readers, words."""
     sign, words = VERDICTS[verdict]
-    return f'<span class="star-mark {verdict}" title="{words}"><span aria-hidden="true">{sign}</span><span class="star-sr">{words}: </span></span>'
+    return (
+        f'<span class="star-mark {verdict}" title="{words}"><span aria-hidden="true">{sign}</span>'
+        f'<span class="star-sr">{words}: </span></span>'
+    )
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -77,7 +80,7 @@ def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) ->
     """The recommended books; before the model has ranked them, as many empty places and no title."""
     if answer is None or catalog is None or not answer.items:
         empty = '<li class="star-card empty"><span></span></li>' * k
-        return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet" aria-busy="true">{empty}</ol>'
+        return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet">{empty}</ol>'
     best = max(r.score for r in answer.items) or 1.0
     rows = "".join(_card(answer, r, catalog[r.item], best) for r in answer.items)
     return f'<ol class="star-cards" aria-label="Recommended books">{rows}</ol>'
@@ -91,18 +94,21 @@ def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
         f'<span class="star-rank" aria-label="Rank {entry.rank}">{entry.rank}</span></div>'
-        f'<div class="star-card-text"><h3>{escape(item.title)}</h3><p class="star-by">{escape(byline(item))}</p>{series}'
+        f'<div class="star-card-text"><h3>{escape(item.title)}</h3>'
+        f'<p class="star-by">{escape(byline(item))}</p>{series}'
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{escape(entry.reason)}</p>'
         f'<p class="star-share" title="The model’s probability among the candidates">'
         f'<i style="width:{100 * entry.score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
         f"{tally(answer, about(answer, node))}"
-        f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">Why this book?</button></div></li>'
+        f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
+        "Why this book?</button></div></li>"
     )
 
 
 def status(words: str, kind: str = "idle") -> str:
     """One line about the run. kind: idle, busy, done, error."""
-    return f'<p class="star-status {escape(kind, quote=True)}"><span class="star-dot" aria-hidden="true"></span><span>{escape(words)}</span></p>'
+    dot = '<span class="star-dot" aria-hidden="true"></span>'
+    return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{escape(words)}</span></p>'
 
 
 def finished(answer: Recommendation) -> str:
@@ -125,8 +131,8 @@ def loaded(data: Dataset, checkpoint: str | None) -> str:
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
     model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
     note = (
-        '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading behaviour; '
-        "no real person’s reading is shown.</p>"
+        '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
+        "behaviour; no real person’s reading is shown.</p>"
         if data.manifest.get("simulated")
         else ""
     )

@@ -1,7 +1,7 @@
-"""Fixtures of the browser tests: a running page, and browser pages that remember every error and outside request.
+"""Fixtures of the browser tests: a running page, and browser pages that remember errors and outside requests.
 
-The page is served with the shipped demo checkpoint where there is one, with the toy recommender otherwise; a page that
-runs already can be named by `STAR_TEST_URL`.
+The page is served with the shipped demo checkpoint where there is one, with the toy recommender otherwise; a
+page that runs already can be named by `STAR_TEST_URL`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ from serving import ROOT, free_port, serve, toy_command
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 FLAGS = [
-    "--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
 ]
+STAR = "from star.cli import main; main()"
 REAL = (ROOT / "assets" / "models" / "demo").is_dir()
 
 
@@ -57,7 +62,7 @@ def base_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield request.getfixturevalue("toy_url")
     else:
         port = free_port()
-        command = [sys.executable, "-m", "star.cli", "serve", "--dataset", "demo", "--port", str(port)]
+        command = [sys.executable, "-c", STAR, "serve", "--dataset", "demo", "--port", str(port)]
         process, url = serve(command, port, tmp_path_factory.mktemp("real") / "log")
         yield url
         process.terminate()
@@ -74,8 +79,8 @@ class Visitor:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Any]:
-    """Opens pages: `visit(url, width=1600, dark=False)`. After the test, any console error or request to another
-    host fails it."""
+    """Opens pages: `visit(url, width=1600, dark=False)`. Any console error or request to another host fails
+    the test when it is over."""
     opened: list[tuple[Any, Visitor]] = []
 
     def open_page(url: str, width: int = 1600, height: int = 1000, dark: bool = False) -> Visitor:

@@ -158,7 +158,10 @@ def test_graph_tools(toy_url: str, visit: Any, tmp_path: Path) -> None:
     wrong: list[str] = []
     alone.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     alone.on("pageerror", lambda error: wrong.append(str(error)))
-    alone.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
+    alone.on(
+        "request",
+        lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None,
+    )
     alone.goto(saved.as_uri())
     expect(alone.locator("#mynetwork canvas")).to_be_visible()
     assert wrong == []
@@ -180,9 +183,11 @@ def test_two_visitors(base_url: str, visit: Any) -> None:
     shelves = []
     for page in (one, two):
         page.locator("#edges tr[data-edge]").first.wait_for()
-        shelves.append(page.locator(".star-canvas").evaluate(
-            "c => c.starNetwork.body.data.nodes.get().filter(n => n.group === 'history').map(n => n.full)"
-        ))
+        shelves.append(
+            page.locator(".star-canvas").evaluate(
+                "c => c.starNetwork.body.data.nodes.get().filter(n => n.group === 'history').map(n => n.full)"
+            )
+        )
     assert "Pride and Prejudice" in shelves[1] and "Pride and Prejudice" not in shelves[0]
 
 
