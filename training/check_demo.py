@@ -204,4 +204,5 @@ if __name__ == "__main__":
     try:
         main()
     except UserError as error:
-        sys.exit(f"check_demo: {error}")
+        print(f"check_demo: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -36,7 +36,12 @@ def real_histories(dataset: Dataset) -> tuple[np.ndarray, dict[str, Histories]]:
     Returns:
         matched row of goodbooks for each demo book (I,), -1 for none;
         `train`, `valid`, `test` → histories (demo rows, oldest first).
+
+    Raises:
+        UserError: the data set is simulated.
     """
+    if dataset.manifest.get("simulated"):
+        raise UserError(f"data set {dataset.name!r} is simulated; give --dataset an import of goodbooks-10k")
     catalog = read_catalog()
     counts = np.bincount(dataset.interactions.items, minlength=len(dataset.catalog))
     rows = match(catalog, dataset.catalog, counts)
@@ -294,4 +299,5 @@ if __name__ == "__main__":
     try:
         main()
     except UserError as error:
-        sys.exit(f"fit_demo: {error}")
+        print(f"fit_demo: {error}", file=sys.stderr)
+        sys.exit(2)
