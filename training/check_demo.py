@@ -31,7 +31,7 @@ from star.simulator import (
     read_catalog,
     simulate,
 )
-from training.fit_demo import Histories, real_histories
+from training.match_demo import Histories, real_histories
 
 EXPECTED = 5.0  # a pair counts when chance alone would give it five common readers among the held-out
 ORDERS = 20  # shuffles of every history, for adjacency by chance

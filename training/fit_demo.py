@@ -23,36 +23,9 @@ from torch import Tensor, nn
 from star.dataset import DEMO, Dataset
 from star.errors import UserError
 from star.simulator import LONGEST, SHORTEST, Figures, Relations, log_probabilities_batch, read_catalog
-from star.tasks import split
-from training.match_demo import match
+from training.match_demo import Histories, real_histories
 
-Histories = list[np.ndarray]
 SHARPNESS = 1.08  # factor on the whole score; data/README.md says why
-
-
-def real_histories(dataset: Dataset) -> tuple[np.ndarray, dict[str, Histories]]:
-    """Readers of goodbooks over the embedded catalogue, by part of the fixed split.
-
-    Returns:
-        matched row of goodbooks for each demo book (I,), -1 for none;
-        `train`, `valid`, `test` → histories (demo rows, oldest first).
-
-    Raises:
-        UserError: the data set is simulated.
-    """
-    if dataset.manifest.get("simulated"):
-        raise UserError(f"data set {dataset.name!r} is simulated; give --dataset an import of goodbooks-10k")
-    catalog = read_catalog()
-    counts = np.bincount(dataset.interactions.items, minlength=len(dataset.catalog))
-    rows = match(catalog, dataset.catalog, counts)
-    back = np.full(len(dataset.catalog), -1, dtype=np.int64)
-    back[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-    parts = split(dataset.interactions)
-    result = {}
-    for name, readers in (("train", parts.train), ("valid", parts.valid), ("test", parts.test)):
-        mapped = [back[dataset.interactions.history(int(reader))] for reader in readers]
-        result[name] = [history[history >= 0] for history in mapped]
-    return rows, result
 
 
 class NextBook(nn.Module):
