@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from star import cli_data, cli_evaluate
+from star import cli_data, cli_evaluate, cli_recommend, cli_serve
 from star.errors import UserError
 
 app = typer.Typer(
@@ -19,8 +19,9 @@ app = typer.Typer(
 app.command("import")(cli_data.import_)
 app.command("datasets")(cli_data.datasets)
 app.command("evaluate")(cli_evaluate.evaluate)
-# Further commands go here, one line each (serve, recommend, evaluate). Modules import torch, gradio
-# and the like inside the function, so that `star --help` stays quick.
+app.command("recommend")(cli_recommend.recommend)
+app.command("serve")(cli_serve.serve)
+# Modules import torch, gradio and the like inside the function, so that `star --help` stays quick.
 
 
 def main() -> None:

@@ -38,8 +38,8 @@ class Claim:
     """One checkable statement about `subject` (an item index, or None where it is about the reader).
 
     numbers, by kind (`window`: so many last books of the shelf were looked at):
-      co_read:   both, of (readers of the anchor), lift (times what chance would give); none of them where fewer than
-                 five readers support it
+      co_read:   both, of (readers of the anchor), lift (times what chance would give); instead of them only `window`
+                 where fewer than five readers of any book of the window support it
       pull:      window; strength = mean co-reading with the window's books
       read_next: window; strength = how often it is read soon after the window's books
       similar:   both, of (most similar readers asked); `both` is left out under five
@@ -64,6 +64,11 @@ class Evidence:
     claim: Claim
     edges: tuple[Edge, ...] = ()
     interval: tuple[float, float] | None = None
+
+
+def stated(claim: Claim) -> dict[str, float]:
+    """The claim's numbers, its word of strength as a level from 1 to 6 among them."""
+    return dict(claim.numbers) | ({"level": STRENGTHS.index(claim.strength) + 1} if claim.strength else {})
 
 
 def sentence(claim: Claim, catalog: Catalog) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from star.catalog import Catalog
-from star.evidence import Claim, Edge, sentence
+from star.evidence import Claim, Edge, sentence, stated
 
 StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommend"]
 Verdict = Literal["supported", "unsupported", "opinion"]
@@ -125,7 +125,7 @@ class Recommendation:
             },
             "claims": [
                 {
-                    "text": c.text, "kind": c.claim.kind, "stated": dict(c.claim.numbers), "found": c.found,
+                    "text": c.text, "kind": c.claim.kind, "stated": stated(c.claim), "found": c.found,
                     "edges": list(c.edges), "author": c.author, "verdict": c.verdict,
                 }
                 for c in self.claims
@@ -155,4 +155,4 @@ def node_label(node: str, catalog: Catalog) -> str:
             return "this reader"
 
 
-__all__ = ["CheckedClaim", "Node", "Query", "Recommendation", "Recommended", "StepView", "Timing", "node_label", "sentence"]
+__all__ = ["CheckedClaim", "Node", "Query", "Recommendation", "Recommended", "StepView", "Timing", "node_label", "sentence", "stated"]

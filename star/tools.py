@@ -98,6 +98,14 @@ class Tools:
         self._own = np.isin(np.arange(0), ()) if own is None else graph.interactions.history(own)
         self._counts = graph.counts if own is None else graph.counts - np.isin(np.arange(len(catalog)), self._own)
 
+    def about(self, item: int) -> Tools:
+        """The same tools with this one item as the only candidate."""
+        return Tools(self.graph, self.catalog, self.attributes, self.history, [item], self.reader)
+
+    def readers(self, item: int) -> int:
+        """Readers of an item, the reader asked about left out."""
+        return int(self._counts[item])
+
     def call(self, name: str, arguments: Sequence[int]) -> Response:
         """Run a tool by name. Arguments: `profile`: none; `recent` n; `user_cf` n; `item_cf` window [candidate …].
 
@@ -106,28 +114,29 @@ class Tools:
         """
         match name, tuple(arguments):
             case "profile", ():
-                return Response(name, (), self._genres(self.history))
+                return Response(name, (), tuple((e,) for e in self.genres(len(self.history))[:3]))
             case "recent", (window,) if window in WINDOWS:
-                return Response(name, (window,), self._genres(self.history[-window:]))
+                return Response(name, (window,), tuple((e,) for e in self.genres(window)[:3]))
             case "user_cf", (asked,) if asked in ASKED:
-                return Response(name, (asked,), self._user_cf(asked))
+                return Response(name, (asked,), self.user_cf(asked))
             case "item_cf", (window, *only) if window in WINDOWS and set(only) <= set(self.candidates.tolist()):
-                return Response(name, tuple(arguments), self._item_cf(window, only or None))
+                return Response(name, tuple(arguments), self.item_cf(window, only or None))
         raise ValueError(f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), user_cf(readers), item_cf(window[, candidates])")
 
-    def _genres(self, items: np.ndarray) -> tuple[Line, ...]:
+    def genres(self, window: int) -> list[Evidence]:
+        """Genres of the last `window` books, the most frequent first."""
+        items = self.history[-window:] if window else self.history[:0]
         found: dict[str, list[int]] = {}
-        for item in items:
-            for genre in self.catalog[int(item)].genres:
-                found.setdefault(genre, []).append(int(item))
-        top = sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:3]
-        return tuple(
-            (Evidence(
+        for item in items.tolist():
+            for genre in self.catalog[item].genres:
+                found.setdefault(genre, []).append(item)
+        return [
+            Evidence(
                 Claim("genre", numbers={"books": len(books), "of": len(items)}, label=genre),
                 tuple(Edge(f"i:{b}", f"g:{genre}", "genre") for b in dict.fromkeys(books)),
-            ),)
-            for genre, books in top
-        )
+            )
+            for genre, books in sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+        ]
 
     @cached_property
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
@@ -136,12 +145,13 @@ class Tools:
     def similar_share(self, asked: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the `asked` most similar readers: counts per candidate, similarity-weighted share, and who (n, C)."""
         readers, weight = (part[:asked] for part in self._nearest)
-        if not len(readers):
+        if not len(readers) or asked < 1:
             return np.zeros(len(self.candidates)), np.zeros(len(self.candidates)), np.zeros((0, len(self.candidates)))
         read = self.graph.matrix[readers][:, self.candidates].toarray()
         return read.sum(0), weight @ read / weight.sum(), read
 
-    def _user_cf(self, asked: int) -> tuple[Line, ...]:
+    def user_cf(self, asked: int) -> tuple[Line, ...]:
+        """A line for each candidate that some of the `asked` most similar readers read."""
         counts, share, read = self.similar_share(asked)
         readers, weight = (part[:asked] for part in self._nearest)
         lines = []
@@ -169,7 +179,8 @@ class Tools:
         follow = (recency / recency.sum()) @ (after / np.sqrt((anchors + 5) * (subjects + 5)))
         return both, after, pull, follow
 
-    def _item_cf(self, window: int, only: Sequence[int] | None) -> tuple[Line, ...]:
+    def item_cf(self, window: int, only: Sequence[int] | None = None) -> tuple[Line, ...]:
+        """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
         both, after, pull, follow = self.pulls(window)
         shelf = self.history[-window:]
         lines = []
@@ -201,7 +212,7 @@ class Tools:
         of = np.maximum(self._counts[shelf], 1)
         supported = both >= WITHHELD
         if not supported.any():
-            return Evidence(Claim("co_read", item))
+            return Evidence(Claim("co_read", item, numbers={"window": len(shelf)}))
         best = int(np.argmax(np.where(supported, both / np.sqrt(of), -1)))
         anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
         base = self._counts[item] / self.graph.n_readers

@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from star.catalog import Catalog
 from star.evidence import STRENGTHS, Claim
 from star.recommendation import StepType
 from star.tools import Response
@@ -96,6 +97,15 @@ def number_word(value: float) -> str:
     return f"{value:g}"
 
 
+def spoken(words: Iterable[str], catalog: Catalog) -> str:
+    """Words as shown to people: titles for items, genres as they are written."""
+    shown = []
+    for word in words:
+        item = ITEM.match(word)
+        shown.append(f"“{catalog[int(item[1])].title}”" if item else word[1:].replace("_", " ") if word[:1] == "_" else word)
+    return " ".join(shown).replace(" ;", ";")
+
+
 # writing
 
 
@@ -112,7 +122,7 @@ def line(claims: Iterable[Claim]) -> list[str]:
         n, subject = claim.numbers, claim.subject
         match claim.kind:
             case "co_read":
-                words += [item_word(claim.anchor or 0), number_word(n["both"]), "of", number_word(n["of"]), f"x{n['lift']:g}"] if n else ["few"]
+                words += [item_word(claim.anchor or 0), number_word(n["both"]), "of", number_word(n["of"]), f"x{n['lift']:g}"] if "both" in n else ["few"]
             case "pull":
                 words.append(str(claim.strength))
             case "read_next":
@@ -260,7 +270,7 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
         else:
             if word == "few":
                 queue.pop(0)
-                claims.append(Claim("co_read", subject))
+                claims.append(Claim("co_read", subject, numbers={"window": window}))
             else:
                 anchor = int(take(ITEM)[2:-1])
                 both, _, of, lift = take(NUMBER), take(("of",)), take(NUMBER), take(LIFT)

@@ -68,6 +68,7 @@ def fold_rows(interactions: Interactions, inside: np.ndarray, graph: Graph, cata
             rank = done.order.index(target)
             rows.append({
                 "reader": int(reader), "at": int(at), "negatives": kind, "shelf": len(known), "target": target, "rank": rank, "kept": rank == 0,
+                "points": [round(done.points[c], 3) for c in candidates.tolist()],
                 "prompt": " ".join(prompt(known, candidates)), "trace": " ".join(done.words()),
             })
     return rows

@@ -113,7 +113,7 @@ def points(claims: Sequence[Claim], j: Judgement) -> float:
                 total += w.sequel if claim.label == "sequel" else w.series
             case "author":
                 total += w.author * min(claim.numbers["books"], 3)
-            case "co_read" if claim.numbers:
+            case "co_read" if "lift" in claim.numbers:
                 total += 0.1 * np.log(claim.numbers["lift"])
     return float(total)
 

@@ -19,10 +19,11 @@ from star.trace import call_words, response_words
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it: the log, all candidates in the ranker's order, agent turns taken, seconds."""
+    """What came of it: the log, all candidates in the ranker's order and their points, agents that spoke, seconds."""
 
     log: tuple[agents.Message, ...]
     order: tuple[int, ...]
+    points: dict[int, float]
     turns: int
     seconds: float
 
@@ -53,7 +54,7 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED) -> Ru
     agents.recent_interest(desk)
     agents.reflect(desk)
     ranked = agents.rank(desk)
-    return Run(tuple(desk.log), tuple(ranked), len({m.agent for m in desk.log}), time.perf_counter() - start)
+    return Run(tuple(desk.log), tuple(ranked), agents.weigh(desk), len({m.agent for m in desk.log}), time.perf_counter() - start)
 
 
 class MarsRanker:

@@ -1,0 +1,191 @@
+"""Decoding in one pass: where the model writes a tool call, the stored evidence is put in behind it and the pass goes on.
+
+`Writer` is the state of one answer: which words stand, what may come next, what has to be put in. `write` drives one
+writer through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from star.student.model import Checkpoint, ItemTokens
+from star.tools import ASKED, WINDOWS, Tools
+from star.trace import RANKED, TraceError, item_word, prompt, read_call, response_words
+
+MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
+MAX_CALLS = 6
+
+
+@dataclass
+class Writer:
+    """One answer in the making.
+
+    Args:
+        free: nothing at all is constrained (to measure what the model does by itself); otherwise the tools' arguments
+            and the ranking are.
+    """
+
+    checkpoint: Checkpoint
+    items: ItemTokens
+    tools: Tools
+    k: int = RANKED
+    free: bool = False
+    words: list[str] = field(default_factory=list)
+    own: list[bool] = field(default_factory=list)
+    """For each word, whether the model wrote it (False: put in)."""
+    calls: int = 0
+    broken: str | None = None
+    """Why the pass could not go on as the grammar has it; the ranking was then asked for at once."""
+    finished: bool = False
+    scores: np.ndarray | None = None
+    """Probability of each candidate (C,) where the ranking began."""
+    _call: int | None = None
+    _ranking: int | None = None
+
+    def __post_init__(self) -> None:
+        candidates = [c for c in self.tools.candidates.tolist() if self.items.token_of[c] >= 0]
+        self.candidates = np.array(candidates, dtype=np.int64)
+        known = [int(h) for h in self.tools.history if self.items.token_of[h] >= 0]
+        self._prompt = prompt(known, candidates)
+        self._prompt[1] = str(min(len(self.tools.history), 999))
+
+    def start(self) -> list[int]:
+        """Tokens of the prompt."""
+        return self.encode(self._prompt)
+
+    def encode(self, words: Sequence[str]) -> list[int]:
+        vocabulary, token_of = self.checkpoint.vocabulary, self.items.token_of
+        return [int(token_of[int(w[2:-1])]) if w.startswith("<i") else vocabulary.get(w, 2) for w in words]
+
+    def word(self, token: int) -> str:
+        item = self.items.item_of.get(token)
+        return self.checkpoint.words[token] if item is None else item_word(item)
+
+    def allowed(self) -> np.ndarray | None:
+        """Tokens that may come next, None if all may."""
+        if self.free:
+            return None
+        if self._ranking is not None:
+            ranked = self.words[self._ranking :]
+            return np.array(self.encode([item_word(c) for c in self.candidates.tolist() if item_word(c) not in ranked]))
+        if self._call is not None and len(self.words) > self._call:
+            name, given = self.words[self._call], self.words[self._call + 1 :]
+            if not given and name in ("recent", "item_cf", "user_cf"):
+                return np.array(self.encode([str(n) for n in (ASKED if name == "user_cf" else WINDOWS)]))
+            ends = ["</tool_call>"]
+            if name == "item_cf":
+                ends += [item_word(c) for c in self.candidates.tolist() if item_word(c) not in given]
+            return np.array(self.encode(ends))
+        return None
+
+    def push(self, token: int) -> list[int]:
+        """Take a token the model chose; returns the tokens to put in behind it (none, a tool's answer, or a closing)."""
+        if token == self.checkpoint.eos or self.finished:
+            self.finished = True
+            return []
+        word = self.word(token)
+        self._add(word, True)
+        put: list[str] = []
+        if word == "<tool_call>":
+            self._call = len(self.words)
+        elif word == "</tool_call>" and self._call is not None:
+            put = self._answer(self.words[self._call : -1])
+            self._call = None
+        elif word == "<recommend>":
+            self._ranking = len(self.words)
+        elif self._ranking is not None and not self.free and len(self.words) - self._ranking >= min(self.k, len(self.candidates)):
+            put = ["</recommend>"]
+            self.finished = True
+        elif word == "</recommend>":
+            self.finished = True
+        if not self.finished and self._ranking is None and (sum(self.own) >= MAX_WRITTEN or self.broken) and not self.free:
+            self.broken = self.broken or f"no ranking after {MAX_WRITTEN} words"
+            put += ["<recommend>"]
+            self._ranking = len(self.words) + len(put)
+        elif self.free and (sum(self.own) >= MAX_WRITTEN or self.broken):
+            self.broken = self.broken or f"no ranking after {MAX_WRITTEN} words"
+            self.finished = True
+        for w in put:
+            self._add(w, False)
+        return self.encode(put)
+
+    def _add(self, word: str, own: bool) -> None:
+        self.words.append(word)
+        self.own.append(own)
+
+    def _answer(self, inside: Sequence[str]) -> list[str]:
+        try:
+            name, arguments = read_call(inside)
+            response = self.tools.call(name, arguments)
+        except (TraceError, ValueError) as error:
+            self.broken = str(error)
+            return []
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            self.broken = f"more than {MAX_CALLS} tool calls"
+        return response_words(response)
+
+    @property
+    def at_ranking(self) -> bool:
+        """The next token is the first of the ranking."""
+        return self._ranking is not None and len(self.words) == self._ranking
+
+
+def choose(writer: Writer, logits: torch.Tensor, generator: np.random.Generator | None, temperature: float) -> int:
+    """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is never drawn."""
+    if writer.at_ranking and writer.scores is None and len(writer.candidates):
+        tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
+        writer.scores = torch.softmax(logits[tokens].float(), 0).numpy()
+    allowed = writer.allowed()
+    if allowed is not None:
+        part = logits[torch.from_numpy(allowed)]
+        if generator is None or writer._ranking is not None:
+            return int(allowed[int(part.argmax())])
+    elif generator is None or temperature <= 0:
+        return int(logits.argmax())
+    else:
+        part, allowed = logits, np.arange(len(logits))
+    p = torch.softmax(part.float() / max(temperature, 1e-3), 0).numpy().astype(np.float64)
+    return int(generator.choice(allowed, p=p / p.sum()))
+
+
+@torch.inference_mode()
+def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> Iterator[Writer]:
+    """Drive one writer to its end; yields it after every word the model wrote and every answer put in.
+
+    Args:
+        seed: None takes the likeliest word each time; otherwise words are drawn, the ranking is not.
+    """
+    generator = None if seed is None else np.random.default_rng(seed)
+    cache, pending = DynamicCache(), writer.start()
+    model = writer.checkpoint.model
+    while not writer.finished:
+        output = model(input_ids=torch.tensor([pending]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        token = choose(writer, output.logits[0, -1], generator, temperature)
+        pending = [token, *writer.push(token)]
+        yield writer
+
+
+@torch.inference_mode()
+def write_many(writers: Sequence[Writer], seeds: Sequence[int] | None = None, temperature: float = 0.7) -> None:
+    """Drive many writers to their ends, one token each per step; rows stay aligned from position 0, so none is padded."""
+    model = writers[0].checkpoint.model
+    generators = [None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))]
+    queues = [writer.start() for writer in writers]
+    cache = DynamicCache()
+    while any(queues):
+        step = torch.tensor([[queue.pop(0) if queue else 0] for queue in queues])
+        output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        for row, (writer, queue) in enumerate(zip(writers, queues, strict=True)):
+            if not queue and not writer.finished:
+                token = choose(writer, output.logits[row, -1], generators[row], temperature)
+                queue += [token, *writer.push(token)]
+                if writer.finished:
+                    queue.clear()
+
+

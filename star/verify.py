@@ -1,0 +1,71 @@
+"""Verification: each claim of a trace against the graph, number by number.
+
+Nothing is taken from what the tools said in the run: the numbers are read from the graph again, so a number that the model
+copied wrongly, or made up, is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from star.evidence import Claim, Edge, Evidence, stated
+from star.recommendation import Verdict
+from star.tools import Tools, rounded_lift
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the graph holds on a claim: numbers under the same names, the edges, the verdict."""
+
+    found: dict[str, float]
+    edges: tuple[Edge, ...]
+    verdict: Verdict
+
+
+def check(claim: Claim, tools: Tools) -> Finding:
+    """Compare one claim with the graph, for the shelf that `tools` is bound to.
+
+    A claim is supported when every number it states is the graph's, to the figures stated, and the strength is the word
+    for the signal's level. Counts under five readers are never reported, so a claim that states one is not supported.
+    """
+    if claim.kind == "opinion":
+        return Finding({}, (), "opinion")
+    if claim.kind == "genre":
+        return _compare(claim, [e for e in tools.genres(int(claim.numbers["of"])) if e.claim.label == claim.label])
+    if claim.subject is None or not 0 <= claim.subject < len(tools.catalog):
+        return Finding({}, (), "unsupported")
+    about = tools.about(claim.subject)
+    if claim.kind == "co_read" and claim.anchor is not None:
+        return _co_read(claim, about)
+    if claim.kind == "similar":
+        truth = about.user_cf(int(claim.numbers.get("of", 0)))
+    else:
+        truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))))
+    return _compare(claim, [e for line in truth for e in line if e.claim.kind == claim.kind])
+
+
+def _compare(claim: Claim, truth: list[Evidence]) -> Finding:
+    if not truth:
+        return Finding({}, (), "unsupported")
+    real = truth[0].claim
+    same = real.anchor == claim.anchor and real.label == claim.label and _equal(stated(claim), stated(real))
+    return Finding(stated(real), truth[0].edges, "supported" if same else "unsupported")
+
+
+def _equal(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    return a.keys() == b.keys() and all(abs(a[name] - b[name]) < 1e-9 for name in a)
+
+
+def _co_read(claim: Claim, tools: Tools) -> Finding:
+    """Any book of the shelf may serve as anchor, not only the strongest."""
+    anchor, subject = claim.anchor, claim.subject
+    if anchor is None or subject is None or anchor not in tools.history:
+        return Finding({}, (), "unsupported")
+    both, of = int(tools.graph.co[anchor, subject]), int(tools.readers(anchor))
+    if both < 5 or of == 0:
+        return Finding({}, (), "unsupported")
+    lift = rounded_lift(both / of / (tools.readers(subject) / tools.graph.n_readers))
+    found = {"both": float(both), "of": float(of), "lift": lift}
+    edges = (Edge(f"i:{anchor}", f"i:{subject}", "co_read", float(both)),)
+    return Finding(found, edges, "supported" if _equal(found, claim.numbers) else "unsupported")
