@@ -16,7 +16,7 @@ from star.ui import views
 from star.ui.cover import cover
 from star.ui.download import standalone
 from star.ui.evidence_view import edge_table, evidence, facts, weight
-from star.ui.graph_view import cut, payload
+from star.ui.graph_view import MOST, cut, payload
 from star.ui.trace_view import numbers, trace
 
 
@@ -204,7 +204,7 @@ def test_years(value: int | None, words: str) -> None:
 
 def test_finished_line() -> None:
     answer = Recommendation("d", "c", Query((1,)), (), timing=Timing(0.21, 1.84, 214, 1))
-    assert views.finished(answer) == "0 books in 1.8 s · first words after 0.21 s · 214 tokens · 1 tool call"
+    assert views.finished(answer) == "0 books for your shelf in 1.8 s · first words after 0.21 s · 214 tokens · 1 tool call"
 
 
 def test_page_says_when_readers_are_simulated(model: toy.ToyRecommender) -> None:
@@ -235,10 +235,16 @@ def test_graph_keeps_edge_numbers_and_both_of_two_parallel_edges(model: toy.ToyR
 
 
 def test_large_graph_is_cut_to_what_matters(model: toy.ToyRecommender) -> None:
-    answer = answered(model, *range(0, 20))
-    small = cut(answer, 12)
-    assert small.number_of_nodes() == 12
-    assert "user" in small and all(f"i:{r.item}" in small for r in answer.items)
+    answer = answered(model, *range(20))
+    small = cut(answer)
+    kinds = [kind for _, kind in small.nodes(data="kind")]
+    assert kinds.count("history") == MOST["history"] and kinds.count("user") == 1
+    assert "i:19" in small and "i:0" not in small  # the latest book, and the oldest
+    assert all(f"i:{r.item}" in small for r in answer.items)
+    assert payload(answer, model.dataset.catalog)["hidden"] == len(answer.nodes) - len(small)
+    assert sum(MOST.values()) < 80
+    ranked = [n["id"] for n in payload(answer, model.dataset.catalog)["nodes"] if n["group"] == "recommended"]
+    assert ranked == [f"i:{r.item}" for r in answer.items]
 
 
 def test_download_needs_no_network(model: toy.ToyRecommender) -> None:

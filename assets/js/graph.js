@@ -159,7 +159,7 @@
       });
       net.on("hoverNode", () => { canvas.style.cursor = "pointer"; });
       net.on("blurNode", () => { canvas.style.cursor = ""; });
-      net.on("stabilizationIterationsDone", fit);
+      net.on("stabilized", () => physics && fit());
       canvas.starNetwork = net;
       find("[data-physics]").setAttribute("aria-checked", "false");
       find("[data-find]").value = "";
@@ -232,7 +232,8 @@
         physics = !physics;
         button.setAttribute("aria-checked", String(physics));
         net.setOptions({ physics: { enabled: physics } });
-        if (!physics) arrange();
+        if (physics) setTimeout(() => net && physics && fit(), 1200);
+        else arrange();
       }
     });
     scope.listeners.push(paint);

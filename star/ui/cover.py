@@ -82,7 +82,7 @@ def _ornament(seed: bytes, ink: str) -> str:
 def _lines(title: str) -> tuple[list[str], int]:
     """The title broken into at most six lines, and the font size at which the longest line fits."""
     main = title.split(":")[0] if len(title) > 44 else title
-    for size, room, most in ((30, 10, 3), (25, 13, 4), (21, 15, 5), (17, 19, 6)):
+    for size, room, most in ((29, 11, 3), (25, 13, 4), (21, 15, 5), (17, 19, 6)):
         lines = textwrap.wrap(main, room, break_long_words=False)
         if len(lines) <= most and all(len(line) <= room for line in lines):
             return lines, size
@@ -107,9 +107,9 @@ def cover(item: Item) -> str:
     return (
         f'<svg class="star-cover" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{paper}"/>'
-        f'<rect width="5" height="{HEIGHT}" fill="#000" opacity=".18"/>'
         f"{_ornament(seed, ornament)}"
         f'<rect y="262" width="{WIDTH}" height="38" fill="{paper}"/>'
+        f'<rect width="5" height="{HEIGHT}" fill="#000" opacity=".18"/>'
         f'<g fill="{ink}" font-family="{SERIF}">{rows}'
         f'<text x="16" y="286" font-size="13" font-style="italic">{escape(by)}</text></g></svg>'
     )

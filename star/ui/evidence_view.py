@@ -10,7 +10,7 @@ from star.ui.trace_view import Block, claim_line
 from star.ui.views import about, byline, plural, tally, volume
 
 NODE_KINDS = {
-    "user": "who is asked for",
+    "user": "the reader or shelf",
     "history": "on the shelf",
     "recommended": "recommended",
     "candidate": "mentioned",

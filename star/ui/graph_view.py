@@ -4,6 +4,7 @@ drawn by vis-network in the page."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import gradio as gr
@@ -16,7 +17,8 @@ from star.ui.assets import script
 from star.ui.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
 from star.ui.views import about, plural
 
-MOST_NODES = 80
+# How many nodes of a kind are drawn: what can still be read on a canvas. The table has them all.
+MOST = {"user": 1, "recommended": 10, "history": 10, "candidate": 8, "reader": 24, "genre": 6}
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has its own shape as well.
 NODE_STYLE: dict[str, tuple[str, int, str]] = {
@@ -38,8 +40,8 @@ EDGE_STYLE: dict[str, tuple[str, bool]] = {
 }
 
 
-def cut(answer: Recommendation, limit: int = MOST_NODES) -> nx.MultiDiGraph:
-    """The answer's graph with at most `limit` nodes: asked for, recommended, cited ones first.
+def cut(answer: Recommendation) -> nx.MultiDiGraph:
+    """The answer's graph with at most so many nodes of each kind: the most cited ones, then the latest read.
 
     Edge keys are the edges' indices in `answer.edges`. Nodes without an edge are out, unless recommended.
     """
@@ -52,16 +54,25 @@ def cut(answer: Recommendation, limit: int = MOST_NODES) -> nx.MultiDiGraph:
     graph.remove_nodes_from(
         [n for n, kind in list(graph.nodes(data="kind")) if not graph.degree(n) and kind != "recommended"]
     )
-    cited = {answer.edges[e].source for c in answer.claims for e in c.edges} | {
-        answer.edges[e].target for c in answer.claims for e in c.edges
-    }
-    first = {"user": 4, "recommended": 3}
-    ranked = sorted(
-        graph.nodes,
-        key=lambda n: (first.get(graph.nodes[n]["kind"], 0) + (n in cited), graph.degree(n)),
-        reverse=True,
-    )
-    return graph.subgraph(ranked[:limit]).copy()
+    cited = Counter(end for c in answer.claims for e in c.edges for end in _ends(answer, e))
+    latest = {f"i:{item}": place for place, item in enumerate(answer.query.history)}
+
+    def worth(node: str) -> tuple[int, int, int]:
+        return cited[node], latest.get(node, 0), graph.degree(node)
+
+    kept: set[str] = set()
+    for kind, most in MOST.items():
+        these = [node for node in graph if graph.nodes[node]["kind"] == kind]
+        kept.update(sorted(these, key=worth, reverse=True)[:most])
+    rank = {f"i:{r.item}": r.rank for r in answer.items}
+    small = nx.MultiDiGraph()  # not graph.subgraph(kept): its order would change from run to run
+    small.add_nodes_from((n, graph.nodes[n]) for n in sorted(graph, key=lambda n: rank.get(n, 0)) if n in kept)
+    small.add_edges_from(e for e in graph.edges(keys=True, data=True) if e[0] in kept and e[1] in kept)
+    return small
+
+
+def _ends(answer: Recommendation, edge: int) -> tuple[str, str]:
+    return answer.edges[edge].source, answer.edges[edge].target
 
 
 def network(answer: Recommendation, catalog: Catalog) -> Network:

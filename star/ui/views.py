@@ -114,11 +114,11 @@ def status(words: str, kind: str = "idle") -> str:
 def finished(answer: Recommendation) -> str:
     """The status line of a complete answer."""
     time = answer.timing
+    whom = "your shelf" if answer.query.reader is None else f"Reader {answer.query.reader + 1}"
+    took = "" if time.total_s is None else f" in {time.total_s:.1f} s"
     parts = [
-        f"{plural(len(answer.items), 'book')} in {time.total_s:.1f} s"
-        if time.total_s is not None
-        else plural(len(answer.items), "book"),
-        f"first words after {time.first_token_s:.2f} s" if time.first_token_s is not None else "",
+        f"{plural(len(answer.items), 'book')} for {whom}{took}",
+        "" if time.first_token_s is None else f"first words after {time.first_token_s:.2f} s",
         plural(time.generated_tokens, "token") if time.generated_tokens else "",
         plural(time.tool_calls, "tool call") if time.tool_calls else "",
     ]
