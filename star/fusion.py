@@ -64,7 +64,7 @@ def _relations(a: Attributes, history: np.ndarray, candidates: np.ndarray) -> np
 
 
 def training_lists(
-    dataset: Dataset, split: Split, lists: int = LISTS, seed: int = 0
+    dataset: Dataset, split: Split, lists: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features and answers of so many lists with uniform and matched negatives, and the fair retrieved ones.
 
@@ -121,15 +121,28 @@ def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score
     Args:
         graph: what the tools read when serving.
     """
+    import sklearn.ensemble  # noqa: F401, loads the OpenMP that is limited below
+    from threadpoolctl import ThreadpoolController
+
     path = home() / ".cache" / f"fusion-{_key(dataset, split, seed)}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as stored:
             x, y = stored["x"], stored["y"]
     else:
-        x, y = training_lists(dataset, split, seed=seed)
+        x, y = training_lists(dataset, split, LISTS, seed)
         _keep(path, x, y)
-    model, attributes = fit(x, y, seed), Attributes.of(dataset.catalog)
-    return lambda task: model.decision_function(features(graph, dataset, attributes, task))
+    # One thread: for twenty rows the trees wait longer for each other than they take.
+    threads = ThreadpoolController()
+    with threads.limit(limits=1, user_api="openmp"):
+        model = fit(x, y, seed)
+    attributes = Attributes.of(dataset.catalog)
+
+    def score(task: Task) -> np.ndarray:
+        rows = features(graph, dataset, attributes, task)
+        with threads.limit(limits=1, user_api="openmp"):
+            return np.asarray(model.decision_function(rows))
+
+    return score
 
 
 def _key(dataset: Dataset, split: Split, seed: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from star.dataset import Dataset
 from star.errors import UserError
-from star.importers.files import read_csv
+from star.importers.files import plain, read_csv
 from star.interactions import Interactions
 from star.tasks import COLD_KNOWN, MIN_BOOKS, Split
 
@@ -77,13 +78,10 @@ def _events(path: Path) -> pl.DataFrame:
     """Columns user, item as text, in reading order."""
     if not path.is_file():
         raise UserError(f"{path} is not a file; give a CSV with the columns user_id, book_id")
-    text = pl.String()
-    frame = read_csv(path, {name: text for name in (*USER, *ITEM, "time")}, (*USER, *ITEM, "time"))
-    user = next((name for name in USER if name in frame.columns), None)
-    item = next((name for name in ITEM if name in frame.columns), None)
-    if user is None or item is None:
-        wanted = "user_id" if user is None else "book_id"
-        raise UserError(f"{path} has no column {wanted}; give a CSV with the columns user_id, book_id")
+    header = _header(path)
+    user = next((name for name in USER if name in header), USER[0])
+    item = next((name for name in ITEM if name in header), ITEM[0])
+    frame = read_csv(path, dict.fromkeys((user, item, "time"), pl.String()), ("time",))
     for name in (user, item):
         empty = (frame[name].str.strip_chars().fill_null("") == "").sum()
         if empty:
@@ -97,6 +95,13 @@ def _events(path: Path) -> pl.DataFrame:
     return frame.select(
         pl.col(user).str.strip_chars().alias("user"), pl.col(item).str.strip_chars().alias("item")
     )
+
+
+def _header(path: Path) -> list[str]:
+    """Names of the columns; what is no text is left to `read_csv` to complain about."""
+    with plain(path) as file, file.open("rb") as handle:
+        line = handle.readline(1 << 20).decode("utf-8-sig", errors="replace")
+    return next(csv.reader([line.rstrip("\r\n")]), [])
 
 
 def _without_training_readers(

@@ -1,0 +1,150 @@
+"""The protocol: split, targets, negatives."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import reading
+from scipy.stats import chisquare
+
+from star.candidates import Retriever
+from star.interactions import Interactions
+from star.tasks import (
+    COLD_KNOWN,
+    FOLDS,
+    MIN_BOOKS,
+    NEGATIVE_KINDS,
+    NEGATIVES,
+    SCENARIOS,
+    TARGETS,
+    Task,
+    make_tasks,
+    popularity_bins,
+    positions,
+    split,
+)
+from star.tools import Attributes
+
+CELLS = [(s, n) for s in SCENARIOS for n in NEGATIVE_KINDS]
+
+
+def tasks(scenario: str, negatives: str, limit: int | None = None, seed: int = 0) -> list[Task]:
+    data, graph = reading.dataset(), reading.graph()
+    retriever = Retriever(graph, Attributes.of(data.catalog))
+    readers = reading.parts().test
+    return make_tasks(
+        data.interactions, readers, scenario, negatives, graph.counts, retriever, limit, seed=seed
+    )
+
+
+def test_split_is_disjoint_and_complete() -> None:
+    parts = reading.parts()
+    together = np.concatenate([parts.train, parts.valid, parts.test])
+    assert sorted(together.tolist()) == list(range(len(reading.dataset().interactions)))
+    lengths = np.diff(reading.dataset().interactions.indptr)
+    assert lengths[parts.test].min() >= MIN_BOOKS and lengths[parts.valid].min() >= MIN_BOOKS
+    assert len(parts.test) > len(parts.valid) > 0
+    assert set(parts.folds.tolist()) == set(range(FOLDS)) and len(parts.folds) == len(parts.train)
+
+
+def test_split_does_not_depend_on_the_order_on_disk() -> None:
+    whole = reading.dataset().interactions
+    shuffled = whole.subset(np.random.default_rng(3).permutation(len(whole)))
+    for name in ("test", "valid", "train"):
+        one, two = getattr(split(whole), name), getattr(split(shuffled), name)
+        assert [whole.users[r] for r in one] == [shuffled.users[r] for r in two]
+
+
+def test_split_depends_on_ids_alone() -> None:
+    whole = reading.dataset().interactions
+    other = Interactions(whole.users, whole.indptr, whole.items[::-1].copy(), whole.n_items)
+    assert np.array_equal(split(whole).test, split(other).test)
+
+
+@pytest.mark.parametrize(
+    ("length", "scenario", "expected"),
+    [
+        (12, "classic", [(11, 11), (10, 10), (9, 9), (8, 8), (7, 7)]),
+        (5, "classic", [(4, 4), (3, 3)]),
+        (3, "classic", []),
+        (12, "user_cold_start", [(3, 3), (3, 4), (3, 5), (3, 6), (3, 7)]),
+        (4, "user_cold_start", [(3, 3)]),
+        (3, "user_cold_start", []),
+    ],
+)
+def test_positions(length: int, scenario: str, expected: list[tuple[int, int]]) -> None:
+    assert positions(length, scenario) == expected
+
+
+@pytest.mark.parametrize(("scenario", "negatives"), CELLS)
+def test_candidates(scenario: str, negatives: str) -> None:
+    made = tasks(scenario, negatives)
+    for task in made:
+        whole = reading.dataset().interactions.history(task.reader).tolist()
+        assert len(task.candidates) == len(set(task.candidates)) == NEGATIVES + 1
+        assert task.candidates.count(task.target) == 1
+        assert set(task.candidates) & set(whole) == {task.target}, "a negative was read by the reader"
+        assert list(task.history) == whole[: len(task.history)]
+        assert task.target in whole[len(task.history) :], "the target is in what the ranker sees"
+        assert len(task.history) == COLD_KNOWN or scenario == "classic"
+
+
+@pytest.mark.parametrize(("scenario", "negatives"), CELLS)
+def test_the_first_tasks_are_one_per_reader(scenario: str, negatives: str) -> None:
+    readers = reading.parts().test
+    made = tasks(scenario, negatives, limit=2 * len(readers))
+    assert [t.reader for t in made[: len(readers)]] == readers.tolist()
+    assert {(t.reader, t.target, t.draw) for t in made} == {
+        (t.reader, t.target, t.draw) for t in tasks(scenario, negatives)[: 2 * len(readers)]
+    }
+
+
+def test_all_targets_come_before_the_second_draw() -> None:
+    made = tasks("classic", "uniform")
+    draws = [t.draw for t in made]
+    assert draws == sorted(draws) and set(draws) == {0, 1, 2}
+    assert draws.count(0) == TARGETS * len(reading.parts().test)
+    assert {t.draw for t in tasks("classic", "retrieved")} == {0}
+
+
+def test_matched_negatives_come_from_the_targets_fixed_bin() -> None:
+    bins = popularity_bins(reading.graph().counts)
+    assert sorted(np.concatenate(bins).tolist()) == list(range(reading.BOOKS)) and len(bins) > 1
+    for task in tasks("classic", "matched"):
+        assert sum(set(task.candidates) <= set(b.tolist()) for b in bins) == 1
+
+
+def test_bins_are_consecutive_ranks_500_wide() -> None:
+    counts = np.random.default_rng(0).permutation(6_100)
+    bins = popularity_bins(counts)
+    assert [len(b) for b in bins] == [500] * 11 + [600]
+    assert all(counts[a].min() > counts[b].max() for a, b in pairwise(bins))
+
+
+@pytest.mark.parametrize("negatives", NEGATIVE_KINDS)
+def test_the_target_stands_anywhere(negatives: str) -> None:
+    made = tasks("classic", negatives) + tasks("user_cold_start", negatives)
+    places = np.bincount([t.candidates.index(t.target) for t in made], minlength=NEGATIVES + 1)
+    assert chisquare(places).pvalue > 1e-3
+
+
+def test_same_seed_same_tasks_other_seed_other_negatives() -> None:
+    one, again, other = (tasks("classic", "uniform", 50, seed) for seed in (0, 0, 1))
+    assert one == again
+    assert [t.target for t in one] == [t.target for t in other]
+    assert [t.candidates for t in one] != [t.candidates for t in other]
+
+
+def test_a_tiny_catalogue_gives_fewer_negatives() -> None:
+    histories = [list(np.random.default_rng(n).permutation(14)[:11]) for n in range(30)]
+    small = Interactions.from_histories(histories, 14)
+    made = make_tasks(small, np.arange(5), "classic", "uniform", np.full(14, 3), limit=5)
+    assert [len(t.candidates) for t in made] == [4] * 5
+
+
+def test_retrieved_needs_a_retriever() -> None:
+    with pytest.raises(ValueError, match="retriever"):
+        data = reading.dataset().interactions
+        make_tasks(data, reading.parts().test, "classic", "retrieved", reading.graph().counts)
