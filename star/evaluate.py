@@ -214,8 +214,7 @@ def _pair(
     method: str, against: str, cell: Cell, a: Sequence[Outcome], b: Sequence[Outcome], seed: int
 ) -> dict[str, Any]:
     """Difference and ratio of the mean hit rate on the same tasks, readers resampled."""
-    one, two = _draws(a, "mean", seed), _draws(b, "mean", seed)
-    ratio = np.divide(one, two, out=np.full_like(one, np.nan), where=two > 0)
+    spans = metrics.pair_intervals(_draws(a, "mean", seed), _draws(b, "mean", seed))
     return {
         "method": method,
         "against": against,
@@ -223,7 +222,7 @@ def _pair(
         "negatives": cell[1],
         "difference": _round(_mean(a) - _mean(b)),
         "ratio": _round(_mean(a) / _mean(b)) if _mean(b) else None,
-        "ci": {"difference": _round(*metrics.interval(one - two)), "ratio": _round(*metrics.interval(ratio))},
+        "ci": {name: _round(*span) for name, span in spans.items()},
     }
 
 

@@ -113,6 +113,10 @@ def bootstrap_pair(
     Draws in which mean(b) is 0 have no ratio and are left out of its interval.
     """
     drawn = reader_weights(readers, seed)
-    of_a, of_b = resampled_means(a, readers, *drawn), resampled_means(b, readers, *drawn)
-    ratios = np.divide(of_a, of_b, out=np.full_like(of_a, np.nan), where=of_b > 0)
-    return {"difference": interval(of_a - of_b), "ratio": interval(ratios)}
+    return pair_intervals(resampled_means(a, readers, *drawn), resampled_means(b, readers, *drawn))
+
+
+def pair_intervals(a: np.ndarray, b: np.ndarray) -> dict[str, list[float]]:
+    """Intervals of difference and ratio from the same bootstrap draws of two means, (draws,) each."""
+    ratios = np.divide(a, b, out=np.full_like(a, np.nan), where=b > 0)
+    return {"difference": interval(a - b), "ratio": interval(ratios)}
