@@ -17,7 +17,7 @@ from star.ui.cover import cover
 from star.ui.download import standalone
 from star.ui.evidence_view import edge_table, evidence, facts, weight
 from star.ui.graph_view import MOST, cut, payload
-from star.ui.trace_view import numbers, trace
+from star.ui.trace_view import numbers, ranked, trace
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,29 @@ def test_claim_not_found_in_the_text_is_listed(model: toy.ToyRecommender) -> Non
     assert "Quite other words." in html and 'data-claim="0"' in html
 
 
+def test_short_form_gives_way_to_its_claims(model: toy.ToyRecommender) -> None:
+    answer = answered(model, 3)
+    twice = replace(answer, steps=(StepView("tool_response", "“Dune” 16 of 28 x0.9 ;", claims=(0, 8, 1)),))
+    html = trace(twice, model.dataset.catalog)[0]["html"]
+    title = model.dataset.catalog[answer.claims[0].claim.subject or 0].title
+    assert html.count("star-group") == 1 and f"<b>{title}</b>" in html
+    assert html.count("star-claim ") == 3 and "as written" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("“Dune” “Emma”", ["Dune", "Emma"]),
+        ("“Dune", ["Dune"]),
+        ("Dune\nEmma\n", ["Dune", "Emma"]),
+        ("“Who Said “No”?” “Emma”", ["Who Said “No”?", "Emma"]),
+        ("", []),
+    ],
+)
+def test_ranking_is_read_in_both_forms(text: str, titles: list[str]) -> None:
+    assert ranked(text) == titles
+
+
 def test_claims_of_a_snapshot_may_come_later(model: toy.ToyRecommender) -> None:
     answer = replace(answered(model, 3), claims=(), finished=False)
     assert "data-claim" not in trace(answer)[1]["html"]
@@ -204,7 +227,10 @@ def test_years(value: int | None, words: str) -> None:
 
 def test_finished_line() -> None:
     answer = Recommendation("d", "c", Query((1,)), (), timing=Timing(0.21, 1.84, 214, 1))
-    assert views.finished(answer) == "0 books for your shelf in 1.8 s · first words after 0.21 s · 214 tokens · 1 tool call"
+    assert (
+        views.finished(answer)
+        == "0 books for your shelf in 1.8 s · first words after 0.21 s · 214 tokens · 1 tool call"
+    )
 
 
 def test_page_says_when_readers_are_simulated(model: toy.ToyRecommender) -> None:

@@ -34,7 +34,8 @@ def weight(kind: str, value: float) -> str:
         case "co_read" | "read_next":
             return plural(round(value), "reader")
         case "similar":
-            return plural(round(value), "shared book")
+            # A whole number counts shared books, a fraction is the similarity itself.
+            return plural(round(value), "shared book") if value >= 1 else f"similarity {value:.2f}"
         case _:
             return "" if value == 1 else f"{value:g}"
 
@@ -81,15 +82,18 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
         "<h3>What the graph says</h3></header>"
     )
     heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
-    lines = "".join(
-        f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in range(len(answer.claims))
-    )
+    # What the model wrote comes first: the tools' claims are the larger part, and mostly stand behind it.
+    order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
+    lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in order)
     back = (
         '<button type="button" class="star-link" data-all aria-expanded="false">Show all claims</button>'
         '<button type="button" class="star-link" data-clear hidden>Clear the selection</button>'
     )
     return [
-        {"key": "evidence", "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence">{lines}</ul>'}
+        {
+            "key": "evidence",
+            "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence" tabindex="0">{lines}</ul>',
+        }
     ]
 
 

@@ -160,7 +160,7 @@ def _update(
     return (
         block(views.status(words, "done" if done else "busy")),
         block(views.cards(answer if done else None, catalog, k)),
-        trace(answer) if answer is not None else block(WAITING),
+        trace(answer, catalog) if answer is not None else block(WAITING),
         payload(answer, catalog, run) if fresh else gr.skip(),
         evidence(answer, catalog) if fresh else gr.skip(),
         edge_table(answer) if fresh else gr.skip(),

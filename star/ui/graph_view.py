@@ -18,7 +18,7 @@ from star.ui.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
 from star.ui.views import about, plural
 
 # How many nodes of a kind are drawn: what can still be read on a canvas. The table has them all.
-MOST = {"user": 1, "recommended": 10, "history": 10, "candidate": 8, "reader": 24, "genre": 6}
+MOST = {"user": 1, "recommended": 10, "history": 10, "candidate": 5, "reader": 24, "genre": 6}
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has its own shape as well.
 NODE_STYLE: dict[str, tuple[str, int, str]] = {
@@ -66,7 +66,9 @@ def cut(answer: Recommendation) -> nx.MultiDiGraph:
         kept.update(sorted(these, key=worth, reverse=True)[:most])
     rank = {f"i:{r.item}": r.rank for r in answer.items}
     small = nx.MultiDiGraph()  # not graph.subgraph(kept): its order would change from run to run
-    small.add_nodes_from((n, graph.nodes[n]) for n in sorted(graph, key=lambda n: rank.get(n, 0)) if n in kept)
+    small.add_nodes_from(
+        (n, graph.nodes[n]) for n in sorted(graph, key=lambda n: rank.get(n, 0)) if n in kept
+    )
     small.add_edges_from(e for e in graph.edges(keys=True, data=True) if e[0] in kept and e[1] in kept)
     return small
 

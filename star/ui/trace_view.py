@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
+from itertools import groupby
 
+from star.catalog import Catalog
+from star.evidence import stated
 from star.recommendation import CheckedClaim, Recommendation, StepView
 from star.ui.views import VERDICTS, mark, plural, tally
 
@@ -21,24 +25,25 @@ NUMBERS = {
     "lift": "times chance",
     "number": "volume",
     "books": "books",
+    "window": "last books looked at",
+    "level": "strength, 1 to 6",
 }
 Block = dict[str, str]
 
 
 def numbers(claim: CheckedClaim) -> str:
     """Stated and found, side by side; numbers that differ are marked in words as well."""
-    names = list(dict.fromkeys([*claim.claim.numbers, *claim.found]))
+    said = stated(claim.claim)
+    names = list(dict.fromkeys([*said, *claim.found]))
     if not names:
         return ""
     rows = ""
     for name in names:
-        stated, found = claim.claim.numbers.get(name), claim.found.get(name)
-        differs = (
-            stated is not None and found is not None and abs(stated - found) > 1e-9 * max(1.0, abs(found))
-        )
+        given, found = said.get(name), claim.found.get(name)
+        differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
         note = "differs" if differs else ""
         rows += (
-            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(stated)}</td>"
+            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(given)}</td>"
             f'<td>{_number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
@@ -56,7 +61,7 @@ def claim_line(answer: Recommendation, index: int) -> str:
     claim = answer.claims[index]
     words = VERDICTS[claim.verdict][1]
     author = "the model wrote this" if claim.author == "model" else "a tool returned this"
-    path = plural(len(claim.edges), "edge") + " in the graph" if claim.edges else "no edge to check against"
+    path = plural(len(claim.edges), "edge") + " in the graph" if claim.edges else "no edge of its own"
     return (
         f'<div class="star-claim {claim.verdict}" data-claim-row="{index}">'
         f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
@@ -66,25 +71,55 @@ def claim_line(answer: Recommendation, index: int) -> str:
 
 
 def _prose(text: str) -> str:
-    parts = [part.strip() for part in text.split("\n")]
+    parts = [part.strip() for part in re.split(r"\n|;\s", text + " ")]
     return "".join(f"<p>{escape(part)}</p>" for part in parts if part.strip(" .;"))
 
 
-def body(answer: Recommendation, step: StepView) -> str:
-    """The step's text; sentences that are claims become claim lines at the place where they stand in it."""
+def body(answer: Recommendation, step: StepView, key: str, catalog: Catalog | None) -> str:
+    """The step's text. Sentences that are claims become claim lines at the place where they stand in it.
+
+    Of a step written in the model's short form, the claims are shown in full, and the short form folds away.
+    """
+    # In a snapshot a step may be written already and its claims not be checked yet.
+    claims = [index for index in step.claims if index < len(answer.claims)]
+    if not claims:
+        return _prose(step.text)
+    if not all(answer.claims[index].text in step.text for index in claims):
+        full = _grouped(answer, claims, key, catalog, step.type != "tool_response")
+        short = f"<summary>as written</summary>{_prose(step.text)}"
+        return f'{full}<details class="star-raw" data-key="{key}-raw">{short}</details>'
     rest, out = step.text, ""
-    missing = []
-    for index in step.claims:
-        if index >= len(answer.claims):  # a snapshot: the step is written, its claims are not checked yet
-            continue
+    for index in claims:
         before, found, after = rest.partition(answer.claims[index].text)
-        if not found:
-            missing.append(index)
+        out += _prose(before.lstrip(" .;") if found else "") + claim_line(answer, index)
+        rest = after if found else rest
+    return out + _prose(rest.lstrip(" .;"))
+
+
+def _grouped(
+    answer: Recommendation, claims: list[int], key: str, catalog: Catalog | None, unfold: bool
+) -> str:
+    """Claims one under another; several on end about the same book fold under its title."""
+    out = ""
+    for subject, run in groupby(claims, lambda index: answer.claims[index].claim.subject):
+        group = list(run)
+        lines = "".join(claim_line(answer, index) for index in group)
+        if subject is None or len(group) == 1 or catalog is None:
+            out += lines
             continue
-        out += _prose(before.lstrip(" .;")) + claim_line(answer, index)
-        rest = after
-    out += _prose(rest.lstrip(" .;"))
-    return out + "".join(claim_line(answer, index) for index in missing)
+        out += (
+            f'<details class="star-group" data-key="{key}-{subject}"{" open" if unfold else ""}><summary>'
+            f"<b>{escape(catalog[subject].title)}</b>{tally(answer, tuple(group))}</summary>{lines}</details>"
+        )
+    return out
+
+
+def ranked(text: str) -> list[str]:
+    """The titles of a ranking, one per line or in quotes one after another."""
+    text = text.strip()
+    if "\n" not in text and text.startswith("“"):
+        return text.removeprefix("“").removesuffix("”").split("” “")
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _cost(*steps: StepView) -> str:
@@ -105,11 +140,17 @@ def _call(step: StepView) -> str:
     return f"<code>{escape(step.name or 'tool')}({given})</code>"
 
 
-def _tool(answer: Recommendation, key: str, call: StepView, response: StepView | None) -> str:
+def _tool(
+    answer: Recommendation, key: str, call: StepView, response: StepView | None, catalog: Catalog | None
+) -> str:
     running = not answer.finished and (response is None or not response.finished)
     steps = (call,) if response is None else (call, response)
     label = _call(call) if call.finished or call.name else f"<code>{escape(call.text)}</code>"
-    inside = body(answer, response) if response is not None else '<p class="star-wait">looking it up…</p>'
+    inside = (
+        body(answer, response, key, catalog)
+        if response is not None
+        else '<p class="star-wait">looking it up…</p>'
+    )
     count = plural(len(response.claims), "finding") if response is not None and response.claims else ""
     return (
         f'<details class="star-tool" data-key="{key}"{" open" if running else ""}><summary>{label}'
@@ -118,7 +159,7 @@ def _tool(answer: Recommendation, key: str, call: StepView, response: StepView |
     )
 
 
-def trace(answer: Recommendation | None) -> list[Block]:
+def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list[Block]:
     """The steps as keyed blocks, so that the page replaces only what changed; a call holds its response."""
     if answer is None:
         return []
@@ -130,17 +171,17 @@ def trace(answer: Recommendation | None) -> list[Block]:
         busy = "" if step.finished or answer.finished else " running"
         if step.type == "tool_call":
             follows = at + 1 < len(steps) and steps[at + 1].type == "tool_response"
-            inside = _tool(answer, key, step, steps[at + 1] if follows else None)
+            inside = _tool(answer, key, step, steps[at + 1] if follows else None, catalog)
             blocks.append({"key": key, "html": f'<section class="star-step tool{busy}">{inside}</section>'})
             at += 2 if follows else 1
             continue
         if step.type == "recommend":
-            text = "".join(f"<li>{escape(line)}</li>" for line in step.text.split("\n") if line.strip())
+            text = "".join(f"<li>{escape(line)}</li>" for line in ranked(step.text))
             inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(
                 claim_line(answer, i) for i in step.claims
             )
         else:
-            inside = body(answer, step)
+            inside = body(answer, step, key, catalog)
         head = f"<header><h3>{NAMES[step.type]}</h3>{_cost(step)}</header>"
         blocks.append(
             {"key": key, "html": f'<section class="star-step {step.type}{busy}">{head}{inside}</section>'}
