@@ -81,6 +81,21 @@ class Graph:
         """Where the data set's reader stands in this graph, None if it is not in it."""
         return None if reader is None else self._row_of.get(reader)
 
+    def pairs(self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Readers of both and read-next counts, each int64 (anchors, items), without `reader`'s own row."""
+        both = self.co[np.ix_(anchors, items)].astype(np.int64)
+        after = self.nxt[np.ix_(anchors, items)].astype(np.int64)
+        own = self.position(reader)
+        if own is not None:
+            row = self.interactions.history(own)
+            place = np.full(self.interactions.n_items, -1)
+            place[row] = np.arange(len(row))
+            a, b = place[anchors][:, None], place[items][None]
+            mine = (a >= 0) & (b >= 0)
+            both -= mine
+            after -= mine & (b > a) & (b <= a + NEXT_WINDOW)
+        return both, after
+
     def similar_readers(self, history: np.ndarray, n: int, reader: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The n readers nearest to a history by idf-weighted cosine, without `reader` itself.
 

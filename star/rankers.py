@@ -55,7 +55,7 @@ def _fusion(context: Context) -> Score:
 def _mars(context: Context) -> Ranker:
     from star.mars.run import MarsRanker
 
-    return MarsRanker(context.dataset, context.graph, context.split)
+    return MarsRanker(context.dataset, context.graph, context.seed)
 
 
 def _star(context: Context) -> Ranker:
@@ -66,16 +66,17 @@ def _star(context: Context) -> Ranker:
         )
     from star.student.ranker import StarRanker
 
-    return StarRanker(context.dataset, context.graph, context.checkpoint)
+    return StarRanker.load(context.dataset, context.graph, context.checkpoint)
 
 
 @dataclass(frozen=True)
 class Oracle:
     """The best possible order where readers are simulated: by the exact probability of being read next.
 
-    Exact for uniform negatives and, within a bin, for matched ones: there each candidate is drawn with equal
-    probability, so the posterior is proportional to P(next). For later targets of `user_cold_start` it is the
-    best order for the first of them. Retrieved negatives depend on the shelf: not applicable.
+    Exact for uniform negatives and, within a bin, for matched ones, where the target is the reader's last book: each
+    candidate is drawn with equal probability, so the posterior is proportional to P(next). Earlier targets: very
+    nearly, since negatives then leave out the reader's later books too. For later targets of `user_cold_start` it
+    is the best order for the first of them. Retrieved negatives depend on the shelf: not applicable.
     """
 
     context: Context

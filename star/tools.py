@@ -106,6 +106,10 @@ class Tools:
         """Readers of an item, the reader asked about left out."""
         return int(self._counts[item])
 
+    def readers_of_both(self, a: int, b: int) -> int:
+        """Readers of two items, the reader asked about left out."""
+        return int(self.graph.pairs(np.array([a]), np.array([b]), self.reader)[0][0, 0])
+
     def call(self, name: str, arguments: Sequence[int]) -> Response:
         """Run a tool by name. Arguments: `profile`: none; `recent` n; `user_cf` n; `item_cf` window [candidate …].
 
@@ -171,8 +175,7 @@ class Tools:
         """For the last `window` books × candidates: readers of both (W, C) and read-next counts (W, C); then the mean
         cosine of co-reading (C,) and the recency-weighted mean of read-next cosines (C,)."""
         shelf, candidates = self.history[-window:], self.candidates
-        both = self.graph.co[np.ix_(shelf, candidates)].astype(np.float64)
-        after = self.graph.nxt[np.ix_(shelf, candidates)].astype(np.float64)
+        both, after = self.graph.pairs(shelf, candidates, self.reader)
         anchors, subjects = np.maximum(self._counts[shelf], 1)[:, None], np.maximum(self._counts[candidates], 1)[None]
         recency = 1 / np.arange(len(shelf), 0, -1)
         pull = (both / np.sqrt(anchors * subjects)).mean(0)
@@ -191,10 +194,10 @@ class Tools:
             strong, soon = level(pull[column], PULL), level(follow[column], NEXT)
             if strong:
                 evidence.append(self._strongest(shelf, item, both[:, column]))
-                linked = [int(s) for s in shelf[both[:, column] >= WITHHELD]]
+                linked = [(int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD]
                 evidence.append(Evidence(
                     Claim("pull", item, numbers={"window": len(shelf)}, strength=strength(strong)),
-                    tuple(Edge(f"i:{s}", f"i:{item}", "co_read", float(self.graph.co[s, item])) for s in linked),
+                    tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked),
                 ))
             if soon:
                 steps = [(int(s), float(n)) for s, n in zip(shelf, after[:, column], strict=True) if n >= WITHHELD]

@@ -62,7 +62,7 @@ def _co_read(claim: Claim, tools: Tools) -> Finding:
     anchor, subject = claim.anchor, claim.subject
     if anchor is None or subject is None or anchor not in tools.history:
         return Finding({}, (), "unsupported")
-    both, of = int(tools.graph.co[anchor, subject]), int(tools.readers(anchor))
+    both, of = tools.readers_of_both(anchor, subject), tools.readers(anchor)
     if both < 5 or of == 0:
         return Finding({}, (), "unsupported")
     lift = rounded_lift(both / of / (tools.readers(subject) / tools.graph.n_readers))

@@ -42,6 +42,8 @@ class Config:
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
     threads: int = 1
+    compile: bool = True
+    """Compile the blocks with torch.compile (about 1.4 times as fast on a CPU); needs a C++ compiler."""
 
 
 def load_config(path: str) -> Config:

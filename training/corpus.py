@@ -17,13 +17,18 @@ from star.trace import item_word
 
 PROMPT, TOOL, WRITTEN, RANK = 0, 1, 2, 3  # roles: RANK is the first recommended item, WRITTEN all else the student writes
 
+TEMPERATURE = 1.4  # points per unit of log-odds: makes the softmax of the teacher's points about as sure as it is right
+
 
 @dataclass(frozen=True)
 class Sequence:
-    """tokens int32 (L,), roles uint8 (L,)."""
+    """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): the teacher's points as
+    probabilities."""
 
     tokens: np.ndarray
     roles: np.ndarray
+    candidates: np.ndarray
+    soft: np.ndarray
 
 
 def load_trajectories(folder: Path) -> pl.DataFrame:
@@ -38,10 +43,11 @@ def load_trajectories(folder: Path) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(shard) for shard in shards])
 
 
-def encode(prompt: str, trace: str, vocabulary: dict[str, int], target: int | None = None) -> Sequence:
+def encode(prompt: str, trace: str, vocabulary: dict[str, int], points: list[float], target: int | None = None) -> Sequence:
     """One trajectory as tokens.
 
     Args:
+        points: of the candidates, from the teacher's ranker.
         target: if given, this item is put first in the ranking (pretraining on what was really read); the teacher's
             own order follows.
     """
@@ -61,7 +67,9 @@ def encode(prompt: str, trace: str, vocabulary: dict[str, int], target: int | No
         if word == "</tool_response>":
             inside = False
     roles[len(before) + start] = RANK
-    return Sequence(np.array([vocabulary[w] for w in (*before, *after, EOS)], dtype=np.int32), roles)
+    tokens = np.array([vocabulary[w] for w in (*before, *after, EOS)], dtype=np.int32)
+    soft = np.exp((np.array(points) - max(points)) / TEMPERATURE)
+    return Sequence(tokens, roles, tokens[len(before) - len(points) : len(before)], (soft / soft.sum()).astype(np.float32))
 
 
 def item_vectors(graph: Graph, width: int) -> np.ndarray:

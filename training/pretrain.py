@@ -3,7 +3,7 @@
     python -m training.pretrain --config training/configs/goodbooks.yaml
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
-ranking. The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more on what the
+ranking. At first the ranking also imitates the teacher's points. The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more on what the
 student writes, most on the first recommended book. Runs for a fixed time, after which the learning rate has fallen to
 zero; saves every five minutes and goes on from there when started again. Curves: TensorBoard under `runs/`.
 """
@@ -32,6 +32,7 @@ from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence, encode, load_
 
 WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 1.0, RANK: 8.0}
 SAMPLED = {PROMPT: 0.5, TOOL: 0.2, WRITTEN: 1.0, RANK: 1.0}  # share of positions that enter the loss, for speed
+TEACHER = 0.8  # share of the ranking's loss that imitates the teacher at the start; none after four fifths of the time
 SAVE_EVERY = 300.0
 
 
@@ -46,17 +47,27 @@ def batches(sequences: list[Sequence], size: int, rng: np.random.Generator) -> I
                 yield [sequences[n] for n in groups[place]]
 
 
-def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor]:
-    """tokens (B, L) padded with 0 on the right, roles (B, L) with 255 on padding."""
+def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """tokens (B, L) padded with 0 on the right, roles (B, L) with 255 on padding, candidates (B, C), soft (B, C)."""
     length = max(len(s.tokens) for s in batch)
     tokens, roles = np.zeros((len(batch), length), np.int64), np.full((len(batch), length), 255, np.uint8)
     for row, s in enumerate(batch):
         tokens[row, : len(s.tokens)], roles[row, : len(s.tokens)] = s.tokens, s.roles
-    return torch.from_numpy(tokens), torch.from_numpy(roles)
+    width = max(len(s.candidates) for s in batch)
+    candidates, soft = np.zeros((len(batch), width), np.int64), np.zeros((len(batch), width), np.float32)
+    for row, s in enumerate(batch):
+        candidates[row, : len(s.candidates)], soft[row, : len(s.soft)] = s.candidates, s.soft
+    return torch.from_numpy(tokens), torch.from_numpy(roles), torch.from_numpy(candidates), torch.from_numpy(soft)
 
 
-def loss_of(model: torch.nn.Module, tokens: torch.Tensor, roles: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, dict[str, float]]:
-    """Weighted cross-entropy over the sampled positions; logits are computed for these alone."""
+def loss_of(model: torch.nn.Module, batch: list[Sequence], rng: np.random.Generator, teacher: float) -> tuple[torch.Tensor, dict[str, float]]:
+    """Weighted cross-entropy over the sampled positions; logits are computed for these alone.
+
+    Args:
+        teacher: share of the ranking's loss that follows the teacher's points (Hinton et al. 2015) instead of what was
+            really read: its gradient is far less noisy, so weighing is learned sooner; it fades out.
+    """
+    tokens, roles, candidates, soft = collate(batch)
     hidden = model.model(input_ids=tokens).last_hidden_state[:, :-1]
     label, role = tokens[:, 1:], roles[:, 1:]
     draw = torch.from_numpy(rng.random(role.shape))
@@ -68,9 +79,13 @@ def loss_of(model: torch.nn.Module, tokens: torch.Tensor, roles: torch.Tensor, r
     kinds = role[chosen]
     weight = sum((kinds == kind) * value for kind, value in WEIGHT.items())
     first = kinds == RANK
+    among = torch.gather(logits[first], 1, candidates).log_softmax(-1)
+    imitation = -(soft * among).sum(1)
+    each[first] = (1 - teacher) * each[first] + teacher * imitation
     report = {
         "written": float(each[kinds == WRITTEN].mean().detach()), "tool": float(each[kinds == TOOL].mean().detach()),
-        "rank": float(each[first].mean().detach()), "hit": float((logits[first].argmax(-1) == label[chosen][first]).float().mean()),
+        "rank": float(each[first].mean().detach()), "imitation": float((imitation + (soft * (soft + 1e-9).log()).sum(1)).mean().detach()),
+        "hit": float((among.argmax(-1) == (candidates == label[chosen][first][:, None]).int().argmax(-1)).float().mean()),
     }
     return (each * weight).sum() / weight.sum(), report
 
@@ -87,14 +102,12 @@ def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) 
     """Mean of HR@1/3/5 of the first ranking position, among the prompt's candidates, on these sequences."""
     ranks = []
     for start in range(0, len(sequences), size):
-        tokens, roles = collate(sequences[start : start + size])
+        tokens, roles, candidates, _ = collate(sequences[start : start + size])
         hidden = model.model(input_ids=tokens).last_hidden_state
         for row in range(len(tokens)):
             at = int((roles[row] == RANK).nonzero()[0, 0])
-            end = int((roles[row] == PROMPT).sum())
-            candidates = tokens[row, end - T.NEGATIVES - 1 : end]
-            logits = model.lm_head(hidden[row, at - 1])[candidates]
-            ranks.append(int((logits > logits[candidates == tokens[row, at]]).sum()))
+            logits = model.lm_head(hidden[row, at - 1])[candidates[row]]
+            ranks.append(int((logits > logits[candidates[row] == tokens[row, at]]).sum()))
     return float(np.mean([(np.array(ranks) < k).mean() for k in (1, 3, 5)]))
 
 
@@ -117,14 +130,16 @@ def train(config: Config, minutes: float) -> Path:
     vocabulary = {word: n for n, word in enumerate(words)}
     frame = load_trajectories(Path(config.runs) / "trajectories")
     fold = dict(zip(split.train.tolist(), split.folds.tolist(), strict=True))
-    rows = [r for r in frame.select("reader", "prompt", "trace", "target").iter_rows() if fold[r[0]] not in config.sft_folds]
-    sequences = [encode(p, t, vocabulary, target) for _, p, t, target in tqdm(rows, desc="encode", mininterval=5)]
-    held = [r for r in frame.select("reader", "prompt", "trace", "target").iter_rows() if fold[r[0]] in config.sft_folds]
-    check = [encode(p, t, vocabulary, target) for _, p, t, target in held[:: max(1, len(held) // 400)][:400]]
+    rows = [r for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows() if fold[r[0]] not in config.sft_folds]
+    sequences = [encode(p, t, vocabulary, points, target) for _, p, t, points, target in tqdm(rows, desc="encode", mininterval=5)]
+    held = [r for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows() if fold[r[0]] in config.sft_folds]
+    check = [encode(p, t, vocabulary, points, target) for _, p, t, points, target in held[:: max(1, len(held) // 400)][:400]]
 
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
     model = new_model(words, config.hidden, config.layers, config.heads, config.intermediate, None, config.seed)
+    if config.compile:
+        model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
     state = folder / "state.pt"
     if state.exists():
@@ -151,9 +166,8 @@ def train(config: Config, minutes: float) -> Path:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
-        tokens, roles = collate(batch)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, report = loss_of(model, tokens, roles, rng)
+            loss, report = loss_of(model, batch, rng, teacher=max(0.0, TEACHER * (1 - spent / limit / 0.8)))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
@@ -167,7 +181,7 @@ def train(config: Config, minutes: float) -> Path:
             bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
             for key, value in averages.items():
                 writer.add_scalar(key, value, step)
-        if step % 500 == 0:
+        if step % 300 == 0:
             model.eval()
             value = hit_rate(model, check)
             model.train()

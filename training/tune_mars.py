@@ -19,7 +19,7 @@ from star.dataset import Dataset
 from star.graph import Graph
 from star.mars.judgement import TUNED, Weights
 from star.mars.run import MarsRanker
-from star.tools import Tools
+from star.tools import Attributes, Tools
 
 
 def hit_mean(ranks: np.ndarray) -> float:
@@ -40,15 +40,16 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
 
     def score(weights: Weights) -> float:
-        ranker = MarsRanker(graph, data.catalog, weights)
+        ranker = MarsRanker(data, graph, weights=weights)
         return float(np.mean([hit_mean(np.array([ranker.run(t).order.index(t.target) for t in cell])) for cell in cells]))
 
+    attributes = Attributes.of(data.catalog)
     for name in ("item-kNN whole", "item-kNN recent", "user-kNN"):
         per_cell = []
         for cell in cells:
             ranks = []
             for task in cell:
-                tools = Tools(graph, data.catalog, MarsRanker(graph, data.catalog).attributes, task.history, task.candidates) if not ranks else Tools(graph, data.catalog, tools.attributes, task.history, task.candidates)
+                tools = Tools(graph, data.catalog, attributes, task.history, task.candidates)
                 value = tools.similar_share(50)[1] if name == "user-kNN" else tools.pulls(len(task.history) if name.endswith("whole") else 10)[2]
                 value = value + 1e-12 * rng.random(len(value))
                 ranks.append((value > value[task.candidates.index(task.target)]).sum())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from star.catalog import Catalog
+from star.baselines import Ranked
+from star.dataset import Dataset
 from star.graph import Graph
 from star.mars import agents
 from star.mars.judgement import TUNED, Weights, draw
@@ -58,14 +59,23 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED) -> Ru
 
 
 class MarsRanker:
-    """The teacher as a method of the table: one run per task, its seed fixed by the task."""
+    """The teacher as a method of the table: one run per task, seeded by what the task shows."""
 
     name = "mars"
 
-    def __init__(self, graph: Graph, catalog: Catalog, weights: Weights = TUNED):
-        self.graph, self.catalog, self.weights = graph, catalog, weights
-        self.attributes = Attributes.of(catalog)
+    def __init__(self, dataset: Dataset, graph: Graph, seed: int = 0, weights: Weights = TUNED):
+        self.graph, self.catalog, self.seed, self.weights = graph, dataset.catalog, seed, weights
+        self.attributes = Attributes.of(dataset.catalog)
 
     def run(self, task: Task) -> Run:
+        """The whole run, not only its ranking."""
         tools = Tools(self.graph, self.catalog, self.attributes, task.history, task.candidates, task.reader)
-        return run(tools, [task.reader, task.target, task.draw], self.weights)
+        return run(tools, [self.seed, len(task.history), *sorted(task.candidates)], self.weights)
+
+    def rank(self, tasks: Sequence[Task]) -> list[Ranked]:
+        out = []
+        for task in tasks:
+            done = self.run(task)
+            written = sum(len(m.words) for m in done.log)
+            out.append(Ranked(done.order, done.seconds, generated_tokens=written, model_calls=0))
+        return out
