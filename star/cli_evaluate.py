@@ -36,6 +36,9 @@ def evaluate(
         str | None,
         typer.Option("--json", metavar="OUT", help="Write the document here; - is standard output"),
     ] = None,
+    traces: Annotated[
+        int, typer.Option(min=0, help="Look at so many of STAR's traces too: valid, borne out, as served and free")
+    ] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
     """Compare methods on readers that nothing was fitted on: 1 + 19 candidates, intervals over readers."""
@@ -50,7 +53,8 @@ def evaluate(
         print(f"star: {note}", file=sys.stderr)
     with _bar() as progress:
         document = run(
-            data, names, _names(scenarios), _names(negatives), tasks, seed, split, test_users, model, progress
+            data, names, _names(scenarios), _names(negatives), tasks, seed, split, test_users, model, progress,
+            traces,
         )
     document = {"command": _command(locals()), **document}
     if document["test_users"] is not None:
@@ -83,7 +87,7 @@ def _writable(out: str | None) -> Path | None:
 def _command(given: dict[str, Any]) -> str:
     """The command that makes this document again, without folders."""
     parts = ["star evaluate --dataset", given["dataset"], "--methods", ",".join(given["names"])]
-    for name in ("scenarios", "negatives", "tasks", "seed", "split"):
+    for name in ("scenarios", "negatives", "tasks", "seed", "split", "traces"):
         parts += [f"--{name}", str(given[name])]
     for name, value in (("test-users", given["test_users"]), ("model", given["model"])):
         parts += [f"--{name}", Path(value).name] if value is not None else []

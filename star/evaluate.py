@@ -61,6 +61,7 @@ def evaluate(
     test_users: Path | None = None,
     model: str | None = None,
     progress: Progress = lambda what, done, total: None,
+    traces: int = 0,
 ) -> dict[str, Any]:
     """Run every method on the same tasks.
 
@@ -68,6 +69,7 @@ def evaluate(
         tasks: at most so many per cell, one per reader first, then further targets and draws of negatives.
         seed: of the draws of negatives, of ties and of the bootstrap.
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
+        traces: so many of STAR's traces are looked at as well (`trace_quality`), taken from all cells in turn.
 
     Returns:
         the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one
@@ -108,7 +110,21 @@ def evaluate(
         "tasks": tasks, "test_users": None if unseen is None else unseen.report, "rows": rows, "paired":
         _paired(outcomes, list(questions), seed), "retrieval": [_retrieval(s, questions, retriever) for s in
         dict.fromkeys(scenarios)],
+        "trace_quality": _trace_quality(lineup, list(questions.values()), traces, progress),
     }
+
+
+def _trace_quality(
+    lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
+) -> dict[str, Any] | None:
+    """What `star.quality` says of the student's traces; None where it is not asked for or no student is there."""
+    students = [ranker for ranker in lineup if ranker.name == "star"]
+    if not traces or not students:
+        return None
+    from star.quality import quality  # brings torch
+
+    in_turn = [task for nth in zip(*cells_of, strict=False) for task in nth]
+    return quality(students[0], in_turn[:traces], progress)  # type: ignore[arg-type]
 
 
 def _check(

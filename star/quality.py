@@ -1,0 +1,93 @@
+"""Trace quality: do traces parse, call tools rightly, end in a ranking, and is what the model wrote borne out?
+
+Only words the model wrote count; what a tool said is no merit of the model. Measured twice: as served (tools' arguments
+and ranking constrained) and free (nothing constrained at all).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from star.recommendation import Query
+from star.recommender import Star
+from star.student.decoding import Writer, write_many
+from star.student.ranker import BATCH, StarRanker
+from star.tasks import Task
+from star.trace import NUMBER, RANKED, Trace, TraceError, parse
+from star.verify import check
+
+Progress = Callable[[str, int, int], None]
+
+
+def read(writer: Writer) -> Trace | str:
+    """The parsed trace, or why it is none: broken off, not of the grammar, a ranking outside the candidates."""
+    if writer.broken:
+        return writer.broken
+    try:
+        trace = parse(writer.words, len(writer.tools.history), min(RANKED, len(writer.candidates)))
+    except TraceError as error:
+        return str(error)
+    outside = [item for item in trace.ranking if item not in writer.candidates]
+    return f"{len(outside)} of the ranked items are no candidates" if outside else trace
+
+
+def quality(ranker: StarRanker, tasks: Sequence[Task], progress: Progress = lambda *_: None) -> dict[str, Any]:
+    """Shares of valid traces, and what the model's own claims are worth, on these tasks."""
+    return {"n": len(tasks), "served": _mode(ranker, tasks, False, progress), "free": _mode(ranker, tasks, True, progress)}
+
+
+def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progress) -> dict[str, Any]:
+    verdicts: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    faults: list[str] = []
+    numbers, written, calls = [], [], []
+    for start in range(0, len(tasks), BATCH):
+        writers = ranker.writers(tasks[start : start + BATCH], free=free)
+        write_many(writers)
+        progress("free traces" if free else "traces", start + len(writers), len(tasks))
+        for writer in writers:
+            trace = read(writer)
+            written.append(sum(writer.own))
+            calls.append(writer.calls)
+            if isinstance(trace, str):
+                faults.append(trace)
+                continue
+            own = [claim for step in trace.steps if step.type != "tool_response" for claim in step.claims]
+            for claim in own:
+                verdict = check(claim, writer.tools).verdict
+                verdicts[verdict] += 1
+                if verdict == "unsupported":
+                    wrong[claim.kind] += 1
+            quoted = [w for s in trace.steps if s.type == "reflection" for w in s.words if NUMBER.match(w) or (w[:1] == "x" and w[1:2].isdigit())]
+            numbers.append(len(quoted))
+    checked = verdicts["supported"] + verdicts["unsupported"]
+    return {
+        "valid": 1 - len(faults) / len(tasks),
+        "faults": dict(Counter(faults).most_common(5)),
+        "claims": checked,
+        "claim_precision": verdicts["supported"] / checked if checked else None,
+        "unsupported_by_kind": dict(wrong),
+        "opinions": verdicts["opinion"],
+        "numbers_quoted": float(np.mean(numbers)) if numbers else None,
+        "four_numbers": float(np.mean(np.array(numbers) >= 4)) if numbers else None,
+        "generated_tokens": float(np.mean(written)),
+        "tool_calls": float(np.mean(calls)),
+    }
+
+
+def latency(star: Star, readers: Sequence[int], limit: int = 30) -> dict[str, float]:
+    """Median seconds to the first word and to the end, queries one after the other, candidates retrieved as on the page."""
+    first, total = [], []
+    for reader in readers[: limit + 1]:
+        history = star.dataset.interactions.history(int(reader))
+        began, seen = time.perf_counter(), None
+        for snapshot in star.stream(Query(tuple(history.tolist()), int(reader))):
+            seen = seen if seen is not None or not snapshot.text else time.perf_counter() - began
+        first.append(seen or 0.0)
+        total.append(time.perf_counter() - began)
+    return {"n": len(first) - 1, "first_word_s": float(np.median(first[1:])), "total_s": float(np.median(total[1:]))}
