@@ -48,11 +48,17 @@ class Dataset:
             _interactions_frame(self.interactions).write_parquet(temporary / "interactions.parquet")
             manifest = dict(self.manifest, name=self.name, checksum=checksum(temporary / "interactions.parquet"))
             (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            temporary.chmod(0o755)  # mkdtemp makes it private
             old = None
             if folder.exists():
                 old = folder.with_name(f".{folder.name}.old{os.getpid()}")
                 folder.rename(old)
-            temporary.rename(folder)
+            try:
+                temporary.rename(folder)
+            except OSError:
+                if old is not None:
+                    old.rename(folder)
+                raise
             if old is not None:
                 shutil.rmtree(old)
         except BaseException:
@@ -70,13 +76,18 @@ class Dataset:
             from star.simulator import load_demo
 
             return load_demo()
-        folder = home() / name
+        folder = home() / Path(name).name
         if not (folder / "manifest.json").is_file():
             have = ", ".join(names())
             raise UserError(f"no data set {name!r} in {home()}; there are: {have}; make one with: star import FORMAT PATH --name {name}")
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        catalog = _catalogue_from(pl.read_parquet(folder / "catalogue.parquet"))
-        return cls(name, catalog, _interactions_from(pl.read_parquet(folder / "interactions.parquet"), len(catalog)), manifest)
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+            catalog = _catalogue_from(pl.read_parquet(folder / "catalogue.parquet"))
+            interactions = _interactions_from(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"data set {name!r} in {folder} is damaged ({reason}); import it again") from None
+        return cls(name, catalog, interactions, manifest)
 
 
 def names() -> list[str]:
@@ -95,7 +106,7 @@ def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
     columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in Item.__slots__}
     columns["creators"] = [list(c) for c in columns["creators"]]
     columns["genres"] = [list(g) for g in columns["genres"]]
-    schema = {
+    schema: dict[str, Any] = {
         "id": pl.String, "title": pl.String, "creators": pl.List(pl.String), "year": pl.Int32, "series": pl.String,
         "number": pl.Float64, "genres": pl.List(pl.String), "theme": pl.String,
     }

@@ -87,11 +87,13 @@ class Shelf:
             found = self.retriever(history, 3 * CANDIDATES, query.reader)
             found = found if known is None else found[known[found]]
             candidates = np.random.default_rng([query.seed, len(history)]).permutation(found[:CANDIDATES])
-        return Tools(self.graph, self.dataset.catalog, self.attributes, history, candidates, query.reader)
+        return Tools(self.graph, self.dataset.catalog, self.attributes, history.tolist(), candidates.tolist(), query.reader)
 
     def view(self, draft: Draft, tools: Tools, asked_at: float) -> tuple[tuple[StepView, ...], list[tuple[Claim, bool, int]]]:
         """Steps so far, and the claims of the closed ones: (claim, written by the model, number of the step)."""
-        context, steps, claims, place = Context(len(tools.history)), [], [], 0
+        context, place = Context(len(tools.history)), 0
+        steps: list[StepView] = []
+        claims: list[tuple[Claim, bool, int]] = []
         try:
             for number, (kind, inside, closed) in enumerate(steps_of(draft.words)):
                 length = len(inside) + 1 + closed

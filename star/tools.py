@@ -100,7 +100,7 @@ class Tools:
 
     def about(self, item: int) -> Tools:
         """The same tools with this one item as the only candidate."""
-        return Tools(self.graph, self.catalog, self.attributes, self.history, [item], self.reader)
+        return Tools(self.graph, self.catalog, self.attributes, self.history.tolist(), [item], self.reader)
 
     def readers(self, item: int) -> int:
         """Readers of an item, the reader asked about left out."""

@@ -242,10 +242,10 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
 
     if queue and queue[0].startswith("_"):
         label = queue.pop(0)[1:].replace("_", " ")
-        books, _, of = float(take(NUMBER)), take(("of",)), float(take(NUMBER))
+        books, _, looked_at = float(take(NUMBER)), take(("of",)), float(take(NUMBER))
         if queue:
             raise TraceError(f"{queue[0]!r} is out of place in {text!r}")
-        return [Claim("genre", numbers={"books": books, "of": of}, label=label)]
+        return [Claim("genre", numbers={"books": books, "of": looked_at}, label=label)]
     last = ITEM.match(queue.pop()) if queue else None
     if last is None:
         raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
@@ -257,8 +257,8 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
         if word == "similar":
             queue.pop(0)
             both = queue.pop(0) if queue[:1] == ["few"] else take(NUMBER)
-            numbers = {"of": float(context.asked)} | ({} if both == "few" else {"both": float(both)})
-            claims.append(Claim("similar", subject, numbers=numbers, strength=take(STRENGTHS)))
+            asked = {"of": float(context.asked)} | ({} if both == "few" else {"both": float(both)})
+            claims.append(Claim("similar", subject, numbers=asked, strength=take(STRENGTHS)))
         elif word == "next":
             queue.pop(0)
             claims.append(Claim("read_next", subject, numbers={"window": window}, strength=take(STRENGTHS)))
@@ -292,7 +292,8 @@ def parse(words: Sequence[str], shelf: int, k: int = RANKED) -> Trace:
         TraceError: anything out of place: an open step, no plan at the start, a call without an answer, a ranking
             that is not k distinct items at the end.
     """
-    context, steps = Context(shelf), []
+    context = Context(shelf)
+    steps: list[Step] = []
     for kind, inside, closed in steps_of(words):
         if not closed:
             raise TraceError(f"<{kind}> is not closed")

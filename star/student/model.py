@@ -98,13 +98,13 @@ def new_model(words: list[str], hidden: int, layers: int, heads: int, intermedia
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(words), hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=heads, head_dim=hidden // heads, tie_word_embeddings=True, max_position_embeddings=CONTEXT, rope_theta=10_000.0,
+        num_key_value_heads=heads, head_dim=hidden // heads, tie_word_embeddings=True, max_position_embeddings=CONTEXT,
         pad_token_id=0, bos_token_id=None, eos_token_id=1,
     )
     model = Qwen3ForCausalLM(config)
     scale = 0.05
     with torch.no_grad():
-        table = model.get_input_embeddings().weight
+        table: torch.Tensor = model.model.embed_tokens.weight
         table.normal_(0.0, scale)
         ordinal = torch.from_numpy(number_features(words, hidden // 4))
         rows = ordinal.abs().sum(1) > 0
