@@ -54,6 +54,18 @@ def test_what_the_browser_sends_is_checked(value: Any, words: str) -> None:
         query(value, DATA, 5, 0)
 
 
+@pytest.mark.parametrize("k", [0, 11, 10**9, 2.5, "5", None, True, float("nan"), float("inf")])
+def test_number_of_books_is_checked(k: Any) -> None:
+    with pytest.raises(UserError, match="whole number from 1 to 10"):
+        query({"mode": "shelf", "shelf": [3]}, DATA, k, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**40, "x"])
+def test_seed_is_checked(seed: Any) -> None:
+    with pytest.raises(UserError, match="seed"):
+        query({"mode": "shelf", "shelf": [3]}, DATA, 5.0, seed)
+
+
 def test_query_of_reader_and_shelf() -> None:
     asked = query({"mode": "reader", "reader": 4}, DATA, 3, 7)
     assert asked == Query(tuple(int(i) for i in DATA.interactions.history(4)), 4, None, 3, 7)

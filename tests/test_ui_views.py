@@ -84,7 +84,7 @@ def test_hostile_titles_are_text(model: toy.ToyRecommender, title: str) -> None:
     assert not {"img", "script"} & set(found.tags)
     assert not [name for name in found.attributes if name.startswith("on")]
     page = standalone(answer, data.catalog)
-    assert title not in page  # it stands there as JSON, with < and > escaped
+    assert title not in page  # in the heading it is escaped, in the graph's JSON as well
 
 
 def test_nothing_is_recommended_before_the_ranking(model: toy.ToyRecommender) -> None:
@@ -236,6 +236,7 @@ def test_finished_line() -> None:
 def test_page_says_when_readers_are_simulated(model: toy.ToyRecommender) -> None:
     assert "readers are simulated" in views.loaded(model.dataset, "x")
     real = replace(model.dataset, manifest={"title": "Real", "simulated": False})
+    assert "7 books it has no token for" in views.loaded(real, "x", 7)
     assert "simulated" not in views.loaded(real, "x") and "loading" in views.loaded(real, None)
 
 

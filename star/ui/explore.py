@@ -17,7 +17,7 @@ from star.ui.evidence_view import edge_table, evidence
 from star.ui.graph_view import graph_view, payload
 from star.ui.live import block, live
 from star.ui.loader import Loader
-from star.ui.picker import picker, query
+from star.ui.picker import MOST_BOOKS, picker, query
 from star.ui.runs import Runs
 from star.ui.trace_view import trace
 
@@ -34,10 +34,14 @@ def explore(loader: Loader, runs: Runs) -> None:
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
             chosen = picker(loader.dataset, elem_id="picker")
-            k = gr.Slider(1, 10, value=5, step=1, label="How many books", elem_id="k")
+            k = gr.Slider(1, MOST_BOOKS, value=5, step=1, label="How many books", elem_id="k")
             with gr.Accordion("Advanced", open=False):
                 seed = gr.Number(
-                    0, precision=0, label="Seed", info="Same question and seed, same answer", elem_id="seed"
+                    0,
+                    precision=0,
+                    label="Seed",
+                    info="0 takes the likeliest words; any other number draws them",
+                    elem_id="seed",
                 )
             go = gr.Button("Recommend", variant="primary", elem_id="recommend")
             stop = gr.Button("Stop", visible=False, elem_id="stop")
@@ -94,7 +98,7 @@ def answer(
     run = runs.begin(session)
     last: Recommendation | None = None
     try:
-        yield _update("Reading the history…", k=int(count))
+        yield _update("Reading the history…")
         recommender = None
         while recommender is None:
             recommender = loader.recommender(0.25)
@@ -104,17 +108,15 @@ def answer(
             if recommender is None:
                 if loader.seconds > PATIENCE:
                     raise UserError("The model has been loading for minutes; the server's log may say why.")
-                yield _update(
-                    f"The model is still loading ({loader.seconds:.0f} s); your question waits.", k=int(count)
-                )
-        question = query(value, recommender.dataset, int(count), int(number or 0))
+                yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.")
+        question = query(value, recommender.dataset, count, 0 if number is None else number)
         for last in _throttled(recommender, question):
             if not runs.wanted(session, run):
                 yield _ended("Stopped. What was written so far stays below.", "idle", False)
                 return
             if last.finished:
                 runs.keep(run, last, recommender.dataset.catalog)
-            yield _update(_progress(last), last, recommender, run, int(count))
+            yield _update(_progress(last), last, recommender, run)
     except UserError as error:
         yield _ended(str(error), "error", last is None)
     except Exception:
@@ -151,7 +153,6 @@ def _update(
     answer: Recommendation | None = None,
     recommender: Recommender | None = None,
     run: str = "",
-    k: int = 5,
 ) -> Update:
     """One update of everything. Graph, evidence and table stay as they are until the answer is complete."""
     catalog = recommender.dataset.catalog if recommender else None
@@ -159,7 +160,7 @@ def _update(
     fresh = answer is None or done
     return (
         block(views.status(words, "done" if done else "busy")),
-        block(views.cards(answer if done else None, catalog, k)),
+        block(views.cards(answer if done else None, catalog, answer.query.k if answer else 5)),
         trace(answer, catalog) if answer is not None else block(WAITING),
         payload(answer, catalog, run) if fresh else gr.skip(),
         evidence(answer, catalog) if fresh else gr.skip(),

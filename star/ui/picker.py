@@ -15,7 +15,8 @@ from star.recommendation import Query
 from star.ui.assets import script
 from star.ui.views import byline, plural, volume
 
-MOST = 20
+MOST = 20  # rows a search returns
+MOST_BOOKS = 10
 Row = dict[str, Any]
 
 
@@ -94,12 +95,14 @@ def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
     }
 
 
-def query(value: Any, data: Dataset, k: int, seed: int) -> Query:
-    """The question that a picker's value asks. The value comes from the browser: everything in it is checked.
+def query(value: Any, data: Dataset, k: Any = 5, seed: Any = 0) -> Query:
+    """The question that a picker's value asks. It comes from the browser, so all of it is checked.
 
     Raises:
-        UserError: no reader picked, an empty shelf, or a row that is not in the data set.
+        UserError: no reader picked, an empty shelf, a row not in the data set, a number out of its range.
     """
+    k = _whole(k, 1, MOST_BOOKS, "The number of books")
+    seed = _whole(seed, 0, 2**31 - 1, "The seed")
     value = value if isinstance(value, dict) else {}
     if value.get("mode") == "shelf":
         shelf = value.get("shelf")
@@ -115,6 +118,13 @@ def query(value: Any, data: Dataset, k: int, seed: int) -> Query:
         )
     row = _row(value["reader"], len(data.interactions), "reader")
     return Query(tuple(int(i) for i in data.interactions.history(row)), row, None, k, seed)
+
+
+def _whole(value: Any, least: int, most: int, what: str) -> int:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most or value != int(value):
+        raise UserError(f"{what} is {str(value)[:20]}; it must be a whole number from {least} to {most:,}.")
+    return int(value)
 
 
 def _row(value: Any, limit: int, what: str) -> int:

@@ -111,13 +111,17 @@ def status(words: str, kind: str = "idle") -> str:
     return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{escape(words)}</span></p>'
 
 
+def whom(answer: Recommendation) -> str:
+    """Whom an answer is for: `Reader 17` or `your shelf`."""
+    return "your shelf" if answer.query.reader is None else f"Reader {answer.query.reader + 1}"
+
+
 def finished(answer: Recommendation) -> str:
     """The status line of a complete answer."""
     time = answer.timing
-    whom = "your shelf" if answer.query.reader is None else f"Reader {answer.query.reader + 1}"
     took = "" if time.total_s is None else f" in {time.total_s:.1f} s"
     parts = [
-        f"{plural(len(answer.items), 'book')} for {whom}{took}",
+        f"{plural(len(answer.items), 'book')} for {whom(answer)}{took}",
         "" if time.first_token_s is None else f"first words after {time.first_token_s:.2f} s",
         plural(time.generated_tokens, "token") if time.generated_tokens else "",
         plural(time.tool_calls, "tool call") if time.tool_calls else "",
@@ -125,11 +129,15 @@ def finished(answer: Recommendation) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def loaded(data: Dataset, checkpoint: str | None) -> str:
-    """Which data set and checkpoint answer, and that readers are simulated where they are."""
+def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0) -> str:
+    """Which data set and checkpoint answer; that readers are simulated, where they are; how many books the
+    checkpoint cannot recommend."""
     title = str(data.manifest.get("title") or data.name)
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
     model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
+    missing = (
+        f" · {plural(without_token, 'book')} it has no token for, never recommended" if without_token else ""
+    )
     note = (
         '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
         "behaviour; no real person’s reading is shown.</p>"
@@ -138,7 +146,7 @@ def loaded(data: Dataset, checkpoint: str | None) -> str:
     )
     return (
         f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{escape(title)}</b> · {counts}</dd></div>'
-        f"<div><dt>Checkpoint</dt><dd>{model}</dd></div></dl>{note}"
+        f"<div><dt>Checkpoint</dt><dd>{model}{missing}</dd></div></dl>{note}"
     )
 
 
