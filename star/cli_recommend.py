@@ -41,7 +41,7 @@ def recommend(
         typer.echo(json.dumps(done.to_json(data.catalog, user), ensure_ascii=False))
         return
     for step in done.steps:
-        typer.echo(f"{step.type}: {step.name + ' ' if step.name else ''}{step.text}")
+        typer.echo(f"{step.type}: {step.text}")
     typer.echo("")
     for item in done.items:
         book = data.catalog[item.item]

@@ -22,7 +22,7 @@ from star.tools import Attributes
 from star.unseen import read_unseen
 
 TASKS = 400
-CHUNK = 100  # tasks handed to a ranker at once
+CHUNK = 200  # tasks handed to a ranker at once
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hr@1": lambda ranks: metrics.hit_rate(ranks, 1),
     "hr@3": lambda ranks: metrics.hit_rate(ranks, 3),

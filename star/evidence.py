@@ -23,7 +23,7 @@ class Edge:
     """One edge of the graph. Nodes are `user`, `i:<item index>`, `r:<reader row in the graph>` or `g:<genre>`.
 
     kind: `read` (reader–book), `co_read` (book–book, weight = readers of both), `read_next` (book–book, weight =
-    readers who read the second soon after the first), `similar` (user–reader, weight = similarity), `series`,
+    readers who read the second soon after the first), `similar` (user–reader, weight = cosine similarity, 0 to 1), `series`,
     `author`, `genre` (book–genre).
     """
 
@@ -42,7 +42,8 @@ class Claim:
                  where fewer than five readers of any book of the window support it
       pull:      window; strength = mean co-reading with the window's books
       read_next: window; strength = how often it is read soon after the window's books
-      similar:   both, of (most similar readers asked); `both` is left out under five
+      similar:   both, of (most similar readers asked; readers who share nothing with the shelf are not heard); `both`
+                 is left out under five
       series:    number (volume of the subject); label `sequel` if it is the next volume, else `series`
       author:    books (by that author on the shelf)
       genre:     books, of (books looked at); label names the genre

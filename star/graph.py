@@ -44,8 +44,6 @@ class Graph:
         Raises:
             UserError: more than 16,000 items or 65,535 readers of one item.
         """
-        if interactions.n_items > MAX_ITEMS:
-            raise UserError(f"the catalogue has {interactions.n_items} items, the graph takes {MAX_ITEMS}; import again with a higher --min-item-readers")
         part = interactions.subset(rows)
         co, nxt = _pair_counts(part)
         return cls(part, np.asarray(rows, dtype=np.int64), co, nxt)
@@ -64,14 +62,18 @@ class Graph:
         """Binary readers × items."""
         return self.interactions.matrix
 
-    @cached_property
-    def _idf(self) -> np.ndarray:
-        return np.log1p(self.n_readers / np.maximum(self.counts, 1)).astype(np.float32)
+    def _weighing(self, own: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """idf of every item (I,) and weighted length of every reader's row (U,), the reader at `own` not counted."""
+        counts = self.counts.copy()
+        if own is not None:
+            counts[self.interactions.history(own)] -= 1
+        readers = self.n_readers - (own is not None)
+        idf = np.log1p(readers / np.maximum(counts, 1)).astype(np.float32)
+        return idf, np.sqrt(self.matrix @ idf**2)
 
     @cached_property
-    def _norms(self) -> np.ndarray:
-        """Weighted length of every reader's row, (U,)."""
-        return np.sqrt(self.matrix @ self._idf**2)
+    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._weighing(None)
 
     @cached_property
     def _row_of(self) -> dict[int, int]:
@@ -103,22 +105,26 @@ class Graph:
             positions in this graph (m,) with m <= n, and their similarity (m,), best first; readers who share
             nothing are left out.
         """
-        vector = np.zeros(self.interactions.n_items, dtype=np.float32)
-        vector[history] = self._idf[history] ** 2
-        overlap = self.matrix @ vector
-        similarity = overlap / np.maximum(self._norms * np.sqrt(vector.sum() + 1e-9), 1e-9)
         own = self.position(reader)
-        if own is not None:
-            similarity[own] = 0.0
+        idf, norms = self._weights if own is None else self._weighing(own)
+        vector = np.zeros(self.interactions.n_items, dtype=np.float32)
+        vector[history] = idf[history] ** 2
+        overlap = self.matrix @ vector
+        similarity = overlap / np.maximum(norms * np.sqrt(vector.sum() + 1e-9), 1e-9)
+        others = np.arange(self.n_readers)
+        if own is not None:  # cut out, not set to zero: ties then break as in a graph that never held the reader
+            others, similarity = np.delete(others, own), np.delete(similarity, own)
         n = min(n, int((similarity > 0).sum()))
         if n == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         top = np.argpartition(-similarity, n - 1)[:n]
         top = top[np.argsort(-similarity[top], kind="stable")]
-        return top, similarity[top]
+        return others[top], similarity[top]
 
 
 def _pair_counts(part: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    if part.n_items > MAX_ITEMS:
+        raise UserError(f"the catalogue has {part.n_items} items, the graph takes {MAX_ITEMS}; import again with a higher --min-item-readers")
     matrix = part.matrix
     counts = np.asarray(matrix.sum(axis=0)).ravel()
     if counts.size and counts.max() > np.iinfo(np.uint16).max:

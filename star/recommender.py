@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,8 +18,8 @@ from star.graph import Graph
 from star.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView, Timing
 from star.subgraph import build
 from star.tools import Attributes, Tools
-from star.trace import TraceError, Context, read_step, spoken, steps_of
-from star.verify import check
+from star.trace import Context, TraceError, read_step, spoken, steps_of
+from star.verify import Finding, check
 
 CANDIDATES = 20
 RANKED_AT_MOST = 10
@@ -36,8 +36,15 @@ class Recommender(Protocol):
         """Name of the model that answers, as shown to people."""
         ...
 
+    @property
+    def without_token(self) -> int:
+        """Items of the data set that the checkpoint cannot recommend."""
+        ...
+
     def stream(self, query: Query) -> Iterator[Recommendation]:
         """Snapshots of one answer; the last one, and only it, is `finished` and holds items, nodes and edges.
+
+        Claims of closed steps are checked as they come; their paths (`edges`) are known at the end.
 
         Raises:
             UserError: empty history, unknown item rows, k below 1.
@@ -120,10 +127,19 @@ class Shelf:
             steps.append(StepView("reflection", f"[not readable: {error}]"))
         return tuple(steps), claims
 
-    def finish(self, so_far: Recommendation, claims: list[tuple[Claim, bool, int]], tools: Tools, ranking: list[int], scores: list[float]) -> Recommendation:
-        """The complete answer: claims checked, reasons found, subgraph cut out."""
+    def checked(self, claims: Sequence[tuple[Claim, bool, int]], findings: Sequence[Finding]) -> tuple[CheckedClaim, ...]:
+        """Claims as shown while the trace is written, without their paths."""
         catalog = self.dataset.catalog
-        findings = [check(claim, tools) for claim, _, _ in claims]
+        return tuple(
+            CheckedClaim(claim, spoken(sentence(claim, catalog).split(), catalog), finding.found, (), "model" if own else "tool", finding.verdict)
+            for (claim, own, _), finding in zip(claims, findings, strict=True)
+        )
+
+    def finish(
+        self, so_far: Recommendation, claims: Sequence[tuple[Claim, bool, int]], findings: Sequence[Finding], tools: Tools, ranking: list[int], scores: list[float]
+    ) -> Recommendation:
+        """The complete answer: subgraph cut out, paths of the claims, reasons."""
+        catalog = self.dataset.catalog
 
         def weight(number: int) -> tuple[bool, bool]:
             claim, own, _ = claims[number]
@@ -137,8 +153,7 @@ class Shelf:
             return tuple(sorted({place[k] for e in found if (k := (e.source, e.target, e.kind)) in place}))
 
         checked = tuple(
-            CheckedClaim(claim, spoken(sentence(claim, catalog).split(), catalog), finding.found, path(finding.edges), "model" if own else "tool", finding.verdict)
-            for (claim, own, _), finding in zip(claims, findings, strict=True)
+            replace(claim, edges=path(finding.edges)) for claim, finding in zip(self.checked(claims, findings), findings, strict=True)
         )
         items = tuple(Recommended(n + 1, item, scores[n], _reason(item, checked)) for n, item in enumerate(ranking))
         return replace(so_far, claims=checked, items=items, nodes=nodes, edges=edges, finished=True)
@@ -197,19 +212,23 @@ class Star:
         draft = Draft(writer.words, writer.own, [])
         answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(tools.candidates.tolist()))
         claims: list[tuple[Claim, bool, int]] = []
+        findings: list[Finding] = []
         first: float | None = None
         for _ in write(writer, seed=query.seed or None):
             now = time.perf_counter() - start
             first = now if first is None else first
             draft.at.extend([now] * (len(draft.words) - len(draft.at)))
             steps, claims = self._shelf.view(draft, tools, 0.0)
+            if len(claims) > len(findings):
+                findings += [check(claim, tools) for claim, _, _ in claims[len(findings) :]]
+                answer = replace(answer, claims=self._shelf.checked(claims, findings))
             timing = Timing(first, now, sum(draft.own), writer.calls)
             answer = replace(answer, text=" ".join(draft.words), steps=steps, timing=timing)
             if not writer.finished:
                 yield answer
         ranking = [int(w[2:-1]) for w in writer.words[writer.words.index("<recommend>") + 1 :] if w.startswith("<i")]
         score = dict(zip(writer.candidates.tolist(), (writer.scores if writer.scores is not None else np.zeros(len(writer.candidates))).tolist(), strict=True))
-        answer = self._shelf.finish(answer, claims, tools, ranking, [score[i] for i in ranking])
+        answer = self._shelf.finish(answer, claims, findings, tools, ranking, [score[i] for i in ranking])
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
 
 

@@ -97,6 +97,7 @@ class Tools:
         own = graph.position(reader)
         self._own = np.isin(np.arange(0), ()) if own is None else graph.interactions.history(own)
         self._counts = graph.counts if own is None else graph.counts - np.isin(np.arange(len(catalog)), self._own)
+        self.n_readers = graph.n_readers - (own is not None)
 
     def about(self, item: int) -> Tools:
         """The same tools with this one item as the only candidate."""
@@ -163,7 +164,7 @@ class Tools:
             strong = level(share[column], SIMILAR)
             if not strong:
                 continue
-            numbers = {"of": len(readers)} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
+            numbers = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
             who = np.flatnonzero(read[:, column])[:SAMPLE] if counts[column] >= WITHHELD else ()
             edges = tuple(
                 edge for r in who for edge in (Edge("user", f"r:{readers[r]}", "similar", round(float(weight[r]), 3)), Edge(f"r:{readers[r]}", f"i:{item}", "read"))
@@ -218,7 +219,7 @@ class Tools:
             return Evidence(Claim("co_read", item, numbers={"window": len(shelf)}))
         best = int(np.argmax(np.where(supported, both / np.sqrt(of), -1)))
         anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
-        base = self._counts[item] / self.graph.n_readers
+        base = self._counts[item] / self.n_readers
         claim = Claim("co_read", item, anchor, {"both": n, "of": m, "lift": rounded_lift(n / m / base)})
         return Evidence(claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base))
 
@@ -227,8 +228,8 @@ class Tools:
         if a.series[item] >= 0 and not np.isnan(a.volume[item]):
             same = self.history[a.series[self.history] == a.series[item]]
             if len(same):
-                furthest = np.nanmax(np.append(a.volume[same], -1))
-                label = "sequel" if a.volume[item] == furthest + 1 else "series"
+                numbered = a.volume[same][~np.isnan(a.volume[same])]
+                label = "sequel" if len(numbered) and a.volume[item] == numbered.max() + 1 else "series"
                 claim = Claim("series", item, numbers={"number": float(a.volume[item])}, label=label)
                 out.append(Evidence(claim, tuple(Edge(f"i:{s}", f"i:{item}", "series") for s in same)))
         if a.author[item] >= 0:

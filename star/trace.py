@@ -26,6 +26,7 @@ from star.recommendation import StepType
 from star.tools import Response
 
 TAGS: tuple[StepType, ...] = ("plan", "tool_call", "tool_response", "reflection", "recommend")
+OPENING, CLOSING = tuple(f"<{tag}>" for tag in TAGS), tuple(f"</{tag}>" for tag in TAGS)
 TOOLS = ("profile", "recent", "user_cf", "item_cf")
 RANKED = 5
 
@@ -35,9 +36,9 @@ PLANS = ("look back {n} books", "take the last {n} books", "ask {n} readers", "c
 REMARKS = ("both point to", "signals differ on", "look again at", "recent interest leads", "interest is steady", "interest has moved",
            "evidence is thin", "second look favours", "prefer the sequel")
 
-ITEM = re.compile(r"<i(\d+)>\Z")
-NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
-LIFT = re.compile(r"x\d+(\.\d)?\Z")
+ITEM = re.compile(r"<i(\d{1,9})>\Z", re.ASCII)
+NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,9})?\Z", re.ASCII)
+LIFT = re.compile(r"x\d{1,9}(\.\d)?\Z", re.ASCII)
 
 
 class TraceError(ValueError):
@@ -65,23 +66,35 @@ class Trace:
 
 @dataclass
 class Context:
-    """What later lines take for granted: how many readers the last `user_cf` asked, which window an `item_cf` used."""
+    """What later lines take for granted: how many readers the last `user_cf` asked, which window an `item_cf` used.
+
+    A line about an item repeats the last answer that had a line about it; a second look that found nothing leaves the
+    first one standing.
+    """
 
     shelf: int
     asked: int = 0
     window: int = 0
     windows: dict[int, int] = field(default_factory=dict)
-    """candidate → window of the call made for it in particular"""
+    """item → window of the last `item_cf` that said something of it"""
+    answering: int | None = None
+    """Window of the `item_cf` whose answer is being read."""
 
     def heard(self, name: str, arguments: Sequence[int]) -> None:
-        if name == "user_cf":
+        """A call was made (one without a number, which no tool takes, changes nothing)."""
+        self.answering = None
+        if name == "user_cf" and arguments:
             self.asked = arguments[0]
-        elif name == "item_cf":
-            window = min(arguments[0], self.shelf)
-            if len(arguments) > 1:
-                self.windows.update(dict.fromkeys(arguments[1:], window))
-            else:
-                self.window = window
+        elif name == "item_cf" and arguments:
+            self.answering = min(arguments[0], self.shelf)
+            if len(arguments) == 1:
+                self.window = self.answering
+
+    def window_of(self, item: int) -> int:
+        """The window a line about this item speaks of."""
+        if self.answering is not None:
+            self.windows[item] = self.answering
+        return self.windows.get(item, self.window)
 
 
 def item_word(item: int) -> str:
@@ -164,13 +177,13 @@ def steps_of(words: Sequence[str]) -> Iterator[tuple[StepType, tuple[str, ...], 
     inside: list[str] = []
     for place, word in enumerate(words):
         if kind is None:
-            if not (word[:1] == "<" and word[1:-1] in TAGS):
+            if word not in OPENING:
                 raise TraceError(f"word {place} is {word!r}, expected the start of a step")
             kind, inside = word[1:-1], []  # type: ignore[assignment]
         elif word == f"</{kind}>":
             yield kind, tuple(inside), True
             kind = None
-        elif word[1:-1] in TAGS or word[2:-1] in TAGS:
+        elif word in OPENING or word in CLOSING:
             raise TraceError(f"word {place} is {word!r} inside <{kind}>")
         else:
             inside.append(word)
@@ -194,7 +207,9 @@ def read_step(kind: StepType, words: tuple[str, ...], context: Context) -> Step:
         case "plan":
             return Step(kind, words, tuple(Claim("opinion", label=" ".join(part)) for part in _parts(words)))
         case _:
-            return Step(kind, words, tuple(claim for part in _parts(words) for claim in read_line(part, context)))
+            claims = tuple(claim for part in _parts(words) for claim in read_line(part, context))
+            context.answering = None
+            return Step(kind, words, claims)
 
 
 def read_call(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
@@ -203,7 +218,7 @@ def read_call(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
         raise TraceError(f"tool call {' '.join(words)!r} names none of {', '.join(TOOLS)}")
     arguments = []
     for place, word in enumerate(words[1:]):
-        found = re.match(r"\d+\Z", word) if place == 0 else ITEM.match(word)
+        found = re.match(r"[0-9]{1,9}\Z", word) if place == 0 else ITEM.match(word)
         if not found:
             raise TraceError(f"argument {word!r} of {words[0]} is no {'number' if place == 0 else 'item'}")
         arguments.append(int(found[1] if place else found[0]))
@@ -250,7 +265,7 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
     if last is None:
         raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
     subject = int(last[1])
-    window = context.windows.get(subject, context.window)
+    window = context.window_of(subject)
     claims: list[Claim] = []
     while queue:
         word = queue[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from star.evidence import Claim, Edge, Evidence, stated
+from star.evidence import WITHHELD, Claim, Edge, Evidence, stated
 from star.recommendation import Verdict
 from star.tools import Tools, rounded_lift
 
@@ -63,9 +63,9 @@ def _co_read(claim: Claim, tools: Tools) -> Finding:
     if anchor is None or subject is None or anchor not in tools.history:
         return Finding({}, (), "unsupported")
     both, of = tools.readers_of_both(anchor, subject), tools.readers(anchor)
-    if both < 5 or of == 0:
+    if both < WITHHELD or of == 0:
         return Finding({}, (), "unsupported")
-    lift = rounded_lift(both / of / (tools.readers(subject) / tools.graph.n_readers))
+    lift = rounded_lift(both / of / (tools.readers(subject) / tools.n_readers))
     found = {"both": float(both), "of": float(of), "lift": lift}
     edges = (Edge(f"i:{anchor}", f"i:{subject}", "co_read", float(both)),)
-    return Finding(found, edges, "supported" if _equal(found, claim.numbers) else "unsupported")
+    return Finding(found, edges, "supported" if _equal(found, stated(claim)) else "unsupported")

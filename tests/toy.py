@@ -106,6 +106,10 @@ class ToyRecommender:
         self.dataset = data or dataset()
         self.delay = delay
 
+    @property
+    def without_token(self) -> int:
+        return 0
+
     def stream(self, query: Query) -> Iterator[Recommendation]:
         if not query.history:
             raise UserError("the shelf is empty; put at least one book on it")

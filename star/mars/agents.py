@@ -153,7 +153,7 @@ def reflect(desk: Desk) -> None:
         words += ["both", "point", "to", item_word(favourite), ";"]
     else:
         words += ["signals", "differ", "on", item_word(ranked[0]), item_word(favourite), ";"]
-    if total[ranked[0]] - total[ranked[1]] < desk.judgement.close and len(desk.tools.history) > min(WINDOWS):
+    if len(ranked) > 1 and total[ranked[0]] - total[ranked[1]] < desk.judgement.close and len(desk.tools.history) > min(WINDOWS):
         contenders = ranked[:3]
         desk.say("reflector", "reflection", words, ["look", "again", "at", *map(item_word, contenders), ";"])
         other = [w for w in WINDOWS if w != desk.judgement.window and min(w, len(desk.tools.history)) != min(desk.judgement.window, len(desk.tools.history))]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, StaticCache
 
 from star.student.model import Checkpoint, ItemTokens
 from star.tools import ASKED, WINDOWS, Tools
@@ -19,6 +19,7 @@ from star.trace import RANKED, TraceError, item_word, prompt, read_call, respons
 
 MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6
+LONGEST = 640  # tokens of one answer in `write_many`, prompt and evidence among them
 
 
 @dataclass
@@ -177,8 +178,10 @@ def write_many(writers: Sequence[Writer], seeds: Sequence[int] | None = None, te
     model = writers[0].checkpoint.model
     generators = [None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))]
     queues = [writer.start() for writer in writers]
-    cache = DynamicCache()
-    while any(queues):
+    cache = StaticCache(config=model.config, max_cache_len=LONGEST)  # grows by nothing, so no step copies it
+    for _ in range(LONGEST):
+        if not any(queues):
+            break
         step = torch.tensor([[queue.pop(0) if queue else 0] for queue in queues])
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         for row, (writer, queue) in enumerate(zip(writers, queues, strict=True)):
@@ -187,5 +190,8 @@ def write_many(writers: Sequence[Writer], seeds: Sequence[int] | None = None, te
                 queue += [token, *writer.push(token)]
                 if writer.finished:
                     queue.clear()
+    for writer in writers:
+        if not writer.finished:
+            writer.broken = writer.broken or f"not finished after {LONGEST} tokens"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging
 
 from star.catalog import Catalog
 from star.errors import UserError
@@ -42,6 +43,7 @@ class Checkpoint:
         if not (folder / "star.json").is_file():
             have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
             raise UserError(f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); train one with training/run.sh")
+        logging.disable_progress_bar()
         about = json.loads((folder / "star.json").read_text("utf-8"))
         network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         return cls(folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about)

@@ -17,7 +17,7 @@ from star.student.model import Checkpoint
 from star.tasks import Task
 from star.tools import Attributes, Tools
 
-BATCH = 100
+BATCH = 200
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import gradio as gr
 from gradio.themes import Base
 
 from star.errors import UserError
-from star.recommender import Star
 from star.ui import views
 from star.ui.assets import script, stylesheet
 from star.ui.explore import explore
@@ -97,7 +96,7 @@ def loaded(loader: Loader) -> Iterator[list[Block]]:
         yield block(views.loaded(data, None))
         recommender = loader.recommender(600.0)
         if recommender is not None:
-            without = recommender.without_token if isinstance(recommender, Star) else 0
+            without = recommender.without_token
             yield block(views.loaded(recommender.dataset, recommender.checkpoint, without))
     except UserError as error:
         yield block(views.status(str(error), "error"))
