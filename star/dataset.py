@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,14 @@ class Dataset:
     catalog: Catalog
     interactions: Interactions
     manifest: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def held_out(self) -> frozenset[int]:
+        """Rows of the test and validation readers: no graph and no model has seen them."""
+        from star.tasks import split  # tasks is about interactions alone; imported here to keep this module first
+
+        parts = split(self.interactions)
+        return frozenset(map(int, (*parts.test, *parts.valid)))
 
     def save(self, folder: Path) -> None:
         """Write to `folder`, replacing what stands there only once everything is written."""

@@ -88,8 +88,8 @@ def test_readers_are_found_by_number_id_and_latest_book() -> None:
 def test_spread_of_small_data_sets() -> None:
     from star.interactions import Interactions
 
-    assert spread(Interactions.from_histories([[0], [1]], 2)) == [0, 1]
-    assert spread(Interactions((), np.zeros(1, np.int64), np.zeros(0, np.int32), 2)) == []
+    assert spread(Interactions.from_histories([[0], [1]], 2), []) == [0, 1]
+    assert spread(Interactions((), np.zeros(1, np.int64), np.zeros(0, np.int32), 2), []) == []
 
 
 def test_answer_streams_and_keeps_the_run() -> None:

@@ -24,6 +24,7 @@ def reader_row(data: Dataset, row: int) -> Row:
     """A reader as the picker lists one: `Reader 17`, with `34 books · lately The Dark Forest` beside it."""
     history = data.interactions.history(row)
     lately = f" · lately {data.catalog[int(history[-1])].title}" if len(history) else ""
+    lately += "" if row in data.held_out else " · seen in training"
     return {"id": row, "label": f"Reader {row + 1}", "note": plural(len(history), "book") + lately}
 
 
@@ -38,11 +39,11 @@ def book_row(catalog: Catalog, index: int) -> Row:
 
 
 def find_readers(data: Dataset, text: str) -> list[Row]:
-    """Readers by number or id, or whose latest books match the words; without words, some spread over all."""
+    """Readers by number or id, or whose latest books match the words; without words, some that no model has seen."""
     log = data.interactions
     words = text.strip()
     if not words:
-        return [reader_row(data, row) for row in spread(log)]
+        return [reader_row(data, row) for row in spread(log, sorted(data.held_out))]
     found: dict[int, None] = {}
     digits = words.lower().removeprefix("reader").strip()
     if digits.isdigit() and 0 < int(digits) <= len(log):
@@ -69,11 +70,11 @@ def find_readers(data: Dataset, text: str) -> list[Row]:
     return [reader_row(data, row) for row in found]
 
 
-def spread(log: Interactions, count: int = MOST) -> list[int]:
-    """Rows of readers with something to go by, spread evenly over the data set."""
-    step = max(1, len(log) // (3 * count))
-    rows = [row for row in range(0, len(log), step) if log.indptr[row + 1] - log.indptr[row] >= 5]
-    return (rows or list(range(len(log))))[:: max(1, len(rows) // count)][:count]
+def spread(log: Interactions, rows: list[int], count: int = MOST) -> list[int]:
+    """Of these rows (all, if there are none) some readers with something to go by, spread evenly."""
+    rows = rows or list(range(len(log)))
+    rows = [row for row in rows if log.indptr[row + 1] - log.indptr[row] >= 5] or rows
+    return rows[:: max(1, len(rows) // count)][:count]
 
 
 def find_books(catalog: Catalog, text: str) -> list[Row]:
