@@ -116,7 +116,7 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
     for word in words:
         item = ITEM.match(word)
         shown.append(f"“{catalog[int(item[1])].title}”" if item else word[1:].replace("_", " ") if word[:1] == "_" else word)
-    return " ".join(shown).replace(" ;", ";")
+    return " ".join(shown).replace(" ;", ";").replace("co_reading", "co-reading")
 
 
 # writing

@@ -32,7 +32,7 @@ class Config:
     intermediate: int = 384
     pretrain_minutes: float = 30.0
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
-    pretrain_lr: float = 3e-3
+    pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
     sft_minutes: float = 12.0
     sft_lr: float = 5e-4

@@ -3,7 +3,7 @@
     python -m training.pretrain --config training/configs/goodbooks.yaml
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
-ranking. At first the ranking also imitates the teacher's points. The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more on what the
+ranking; half of the ranking's loss imitates the teacher's points. The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more on what the
 student writes, most on the first recommended book. Runs for a fixed time, after which the learning rate has fallen to
 zero; saves every five minutes and goes on from there when started again. Curves: TensorBoard under `runs/`.
 """
@@ -30,9 +30,9 @@ from star.student.vocabulary import build_tokenizer, words_of
 from training.config import Config, load_config
 from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence, encode, load_trajectories
 
-WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 1.0, RANK: 8.0}
+WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 1.0, RANK: 24.0}
 SAMPLED = {PROMPT: 0.5, TOOL: 0.2, WRITTEN: 1.0, RANK: 1.0}  # share of positions that enter the loss, for speed
-TEACHER = 0.8  # share of the ranking's loss that imitates the teacher at the start; none after four fifths of the time
+TEACHER = 0.5  # share of the ranking's loss that imitates the teacher's points
 SAVE_EVERY = 300.0
 
 
@@ -65,7 +65,7 @@ def loss_of(model: torch.nn.Module, batch: list[Sequence], rng: np.random.Genera
 
     Args:
         teacher: share of the ranking's loss that follows the teacher's points (Hinton et al. 2015) instead of what was
-            really read: its gradient is far less noisy, so weighing is learned sooner; it fades out.
+            really read: its gradient is far less noisy, so weighing is learned sooner.
     """
     tokens, roles, candidates, soft = collate(batch)
     hidden = model.model(input_ids=tokens).last_hidden_state[:, :-1]
@@ -167,7 +167,7 @@ def train(config: Config, minutes: float) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
         with torch.autocast("cpu", torch.bfloat16):
-            loss, report = loss_of(model, batch, rng, teacher=max(0.0, TEACHER * (1 - spent / limit / 0.8)))
+            loss, report = loss_of(model, batch, rng, teacher=TEACHER)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The whole chain for one checkpoint: training/run.sh training/configs/demo.yaml
+# Every stage goes on where it was stopped; delete its folder under runs/ to begin anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+config=${1:-training/configs/demo.yaml}
+python=.venv/bin/python
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+
+# 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes).
+$python -m training.trajectories --config "$config"
+# 2. Dense pretraining: histories, evidence, what was really read, at first also the teacher's points (config: minutes).
+$python -m training.pretrain --config "$config"
+# 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
+$python -m training.sft --config "$config"
