@@ -58,7 +58,8 @@ def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
 
 def rounded_lift(lift: float) -> float:
     """Two figures: 0.1 to 9.9, then whole numbers up to 99."""
-    return round(min(max(lift, 0.1), 9.9), 1) if lift < 9.95 else float(min(round(lift), 99))
+    # numpy's rounding, whatever the type given: Python's differs at some halves (1.85), and tools and verification must agree
+    return float(np.round(min(max(lift, 0.1), 9.9), 1) if lift < 9.95 else min(np.round(lift), 99))
 
 
 @dataclass(frozen=True)

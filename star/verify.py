@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from star.evidence import WITHHELD, Claim, Edge, Evidence, stated
 from star.recommendation import Verdict
-from star.tools import Tools, rounded_lift
+from star.tools import ASKED, Tools, rounded_lift
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,15 @@ def check(claim: Claim, tools: Tools) -> Finding:
     if claim.kind == "opinion":
         return Finding({}, (), "opinion")
     if claim.kind == "genre":
-        return _compare(claim, [e for e in tools.genres(int(claim.numbers["of"])) if e.claim.label == claim.label])
+        return _compare(claim, [e for e in tools.genres(int(claim.numbers.get("of", 0))) if e.claim.label == claim.label])
     if claim.subject is None or not 0 <= claim.subject < len(tools.catalog):
         return Finding({}, (), "unsupported")
     about = tools.about(claim.subject)
     if claim.kind == "co_read" and claim.anchor is not None:
         return _co_read(claim, about)
     if claim.kind == "similar":
-        truth = about.user_cf(int(claim.numbers.get("of", 0)))
+        asked = claim.numbers.get("of", 0)
+        truth = about.user_cf(int(asked)) if asked in ASKED else ()
     else:
         truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))))
     return _compare(claim, [e for line in truth for e in line if e.claim.kind == claim.kind])
