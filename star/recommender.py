@@ -131,7 +131,9 @@ class Shelf:
         """Claims as shown while the trace is written, without their paths."""
         catalog = self.dataset.catalog
         return tuple(
-            CheckedClaim(claim, spoken(sentence(claim, catalog).split(), catalog), finding.found, (), "model" if own else "tool", finding.verdict)
+            CheckedClaim(
+                claim, spoken(sentence(claim, catalog).split(), catalog) + _how_sure(finding), finding.found, (), "model" if own else "tool", finding.verdict
+            )
             for (claim, own, _), finding in zip(claims, findings, strict=True)
         )
 
@@ -157,6 +159,14 @@ class Shelf:
         )
         items = tuple(Recommended(n + 1, item, scores[n], _reason(item, checked)) for n, item in enumerate(ranking))
         return replace(so_far, claims=checked, items=items, nodes=nodes, edges=edges, finished=True)
+
+
+def _how_sure(finding: Finding) -> str:
+    """The interval of a lift that is borne out, and whether it may be chance."""
+    if finding.interval is None or finding.verdict != "supported":
+        return ""
+    low, high = finding.interval
+    return f" (95 % interval {low:.1f} to {high:.1f}{': may be chance' if low < 1 else ''})"
 
 
 def _named(name: str, arguments: tuple[int, ...], dataset: Dataset) -> dict[str, object]:

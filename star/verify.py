@@ -21,6 +21,8 @@ class Finding:
     found: dict[str, float]
     edges: tuple[Edge, ...]
     verdict: Verdict
+    interval: tuple[float, float] | None = None
+    """95 % interval of the lift, for co-reading with numbers."""
 
 
 def check(claim: Claim, tools: Tools) -> Finding:

@@ -1,0 +1,89 @@
+"""The shipped checkpoints: load offline, answer, and write what the grammar and the graph bear out."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from star.dataset import Dataset, names
+from star.errors import UserError
+from star.recommendation import Query
+from star.recommender import Star, answer
+from star.settings import ROOT
+from star.trace import parse
+
+MODELS = ROOT / "assets" / "models"
+pytestmark = pytest.mark.checkpoint
+
+
+@pytest.fixture(scope="module")
+def star() -> Star:
+    if not (MODELS / "demo" / "star.json").is_file():
+        pytest.skip("assets/models/demo is not there; train it with training/run.sh")
+    return Star(Dataset.load("demo"))
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.mark.usefixtures("offline")
+def test_it_loads_and_answers_offline() -> None:
+    if not (MODELS / "demo" / "star.json").is_file():
+        pytest.skip("assets/models/demo is not there; train it with training/run.sh")
+    star = Star(Dataset.load("demo"))
+    done = answer(star, Query((star.dataset.catalog.search("Dune")[0],)))
+    assert done.finished and len(done.items) == 5 and star.without_token == 0
+
+
+def test_answers_are_traces_whose_numbers_are_the_graphs(star: Star) -> None:
+    readers = sorted(star.dataset.held_out)[:20]
+    verdicts: list[str] = []
+    for reader in readers:
+        history = tuple(star.dataset.interactions.history(reader).tolist())
+        done = answer(star, Query(history, reader))
+        trace = parse(done.text.split(), len(history))
+        assert set(trace.ranking) <= set(done.candidates) and not set(trace.ranking) & set(history)
+        assert [r.item for r in done.items] == list(trace.ranking)
+        verdicts += [c.verdict for c in done.claims if c.author == "model" and c.verdict != "opinion"]
+        assert all(c.verdict != "unsupported" for c in done.claims if c.author == "tool")
+    assert len(verdicts) > 4 * len(readers)
+    assert np.mean([v == "supported" for v in verdicts]) > 0.9
+
+
+def test_same_seed_same_answer_other_seed_other_words(star: Star) -> None:
+    history = tuple(star.dataset.interactions.history(sorted(star.dataset.held_out)[0]).tolist())
+    texts = [answer(star, Query(history, seed=seed)).text for seed in (0, 0, 3, 3, 4)]
+    assert texts[0] == texts[1] and texts[2] == texts[3]
+    assert len(set(texts)) > 1
+
+
+@pytest.mark.parametrize("name", ["demo", "goodbooks"])
+def test_size_and_kind(name: str) -> None:
+    folder = MODELS / name
+    if not (folder / "star.json").is_file():
+        pytest.skip(f"assets/models/{name} is not there")
+    files = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert "model.safetensors" in files and sum(files.values()) < 40 * 2**20
+
+
+@pytest.mark.real
+def test_goodbooks_checkpoint_knows_the_imported_items() -> None:
+    if "goodbooks" not in names() or not (MODELS / "goodbooks" / "star.json").is_file():
+        pytest.skip("data set goodbooks is not imported here; star import goodbooks PATH --name goodbooks")
+    star = Star(Dataset.load("goodbooks"))
+    assert star.without_token == 0
+
+
+def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
+    from star.student.model import Checkpoint
+
+    with pytest.raises(UserError, match="no checkpoint"):
+        Checkpoint.load(str(tmp_path))
