@@ -1,4 +1,4 @@
-"""The teacher: reproducible by seed, various over seeds, every sentence borne out, ranking what the evidence says."""
+"""The teacher: reproducible by seed, various over seeds, every sentence borne out, the evidence decides."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_ranking_holds_the_candidates_once() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_clearly_stronger_evidence_wins(seed: int) -> None:
-    """By hand: the sequel that six of the shelf's readers read, against books hardly any of them or nobody read."""
+    """By hand: the sequel that six of the shelf's readers read, against books that few of them read."""
     done = run(toys.hand_tools([0], [7, 6, 4, 1, 5]), seed)
     assert done.order[:2] == (1, 4) and done.points[1] > done.points[4] > done.points.get(7, 0.0)
 
@@ -142,7 +142,9 @@ def test_points_by_hand() -> None:
 
 def test_as_a_method_of_the_table() -> None:
     data, parts = reading.dataset(), reading.parts()
-    tasks = make_tasks(data.interactions, parts.test, "classic", "uniform", reading.graph().counts, None, 40, 1)
+    tasks = make_tasks(
+        data.interactions, parts.test, "classic", "uniform", reading.graph().counts, None, 40, 1
+    )
     ranker = MarsRanker(data, reading.graph())
     ranked = ranker.rank(tasks)
     assert [sorted(r.order) for r in ranked] == [sorted(t.candidates) for t in tasks]

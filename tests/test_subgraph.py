@@ -30,7 +30,8 @@ def test_kinds_and_labels() -> None:
     ]
     nodes, edges = build([10, 11, 12], [1, 2], cited, CATALOG)
     assert {(n.id, n.kind) for n in nodes} == {
-        ("user", "user"), ("i:1", "recommended"), ("i:2", "recommended"), ("i:10", "history"), ("i:11", "history"),
+        ("user", "user"), ("i:1", "recommended"), ("i:2", "recommended"), ("i:10", "history"), ("i:11",
+        "history"),
         ("i:3", "candidate"), ("r:7", "reader"), ("g:genre 0", "genre"),
     }  # fmt: skip
     labels = {n.id: n.label for n in nodes}
@@ -58,7 +59,9 @@ def test_no_edge_twice() -> None:
     assert {e.kind for e in edges if e.source == "i:10"} == {"co_read", "series"}
 
 
-@pytest.mark.parametrize(("sizes", "drawn"), [([78], [78]), ([79], []), ([60, 30, 18], [60, 18]), ([100, 5], [5])])
+@pytest.mark.parametrize(
+    ("sizes", "drawn"), [([78], [78]), ([79], []), ([60, 30, 18], [60, 18]), ([100, 5], [5])]
+)
 def test_the_limit_cuts_whole_claims(sizes: list[int], drawn: list[int]) -> None:
     cited, first = [], 1
     for size in sizes:
@@ -74,7 +77,9 @@ def test_the_limit_cuts_whole_claims(sizes: list[int], drawn: list[int]) -> None
 def test_of_a_whole_run_each_claim_is_there_or_nothing_of_it() -> None:
     for seed in range(12):
         tools, done = toys.mars(seed)
-        parts = [e.edges for m in done.log if m.response for line in m.response.lines for e in line if e.edges]
+        parts = [
+            e.edges for m in done.log if m.response for line in m.response.lines for e in line if e.edges
+        ]
         nodes, edges = build(tools.history.tolist(), list(done.order[:5]), parts, CATALOG)
         ids = [n.id for n in nodes]
         assert len(ids) == len(set(ids)) <= LIMIT
@@ -84,6 +89,11 @@ def test_of_a_whole_run_each_claim_is_there_or_nothing_of_it() -> None:
             here = [(e.source, e.target, e.kind) in keys for e in part]
             if not all(here):
                 assert not {n for e in part for n in (e.source, e.target)} <= set(ids)
-        drawn = {(e.source, e.target, e.kind) for p in parts for e in p if all((x.source, x.target, x.kind) in keys for x in p)}
+        drawn = {
+            (e.source, e.target, e.kind)
+            for p in parts
+            for e in p
+            if all((x.source, x.target, x.kind) in keys for x in p)
+        }
         own = {("user", f"i:{h}", "read") for h in tools.history.tolist()}
         assert keys <= drawn | own

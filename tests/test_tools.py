@@ -29,6 +29,7 @@ def every(tools: Tools) -> Iterator[Evidence]:
 
 
 def by_item(response: Response) -> dict[int, list[Claim]]:
+
     return {int(line[0].claim.subject): [e.claim for e in line] for line in response.lines}  # type: ignore[arg-type]
 
 
@@ -59,7 +60,9 @@ def test_item_cf_by_hand() -> None:
 
 def test_the_strongest_anchor_is_named_and_the_mean_is_over_the_window() -> None:
     lines = by_item(toys.hand_tools([5, 1, 0], [2]).call("item_cf", [5]))
-    assert lines[2][0] == Claim("co_read", 2, 1, {"both": 6, "of": 6, "lift": 3.3})  # all six, 6 / 20 by chance
+    assert lines[2][0] == Claim(
+        "co_read", 2, 1, {"both": 6, "of": 6, "lift": 3.3}
+    )  # all six, 6 / 20 by chance
     pull = (0 + 6 / 6 + 6 / np.sqrt(90)) / 3
     assert lines[2][1].strength == "striking" and pull > 0.25
     assert lines[2][3] == Claim("series", 2, None, {"number": 3.0}, label="sequel")
@@ -107,7 +110,9 @@ def test_series(history: list[int], item: int, expected: tuple[str, float] | Non
 
 
 def test_a_volume_zero_is_no_sequel_of_an_unnumbered_one() -> None:
-    catalog = Catalog((Item("a", "Companion", (), series="S"), Item("b", "Prequel", (), series="S", number=0.0)))
+    catalog = Catalog(
+        (Item("a", "Companion", (), series="S"), Item("b", "Prequel", (), series="S", number=0.0))
+    )
     graph = Graph.build(Interactions.from_histories([[0, 1]], 2), np.arange(1))
     (line,) = Tools(graph, catalog, Attributes.of(catalog), [0], [1]).call("item_cf", [5]).lines
     assert [e.claim.label for e in line if e.claim.kind == "series"] == ["series"]
@@ -123,7 +128,11 @@ def test_author(history: list[int], books: int) -> None:
 def test_genres() -> None:
     tools = toys.hand_tools([0, 1, 2, 3, 4, 5], [6])
     said = [(e.claim.label, e.claim.numbers) for (e,) in tools.call("profile", []).lines]
-    assert said == [("epic", {"books": 3, "of": 6}), ("crime", {"books": 2, "of": 6}), ("noir", {"books": 2, "of": 6})]
+    assert said == [
+        ("epic", {"books": 3, "of": 6}),
+        ("crime", {"books": 2, "of": 6}),
+        ("noir", {"books": 2, "of": 6}),
+    ]
     lately = tools.call("recent", [5]).lines
     assert [e.claim.numbers["books"] for (e,) in lately] == [2, 2, 2] and lately[0][0].claim.label == "crime"
     assert lately[0][0].edges == (Edge("i:3", "g:crime", "genre"), Edge("i:4", "g:crime", "genre"))
@@ -137,7 +146,9 @@ def test_genres() -> None:
 @settings(max_examples=60, deadline=None)
 def test_counts_under_five_are_nowhere(histories: list[list[int]], shelf: list[int], reader: int) -> None:
     tools = toys.hand_tools(shelf, [i for i in range(8) if i not in shelf], reader, histories)
-    others = np.array([[i in h for i in range(8)] for n, h in enumerate(histories) if n != reader]).reshape(-1, 8)
+    others = np.array([[i in h for i in range(8)] for n, h in enumerate(histories) if n != reader]).reshape(
+        -1, 8
+    )
     for evidence in every(tools):
         claim = evidence.claim
         if claim.kind in ("co_read", "similar"):
@@ -156,7 +167,18 @@ def test_counts_under_five_are_nowhere(histories: list[list[int]], shelf: list[i
 
 @pytest.mark.parametrize(
     ("lift", "said"),
-    [(0.01, 0.1), (0.14, 0.1), (1.25, 1.2), (1.85, 1.8), (9.94, 9.9), (9.95, 10), (9.96, 10), (10.6, 11), (98.6, 99), (4e3, 99)],
+    [
+        (0.01, 0.1),
+        (0.14, 0.1),
+        (1.25, 1.2),
+        (1.85, 1.8),
+        (9.94, 9.9),
+        (9.95, 10),
+        (9.96, 10),
+        (10.6, 11),
+        (98.6, 99),
+        (4e3, 99),
+    ],
 )
 def test_rounded_lift(lift: float, said: float) -> None:
     for number in (float(lift), np.float64(lift)):
@@ -182,7 +204,9 @@ def test_lines_stand_in_the_order_of_the_candidates() -> None:
         for name, arguments in ALL_CALLS[4:]:
             subjects = [place[line[0].claim.subject] for line in tools.call(name, arguments).lines]  # type: ignore[index]
             assert subjects == sorted(set(subjects)) and len(subjects) > 3
-            assert all(len({e.claim.subject for e in line}) == 1 for line in tools.call(name, arguments).lines)
+            assert all(
+                len({e.claim.subject for e in line}) == 1 for line in tools.call(name, arguments).lines
+            )
 
 
 def test_a_line_does_not_depend_on_the_other_candidates() -> None:
@@ -216,7 +240,8 @@ def test_no_fused_score() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("search", ()), ("", ()), ("profile", (5,)), ("recent", ()), ("recent", (7,)), ("recent", (5, 5)), ("user_cf", ()),
+        ("search", ()), ("", ()), ("profile", (5,)), ("recent", ()), ("recent", (7,)), ("recent", (5, 5)),
+        ("user_cf", ()),
         ("user_cf", (5,)), ("user_cf", (30, 1)), ("item_cf", ()), ("item_cf", (0,)), ("item_cf", (-5,)),
         ("item_cf", (5, 2)), ("item_cf", (5, 1, 99)),
     ],

@@ -1,4 +1,4 @@
-"""The grammar, both ways: what the teacher writes is read back as what the tools said; anything else is a TraceError."""
+"""The grammar, both ways: what the teacher writes is read back as what the tools said."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_round_trip(seed: int) -> None:
     assert written(trace) == words
     assert trace.ranking == run.order[:5]
     calls = [m.response for m in run.log if m.response is not None]
-    assert [(s.name, s.arguments) for s in trace.steps if s.type == "tool_call"] == [(r.name, r.arguments) for r in calls]
+    assert [(s.name, s.arguments) for s in trace.steps if s.type == "tool_call"] == [
+        (r.name, r.arguments) for r in calls
+    ]
     answers = [s for s in trace.steps if s.type == "tool_response"]
     for response, step in zip(calls, answers, strict=True):
         made = [e.claim for evidence in response.lines for e in evidence]
@@ -86,7 +88,9 @@ def test_each_form_of_a_line() -> None:
     assert read_line("similar 12 strong <i7>".split(), context) == [
         Claim("similar", 7, None, {"of": 30, "both": 12}, "strong")
     ]
-    assert read_line("similar few fair <i7>".split(), context) == [Claim("similar", 7, None, {"of": 30}, "fair")]
+    assert read_line("similar few fair <i7>".split(), context) == [
+        Claim("similar", 7, None, {"of": 30}, "fair")
+    ]
     assert read_line("_science_fiction 3 of 8".split(), context) == [
         Claim("genre", numbers={"books": 3, "of": 8}, label="science fiction")
     ]
@@ -96,7 +100,7 @@ def test_each_form_of_a_line() -> None:
 
 
 def windows(*steps: str) -> list[float]:
-    """Windows of the `pull` claims in the reflection of a trace with these calls and answers, on a shelf of 12."""
+    """Windows of the `pull` claims in the reflection behind these calls and answers, on a shelf of 12."""
     words = f"<plan> </plan> {' '.join(steps)} <recommend> <i1> <i2> <i3> <i4> <i5> </recommend>".split()
     claims = [c for s in parse(words, 12).steps if s.type == "reflection" for c in s.claims]
     return [c.numbers["window"] for c in claims if c.kind == "pull"]
@@ -112,12 +116,17 @@ QUOTE = "<reflection> few weak <i1> ; few weak <i2> ; </reflection>"
         (("item_cf 20", "few weak <i1> ; few weak <i2> ;"), [12, 12]),
         (("item_cf 10", "few weak <i1> ; few weak <i2> ;", "item_cf 5 <i2>", "few weak <i2> ;"), [10, 5]),
         # a second look that found nothing leaves the first line standing
-        (("item_cf 10", "few weak <i1> ; few weak <i2> ;", "item_cf 5 <i1> <i2>", "few weak <i1> ;"), [5, 10]),
+        (
+            ("item_cf 10", "few weak <i1> ; few weak <i2> ;", "item_cf 5 <i1> <i2>", "few weak <i1> ;"),
+            [5, 10],
+        ),
         (("item_cf 5 <i2>", "few weak <i2> ;", "item_cf 10", "few weak <i1> ; few weak <i2> ;"), [10, 10]),
         (("item_cf 5", "few weak <i1> ; few weak <i2> ;", "user_cf 30", "similar few weak <i1> ;"), [5, 5]),
     ],
 )
-def test_a_quote_speaks_of_the_last_answer_about_its_item(steps: tuple[str, ...], expected: list[float]) -> None:
+def test_a_quote_speaks_of_the_last_answer_about_its_item(
+    steps: tuple[str, ...], expected: list[float]
+) -> None:
     pairs = zip(steps[::2], steps[1::2], strict=True)
     parts = [f"<tool_call> {c} </tool_call> <tool_response> {a} </tool_response>" for c, a in pairs]
     assert windows(*parts, QUOTE) == expected
@@ -160,10 +169,13 @@ BROKEN = {
     **{
         f"line {text!r}": f"{PLAN} {CALL} <tool_response> {text} </tool_response> {END}"
         for text in (
-            ";", "<i1> ;", "few weak <i1>", "few <i1> ;", "few great <i1> ;", "<i2> 5 of 9 good <i1> ;", "next <i1> ;",
-            "<i2> <i3> of 9 x2 good <i1> ;", "5 of 9 x2 good <i1> ;", "<i2> 5 of 9 2 good <i1> ;", "similar good <i1> ;",
+            ";", "<i1> ;", "few weak <i1>", "few <i1> ;", "few great <i1> ;", "<i2> 5 of 9 good <i1> ;",
+            "next <i1> ;",
+            "<i2> <i3> of 9 x2 good <i1> ;", "5 of 9 x2 good <i1> ;", "<i2> 5 of 9 2 good <i1> ;",
+            "similar good <i1> ;",
             "similar few <i1> ;", "sequel <i1> ;", "author few <i1> ;", "_epic 3 ;", "_epic 3 of 4 <i1> ;",
-            "_epic few of 4 ;", "both point at <i1> ;", "both point to few ;", "well said ;", "nothing at all ;",
+            "_epic few of 4 ;", "both point at <i1> ;", "both point to few ;", "well said ;",
+            "nothing at all ;",
         )
     },
 }  # fmt: skip
@@ -181,8 +193,10 @@ def test_the_table_breaks_what_is_whole() -> None:
 
 
 VOCABULARY = [
-    *(f"<{t}>" for t in TAGS), *(f"</{t}>" for t in TAGS), *TOOLS, *STRENGTHS, ";", "of", "few", "next", "sequel", "series",
-    "author", "similar", "nothing", "5", "30", "-1", "2.5", "x1.2", "x12", "<i1>", "<i2>", "<i77>", "_epic", "", "<", "²",
+    *(f"<{t}>" for t in TAGS), *(f"</{t}>" for t in TAGS), *TOOLS, *STRENGTHS, ";", "of", "few", "next",
+    "sequel", "series",
+    "author", "similar", "nothing", "5", "30", "-1", "2.5", "x1.2", "x12", "<i1>", "<i2>", "<i77>", "_epic",
+    "", "<", "²",
     "9" * 400, f"<i{'9' * 5000}>", *{w for r in REMARKS for w in r.split()},
 ]  # fmt: skip
 
@@ -196,7 +210,14 @@ def test_any_words_are_a_trace_or_a_trace_error(words: list[str]) -> None:
         pass
 
 
-@given(st.integers(0, 20), st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(VOCABULARY), st.integers(0, 2)), min_size=1, max_size=4))
+@given(
+    st.integers(0, 20),
+    st.lists(
+        st.tuples(st.integers(0, 10_000), st.sampled_from(VOCABULARY), st.integers(0, 2)),
+        min_size=1,
+        max_size=4,
+    ),
+)
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_trace_is_a_trace_or_a_trace_error(seed: int, damage: list[tuple[int, str, int]]) -> None:
     _, run = toys.mars(seed)
@@ -219,7 +240,12 @@ def test_calls_and_empty_answers() -> None:
     tools = toys.hand_tools([7], [6, 1])
     assert call_words("item_cf", [5, 6]) == ["<tool_call>", "item_cf", "5", "<i6>", "</tool_call>"]
     assert call_words("profile", []) == ["<tool_call>", "profile", "</tool_call>"]
-    assert response_words(tools.call("item_cf", [5])) == ["<tool_response>", "nothing", ";", "</tool_response>"]
+    assert response_words(tools.call("item_cf", [5])) == [
+        "<tool_response>",
+        "nothing",
+        ";",
+        "</tool_response>",
+    ]
 
 
 def test_prompt_shows_the_last_twenty() -> None:

@@ -56,7 +56,9 @@ def test_right_claims_are_supported(tools: Tools, name: str) -> None:
 
 
 @pytest.mark.parametrize("change", [1, -1, 0.1, 1000])
-@pytest.mark.parametrize(("name", "number"), [(name, number) for name, c in TRUE.items() for number in c.numbers])
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, number) for name, c in TRUE.items() for number in c.numbers]
+)
 def test_any_number_altered_is_unsupported(tools: Tools, name: str, number: str, change: float) -> None:
     claim = truth(tools, name)
     altered = replace(claim, numbers={**claim.numbers, number: claim.numbers[number] + change})
@@ -69,11 +71,21 @@ def test_a_shorter_window_is_checked_as_it_is_stated() -> None:
     tools = toys.hand_tools([0, 5, 6, 3], [1])
     for window, verdict in ((4, "supported"), (3, "unsupported"), (0, "unsupported"), (9, "unsupported")):
         assert check(Claim("pull", 1, None, {"window": window}, "strong"), tools).verdict == verdict
-    for of, verdict in ((1, "supported"), (2, "supported"), (0, "unsupported"), (-1, "unsupported"), (9, "unsupported")):
-        assert check(Claim("genre", None, None, {"books": 1, "of": of}, label="crime"), tools).verdict == verdict
+    for of, verdict in (
+        (1, "supported"),
+        (2, "supported"),
+        (0, "unsupported"),
+        (-1, "unsupported"),
+        (9, "unsupported"),
+    ):
+        assert (
+            check(Claim("genre", None, None, {"books": 1, "of": of}, label="crime"), tools).verdict == verdict
+        )
 
 
-@pytest.mark.parametrize(("name", "number"), [(name, number) for name, c in TRUE.items() for number in c.numbers])
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, number) for name, c in TRUE.items() for number in c.numbers]
+)
 def test_a_number_left_out_or_made_up_is_unsupported(tools: Tools, name: str, number: str) -> None:
     claim = truth(tools, name)
     fewer: Mapping[str, float] = {k: v for k, v in claim.numbers.items() if k != number}
@@ -93,12 +105,15 @@ def test_strength_altered_is_unsupported(tools: Tools, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("co_read", {"anchor": 3}), ("co_read", {"anchor": 1}), ("co_read", {"anchor": 7}), ("co_read", {"anchor": 10**9}),
+        ("co_read", {"anchor": 3}),
+        ("co_read", {"anchor": 1}), ("co_read", {"anchor": 7}), ("co_read", {"anchor": 10**9}),
         ("co_read", {"anchor": -1}), ("co_read", {"anchor": None}), ("co_read", {"subject": 2_000}),
         ("co_read", {"subject": -1}), ("co_read", {"subject": None}), ("co_read, too few", {"subject": 1}),
         ("co_read, too few", {"anchor": 0}), ("pull", {"subject": 7}), ("pull", {"subject": None}),
-        ("read_next", {"subject": 6, "strength": "faint"}), ("similar", {"subject": 7}), ("sequel", {"label": "series"}),
-        ("series", {"label": "sequel"}), ("series", {"subject": 4}), ("author", {"subject": 6}), ("genre", {"label": "epics"}),
+        ("read_next", {"subject": 6, "strength": "faint"}),
+        ("similar", {"subject": 7}), ("sequel", {"label": "series"}),
+        ("series", {"label": "sequel"}),
+        ("series", {"subject": 4}), ("author", {"subject": 6}), ("genre", {"label": "epics"}),
         ("genre", {"label": None}),
     ],
 )  # fmt: skip
@@ -118,9 +133,16 @@ def test_found_is_what_the_graph_holds(tools: Tools) -> None:
     found = check(Claim("co_read", 1, 0, {"both": 99, "of": 100, "lift": 9}), tools).found
     assert found == {"both": 6, "of": 15, "lift": 1.3}
     assert check(Claim("author", 4, None, {"books": 7}), tools).found == {"books": 1}
-    assert check(Claim("genre", None, None, {"books": 3, "of": 3}, label="noir"), tools).found == {"books": 1, "of": 3}
+    assert check(Claim("genre", None, None, {"books": 3, "of": 3}, label="noir"), tools).found == {
+        "books": 1,
+        "of": 3,
+    }
     similar = check(Claim("similar", 1, None, {"both": 20, "of": 30}, "faint"), tools).found
-    assert similar == {"both": 6, "of": 30, "level": STRENGTHS.index(str(truth(tools, "similar").strength)) + 1}
+    assert similar == {
+        "both": 6,
+        "of": 30,
+        "level": STRENGTHS.index(str(truth(tools, "similar").strength)) + 1,
+    }
 
 
 def test_counts_under_five_are_not_found(tools: Tools) -> None:
@@ -167,7 +189,12 @@ NUMBERS = ["both", "of", "lift", "window", "number", "books"]
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
 def test_any_claim_gets_a_verdict(
-    kind: str, subject: int | None, anchor: int | None, numbers: dict[str, float], strength: str | None, label: str | None
+    kind: str,
+    subject: int | None,
+    anchor: int | None,
+    numbers: dict[str, float],
+    strength: str | None,
+    label: str | None,
 ) -> None:
     claim = Claim(kind, subject, anchor, numbers, strength, label)  # type: ignore[arg-type]
     finding = check(claim, toys.hand_tools(SHELF, [1]))

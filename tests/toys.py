@@ -34,7 +34,9 @@ BY_HAND = [[0, 1, 2]] * 6 + [[0, 3]] * 5 + [[0, 4]] * 4 + [[5, 6]] * 5
 
 
 def hand_catalog() -> Catalog:
-    items = [Item(f"h{n}", f"Volume {n + 1}", ("Ann",), 2000 + n, "Saga", n + 1.0, ("epic",)) for n in range(3)]
+    items = [
+        Item(f"h{n}", f"Volume {n + 1}", ("Ann",), 2000 + n, "Saga", n + 1.0, ("epic",)) for n in range(3)
+    ]
     items += [Item(f"h{n}", f"Book {n}", ("Bob",), 2000 + n, genres=("crime", "noir")) for n in (3, 4)]
     items += [Item(f"h{n}", f"Book {n}", (), None, genres=("verse",)) for n in (5, 6, 7)]
     return Catalog(tuple(items))
@@ -104,8 +106,10 @@ class Parrot:
 
 
 GOOD = {
-    "<plan>": "</plan>", "</plan>": "<tool_call>", "<tool_call>": "item_cf", "item_cf": "5", "5": "</tool_call>",
-    "</tool_response>": "<reflection>", "<reflection>": "evidence", "evidence": "is", "is": "thin", "thin": ";",
+    "<plan>": "</plan>", "</plan>": "<tool_call>", "<tool_call>": "item_cf", "item_cf": "5",
+    "5": "</tool_call>",
+    "</tool_response>": "<reflection>", "<reflection>": "evidence", "evidence": "is", "is": "thin",
+    "thin": ";",
     ";": "</reflection>", "</reflection>": "<recommend>",
 }  # fmt: skip
 
