@@ -30,7 +30,6 @@ class Retriever:
     def __init__(self, graph: Graph, attributes: Attributes) -> None:
         self.graph = graph
         self.attributes = attributes
-        self._by_popularity = np.lexsort((np.arange(len(graph.counts)), -graph.counts))
 
     def __call__(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
         """The n best candidates for a shelf.
@@ -45,16 +44,26 @@ class Retriever:
             signals are silent (an unknown shelf) the most read books fill up.
         """
         history = np.asarray(history, dtype=np.int64)
-        free = np.ones(len(self._by_popularity), dtype=bool)
+        counts = self._counts(reader)
+        free = np.ones(len(counts), dtype=bool)
         free[history] = False
         n = min(n, int(free.sum()))
         scores = self.signals(history, reader) if len(history) else {}
         lists = {name: _best(np.where(free, score, 0), n) for name, score in scores.items()}
         chosen = _take_turns([lists[name] for name in TURNS if name in lists], n)
-        rest = self._by_popularity[free[self._by_popularity]]
         if len(chosen) < n:
+            by_popularity = np.lexsort((np.arange(len(counts)), -counts))
+            rest = by_popularity[free[by_popularity]]
             chosen = [*chosen, *rest[~np.isin(rest, chosen)][: n - len(chosen)].tolist()]
         return np.array(chosen, dtype=np.int64)
+
+    def _counts(self, reader: int | None) -> np.ndarray:
+        """Readers of each item without `reader`, (I,)."""
+        own = self.graph.position(reader)
+        if own is None:
+            return self.graph.counts
+        mine = self.graph.interactions.history(own)
+        return self.graph.counts - np.bincount(mine, minlength=len(self.graph.counts))
 
     def signals(self, history: np.ndarray, reader: int | None = None) -> dict[str, np.ndarray]:
         """Each signal's score of every item, (I,), zero where it has nothing to say.
@@ -65,9 +74,7 @@ class Retriever:
         """
         graph = self.graph
         own = graph.position(reader)
-        counts, mine = graph.counts, None if own is None else graph.interactions.history(own)
-        if mine is not None:
-            counts = counts - np.bincount(mine, minlength=len(counts))
+        counts, mine = self._counts(reader), None if own is None else graph.interactions.history(own)
         root = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
         co = graph.co[history].astype(np.float32)
         recent = history[-RECENT:]

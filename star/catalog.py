@@ -41,7 +41,9 @@ class Catalog(Sequence[Item]):
     def __post_init__(self) -> None:
         by_id = {item.id: index for index, item in enumerate(self.items)}
         if len(by_id) != len(self.items):
-            raise UserError(f"the catalogue has {len(self.items) - len(by_id)} repeated ids; each must occur once")
+            raise UserError(
+                f"the catalogue has {len(self.items) - len(by_id)} repeated ids; each must occur once"
+            )
         object.__setattr__(self, "_by_id", by_id)
 
     def __len__(self) -> int:
@@ -62,14 +64,19 @@ class Catalog(Sequence[Item]):
         try:
             return self._by_id[id]
         except KeyError:
-            raise UserError(f"item id {id!r} is not in the catalogue of {len(self)} items; search by title instead") from None
+            raise UserError(
+                f"item id {id!r} is not in the catalogue of {len(self)} items; search by title instead"
+            ) from None
 
     def get(self, id: str) -> int | None:
         return self._by_id.get(id)
 
     @cached_property
     def _folded(self) -> list[tuple[str, str]]:
-        return [(fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators)))) for item in self.items]
+        return [
+            (fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators))))
+            for item in self.items
+        ]
 
     def search(self, text: str, limit: int = 20) -> list[int]:
         """Indices of items whose title, series or creators hold every word of `text`, title matches first."""

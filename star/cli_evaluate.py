@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     dataset: Annotated[str, typer.Option(help="Name of the data set; star datasets lists them")] = "demo",
-    methods: Annotated[str | None, typer.Option(help="Methods, with commas; without it all that can run")] =
-    None,
+    methods: Annotated[
+        str | None, typer.Option(help="Methods, with commas; without it all that can run")
+    ] = None,
     scenarios: Annotated[str, typer.Option(help="classic, user_cold_start")] = "classic,user_cold_start",
     negatives: Annotated[str, typer.Option(help="uniform, matched, retrieved")] = "uniform,matched,retrieved",
     tasks: Annotated[int, typer.Option(help="Tasks per scenario and kind of negatives, at most")] = 400,
@@ -37,7 +38,10 @@ def evaluate(
         typer.Option("--json", metavar="OUT", help="Write the document here; - is standard output"),
     ] = None,
     traces: Annotated[
-        int, typer.Option(min=0, help="Look at so many of STAR's traces too: valid, borne out, as served and free")
+        int,
+        typer.Option(
+            min=0, help="Look at so many of STAR's traces too: valid, borne out, as served and free"
+        ),
     ] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
@@ -53,7 +57,16 @@ def evaluate(
         print(f"star: {note}", file=sys.stderr)
     with _bar() as progress:
         document = run(
-            data, names, _names(scenarios), _names(negatives), tasks, seed, split, test_users, model, progress,
+            data,
+            names,
+            _names(scenarios),
+            _names(negatives),
+            tasks,
+            seed,
+            split,
+            test_users,
+            model,
+            progress,
             traces,
         )
     document = {"command": _command(locals()), **document}

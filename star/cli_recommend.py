@@ -15,13 +15,19 @@ def recommend(
     user: Annotated[str | None, typer.Option(help="A reader's id.")] = None,
     shelf: Annotated[str | None, typer.Option(help="Item ids, oldest first, separated by commas.")] = None,
     k: Annotated[int, typer.Option(help="How many books.")] = 5,
-    seed: Annotated[int, typer.Option(help="0: the likeliest words; any other number draws the wording.")] = 0,
-    model: Annotated[str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="0: the likeliest words; any other number draws the wording.")
+    ] = 0,
+    model: Annotated[
+        str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Recommend books to a reader, or to a shelf."""
     if (user is None) == (shelf is None):
-        raise UserError("give either --user ID or --shelf ID,ID,…; exactly one of them says whom to recommend to")
+        raise UserError(
+            "give either --user ID or --shelf ID,ID,…; exactly one of them says whom to recommend to"
+        )
     from star.dataset import Dataset
     from star.recommendation import Query
     from star.recommender import Star, answer
@@ -36,7 +42,11 @@ def recommend(
     star = Star(data, model)
     done = answer(star, query)
     if star.without_token:
-        typer.echo(f"{star.without_token} of {len(data.catalog)} items have no token in checkpoint {star.checkpoint} and are not recommended", err=True)
+        typer.echo(
+            f"{star.without_token} of {len(data.catalog)} items have no token in checkpoint {star.checkpoint} "
+            "and are not recommended",
+            err=True,
+        )
     if as_json:
         typer.echo(json.dumps(done.to_json(data.catalog, user), ensure_ascii=False))
         return
@@ -47,4 +57,7 @@ def recommend(
         book = data.catalog[item.item]
         typer.echo(f"{item.rank}. {book.title} ({', '.join(book.creators)}): {item.reason}")
     verdicts = [c.verdict for c in done.claims if c.author == "model"]
-    typer.echo(f"\nof {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, {verdicts.count('unsupported')} not, {verdicts.count('opinion')} are opinions")
+    typer.echo(
+        f"\nof {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, "
+        f"{verdicts.count('unsupported')} not, {verdicts.count('opinion')} are opinions"
+    )

@@ -43,7 +43,9 @@ class Dataset:
     @cached_property
     def held_out(self) -> frozenset[int]:
         """Rows of the test and validation readers: no graph and no model has seen them."""
-        from star.tasks import split  # tasks is about interactions alone; imported here to keep this module first
+        from star.tasks import (
+            split,
+        )  # tasks is about interactions alone; imported here to keep this module first
 
         parts = split(self.interactions)
         return frozenset(map(int, (*parts.test, *parts.valid)))
@@ -55,8 +57,12 @@ class Dataset:
         try:
             _catalogue_frame(self.catalog).write_parquet(temporary / "catalogue.parquet")
             _interactions_frame(self.interactions).write_parquet(temporary / "interactions.parquet")
-            manifest = dict(self.manifest, name=self.name, checksum=checksum(temporary / "interactions.parquet"))
-            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            manifest = dict(
+                self.manifest, name=self.name, checksum=checksum(temporary / "interactions.parquet")
+            )
+            (temporary / "manifest.json").write_text(
+                json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8"
+            )
             temporary.chmod(0o755)  # mkdtemp makes it private
             old = None
             if folder.exists():
@@ -88,7 +94,9 @@ class Dataset:
         folder = home() / Path(name).name
         if not (folder / "manifest.json").is_file():
             have = ", ".join(names())
-            raise UserError(f"no data set {name!r} in {home()}; there are: {have}; make one with: star import FORMAT PATH --name {name}")
+            raise UserError(
+                f"no data set {name!r} in {home()}; there are: {have}; make one with: star import FORMAT PATH --name {name}"
+            )
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             catalog = _catalogue_from(pl.read_parquet(folder / "catalogue.parquet"))
@@ -116,24 +124,41 @@ def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
     columns["creators"] = [list(c) for c in columns["creators"]]
     columns["genres"] = [list(g) for g in columns["genres"]]
     schema: dict[str, Any] = {
-        "id": pl.String, "title": pl.String, "creators": pl.List(pl.String), "year": pl.Int32, "series": pl.String,
-        "number": pl.Float64, "genres": pl.List(pl.String), "theme": pl.String,
+        "id": pl.String,
+        "title": pl.String,
+        "creators": pl.List(pl.String),
+        "year": pl.Int32,
+        "series": pl.String,
+        "number": pl.Float64,
+        "genres": pl.List(pl.String),
+        "theme": pl.String,
     }
     return pl.DataFrame(columns, schema=schema)
 
 
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:
-    return Catalog(tuple(
-        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ()))) for row in frame.to_dicts()
-    ))
+    return Catalog(
+        tuple(
+            Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
+            for row in frame.to_dicts()
+        )
+    )
 
 
 def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
     lengths = np.diff(interactions.indptr)
-    frame = pl.DataFrame({
-        "user": pl.Series(np.repeat(np.arange(len(interactions)), lengths)).cast(pl.Int32),
-        "item": interactions.items,
-    }).with_columns(pl.Series("user_id", np.array(interactions.users, dtype=object)[np.repeat(np.arange(len(interactions)), lengths)], dtype=pl.String))
+    frame = pl.DataFrame(
+        {
+            "user": pl.Series(np.repeat(np.arange(len(interactions)), lengths)).cast(pl.Int32),
+            "item": interactions.items,
+        }
+    ).with_columns(
+        pl.Series(
+            "user_id",
+            np.array(interactions.users, dtype=object)[np.repeat(np.arange(len(interactions)), lengths)],
+            dtype=pl.String,
+        )
+    )
     if interactions.times is not None:
         frame = frame.with_columns(pl.Series("time", interactions.times))
     if interactions.ratings is not None:

@@ -105,11 +105,17 @@ def evaluate(
             if len(cells_of := [o for (m, _), o in outcomes.items() if m == name]) == len(questions)
         ]
     return {
-        "dataset": dataset.name, "checkpoint": None if context.checkpoint is None or "star" not in methods
-        else context.checkpoint.name, "seed": seed, "split": split_name if unseen is None else "file",
-        "tasks": tasks, "test_users": None if unseen is None else unseen.report, "rows": rows, "paired":
-        _paired(outcomes, list(questions), seed), "retrieval": [_retrieval(s, questions, retriever) for s in
-        dict.fromkeys(scenarios)],
+        "dataset": dataset.name,
+        "checkpoint": None
+        if context.checkpoint is None or "star" not in methods
+        else context.checkpoint.name,
+        "seed": seed,
+        "split": split_name if unseen is None else "file",
+        "tasks": tasks,
+        "test_users": None if unseen is None else unseen.report,
+        "rows": rows,
+        "paired": _paired(outcomes, list(questions), seed),
+        "retrieval": [_retrieval(s, questions, retriever) for s in dict.fromkeys(scenarios)],
         "trace_quality": _trace_quality(lineup, list(questions.values()), traces, progress),
     }
 

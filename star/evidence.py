@@ -15,7 +15,14 @@ from star.catalog import Catalog
 Kind = Literal["co_read", "pull", "read_next", "similar", "series", "author", "genre", "opinion"]
 
 WITHHELD = 5  # counts of fewer real readers than this are never shown
-STRENGTHS = ("faint", "weak", "fair", "good", "strong", "striking")  # words for levels 1 to 6; level 0 is not said
+STRENGTHS = (
+    "faint",
+    "weak",
+    "fair",
+    "good",
+    "strong",
+    "striking",
+)  # words for levels 1 to 6; level 0 is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +86,25 @@ def sentence(claim: Claim, catalog: Catalog) -> str:
     anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
     match claim.kind:
         case "co_read" if "both" in n:
-            return f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, {n['lift']:g} times what chance would give"
+            return (
+                f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, "
+                f"{n['lift']:g} times what chance would give"
+            )
         case "co_read":
-            return f"fewer than five readers of any one of these books also read {subject}: too little to tell"
+            return (
+                f"fewer than five readers of any one of these books also read {subject}: too little to tell"
+            )
         case "pull":
             return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}"
         case "read_next":
             return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}"
         case "similar" if "both" in n:
-            return f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}"
+            return (
+                f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}"
+            )
         case "similar":
-            return f"fewer than five of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}, too little to tell"
+            few = f"fewer than five of the {n['of']:.0f} most similar readers read {subject}"
+            return f"{few}: {claim.strength}, too little to tell"
         case "series" if claim.label == "sequel":
             return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
         case "series":

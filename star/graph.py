@@ -83,7 +83,9 @@ class Graph:
         """Where the data set's reader stands in this graph, None if it is not in it."""
         return None if reader is None else self._row_of.get(reader)
 
-    def pairs(self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def pairs(
+        self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Readers of both and read-next counts, each int64 (anchors, items), without `reader`'s own row."""
         both = self.co[np.ix_(anchors, items)].astype(np.int64)
         after = self.nxt[np.ix_(anchors, items)].astype(np.int64)
@@ -98,7 +100,9 @@ class Graph:
             after -= mine & (b > a) & (b <= a + NEXT_WINDOW)
         return both, after
 
-    def similar_readers(self, history: np.ndarray, n: int, reader: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def similar_readers(
+        self, history: np.ndarray, n: int, reader: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The n readers nearest to a history by idf-weighted cosine, without `reader` itself.
 
         Returns:
@@ -112,7 +116,9 @@ class Graph:
         overlap = self.matrix @ vector
         similarity = overlap / np.maximum(norms * np.sqrt(vector.sum() + 1e-9), 1e-9)
         others = np.arange(self.n_readers)
-        if own is not None:  # cut out, not set to zero: ties then break as in a graph that never held the reader
+        if (
+            own is not None
+        ):  # cut out, not set to zero: ties then break as in a graph that never held the reader
             others, similarity = np.delete(others, own), np.delete(similarity, own)
         n = min(n, int((similarity > 0).sum()))
         if n == 0:
@@ -124,11 +130,16 @@ class Graph:
 
 def _pair_counts(part: Interactions) -> tuple[np.ndarray, np.ndarray]:
     if part.n_items > MAX_ITEMS:
-        raise UserError(f"the catalogue has {part.n_items} items, the graph takes {MAX_ITEMS}; import again with a higher --min-item-readers")
+        raise UserError(
+            f"the catalogue has {part.n_items} items, the graph takes {MAX_ITEMS}; "
+            "import again with a higher --min-item-readers"
+        )
     matrix = part.matrix
     counts = np.asarray(matrix.sum(axis=0)).ravel()
     if counts.size and counts.max() > np.iinfo(np.uint16).max:
-        raise UserError(f"one item has {int(counts.max())} readers, the graph takes 65,535; sample readers on import")
+        raise UserError(
+            f"one item has {int(counts.max())} readers, the graph takes 65,535; sample readers on import"
+        )
     co = (matrix.T @ matrix).astype(np.uint16).toarray()
     nxt = np.zeros_like(co)
     items, lengths = part.items, np.diff(part.indptr)
@@ -139,7 +150,9 @@ def _pair_counts(part: Interactions) -> tuple[np.ndarray, np.ndarray]:
     return co, nxt
 
 
-def crossfit(interactions: Interactions, train: np.ndarray, folds: np.ndarray) -> Iterator[tuple[np.ndarray, Graph]]:
+def crossfit(
+    interactions: Interactions, train: np.ndarray, folds: np.ndarray
+) -> Iterator[tuple[np.ndarray, Graph]]:
     """For every fold: its readers (rows of the data set) and the graph of all the other training readers.
 
     Args:

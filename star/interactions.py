@@ -51,7 +51,9 @@ class Interactions:
         try:
             return self._rows[user]
         except KeyError:
-            raise UserError(f"reader {user!r} is not among the {len(self)} readers; ids run like {', '.join(self.users[:3])}") from None
+            raise UserError(
+                f"reader {user!r} is not among the {len(self)} readers; ids run like {', '.join(self.users[:3])}"
+            ) from None
 
     @cached_property
     def matrix(self) -> sp.csr_matrix:
@@ -65,7 +67,11 @@ class Interactions:
         """Only these readers (row numbers), in the order given."""
         rows = np.asarray(rows, dtype=np.int64)
         lengths = np.diff(self.indptr)[rows]
-        take = np.concatenate([np.arange(self.indptr[r], self.indptr[r + 1]) for r in rows]) if len(rows) else np.zeros(0, np.int64)
+        take = (
+            np.concatenate([np.arange(self.indptr[r], self.indptr[r + 1]) for r in rows])
+            if len(rows)
+            else np.zeros(0, np.int64)
+        )
         return Interactions(
             users=tuple(self.users[r] for r in rows),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -76,10 +82,16 @@ class Interactions:
         )
 
     @classmethod
-    def from_histories(cls, histories: list[list[int]] | list[np.ndarray], n_items: int, users: list[str] | None = None) -> Interactions:
+    def from_histories(
+        cls, histories: list[list[int]] | list[np.ndarray], n_items: int, users: list[str] | None = None
+    ) -> Interactions:
         """Build from one sequence of item rows per reader, oldest first."""
         lengths = [len(h) for h in histories]
-        items = np.concatenate([np.asarray(h, dtype=np.int32) for h in histories]) if histories else np.zeros(0, np.int32)
+        items = (
+            np.concatenate([np.asarray(h, dtype=np.int32) for h in histories])
+            if histories
+            else np.zeros(0, np.int32)
+        )
         return cls(
             users=tuple(users) if users is not None else tuple(f"u{n}" for n in range(1, len(histories) + 1)),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),

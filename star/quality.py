@@ -36,9 +36,15 @@ def read(writer: Writer) -> Trace | str:
     return f"{len(outside)} of the ranked items are no candidates" if outside else trace
 
 
-def quality(ranker: StarRanker, tasks: Sequence[Task], progress: Progress = lambda *_: None) -> dict[str, Any]:
+def quality(
+    ranker: StarRanker, tasks: Sequence[Task], progress: Progress = lambda *_: None
+) -> dict[str, Any]:
     """Shares of valid traces, and what the model's own claims are worth, on these tasks."""
-    return {"n": len(tasks), "served": _mode(ranker, tasks, False, progress), "free": _mode(ranker, tasks, True, progress)}
+    return {
+        "n": len(tasks),
+        "served": _mode(ranker, tasks, False, progress),
+        "free": _mode(ranker, tasks, True, progress),
+    }
 
 
 def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progress) -> dict[str, Any]:
@@ -63,7 +69,13 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
                 verdicts[verdict] += 1
                 if verdict == "unsupported":
                     wrong[claim.kind] += 1
-            quoted = [w for s in trace.steps if s.type == "reflection" for w in s.words if NUMBER.match(w) or (w[:1] == "x" and w[1:2].isdigit())]
+            quoted = [
+                w
+                for s in trace.steps
+                if s.type == "reflection"
+                for w in s.words
+                if NUMBER.match(w) or (w[:1] == "x" and w[1:2].isdigit())
+            ]
             numbers.append(len(quoted))
     checked = verdicts["supported"] + verdicts["unsupported"]
     return {
@@ -90,4 +102,8 @@ def latency(star: Star, readers: Sequence[int], limit: int = 30) -> dict[str, fl
             seen = seen if seen is not None or not snapshot.text else time.perf_counter() - began
         first.append(seen or 0.0)
         total.append(time.perf_counter() - began)
-    return {"n": len(first) - 1, "first_word_s": float(np.median(first[1:])), "total_s": float(np.median(total[1:]))}
+    return {
+        "n": len(first) - 1,
+        "first_word_s": float(np.median(first[1:])),
+        "total_s": float(np.median(total[1:])),
+    }

@@ -77,7 +77,7 @@ class Recommended:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds since the query was asked; None until it happened."""
+    """Seconds since the query was asked: to the first word, and so far (in the end, to the whole answer)."""
 
     first_token_s: float | None = None
     total_s: float | None = None
@@ -112,31 +112,53 @@ class Recommendation:
             "shelf": [catalog[i].id for i in self.query.history],
             "candidates": [catalog[i].id for i in self.candidates],
             "items": [
-                {"rank": r.rank, "id": catalog[r.item].id, "title": catalog[r.item].title, "score": r.score, "reason": r.reason}
+                {
+                    "rank": r.rank,
+                    "id": catalog[r.item].id,
+                    "title": catalog[r.item].title,
+                    "score": r.score,
+                    "reason": r.reason,
+                }
                 for r in self.items
             ],
             "trace": {
                 "text": self.text,
                 "steps": [
-                    {"type": s.type, "text": s.text, "seconds": s.seconds, "tokens": s.tokens, "claims": list(s.claims)}
+                    {
+                        "type": s.type,
+                        "text": s.text,
+                        "seconds": s.seconds,
+                        "tokens": s.tokens,
+                        "claims": list(s.claims),
+                    }
                     | ({"name": s.name, "arguments": s.arguments} if s.name else {})
                     for s in self.steps
                 ],
             },
             "claims": [
                 {
-                    "text": c.text, "kind": c.claim.kind, "stated": stated(c.claim), "found": c.found,
-                    "edges": list(c.edges), "author": c.author, "verdict": c.verdict,
+                    "text": c.text,
+                    "kind": c.claim.kind,
+                    "stated": stated(c.claim),
+                    "found": c.found,
+                    "edges": list(c.edges),
+                    "author": c.author,
+                    "verdict": c.verdict,
                 }
                 for c in self.claims
             ],
             "graph": {
                 "nodes": [{"id": n.id, "kind": n.kind, "label": n.label} for n in self.nodes],
-                "edges": [{"source": e.source, "target": e.target, "kind": e.kind, "weight": e.weight} for e in self.edges],
+                "edges": [
+                    {"source": e.source, "target": e.target, "kind": e.kind, "weight": e.weight}
+                    for e in self.edges
+                ],
             },
             "timing": {
-                "first_token_s": self.timing.first_token_s, "total_s": self.timing.total_s,
-                "generated_tokens": self.timing.generated_tokens, "tool_calls": self.timing.tool_calls,
+                "first_token_s": self.timing.first_token_s,
+                "total_s": self.timing.total_s,
+                "generated_tokens": self.timing.generated_tokens,
+                "tool_calls": self.timing.tool_calls,
             },
         }
 
@@ -155,4 +177,15 @@ def node_label(node: str, catalog: Catalog) -> str:
             return "this reader"
 
 
-__all__ = ["CheckedClaim", "Node", "Query", "Recommendation", "Recommended", "StepView", "Timing", "node_label", "sentence", "stated"]
+__all__ = [
+    "CheckedClaim",
+    "Node",
+    "Query",
+    "Recommendation",
+    "Recommended",
+    "StepView",
+    "Timing",
+    "node_label",
+    "sentence",
+    "stated",
+]

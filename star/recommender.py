@@ -84,19 +84,36 @@ class Shelf:
         if not query.history:
             raise UserError("the shelf is empty; put at least one book on it")
         if bad := [i for i in (*query.history, *(query.candidates or ())) if not 0 <= i < size]:
-            raise UserError(f"item row {bad[0]} is outside the catalogue of {size} items; pick from the catalogue")
+            raise UserError(
+                f"item row {bad[0]} is outside the catalogue of {size} items; pick from the catalogue"
+            )
         if not 1 <= query.k <= RANKED_AT_MOST:
             raise UserError(f"{query.k} books were asked for; choose from 1 to {RANKED_AT_MOST}")
         history = np.array(list(dict.fromkeys(query.history)), dtype=np.int64)
         if query.candidates is not None:
-            candidates = np.array(query.candidates, dtype=np.int64)
+            candidates = np.array(list(dict.fromkeys(query.candidates)), dtype=np.int64)
+            if known is not None:
+                candidates = candidates[known[candidates]]
         else:
             found = self.retriever(history, 3 * CANDIDATES, query.reader)
             found = found if known is None else found[known[found]]
             candidates = np.random.default_rng([query.seed, len(history)]).permutation(found[:CANDIDATES])
-        return Tools(self.graph, self.dataset.catalog, self.attributes, history.tolist(), candidates.tolist(), query.reader)
+        if not len(candidates):
+            raise UserError(
+                "none of the candidates is a book that the model knows; give others, or none to have them retrieved"
+            )
+        return Tools(
+            self.graph,
+            self.dataset.catalog,
+            self.attributes,
+            history.tolist(),
+            candidates.tolist(),
+            query.reader,
+        )
 
-    def view(self, draft: Draft, tools: Tools, asked_at: float) -> tuple[tuple[StepView, ...], list[tuple[Claim, bool, int]]]:
+    def view(
+        self, draft: Draft, tools: Tools, asked_at: float
+    ) -> tuple[tuple[StepView, ...], list[tuple[Claim, bool, int]]]:
         """Steps so far, and the claims of the closed ones: (claim, written by the model, number of the step)."""
         context, place = Context(len(tools.history)), 0
         steps: list[StepView] = []
@@ -114,31 +131,52 @@ class Shelf:
                         step = read_step(kind, inside, context)
                         claims += [(claim, kind != "tool_response", number) for claim in step.claims]
                         name = step.name
-                        arguments = None if step.arguments is None else _named(step.name or "", step.arguments, self.dataset)
+                        arguments = (
+                            None
+                            if step.arguments is None
+                            else _named(step.name or "", step.arguments, self.dataset)
+                        )
                     except TraceError as error:
                         text += f" [not readable: {error}]"
                 if kind == "tool_response" and steps and steps[-1].name:
                     name, arguments = steps[-1].name, steps[-1].arguments
                 own = kind != "tool_response"
                 tokens = sum(draft.own[place : place + length]) if own else length
-                steps.append(StepView(kind, text, seconds, tokens, tuple(range(first, len(claims))), name, arguments, closed))
+                steps.append(
+                    StepView(
+                        kind, text, seconds, tokens, tuple(range(first, len(claims))), name, arguments, closed
+                    )
+                )
                 place += length
         except TraceError as error:
             steps.append(StepView("reflection", f"[not readable: {error}]"))
         return tuple(steps), claims
 
-    def checked(self, claims: Sequence[tuple[Claim, bool, int]], findings: Sequence[Finding]) -> tuple[CheckedClaim, ...]:
+    def checked(
+        self, claims: Sequence[tuple[Claim, bool, int]], findings: Sequence[Finding]
+    ) -> tuple[CheckedClaim, ...]:
         """Claims as shown while the trace is written, without their paths."""
         catalog = self.dataset.catalog
         return tuple(
             CheckedClaim(
-                claim, spoken(sentence(claim, catalog).split(), catalog) + _how_sure(finding), finding.found, (), "model" if own else "tool", finding.verdict
+                claim,
+                spoken(sentence(claim, catalog).split(), catalog) + _how_sure(finding),
+                finding.found,
+                (),
+                "model" if own else "tool",
+                finding.verdict,
             )
             for (claim, own, _), finding in zip(claims, findings, strict=True)
         )
 
     def finish(
-        self, so_far: Recommendation, claims: Sequence[tuple[Claim, bool, int]], findings: Sequence[Finding], tools: Tools, ranking: list[int], scores: list[float]
+        self,
+        so_far: Recommendation,
+        claims: Sequence[tuple[Claim, bool, int]],
+        findings: Sequence[Finding],
+        tools: Tools,
+        ranking: list[int],
+        scores: list[float],
     ) -> Recommendation:
         """The complete answer: subgraph cut out, paths of the claims, reasons."""
         catalog = self.dataset.catalog
@@ -147,7 +185,11 @@ class Shelf:
             claim, own, _ = claims[number]
             return (not own, claim.subject not in ranking)
 
-        shown = [n for n in sorted(range(len(claims)), key=weight) if claims[n][1] or claims[n][0].subject in ranking or claims[n][0].kind in ("co_read", "genre")]
+        shown = [
+            n
+            for n in sorted(range(len(claims)), key=weight)
+            if claims[n][1] or claims[n][0].subject in ranking or claims[n][0].kind in ("co_read", "genre")
+        ]
         nodes, edges = build(tools.history.tolist(), ranking, [findings[n].edges for n in shown], catalog)
         place = {(e.source, e.target, e.kind): n for n, e in enumerate(edges)}
 
@@ -155,9 +197,12 @@ class Shelf:
             return tuple(sorted({place[k] for e in found if (k := (e.source, e.target, e.kind)) in place}))
 
         checked = tuple(
-            replace(claim, edges=path(finding.edges)) for claim, finding in zip(self.checked(claims, findings), findings, strict=True)
+            replace(claim, edges=path(finding.edges))
+            for claim, finding in zip(self.checked(claims, findings), findings, strict=True)
         )
-        items = tuple(Recommended(n + 1, item, scores[n], _reason(item, checked)) for n, item in enumerate(ranking))
+        items = tuple(
+            Recommended(n + 1, item, scores[n], _reason(item, checked)) for n, item in enumerate(ranking)
+        )
         return replace(so_far, claims=checked, items=items, nodes=nodes, edges=edges, finished=True)
 
 
@@ -181,16 +226,30 @@ def _named(name: str, arguments: tuple[int, ...], dataset: Dataset) -> dict[str,
 def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
     """One line: what the model itself said of the item and the graph bears out, else what a tool found."""
     kinds = ("series", "co_read", "similar", "author", "read_next", "pull")
-    about = [c for c in claims if c.claim.subject == item and c.verdict == "supported" and c.claim.kind in kinds]
-    about.sort(key=lambda c: (c.author != "model", c.claim.kind == "co_read" and "both" not in c.claim.numbers, kinds.index(c.claim.kind)))
-    return about[0].text[:1].upper() + about[0].text[1:] if about else "The graph says nothing of it; the model ranked it all the same."
+    about = [
+        c for c in claims if c.claim.subject == item and c.verdict == "supported" and c.claim.kind in kinds
+    ]
+    about.sort(
+        key=lambda c: (
+            c.author != "model",
+            c.claim.kind == "co_read" and "both" not in c.claim.numbers,
+            kinds.index(c.claim.kind),
+        )
+    )
+    return (
+        about[0].text[:1].upper() + about[0].text[1:]
+        if about
+        else "The graph says nothing of it; the model ranked it all the same."
+    )
 
 
 class Star:
     """The trained student: one model, one pass."""
 
     def __init__(self, dataset: Dataset, model: str | None = None):
-        from star.student.model import Checkpoint  # torch and transformers take seconds: the page is up before
+        from star.student.model import (
+            Checkpoint,
+        )  # torch and transformers take seconds: the page is up before
 
         self._shelf = Shelf(dataset)
         self._model = Checkpoint.load(model or dataset.name)
@@ -236,8 +295,16 @@ class Star:
             answer = replace(answer, text=" ".join(draft.words), steps=steps, timing=timing)
             if not writer.finished:
                 yield answer
-        ranking = [int(w[2:-1]) for w in writer.words[writer.words.index("<recommend>") + 1 :] if w.startswith("<i")]
-        score = dict(zip(writer.candidates.tolist(), (writer.scores if writer.scores is not None else np.zeros(len(writer.candidates))).tolist(), strict=True))
+        ranking = [
+            int(w[2:-1]) for w in writer.words[writer.words.index("<recommend>") + 1 :] if w.startswith("<i")
+        ]
+        score = dict(
+            zip(
+                writer.candidates.tolist(),
+                (writer.scores if writer.scores is not None else np.zeros(len(writer.candidates))).tolist(),
+                strict=True,
+            )
+        )
         answer = self._shelf.finish(answer, claims, findings, tools, ranking, [score[i] for i in ranking])
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
 
@@ -251,7 +318,9 @@ def load(dataset: str, model: str | None = None) -> Recommender:
     return Star(Dataset.load(dataset), model)
 
 
-def answer(recommender: Recommender, query: Query, watch: Callable[[Recommendation], None] = lambda _: None) -> Recommendation:
+def answer(
+    recommender: Recommender, query: Query, watch: Callable[[Recommendation], None] = lambda _: None
+) -> Recommendation:
     """The finished answer; `watch` sees every snapshot."""
     last: Recommendation | None = None
     for last in recommender.stream(query):

@@ -20,7 +20,17 @@ class Table:
 
 def tables(document: dict[str, Any]) -> list[Table]:
     """Mean hit rates per cell; all metrics per method (mean of its cells); paired differences; retrieval."""
-    return [t for t in (_cells(document), _metrics(document), _pairs(document), _recall(document), _traces(document)) if t.rows]
+    return [
+        t
+        for t in (
+            _cells(document),
+            _metrics(document),
+            _pairs(document),
+            _recall(document),
+            _traces(document),
+        )
+        if t.rows
+    ]
 
 
 def markdown(shown: Sequence[Table]) -> str:
@@ -119,8 +129,19 @@ def _traces(document: dict[str, Any]) -> Table:
     if not quality:
         return Table("", (), ())
     names = ("valid", "claim_precision", "numbers_quoted", "four_numbers", "generated_tokens", "tool_calls")
-    heads = ("traces", "valid", "precision of its claims", "numbers quoted", "quoting four or more", "words written", "tool calls")
-    body = tuple((mode, *("n/a" if quality[mode][name] is None else f"{quality[mode][name]:.3g}" for name in names)) for mode in ("served", "free"))
+    heads = (
+        "traces",
+        "valid",
+        "precision of its claims",
+        "numbers quoted",
+        "quoting four or more",
+        "words written",
+        "tool calls",
+    )
+    body = tuple(
+        (mode, *("n/a" if quality[mode][name] is None else f"{quality[mode][name]:.3g}" for name in names))
+        for mode in ("served", "free")
+    )
     caption = (
         f"{quality['n']} traces. Served: tools' arguments and ranking constrained; free: nothing constrained. "
         "Claims: only those the model itself wrote"

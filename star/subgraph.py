@@ -13,7 +13,9 @@ from star.recommendation import Node, node_label
 LIMIT = 80  # nodes drawn; what is cited for books that are not recommended goes first
 
 
-def build(history: Sequence[int], recommended: Sequence[int], cited: Iterable[tuple[Edge, ...]], catalog: Catalog) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+def build(
+    history: Sequence[int], recommended: Sequence[int], cited: Iterable[tuple[Edge, ...]], catalog: Catalog
+) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
     """Nodes and edges for the page.
 
     Args:
@@ -40,7 +42,9 @@ def build(history: Sequence[int], recommended: Sequence[int], cited: Iterable[tu
         graph.add_edge("user", node, key="read", weight=1.0)
     names = {f"i:{item}" for item in recommended}
     nodes = tuple(Node(n, _kind(n, shelf, names), node_label(n, catalog)) for n in graph)
-    return nodes, tuple(Edge(a, b, kind, data["weight"]) for a, b, kind, data in graph.edges(keys=True, data=True))
+    return nodes, tuple(
+        Edge(a, b, kind, data["weight"]) for a, b, kind, data in graph.edges(keys=True, data=True)
+    )
 
 
 def _kind(node: str, shelf: set[str], recommended: set[str]) -> str:

@@ -70,7 +70,9 @@ def split(interactions: Interactions) -> Split:
 
     Small data sets (fewer than 2,000 eligible readers) give a fifth to test and a tenth to validation.
     """
-    by_id = np.array(sorted(range(len(interactions)), key=lambda row: interactions.users[row]), dtype=np.int64)
+    by_id = np.array(
+        sorted(range(len(interactions)), key=lambda row: interactions.users[row]), dtype=np.int64
+    )
     order = np.random.default_rng(SPLIT_SEED).permutation(by_id)
     long_enough = np.diff(interactions.indptr)[order] >= MIN_BOOKS
     eligible, short = order[long_enough], order[~long_enough]
@@ -98,7 +100,14 @@ def positions(length: int, scenario: str) -> list[tuple[int, int]]:
 
 
 def draw_negatives(
-    kind: str, target: int, seen: np.ndarray, known: np.ndarray, bins: list[np.ndarray], n_items: int, retrieve: Retrieve | None, rng: np.random.Generator
+    kind: str,
+    target: int,
+    seen: np.ndarray,
+    known: np.ndarray,
+    bins: list[np.ndarray],
+    n_items: int,
+    retrieve: Retrieve | None,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """19 (or fewer in a tiny catalogue) items the reader never read, int64."""
     banned = np.zeros(n_items, dtype=bool)
@@ -115,8 +124,15 @@ def draw_negatives(
 
 
 def make_tasks(
-    interactions: Interactions, readers: np.ndarray, scenario: str, negatives: str, counts: np.ndarray,
-    retrieve: Retrieve | None = None, limit: int | None = None, draws: int = 3, seed: int = 0,
+    interactions: Interactions,
+    readers: np.ndarray,
+    scenario: str,
+    negatives: str,
+    counts: np.ndarray,
+    retrieve: Retrieve | None = None,
+    limit: int | None = None,
+    draws: int = 3,
+    seed: int = 0,
 ) -> list[Task]:
     """Tasks of one cell (scenario × negatives), one per reader first, then the second target of each, and so on.
 
@@ -135,14 +151,38 @@ def make_tasks(
                 continue
             known, at = place[nth]
             history = interactions.history(int(reader))
-            rng = np.random.default_rng([SPLIT_SEED, seed, int(reader), at, draw, NEGATIVE_KINDS.index(negatives), SCENARIOS.index(scenario)])
+            rng = np.random.default_rng(
+                [
+                    SPLIT_SEED,
+                    seed,
+                    int(reader),
+                    at,
+                    draw,
+                    NEGATIVE_KINDS.index(negatives),
+                    SCENARIOS.index(scenario),
+                ]
+            )
             target = int(history[at])
-            others = draw_negatives(negatives, target, history, history[:known], bins, interactions.n_items, retrieve, rng)
+            others = draw_negatives(
+                negatives, target, history, history[:known], bins, interactions.n_items, retrieve, rng
+            )
             candidates = rng.permutation(np.append(others, target))
-            tasks.append(Task(int(reader), tuple(int(i) for i in history[:known]), target, tuple(int(c) for c in candidates), scenario, negatives, draw))
+            tasks.append(
+                Task(
+                    int(reader),
+                    tuple(int(i) for i in history[:known]),
+                    target,
+                    tuple(int(c) for c in candidates),
+                    scenario,
+                    negatives,
+                    draw,
+                )
+            )
     return tasks
 
 
-def cells(scenarios: Sequence[str] = SCENARIOS, negatives: Sequence[str] = NEGATIVE_KINDS) -> list[tuple[str, str]]:
+def cells(
+    scenarios: Sequence[str] = SCENARIOS, negatives: Sequence[str] = NEGATIVE_KINDS
+) -> list[tuple[str, str]]:
     """All scenario × negatives pairs asked for, in table order."""
     return [(s, n) for s in scenarios for n in negatives]

@@ -58,7 +58,7 @@ def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
 
 def rounded_lift(lift: float) -> float:
     """Two figures: 0.1 to 9.9, then whole numbers up to 99."""
-    # numpy's rounding, whatever the type given: Python's differs at some halves (1.85), and tools and verification must agree
+    # numpy's rounding, whatever the type given: Python's differs at some halves (1.85), and verification must agree
     return float(np.round(min(max(lift, 0.1), 9.9), 1) if lift < 9.95 else min(np.round(lift), 99))
 
 
@@ -90,19 +90,31 @@ class Tools:
         reader: row in the data set of the reader asked about; their own row is never among the co-readers.
     """
 
-    def __init__(self, graph: Graph, catalog: Catalog, attributes: Attributes, history: Sequence[int], candidates: Sequence[int], reader: int | None = None):
+    def __init__(
+        self,
+        graph: Graph,
+        catalog: Catalog,
+        attributes: Attributes,
+        history: Sequence[int],
+        candidates: Sequence[int],
+        reader: int | None = None,
+    ):
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
         self.reader = reader
         own = graph.position(reader)
         self._own = np.isin(np.arange(0), ()) if own is None else graph.interactions.history(own)
-        self._counts = graph.counts if own is None else graph.counts - np.isin(np.arange(len(catalog)), self._own)
+        self._counts = (
+            graph.counts if own is None else graph.counts - np.isin(np.arange(len(catalog)), self._own)
+        )
         self.n_readers = graph.n_readers - (own is not None)
 
     def about(self, item: int) -> Tools:
         """The same tools with this one item as the only candidate."""
-        return Tools(self.graph, self.catalog, self.attributes, self.history.tolist(), [item], self.reader)
+        other = Tools(self.graph, self.catalog, self.attributes, self.history.tolist(), [item], self.reader)
+        other.__dict__["_nearest"] = self._nearest  # depends on the shelf alone, and is the costly part
+        return other
 
     def readers(self, item: int) -> int:
         """Readers of an item, the reader asked about left out."""
@@ -125,9 +137,14 @@ class Tools:
                 return Response(name, (window,), tuple((e,) for e in self.genres(window)[:3]))
             case "user_cf", (asked,) if asked in ASKED:
                 return Response(name, (asked,), self.user_cf(asked))
-            case "item_cf", (window, *only) if window in WINDOWS and set(only) <= set(self.candidates.tolist()):
+            case "item_cf", (window, *only) if window in WINDOWS and set(only) <= set(
+                self.candidates.tolist()
+            ):
                 return Response(name, tuple(arguments), self.item_cf(window, only or None))
-        raise ValueError(f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), user_cf(readers), item_cf(window[, candidates])")
+        raise ValueError(
+            f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), "
+            "user_cf(readers), item_cf(window[, candidates])"
+        )
 
     def genres(self, window: int) -> list[Evidence]:
         """Genres of the last `window` books, the most frequent first."""
@@ -152,7 +169,11 @@ class Tools:
         """Of the `asked` most similar readers: counts per candidate, similarity-weighted share, and who (n, C)."""
         readers, weight = (part[:asked] for part in self._nearest)
         if not len(readers) or asked < 1:
-            return np.zeros(len(self.candidates)), np.zeros(len(self.candidates)), np.zeros((0, len(self.candidates)))
+            return (
+                np.zeros(len(self.candidates)),
+                np.zeros(len(self.candidates)),
+                np.zeros((0, len(self.candidates))),
+            )
         read = self.graph.matrix[readers][:, self.candidates].toarray()
         return read.sum(0), weight @ read / weight.sum(), read
 
@@ -168,9 +189,16 @@ class Tools:
             numbers = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
             who = np.flatnonzero(read[:, column])[:SAMPLE] if counts[column] >= WITHHELD else ()
             edges = tuple(
-                edge for r in who for edge in (Edge("user", f"r:{readers[r]}", "similar", round(float(weight[r]), 3)), Edge(f"r:{readers[r]}", f"i:{item}", "read"))
+                edge
+                for r in who
+                for edge in (
+                    Edge("user", f"r:{readers[r]}", "similar", round(float(weight[r]), 3)),
+                    Edge(f"r:{readers[r]}", f"i:{item}", "read"),
+                )
             )
-            lines.append((Evidence(Claim("similar", int(item), numbers=numbers, strength=strength(strong)), edges),))
+            lines.append(
+                (Evidence(Claim("similar", int(item), numbers=numbers, strength=strength(strong)), edges),)
+            )
         return tuple(lines)
 
     def pulls(self, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -178,7 +206,10 @@ class Tools:
         cosine of co-reading (C,) and the recency-weighted mean of read-next cosines (C,)."""
         shelf, candidates = self.history[-window:], self.candidates
         both, after = self.graph.pairs(shelf, candidates, self.reader)
-        anchors, subjects = np.maximum(self._counts[shelf], 1)[:, None], np.maximum(self._counts[candidates], 1)[None]
+        anchors, subjects = (
+            np.maximum(self._counts[shelf], 1)[:, None],
+            np.maximum(self._counts[candidates], 1)[None],
+        )
         recency = 1 / np.arange(len(shelf), 0, -1)
         pull = (both / np.sqrt(anchors * subjects)).mean(0)
         follow = (recency / recency.sum()) @ (after / np.sqrt((anchors + 5) * (subjects + 5)))
@@ -196,17 +227,25 @@ class Tools:
             strong, soon = level(pull[column], PULL), level(follow[column], NEXT)
             if strong:
                 evidence.append(self._strongest(shelf, item, both[:, column]))
-                linked = [(int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD]
-                evidence.append(Evidence(
-                    Claim("pull", item, numbers={"window": len(shelf)}, strength=strength(strong)),
-                    tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked),
-                ))
+                linked = [
+                    (int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD
+                ]
+                evidence.append(
+                    Evidence(
+                        Claim("pull", item, numbers={"window": len(shelf)}, strength=strength(strong)),
+                        tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked),
+                    )
+                )
             if soon:
-                steps = [(int(s), float(n)) for s, n in zip(shelf, after[:, column], strict=True) if n >= WITHHELD]
-                evidence.append(Evidence(
-                    Claim("read_next", item, numbers={"window": len(shelf)}, strength=strength(soon)),
-                    tuple(Edge(f"i:{s}", f"i:{item}", "read_next", n) for s, n in steps),
-                ))
+                steps = [
+                    (int(s), float(n)) for s, n in zip(shelf, after[:, column], strict=True) if n >= WITHHELD
+                ]
+                evidence.append(
+                    Evidence(
+                        Claim("read_next", item, numbers={"window": len(shelf)}, strength=strength(soon)),
+                        tuple(Edge(f"i:{s}", f"i:{item}", "read_next", n) for s, n in steps),
+                    )
+                )
             evidence += self._relations(item)
             if evidence:
                 lines.append(tuple(evidence))
@@ -222,7 +261,9 @@ class Tools:
         anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
         base = self._counts[item] / self.n_readers
         claim = Claim("co_read", item, anchor, {"both": n, "of": m, "lift": rounded_lift(n / m / base)})
-        return Evidence(claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base))
+        return Evidence(
+            claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)
+        )
 
     def _relations(self, item: int) -> list[Evidence]:
         a, out = self.attributes, []

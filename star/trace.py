@@ -31,10 +31,27 @@ TOOLS = ("profile", "recent", "user_cf", "item_cf")
 RANKED = 5
 
 # What may be said without a number, and where; `{}` stands for an item. None of these can be checked against the graph.
-PLANS = ("look back {n} books", "take the last {n} books", "ask {n} readers", "compare with {n} readers", "know the shelf first",
-         "trust co_reading first", "trust similar readers first", "trust what is read next first")
-REMARKS = ("both point to", "signals differ on", "look again at", "recent interest leads", "interest is steady", "interest has moved",
-           "evidence is thin", "second look favours", "prefer the sequel")
+PLANS = (
+    "look back {n} books",
+    "take the last {n} books",
+    "ask {n} readers",
+    "compare with {n} readers",
+    "know the shelf first",
+    "trust co_reading first",
+    "trust similar readers first",
+    "trust what is read next first",
+)
+REMARKS = (
+    "both point to",
+    "signals differ on",
+    "look again at",
+    "recent interest leads",
+    "interest is steady",
+    "interest has moved",
+    "evidence is thin",
+    "second look favours",
+    "prefer the sequel",
+)
 
 ITEM = re.compile(r"<i(\d{1,9})>\Z", re.ASCII)
 NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,9})?\Z", re.ASCII)
@@ -115,7 +132,13 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
     shown = []
     for word in words:
         item = ITEM.match(word)
-        shown.append(f"“{catalog[int(item[1])].title}”" if item else word[1:].replace("_", " ") if word[:1] == "_" else word)
+        shown.append(
+            f"“{catalog[int(item[1])].title}”"
+            if item
+            else word[1:].replace("_", " ")
+            if word[:1] == "_"
+            else word
+        )
     return " ".join(shown).replace(" ;", ";").replace("co_reading", "co-reading")
 
 
@@ -124,7 +147,13 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
 
 def prompt(history: Sequence[int], candidates: Sequence[int], shown: int = 20) -> list[str]:
     """What a run starts from: size of the shelf, its last `shown` books oldest first, the candidates."""
-    return ["<history>", str(min(len(history), 999)), *map(item_word, history[-shown:]), "<candidates>", *map(item_word, candidates)]
+    return [
+        "<history>",
+        str(min(len(history), 999)),
+        *map(item_word, history[-shown:]),
+        "<candidates>",
+        *map(item_word, candidates),
+    ]
 
 
 def line(claims: Iterable[Claim]) -> list[str]:
@@ -135,7 +164,17 @@ def line(claims: Iterable[Claim]) -> list[str]:
         n, subject = claim.numbers, claim.subject
         match claim.kind:
             case "co_read":
-                words += [item_word(claim.anchor or 0), number_word(n["both"]), "of", number_word(n["of"]), f"x{n['lift']:g}"] if "both" in n else ["few"]
+                words += (
+                    [
+                        item_word(claim.anchor or 0),
+                        number_word(n["both"]),
+                        "of",
+                        number_word(n["of"]),
+                        f"x{n['lift']:g}",
+                    ]
+                    if "both" in n
+                    else ["few"]
+                )
             case "pull":
                 words.append(str(claim.strength))
             case "read_next":
@@ -244,7 +283,14 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
         TraceError: neither.
     """
     text = " ".join(words)
-    remark = next((r for r in REMARKS if text == r or (text.startswith(r + " ") and all(ITEM.match(w) for w in words[len(r.split()):]))), None)
+    remark = next(
+        (
+            r
+            for r in REMARKS
+            if text == r or (text.startswith(r + " ") and all(ITEM.match(w) for w in words[len(r.split()) :]))
+        ),
+        None,
+    )
     if remark or text == "nothing":
         return [Claim("opinion", label=text)]
     queue = list(words)
@@ -278,7 +324,9 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
             queue.pop(0)
             claims.append(Claim("read_next", subject, numbers={"window": window}, strength=take(STRENGTHS)))
         elif word in ("sequel", "series"):
-            claims.append(Claim("series", subject, label=queue.pop(0), numbers={"number": float(take(NUMBER))}))
+            claims.append(
+                Claim("series", subject, label=queue.pop(0), numbers={"number": float(take(NUMBER))})
+            )
         elif word == "author":
             queue.pop(0)
             claims.append(Claim("author", subject, numbers={"books": float(take(NUMBER))}))
@@ -289,7 +337,14 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
             else:
                 anchor = int(take(ITEM)[2:-1])
                 both, _, of, lift = take(NUMBER), take(("of",)), take(NUMBER), take(LIFT)
-                claims.append(Claim("co_read", subject, anchor, {"both": float(both), "of": float(of), "lift": float(lift[1:])}))
+                claims.append(
+                    Claim(
+                        "co_read",
+                        subject,
+                        anchor,
+                        {"both": float(both), "of": float(of), "lift": float(lift[1:])},
+                    )
+                )
             claims.append(Claim("pull", subject, numbers={"window": window}, strength=take(STRENGTHS)))
     if not claims:
         raise TraceError(f"{text!r} says nothing about its item")
@@ -315,9 +370,16 @@ def parse(words: Sequence[str], shelf: int, k: int = RANKED) -> Trace:
         if (kind == "tool_response") != bool(steps and steps[-1].type == "tool_call"):
             raise TraceError("a tool response must follow its call, and nothing else may")
         steps.append(read_step(kind, inside, context))
-    if not steps or steps[0].type != "plan" or steps[-1].type != "recommend" or sum(s.type == "recommend" for s in steps) != 1:
+    if (
+        not steps
+        or steps[0].type != "plan"
+        or steps[-1].type != "recommend"
+        or sum(s.type == "recommend" for s in steps) != 1
+    ):
         raise TraceError("a trace begins with one plan and ends with one recommendation")
     ranking = tuple(int(m[1]) for m in map(ITEM.match, steps[-1].words) if m)
     if len(ranking) != len(steps[-1].words) or len(set(ranking)) != k or len(ranking) != k:
-        raise TraceError(f"the recommendation holds {len(ranking)} items in {len(steps[-1].words)} words, expected {k} distinct items")
+        raise TraceError(
+            f"the recommendation holds {len(ranking)} items in {len(steps[-1].words)} words, expected {k} distinct items"
+        )
     return Trace(tuple(steps), ranking)

@@ -34,7 +34,9 @@ def check(claim: Claim, tools: Tools) -> Finding:
     if claim.kind == "opinion":
         return Finding({}, (), "opinion")
     if claim.kind == "genre":
-        return _compare(claim, [e for e in tools.genres(int(claim.numbers.get("of", 0))) if e.claim.label == claim.label])
+        return _compare(
+            claim, [e for e in tools.genres(int(claim.numbers.get("of", 0))) if e.claim.label == claim.label]
+        )
     if claim.subject is None or not 0 <= claim.subject < len(tools.catalog):
         return Finding({}, (), "unsupported")
     about = tools.about(claim.subject)

@@ -20,10 +20,17 @@ def _catalog() -> Catalog:
     for n in range(BOOKS):
         taste, place = divmod(n, BOOKS // TASTES)
         series = f"Series {taste}.{place // 3}" if place < 15 else None
-        items.append(Item(
-            f"b{n}", f"Book {n}", (f"Author {taste}.{place // 5}",), 1950 + n % 70, series,
-            float(place % 3 + 1) if series else None, (f"genre {taste}",),
-        ))
+        items.append(
+            Item(
+                f"b{n}",
+                f"Book {n}",
+                (f"Author {taste}.{place // 5}",),
+                1950 + n % 70,
+                series,
+                float(place % 3 + 1) if series else None,
+                (f"genre {taste}",),
+            )
+        )
     return Catalog(tuple(items))
 
 

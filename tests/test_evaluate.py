@@ -186,8 +186,14 @@ def test_readers_from_a_file(tmp_path: Path) -> None:
     rows += [("again", f"b{item}") for item in data.interactions.history(known)]
     found = read_unseen(write(tmp_path / "new.csv", rows), data, parts)
     assert found.report == {
-        "rows": len(rows), "readers": 9, "unknown_items": 3, "rows_of_unknown_items": 3, "repeated_rows": 1,
-        "readers_too_short": 2, "readers_in_training": 1, "readers_evaluated": 6,
+        "rows": len(rows),
+        "readers": 9,
+        "unknown_items": 3,
+        "rows_of_unknown_items": 3,
+        "repeated_rows": 1,
+        "readers_too_short": 2,
+        "readers_in_training": 1,
+        "readers_evaluated": 6,
     }
     assert found.rows.min() == len(data.interactions)
     first = found.dataset.interactions.history(int(found.rows[0]))

@@ -121,7 +121,6 @@ def test_retrieval_is_blind_to_the_readers_own_row(reader: int) -> None:
     assert differ
 
 
-@pytest.mark.xfail(strict=True, reason="Retriever._by_popularity counts the reader's own row")
 def test_the_filling_up_of_retrieval_is_blind_too() -> None:
     """Where all signals are silent the most read books fill up; the reader's later books do not count."""
     histories = [[1, 2]] * 3 + [[3, 4]] * 3 + [[7, 4]]

@@ -27,13 +27,26 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """Trajectories of a few demo readers of two folds, in a folder of their own."""
     runs = tmp_path_factory.mktemp("runs")
     config = Config(
-        dataset="demo", runs=str(runs), out=str(runs / "out"), per_reader=2, hidden=32, layers=1, heads=2,
-        intermediate=64, pretrain_batch=4, sft_batch=4, sft_rows=24, sft_folds=(1,), compile=False,
+        dataset="demo",
+        runs=str(runs),
+        out=str(runs / "out"),
+        per_reader=2,
+        hidden=32,
+        layers=1,
+        heads=2,
+        intermediate=64,
+        pretrain_batch=4,
+        sft_batch=4,
+        sft_rows=24,
+        sft_folds=(1,),
+        compile=False,
     )
     data = Dataset.load("demo")
     split = T.split(data.interactions)
     (runs / "trajectories").mkdir()
-    for fold, (inside, graph) in zip(range(2), crossfit(data.interactions, split.train, split.folds), strict=False):
+    for fold, (inside, graph) in zip(
+        range(2), crossfit(data.interactions, split.train, split.folds), strict=False
+    ):
         assert not set(inside) & set(graph.rows), "a reader's own fold is in the graph"
         rows = fold_rows(data.interactions, inside[:12], graph, data.catalog, config, fold)
         pl.DataFrame(rows).write_parquet(runs / "trajectories" / f"fold{fold}.parquet")
@@ -62,10 +75,17 @@ def test_roles_cover_what_they_should(config: Config) -> None:
     assert (roles == PROMPT).sum() == len(row["prompt"].split())
     assert [spelled[n] for n in np.flatnonzero(roles == RANK)] == [f"<i{row['target']}>"]
     tool = [spelled[n] for n in np.flatnonzero(roles == TOOL)]
-    assert tool.count("<tool_response>") == tool.count("</tool_response>") == spelled.count("<tool_response>") > 0
+    assert (
+        tool.count("<tool_response>")
+        == tool.count("</tool_response>")
+        == spelled.count("<tool_response>")
+        > 0
+    )
     written = [spelled[n] for n in np.flatnonzero(roles == WRITTEN)]
     assert "<plan>" in written and "similar" not in written[: written.index("</plan>")]
-    assert sequence.soft.sum() == pytest.approx(1, abs=1e-5) and len(sequence.candidates) == len(row["points"])
+    assert sequence.soft.sum() == pytest.approx(1, abs=1e-5) and len(sequence.candidates) == len(
+        row["points"]
+    )
 
 
 def test_labels_of_a_real_batch_leave_out_prompt_and_tools(config: Config) -> None:
@@ -80,7 +100,15 @@ def test_labels_of_a_real_batch_leave_out_prompt_and_tools(config: Config) -> No
         place = None
         for token, label in zip(ids, labels, strict=True):
             word = words[token]
-            place = "prompt" if word == "<history>" else None if word == "<plan>" else "tool" if word == "<tool_response>" else place
+            place = (
+                "prompt"
+                if word == "<history>"
+                else None
+                if word == "<plan>"
+                else "tool"
+                if word == "<tool_response>"
+                else place
+            )
             if place or word == "<pad>":
                 assert label == sft.IGNORED, f"{word} ({place}) is in the loss"
                 inside += 1
@@ -90,7 +118,9 @@ def test_labels_of_a_real_batch_leave_out_prompt_and_tools(config: Config) -> No
     assert inside > 100
 
 
-def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pretrain, "SAVE_EVERY", 0.0)
     before = torch.get_num_threads()
     pretrain.train(config, 0.05)
@@ -103,7 +133,10 @@ def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(config: Co
     sft.main()
     torch.set_num_threads(before)
     done = Checkpoint.load(config.out)
-    assert done.about["stages"]["sft"]["steps"] == 2 and done.about["stages"]["pretrain"]["steps"] == later["step"]
+    assert (
+        done.about["stages"]["sft"]["steps"] == 2
+        and done.about["stages"]["pretrain"]["steps"] == later["step"]
+    )
 
 
 def _written(config: Config) -> Path:

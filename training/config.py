@@ -54,11 +54,14 @@ def load_config(path: str) -> Config:
     """
     file = Path(path)
     if not file.is_file():
-        raise UserError(f"config {path!r} does not exist; there are: {', '.join(map(str, sorted(Path('training/configs').glob('*.yaml'))))}")
+        there = ", ".join(map(str, sorted(Path("training/configs").glob("*.yaml"))))
+        raise UserError(f"config {path!r} does not exist; there are: {there}")
     given = yaml.safe_load(file.read_text("utf-8"))
     known = {field.name for field in dataclasses.fields(Config)}
     if unknown := set(given) - known:
-        raise UserError(f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}")
+        raise UserError(
+            f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}"
+        )
     for name in ("negatives", "sft_folds"):
         if name in given:
             given[name] = tuple(given[name])

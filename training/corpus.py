@@ -15,9 +15,16 @@ from star.graph import Graph
 from star.student.vocabulary import EOS
 from star.trace import item_word
 
-PROMPT, TOOL, WRITTEN, RANK = 0, 1, 2, 3  # roles: RANK is the first recommended item, WRITTEN all else the student writes
+PROMPT, TOOL, WRITTEN, RANK = (
+    0,
+    1,
+    2,
+    3,
+)  # roles: RANK is the first recommended item, WRITTEN all else the student writes
 
-TEMPERATURE = 1.4  # points per unit of log-odds: makes the softmax of the teacher's points about as sure as it is right
+TEMPERATURE = (
+    1.4  # points per unit of log-odds: makes the softmax of the teacher's points about as sure as it is right
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,15 @@ def load_trajectories(folder: Path) -> pl.DataFrame:
     """
     shards = sorted(folder.glob("fold*.parquet"))
     if not shards:
-        raise UserError(f"no trajectories in {folder}; run python -m training.trajectories with the same config first")
+        raise UserError(
+            f"no trajectories in {folder}; run python -m training.trajectories with the same config first"
+        )
     return pl.concat([pl.read_parquet(shard) for shard in shards])
 
 
-def encode(prompt: str, trace: str, vocabulary: dict[str, int], points: list[float], target: int | None = None) -> Sequence:
+def encode(
+    prompt: str, trace: str, vocabulary: dict[str, int], points: list[float], target: int | None = None
+) -> Sequence:
     """One trajectory as tokens.
 
     Args:
@@ -69,7 +80,9 @@ def encode(prompt: str, trace: str, vocabulary: dict[str, int], points: list[flo
     roles[len(before) + start] = RANK
     tokens = np.array([vocabulary[w] for w in (*before, *after, EOS)], dtype=np.int32)
     soft = np.exp((np.array(points) - max(points)) / TEMPERATURE)
-    return Sequence(tokens, roles, tokens[len(before) - len(points) : len(before)], (soft / soft.sum()).astype(np.float32))
+    return Sequence(
+        tokens, roles, tokens[len(before) - len(points) : len(before)], (soft / soft.sum()).astype(np.float32)
+    )
 
 
 def item_vectors(graph: Graph, width: int) -> np.ndarray:
@@ -82,6 +95,8 @@ def item_vectors(graph: Graph, width: int) -> np.ndarray:
     co.eliminate_zeros()
     counts = np.maximum(graph.counts, 1).astype(np.float32)
     rows, columns = co.nonzero()
-    co.data = np.maximum(np.log(co.data * graph.n_readers / (counts[rows] * counts[columns])), 0) * (co.data >= 3)
+    co.data = np.maximum(np.log(co.data * graph.n_readers / (counts[rows] * counts[columns])), 0) * (
+        co.data >= 3
+    )
     u, s, _ = scipy.sparse.linalg.svds(co, k=width, random_state=0)
     return np.ascontiguousarray(u * np.sqrt(s), dtype=np.float32)

@@ -3,9 +3,10 @@
     python -m training.pretrain --config training/configs/goodbooks.yaml
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
-ranking; half of the ranking's loss imitates the teacher's points. The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more on what the
-student writes, most on the first recommended book. Runs for a fixed time, after which the learning rate has fallen to
-zero; saves every five minutes and goes on from there when started again. Curves: TensorBoard under `runs/`.
+ranking; half of the ranking's loss imitates the teacher's points. The loss is dense: a little on histories and on the tools'
+lines (copying circuits form early), more on what the student writes, most on the first recommended book. Runs for a fixed
+time, after which the learning rate has fallen to zero; saves every five minutes and goes on from there when started again.
+Curves: TensorBoard under `runs/`.
 """
 
 from __future__ import annotations
@@ -31,8 +32,14 @@ from training.config import Config, load_config
 from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence, encode, load_trajectories
 
 WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 1.0, RANK: 24.0}
-SAMPLED = {PROMPT: 0.5, TOOL: 0.2, WRITTEN: 1.0, RANK: 1.0}  # share of positions that enter the loss, for speed
+SAMPLED = {
+    PROMPT: 0.5,
+    TOOL: 0.2,
+    WRITTEN: 1.0,
+    RANK: 1.0,
+}  # share of positions that enter the loss, for speed
 TEACHER = 0.5  # share of the ranking's loss that imitates the teacher's points
+OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
 SAVE_EVERY = 300.0
 
 
@@ -57,10 +64,17 @@ def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     candidates, soft = np.zeros((len(batch), width), np.int64), np.zeros((len(batch), width), np.float32)
     for row, s in enumerate(batch):
         candidates[row, : len(s.candidates)], soft[row, : len(s.soft)] = s.candidates, s.soft
-    return torch.from_numpy(tokens), torch.from_numpy(roles), torch.from_numpy(candidates), torch.from_numpy(soft)
+    return (
+        torch.from_numpy(tokens),
+        torch.from_numpy(roles),
+        torch.from_numpy(candidates),
+        torch.from_numpy(soft),
+    )
 
 
-def loss_of(model: torch.nn.Module, batch: list[Sequence], rng: np.random.Generator, teacher: float) -> tuple[torch.Tensor, dict[str, float]]:
+def loss_of(
+    model: torch.nn.Module, batch: list[Sequence], rng: np.random.Generator, teacher: float
+) -> tuple[torch.Tensor, dict[str, float]]:
     """Weighted cross-entropy over the sampled positions; logits are computed for these alone.
 
     Args:
@@ -79,13 +93,18 @@ def loss_of(model: torch.nn.Module, batch: list[Sequence], rng: np.random.Genera
     kinds = role[chosen]
     weight = sum((kinds == kind) * value for kind, value in WEIGHT.items())
     first = kinds == RANK
+    place = (candidates == label[chosen][first][:, None]).int().argmax(-1)
     among = torch.gather(logits[first], 1, candidates).log_softmax(-1)
     imitation = -(soft * among).sum(1)
-    each[first] = (1 - teacher) * each[first] + teacher * imitation
+    listed = -among.gather(1, place[:, None])[:, 0]
+    each[first] = OPEN * each[first] + (1 - teacher) * listed + teacher * imitation
     report = {
-        "written": float(each[kinds == WRITTEN].mean().detach()), "tool": float(each[kinds == TOOL].mean().detach()),
-        "rank": float(each[first].mean().detach()), "imitation": float((imitation + (soft * (soft + 1e-9).log()).sum(1)).mean().detach()),
-        "hit": float((among.argmax(-1) == (candidates == label[chosen][first][:, None]).int().argmax(-1)).float().mean()),
+        "written": float(each[kinds == WRITTEN].mean().detach()),
+        "tool": float(each[kinds == TOOL].mean().detach()),
+        "rank": float(each[first].mean().detach()),
+        "imitation": float((imitation + (soft * (soft + 1e-9).log()).sum(1)).mean().detach()),
+        "listed": float(listed.mean().detach()),
+        "hit": float((among.argmax(-1) == place).float().mean()),
     }
     return (each * weight).sum() / weight.sum(), report
 
@@ -94,7 +113,10 @@ def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]
     """Muon for the matrices inside the blocks, AdamW for embeddings and gains."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
-    return [torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98))]
+    return [
+        torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)),
+    ]
 
 
 @torch.no_grad()
@@ -112,7 +134,9 @@ def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", required=True)
     parser.add_argument("--minutes", type=float, help="instead of the config's pretrain_minutes")
     args = parser.parse_args()
@@ -130,14 +154,30 @@ def train(config: Config, minutes: float) -> Path:
     vocabulary = {word: n for n, word in enumerate(words)}
     frame = load_trajectories(Path(config.runs) / "trajectories")
     fold = dict(zip(split.train.tolist(), split.folds.tolist(), strict=True))
-    rows = [r for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows() if fold[r[0]] not in config.sft_folds]
-    sequences = [encode(p, t, vocabulary, points, target) for _, p, t, points, target in tqdm(rows, desc="encode", mininterval=5)]
-    held = [r for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows() if fold[r[0]] in config.sft_folds]
-    check = [encode(p, t, vocabulary, points, target) for _, p, t, points, target in held[:: max(1, len(held) // 400)][:400]]
+    rows = [
+        r
+        for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows()
+        if fold[r[0]] not in config.sft_folds
+    ]
+    sequences = [
+        encode(p, t, vocabulary, points, target)
+        for _, p, t, points, target in tqdm(rows, desc="encode", mininterval=5)
+    ]
+    held = [
+        r
+        for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows()
+        if fold[r[0]] in config.sft_folds
+    ]
+    check = [
+        encode(p, t, vocabulary, points, target)
+        for _, p, t, points, target in held[:: max(1, len(held) // 400)][:400]
+    ]
 
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
-    model = new_model(words, config.hidden, config.layers, config.heads, config.intermediate, None, config.seed)
+    model = new_model(
+        words, config.hidden, config.layers, config.heads, config.intermediate, None, config.seed
+    )
     if config.compile:
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
@@ -155,7 +195,15 @@ def train(config: Config, minutes: float) -> Path:
     averages: dict[str, float] = {}
 
     def save() -> None:
-        torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "spent": time.monotonic() - began}, state.with_suffix(".part"))
+        torch.save(
+            {
+                "model": model.state_dict(),
+                "optimizers": [o.state_dict() for o in optimizers],
+                "step": step,
+                "spent": time.monotonic() - began,
+            },
+            state.with_suffix(".part"),
+        )
         state.with_suffix(".part").rename(state)
 
     for batch in batches(sequences, config.pretrain_batch, rng):
@@ -186,15 +234,29 @@ def train(config: Config, minutes: float) -> Path:
             value = hit_rate(model, check)
             model.train()
             writer.add_scalar("held_hit", value, step)
-            tqdm.write(f"{spent:.0f} s, step {step}: held-out folds HR mean {value:.3f}, " + ", ".join(f"{k} {v:.3f}" for k, v in averages.items()))
+            tqdm.write(
+                f"{spent:.0f} s, step {step}: held-out folds HR mean {value:.3f}, "
+                + ", ".join(f"{k} {v:.3f}" for k, v in averages.items())
+            )
         if time.monotonic() - saved_at > SAVE_EVERY:
             save()
             saved_at = time.monotonic()
     spent = limit
     save()
     model.eval()
-    about = {"dataset": config.dataset, "items": [item.id for item in data.catalog], "stages": {"pretrain": {
-        "minutes": minutes, "steps": step, "sequences": step * config.pretrain_batch, "of": len(sequences), "held_hit_mean": round(hit_rate(model, check), 4)}}}
+    about = {
+        "dataset": config.dataset,
+        "items": [item.id for item in data.catalog],
+        "stages": {
+            "pretrain": {
+                "minutes": minutes,
+                "steps": step,
+                "sequences": step * config.pretrain_batch,
+                "of": len(sequences),
+                "held_hit_mean": round(hit_rate(model, check), 4),
+            }
+        },
+    }
     model.save_pretrained(folder / "model")
     build_tokenizer(words).save_pretrained(folder / "model")
     (folder / "model" / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

@@ -33,35 +33,67 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
     fold = dict(zip(split.train.tolist(), split.folds.tolist(), strict=True))
-    frame = load_trajectories(Path(config.runs) / "trajectories").select("reader", "prompt", "trace", "points", "kept")
+    frame = load_trajectories(Path(config.runs) / "trajectories").select(
+        "reader", "prompt", "trace", "points", "kept"
+    )
     of_folds = [row for row in frame.iter_rows() if fold[row[0]] in config.sft_folds]
     kept = [row for row in of_folds if row[4]]
     rows = []
     for at in np.random.default_rng(config.seed).permutation(len(kept))[: config.sft_rows]:
         sequence = encode(kept[at][1], kept[at][2], vocabulary, kept[at][3])
         written = (sequence.roles == WRITTEN) | (sequence.roles == RANK)
-        rows.append({"input_ids": sequence.tokens.tolist(), "labels": np.where(written, sequence.tokens, IGNORED).tolist()})
+        rows.append(
+            {
+                "input_ids": sequence.tokens.tolist(),
+                "labels": np.where(written, sequence.tokens, IGNORED).tolist(),
+            }
+        )
     return rows, len(kept) / len(of_folds)
 
 
-def trainer_for(config: Config, model: torch.nn.Module, tokenizer: object, rows: list[dict[str, list[int]]], max_steps: int):  # type: ignore[no-untyped-def]
+def trainer_for(
+    config: Config,
+    model: torch.nn.Module,
+    tokenizer: object,
+    rows: list[dict[str, list[int]]],
+    max_steps: int,
+):  # type: ignore[no-untyped-def]
     """TRL's trainer over rows that are tokenised already."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # raised by SFTConfig itself
         from trl import SFTConfig, SFTTrainer
 
         settings = SFTConfig(
-            output_dir=str(Path(config.runs) / "sft"), max_steps=max_steps, per_device_train_batch_size=config.sft_batch,
-            learning_rate=config.sft_lr, lr_scheduler_type="cosine", warmup_steps=20, weight_decay=0.0, seed=config.seed, bf16=True,
-            use_cpu=not torch.cuda.is_available(), gradient_checkpointing=False, logging_steps=10, save_steps=100, save_total_limit=1,
-            report_to=["tensorboard"], max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, remove_unused_columns=False,
-            dataloader_num_workers=0, train_sampling_strategy="group_by_length",
+            output_dir=str(Path(config.runs) / "sft"),
+            max_steps=max_steps,
+            per_device_train_batch_size=config.sft_batch,
+            learning_rate=config.sft_lr,
+            lr_scheduler_type="cosine",
+            warmup_steps=20,
+            weight_decay=0.0,
+            seed=config.seed,
+            bf16=True,
+            use_cpu=not torch.cuda.is_available(),
+            gradient_checkpointing=False,
+            logging_steps=10,
+            save_steps=100,
+            save_total_limit=1,
+            report_to=["tensorboard"],
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            remove_unused_columns=False,
+            dataloader_num_workers=0,
+            train_sampling_strategy="group_by_length",
         )
-        return SFTTrainer(model=model, args=settings, train_dataset=Rows.from_list(rows), processing_class=tokenizer)
+        return SFTTrainer(
+            model=model, args=settings, train_dataset=Rows.from_list(rows), processing_class=tokenizer
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", required=True)
     parser.add_argument("--max-steps", type=int, help="fewer steps than one pass over the rows")
     args = parser.parse_args()
@@ -69,7 +101,9 @@ def main() -> None:
     torch.set_num_threads(config.threads)
     source = Path(config.runs) / "pretrain" / "model"
     if not (source / "star.json").is_file():
-        raise UserError(f"no pretrained model in {source}; run python -m training.pretrain --config {args.config} first")
+        raise UserError(
+            f"no pretrained model in {source}; run python -m training.pretrain --config {args.config} first"
+        )
     model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, share = kept_rows(config, tokenizer.get_vocab())
@@ -79,7 +113,12 @@ def main() -> None:
     result = trainer.train(resume_from_checkpoint=bool(began))
     out = Path(config.out)
     about = json.loads((source / "star.json").read_text("utf-8"))
-    about["stages"]["sft"] = {"rows": len(rows), "kept_share": round(share, 4), "steps": steps, "loss": round(result.training_loss, 4)}
+    about["stages"]["sft"] = {
+        "rows": len(rows),
+        "kept_share": round(share, 4),
+        "steps": steps,
+        "loss": round(result.training_loss, 4),
+    }
     trainer.model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     (out / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

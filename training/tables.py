@@ -2,8 +2,8 @@
 
     python -m training.tables            (a test fails where README and its sources differ)
 
-`<!-- table: NAME -->` … `<!-- end -->` holds the tables of `assets/evaluation/NAME.json`, as `star evaluate --json` wrote it;
-`<!-- tree -->` … `<!-- end -->` holds every module with the first sentence of its docstring.
+`<!-- table: NAME -->` … `<!-- end -->` holds the tables of `assets/evaluation/NAME.json`, as `star evaluate --json` wrote
+it; `<!-- tree -->` … `<!-- end -->` holds every module with the first sentence of its docstring.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from pathlib import Path
 
 from star.report import markdown, tables
 from star.settings import ROOT
@@ -36,9 +35,13 @@ def table(name: str) -> str:
     file = ROOT / "assets" / "evaluation" / f"{name}.json"
     document = json.loads(file.read_text("utf-8"))
     timing = document.get("latency")
-    said = "" if not timing else (
-        f"\n\nOn two cores, one query after the other ({timing['n']} readers): first word after {timing['first_word_s']:.2f} s, "
-        f"whole answer after {timing['total_s']:.2f} s (medians)."
+    said = (
+        ""
+        if not timing
+        else (
+            f"\n\nOn two cores, one query after the other ({timing['n']} readers), medians: first word after "
+            f"{timing['first_word_s']:.2f} s, whole answer after {timing['total_s']:.2f} s."
+        )
     )
     return f"`{document['command']}`\n\n{markdown(tables(document))}{said}"
 
@@ -46,7 +49,11 @@ def table(name: str) -> str:
 def tree() -> str:
     """Every Python module of the project with the first sentence of its docstring."""
     lines = []
-    files = [ROOT / "app.py", *sorted((ROOT / "star").rglob("*.py")), *sorted((ROOT / "training").glob("*.py"))]
+    files = [
+        ROOT / "app.py",
+        *sorted((ROOT / "star").rglob("*.py")),
+        *sorted((ROOT / "training").glob("*.py")),
+    ]
     for file in files:
         doc = ast.get_docstring(ast.parse(file.read_text("utf-8")))
         if file.name != "__init__.py" and doc:

@@ -38,7 +38,9 @@ def known_part(history: np.ndarray, target: int, rng: np.random.Generator) -> np
     return history[:target]
 
 
-def fold_rows(interactions: Interactions, inside: np.ndarray, graph: Graph, catalog: Catalog, config: Config, seed: int) -> list[dict[str, object]]:
+def fold_rows(
+    interactions: Interactions, inside: np.ndarray, graph: Graph, catalog: Catalog, config: Config, seed: int
+) -> list[dict[str, object]]:
     """The runs for the readers of one fold.
 
     Retrieved lists are used only where the target was among the retrieved: put in by hand it would be the odd one out,
@@ -64,18 +66,32 @@ def fold_rows(interactions: Interactions, inside: np.ndarray, graph: Graph, cata
             if kind != "retrieved":
                 others = T.draw_negatives(kind, target, history, known, bins, len(catalog), None, rng)
             candidates = rng.permutation(np.append(others, target))
-            done = run(Tools(graph, catalog, attributes, known, candidates, int(reader)), [config.seed, int(reader), nth])
+            done = run(
+                Tools(graph, catalog, attributes, known, candidates, int(reader)),
+                [config.seed, int(reader), nth],
+            )
             rank = done.order.index(target)
-            rows.append({
-                "reader": int(reader), "at": int(at), "negatives": kind, "shelf": len(known), "target": target, "rank": rank, "kept": rank == 0,
-                "points": [round(done.points[c], 3) for c in candidates.tolist()],
-                "prompt": " ".join(prompt(known, candidates)), "trace": " ".join(done.words()),
-            })
+            rows.append(
+                {
+                    "reader": int(reader),
+                    "at": int(at),
+                    "negatives": kind,
+                    "shelf": len(known),
+                    "target": target,
+                    "rank": rank,
+                    "kept": rank == 0,
+                    "points": [round(done.points[c], 3) for c in candidates.tolist()],
+                    "prompt": " ".join(prompt(known, candidates)),
+                    "trace": " ".join(done.words()),
+                }
+            )
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", required=True)
     parser.add_argument("--folds", help="only these folds, for example 0,1 (for several processes)")
     config = load_config(parser.parse_args().config)
@@ -93,8 +109,17 @@ def main() -> None:
         shard.with_suffix(".part").rename(shard)
     frame = pl.read_parquet(folder / "fold*.parquet")
     report = {
-        "dataset": config.dataset, "rows": len(frame), "kept": int(frame["kept"].sum()), "kept_share": round(float(frame["kept"].mean()), 4),
-        "by_negatives": {n: {"rows": k, "kept_share": round(s, 4)} for n, k, s in frame.group_by("negatives").agg(pl.len(), pl.col("kept").mean().alias("s")).sort("negatives").iter_rows()},
+        "dataset": config.dataset,
+        "rows": len(frame),
+        "kept": int(frame["kept"].sum()),
+        "kept_share": round(float(frame["kept"].mean()), 4),
+        "by_negatives": {
+            n: {"rows": k, "kept_share": round(s, 4)}
+            for n, k, s in frame.group_by("negatives")
+            .agg(pl.len(), pl.col("kept").mean().alias("s"))
+            .sort("negatives")
+            .iter_rows()
+        },
     }
     (folder / "manifest.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     print(json.dumps(report))

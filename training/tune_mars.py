@@ -28,7 +28,9 @@ def hit_mean(ranks: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dataset", default="goodbooks")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
@@ -36,12 +38,19 @@ def main() -> None:
     data = Dataset.load(args.dataset)
     split = T.split(data.interactions)
     graph = Graph.build(data.interactions, split.train)
-    cells = [T.make_tasks(data.interactions, split.valid, s, n, graph.counts, limit=600) for s, n in T.cells(negatives=("uniform", "matched"))]
+    cells = [
+        T.make_tasks(data.interactions, split.valid, s, n, graph.counts, limit=600)
+        for s, n in T.cells(negatives=("uniform", "matched"))
+    ]
     rng = np.random.default_rng(args.seed)
 
     def score(weights: Weights) -> float:
         ranker = MarsRanker(data, graph, weights=weights)
-        return float(np.mean([hit_mean(np.array([ranker.run(t).order.index(t.target) for t in cell])) for cell in cells]))
+        return float(
+            np.mean(
+                [hit_mean(np.array([ranker.run(t).order.index(t.target) for t in cell])) for cell in cells]
+            )
+        )
 
     attributes = Attributes.of(data.catalog)
     for name in ("item-kNN whole", "item-kNN recent", "user-kNN"):
@@ -50,7 +59,11 @@ def main() -> None:
             ranks = []
             for task in cell:
                 tools = Tools(graph, data.catalog, attributes, task.history, task.candidates)
-                value = tools.similar_share(50)[1] if name == "user-kNN" else tools.pulls(len(task.history) if name.endswith("whole") else 10)[2]
+                value = (
+                    tools.similar_share(50)[1]
+                    if name == "user-kNN"
+                    else tools.pulls(len(task.history) if name.endswith("whole") else 10)[2]
+                )
                 value = value + 1e-12 * rng.random(len(value))
                 ranks.append((value > value[task.candidates.index(task.target)]).sum())
             per_cell.append(hit_mean(np.array(ranks)))

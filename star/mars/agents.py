@@ -95,7 +95,12 @@ def _leading(responses: list[Response]) -> Claim | None:
 
 def claims_by_item(responses: Sequence[Response]) -> dict[int, list[Claim]]:
     """The last line said about each item."""
-    return {evidence[0].claim.subject: [e.claim for e in evidence] for r in responses for evidence in r.lines if evidence[0].claim.subject is not None}
+    return {
+        evidence[0].claim.subject: [e.claim for e in evidence]
+        for r in responses
+        for evidence in r.lines
+        if evidence[0].claim.subject is not None
+    }
 
 
 def points(claims: Sequence[Claim], j: Judgement) -> float:
@@ -138,13 +143,21 @@ def order(desk: Desk) -> list[int]:
     """Candidates, best first; ties at random."""
     total = weigh(desk)
     noise = desk.rng.random(len(desk.tools.candidates))
-    return [c for c, _ in sorted(zip(desk.tools.candidates.tolist(), noise, strict=True), key=lambda pair: (-total[pair[0]], pair[1]))]
+    return [
+        c
+        for c, _ in sorted(
+            zip(desk.tools.candidates.tolist(), noise, strict=True),
+            key=lambda pair: (-total[pair[0]], pair[1]),
+        )
+    ]
 
 
 def reflect(desk: Desk) -> None:
     """Reflector: do the analysts agree? If it is close, send the recent-interest analyst back; then sum up."""
     ranked, total = order(desk), weigh(desk)
-    similar = {c: LEVEL[str(claims[0].strength)] for c, claims in claims_by_item(desk.found("user_cf")).items()}
+    similar = {
+        c: LEVEL[str(claims[0].strength)] for c, claims in claims_by_item(desk.found("user_cf")).items()
+    }
     favourite = max(similar, key=lambda c: (similar[c], total[c])) if similar else None
     words: list[str] = []
     if favourite is None:
@@ -153,10 +166,19 @@ def reflect(desk: Desk) -> None:
         words += ["both", "point", "to", item_word(favourite), ";"]
     else:
         words += ["signals", "differ", "on", item_word(ranked[0]), item_word(favourite), ";"]
-    if len(ranked) > 1 and total[ranked[0]] - total[ranked[1]] < desk.judgement.close and len(desk.tools.history) > min(WINDOWS):
+    if (
+        len(ranked) > 1
+        and total[ranked[0]] - total[ranked[1]] < desk.judgement.close
+        and len(desk.tools.history) > min(WINDOWS)
+    ):
         contenders = ranked[:3]
         desk.say("reflector", "reflection", words, ["look", "again", "at", *map(item_word, contenders), ";"])
-        other = [w for w in WINDOWS if w != desk.judgement.window and min(w, len(desk.tools.history)) != min(desk.judgement.window, len(desk.tools.history))]
+        other = [
+            w
+            for w in WINDOWS
+            if w != desk.judgement.window
+            and min(w, len(desk.tools.history)) != min(desk.judgement.window, len(desk.tools.history))
+        ]
         desk.call("recent interest", "item_cf", int(desk.rng.choice(other)), *contenders)
         ranked = order(desk)
         words = ["second", "look", "favours", item_word(ranked[0]), ";"]

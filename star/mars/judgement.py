@@ -21,11 +21,15 @@ class Weights:
     author: float
 
 
-# Tuned by `python -m training.tune_mars --rounds 40` on goodbooks validation readers (mean of HR@1/3/5 over four cells), then frozen.
+# Tuned by `python -m training.tune_mars --rounds 40` on goodbooks validation readers, then frozen.
 TUNED = Weights(pull=0.85, read_next=0.5, similar=0.4, sequel=5.5, series=0.23, author=0.55)
 JITTER = 0.2  # standard deviation of the logarithm of each weight over seeds
 
-TRUSTS = {"co_reading": "pull", "similar readers": "similar", "what is read next": "read_next"}  # and the weight it raises
+TRUSTS = {
+    "co_reading": "pull",
+    "similar readers": "similar",
+    "what is read next": "read_next",
+}  # and the weight it raises
 BOOST = 1.25  # what the plan trusts first weighs a quarter more
 
 
@@ -46,7 +50,10 @@ def draw(rng: np.random.Generator, weights: Weights = TUNED) -> Judgement:
     """One judgement at random."""
     trust = list(TRUSTS)[rng.choice(3, p=[0.6, 0.2, 0.2])]
     noise = np.exp(rng.normal(0.0, JITTER, 6))
-    values = {name: value * noise[place] * (BOOST if name == TRUSTS[trust] else 1) for place, (name, value) in enumerate(asdict(weights).items())}
+    values = {
+        name: value * noise[place] * (BOOST if name == TRUSTS[trust] else 1)
+        for place, (name, value) in enumerate(asdict(weights).items())
+    }
     return Judgement(
         window=int(rng.choice(WINDOWS, p=[0.2, 0.6, 0.2])),
         asked=int(rng.choice(ASKED, p=[0.3, 0.7])),

@@ -33,7 +33,9 @@ class Run:
         words: list[str] = []
         for message in self.log:
             if message.response is not None:
-                words += call_words(message.response.name, message.response.arguments) + response_words(message.response)
+                words += call_words(message.response.name, message.response.arguments) + response_words(
+                    message.response
+                )
             else:
                 words += [f"<{message.type}>", *message.words, f"</{message.type}>"]
         return words
@@ -55,7 +57,13 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED) -> Ru
     agents.recent_interest(desk)
     agents.reflect(desk)
     ranked = agents.rank(desk)
-    return Run(tuple(desk.log), tuple(ranked), agents.weigh(desk), len({m.agent for m in desk.log}), time.perf_counter() - start)
+    return Run(
+        tuple(desk.log),
+        tuple(ranked),
+        agents.weigh(desk),
+        len({m.agent for m in desk.log}),
+        time.perf_counter() - start,
+    )
 
 
 class MarsRanker:

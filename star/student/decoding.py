@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache, StaticCache
 
 from star.student.model import Checkpoint, ItemTokens
+from star.student.vocabulary import UNKNOWN
 from star.tools import ASKED, WINDOWS, Tools
 from star.trace import RANKED, TraceError, item_word, prompt, read_call, response_words
 
@@ -60,8 +61,14 @@ class Writer:
         return self.encode(self._prompt)
 
     def encode(self, words: Sequence[str]) -> list[int]:
+        """Tokens of these words; `<unk>` for books and numbers that the checkpoint has no token for (an import with
+        other thresholds, a larger original), which may stand in evidence but are never candidates."""
         vocabulary, token_of = self.checkpoint.vocabulary, self.items.token_of
-        return [int(token_of[int(w[2:-1])]) if w.startswith("<i") else vocabulary.get(w, 2) for w in words]
+        unknown = vocabulary[UNKNOWN]
+        found = [
+            int(token_of[int(w[2:-1])]) if w.startswith("<i") else vocabulary.get(w, unknown) for w in words
+        ]
+        return [token if token >= 0 else unknown for token in found]
 
     def word(self, token: int) -> str:
         item = self.items.item_of.get(token)
@@ -73,7 +80,9 @@ class Writer:
             return None
         if self._ranking is not None:
             ranked = self.words[self._ranking :]
-            return np.array(self.encode([item_word(c) for c in self.candidates.tolist() if item_word(c) not in ranked]))
+            return np.array(
+                self.encode([item_word(c) for c in self.candidates.tolist() if item_word(c) not in ranked])
+            )
         if self._call is not None and len(self.words) > self._call:
             name, given = self.words[self._call], self.words[self._call + 1 :]
             if not given and name in ("recent", "item_cf", "user_cf"):
@@ -86,12 +95,16 @@ class Writer:
 
     def push(self, token: int) -> list[int]:
         """Take a token the model chose; returns the tokens to put in behind it (none, a tool's answer, or a closing)."""
-        if token == self.checkpoint.eos or self.finished:
-            self.finished = True
-            return []
-        word = self.word(token)
-        self._add(word, True)
         put: list[str] = []
+        if self.finished or token == self.checkpoint.eos:
+            if self.finished or self.free or self._ranking is not None:
+                self.finished = True
+                return []
+            self.broken = "ended before the ranking"
+            word = ""
+        else:
+            word = self.word(token)
+            self._add(word, True)
         if word == "<tool_call>":
             self._call = len(self.words)
         elif word == "</tool_call>" and self._call is not None:
@@ -99,12 +112,21 @@ class Writer:
             self._call = None
         elif word == "<recommend>":
             self._ranking = len(self.words)
-        elif self._ranking is not None and not self.free and len(self.words) - self._ranking >= min(self.k, len(self.candidates)):
+        elif (
+            self._ranking is not None
+            and not self.free
+            and len(self.words) - self._ranking >= min(self.k, len(self.candidates))
+        ):
             put = ["</recommend>"]
             self.finished = True
         elif word == "</recommend>":
             self.finished = True
-        if not self.finished and self._ranking is None and (sum(self.own) >= MAX_WRITTEN or self.broken) and not self.free:
+        if (
+            not self.finished
+            and self._ranking is None
+            and (sum(self.own) >= MAX_WRITTEN or self.broken)
+            and not self.free
+        ):
             self.broken = self.broken or f"no ranking after {MAX_WRITTEN} words"
             put += ["<recommend>"]
             self._ranking = len(self.words) + len(put)
@@ -137,7 +159,9 @@ class Writer:
         return self._ranking is not None and len(self.words) == self._ranking
 
 
-def choose(writer: Writer, logits: torch.Tensor, generator: np.random.Generator | None, temperature: float) -> int:
+def choose(
+    writer: Writer, logits: torch.Tensor, generator: np.random.Generator | None, temperature: float
+) -> int:
     """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is never drawn."""
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
         tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
@@ -166,17 +190,23 @@ def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> 
     cache, pending = DynamicCache(), writer.start()
     model = writer.checkpoint.model
     while not writer.finished:
-        output = model(input_ids=torch.tensor([pending]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        output = model(
+            input_ids=torch.tensor([pending]), past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
         token = choose(writer, output.logits[0, -1], generator, temperature)
         pending = [token, *writer.push(token)]
         yield writer
 
 
 @torch.inference_mode()
-def write_many(writers: Sequence[Writer], seeds: Sequence[int] | None = None, temperature: float = 0.7) -> None:
+def write_many(
+    writers: Sequence[Writer], seeds: Sequence[int] | None = None, temperature: float = 0.7
+) -> None:
     """Drive many writers to their ends, one token each per step; rows stay aligned from position 0, so none is padded."""
     model = writers[0].checkpoint.model
-    generators = [None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))]
+    generators = [
+        None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))
+    ]
     queues = [writer.start() for writer in writers]
     cache = StaticCache(config=model.config, max_cache_len=LONGEST)  # grows by nothing, so no step copies it
     for _ in range(LONGEST):
@@ -193,5 +223,3 @@ def write_many(writers: Sequence[Writer], seeds: Sequence[int] | None = None, te
     for writer in writers:
         if not writer.finished:
             writer.broken = writer.broken or f"not finished after {LONGEST} tokens"
-
-

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 from transformers.utils import logging
 
 from star.catalog import Catalog
@@ -42,11 +49,16 @@ class Checkpoint:
         folder = Path(model) if (Path(model) / "star.json").is_file() else MODELS / model
         if not (folder / "star.json").is_file():
             have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
-            raise UserError(f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); train one with training/run.sh")
+            raise UserError(
+                f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); "
+                "train one with training/run.sh"
+            )
         logging.disable_progress_bar()
         about = json.loads((folder / "star.json").read_text("utf-8"))
         network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        return cls(folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about)
+        return cls(
+            folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about
+        )
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
@@ -90,7 +102,15 @@ class ItemTokens:
         return int((~self.known).sum())
 
 
-def new_model(words: list[str], hidden: int, layers: int, heads: int, intermediate: int, item_vectors: np.ndarray | None, seed: int) -> Qwen3ForCausalLM:
+def new_model(
+    words: list[str],
+    hidden: int,
+    layers: int,
+    heads: int,
+    intermediate: int,
+    item_vectors: np.ndarray | None,
+    seed: int,
+) -> Qwen3ForCausalLM:
     """A fresh student.
 
     Args:
@@ -99,9 +119,18 @@ def new_model(words: list[str], hidden: int, layers: int, heads: int, intermedia
     """
     torch.manual_seed(seed)
     config = Qwen3Config(
-        vocab_size=len(words), hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=heads, head_dim=hidden // heads, tie_word_embeddings=True, max_position_embeddings=CONTEXT,
-        pad_token_id=0, bos_token_id=None, eos_token_id=1,
+        vocab_size=len(words),
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=hidden // heads,
+        tie_word_embeddings=True,
+        max_position_embeddings=CONTEXT,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=1,
     )
     model = Qwen3ForCausalLM(config)
     scale = 0.05

@@ -37,7 +37,12 @@ class StarRanker:
         """One writer per task, not yet driven."""
         attributes, items = Attributes.of(self.dataset.catalog), self.checkpoint.match(self.dataset.catalog)
         return [
-            Writer(self.checkpoint, items, Tools(self.graph, self.dataset.catalog, attributes, t.history, t.candidates, t.reader), free=free)
+            Writer(
+                self.checkpoint,
+                items,
+                Tools(self.graph, self.dataset.catalog, attributes, t.history, t.candidates, t.reader),
+                free=free,
+            )
             for t in tasks
         ]
 
@@ -48,14 +53,19 @@ class StarRanker:
             writers = self.writers(part)
             write_many(writers)
             seconds = (time.perf_counter() - began) / len(part)
-            out += [Ranked(order(w, t.candidates), seconds, sum(w.own), 1) for w, t in zip(writers, part, strict=True)]
+            out += [
+                Ranked(order(w, t.candidates), seconds, sum(w.own), 1)
+                for w, t in zip(writers, part, strict=True)
+            ]
         return out
 
 
 def order(writer: Writer, candidates: Sequence[int]) -> tuple[int, ...]:
     """All candidates: the written ranking first, then the rest by probability, then those without a token."""
     start = writer.words.index("<recommend>") + 1 if "<recommend>" in writer.words else len(writer.words)
-    written = [int(w[2:-1]) for w in writer.words[start:] if w.startswith("<i") and int(w[2:-1]) in candidates]
+    written = [
+        int(w[2:-1]) for w in writer.words[start:] if w.startswith("<i") and int(w[2:-1]) in candidates
+    ]
     ranked = list(dict.fromkeys(written))
     scores = writer.scores if writer.scores is not None else np.zeros(len(writer.candidates))
     rest = [int(c) for c in writer.candidates[np.argsort(-scores, kind="stable")] if int(c) not in ranked]

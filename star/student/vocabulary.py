@@ -28,8 +28,26 @@ def words_of(catalog: Catalog, largest: int) -> list[str]:
     Args:
         largest: the largest count that may be stated (readers of the most read item).
     """
-    fixed = [PAD, EOS, UNKNOWN, "<history>", "<candidates>", *(f"<{t}>" for t in TAGS), *(f"</{t}>" for t in TAGS), *TOOLS, *STRENGTHS,
-             ";", "of", "few", "next", "sequel", "series", "author", "similar", "nothing"]
+    fixed = [
+        PAD,
+        EOS,
+        UNKNOWN,
+        "<history>",
+        "<candidates>",
+        *(f"<{t}>" for t in TAGS),
+        *(f"</{t}>" for t in TAGS),
+        *TOOLS,
+        *STRENGTHS,
+        ";",
+        "of",
+        "few",
+        "next",
+        "sequel",
+        "series",
+        "author",
+        "similar",
+        "nothing",
+    ]
     spoken = sorted({word for phrase in (*PLANS, *REMARKS) for word in phrase.split() if "{" not in word})
     numbers = [str(n) for n in range(max(largest, 999, *ASKED, *WINDOWS) + 1)]
     volumes = sorted({number_word(item.number) for item in catalog if item.number is not None})
@@ -43,7 +61,9 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     """A word-level tokenizer over these words, split at white space."""
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN, padding_side="right")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN, padding_side="right"
+    )
 
 
 def number_features(words: Sequence[str], width: int) -> np.ndarray:
