@@ -16,7 +16,8 @@ import toys
 from star.errors import UserError
 from star.evidence import WITHHELD
 from star.recommendation import Query, Recommendation
-from star.recommender import CANDIDATES, Star, answer
+from star.recommender import Star, answer
+from star.shelf import CANDIDATES
 from star.student import decoding
 
 DATA = reading.dataset()
