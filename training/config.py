@@ -30,14 +30,13 @@ class Config:
     layers: int = 4
     heads: int = 4
     intermediate: int = 384
-    pretrain_minutes: float = 30.0
+    pretrain_minutes: float = 44.0
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
-    sft_minutes: float = 12.0
-    sft_lr: float = 5e-4
+    sft_lr: float = 3e-4
     sft_batch: int = 16
-    sft_rows: int = 20_000
+    sft_rows: int = 6_000
     """At most so many kept trajectories."""
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
