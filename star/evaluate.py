@@ -117,7 +117,18 @@ def evaluate(
         "paired": _paired(outcomes, list(questions), seed),
         "retrieval": [_retrieval(s, questions, retriever) for s in dict.fromkeys(scenarios)],
         "trace_quality": _trace_quality(lineup, list(questions.values()), traces, progress),
+        "latency": None
+        if not traces or "star" not in methods
+        else _latency(dataset, model, parts.part(split_name)),
     }
+
+
+def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[str, float]:
+    """Median seconds of queries as the page asks them, one after the other."""
+    from star.quality import latency  # brings torch
+    from star.recommender import Star
+
+    return latency(Star(dataset, model), readers.tolist())
 
 
 def _trace_quality(
