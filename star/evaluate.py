@@ -138,10 +138,14 @@ def _trace_quality(
     students = [ranker for ranker in lineup if ranker.name == "star"]
     if not traces or not students:
         return None
-    from star.quality import quality  # brings torch
+    from star.counterfactual import permutation_test  # both bring torch
+    from star.quality import quality
+    from star.student.ranker import StarRanker
 
-    in_turn = [task for nth in zip(*cells_of, strict=False) for task in nth]
-    return quality(students[0], in_turn[:traces], progress)  # type: ignore[arg-type]
+    student = students[0]
+    assert isinstance(student, StarRanker)
+    in_turn = [task for nth in zip(*cells_of, strict=False) for task in nth][:traces]
+    return {**quality(student, in_turn, progress), "permuted": permutation_test(student, in_turn[:200])}
 
 
 def _check(

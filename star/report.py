@@ -146,4 +146,10 @@ def _traces(document: dict[str, Any]) -> Table:
         f"{quality['n']} traces. Served: tools' arguments and ranking constrained; free: nothing constrained. "
         "Claims: only those the model itself wrote"
     )
+    if moved := quality.get("permuted"):
+        caption += (
+            f". Evidence exchanged among the candidates ({moved['n']} tasks): the first choice follows the evidence in "
+            f"{moved['follows']:.0%}, stays in {moved['stays']:.0%}; mean hit rate {moved['mean']:.3f} falls to "
+            f"{moved['mean_permuted']:.3f}"
+        )
     return Table(caption, heads, body)
