@@ -252,14 +252,19 @@ class Tools:
         return tuple(lines)
 
     def _strongest(self, shelf: np.ndarray, item: int, both: np.ndarray) -> Evidence:
-        """The anchor whose readers read the item most above chance, among those with five co-readers or more."""
+        """The anchor whose readers read the item most surely above chance (by the lower end of the lift's interval), among
+        those with five co-readers or more."""
         of = np.maximum(self._counts[shelf], 1)
         supported = both >= WITHHELD
         if not supported.any():
             return Evidence(Claim("co_read", item, numbers={"window": len(shelf)}))
-        best = int(np.argmax(np.where(supported, both / np.sqrt(of), -1)))
-        anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
         base = self._counts[item] / self.n_readers
+        surely = [
+            lift_interval(int(n), int(m), base)[0] if ok else -1
+            for n, m, ok in zip(both, of, supported, strict=True)
+        ]
+        best = int(np.argmax(surely))
+        anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
         claim = Claim("co_read", item, anchor, {"both": n, "of": m, "lift": rounded_lift(n / m / base)})
         return Evidence(
             claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)

@@ -7,9 +7,10 @@ A trace is one line of words separated by spaces. Teacher, training, decoding, v
     <reflection> LINE or REMARK … </reflection>                                           (also between calls)
     <recommend> ITEM ITEM ITEM ITEM ITEM </recommend>
 
-A LINE is about one candidate, which stands last, and ends with `;`:
-    [ANCHOR BOTH of OF xLIFT STRENGTH | few STRENGTH] [next STRENGTH] [sequel N | series N] [author N] ITEM ;
-    similar BOTH|few STRENGTH ITEM ;
+A LINE is about one candidate and ends with `;`. The candidate stands first, so that a line can be quoted from its name on,
+and in a tool's answer last as well, so that one place holds the name and comes after all that is said of it:
+    ITEM [ANCHOR BOTH of OF xLIFT STRENGTH | few STRENGTH] [next STRENGTH] [sequel N | series N] [author N] [ITEM] ;
+    ITEM similar BOTH|few STRENGTH [ITEM] ;
     GENRE N of M ;
 A REMARK is one of `REMARKS`. Items are written `<i7>`, 7 being the item's row in the catalogue.
 """
@@ -156,8 +157,8 @@ def prompt(history: Sequence[int], candidates: Sequence[int], shown: int = 20) -
     ]
 
 
-def line(claims: Iterable[Claim]) -> list[str]:
-    """One line of evidence (all about the same subject) in words."""
+def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
+    """One line of evidence (all about the same subject) in words; a quotation has no closing name."""
     words: list[str] = []
     subject = None
     for claim in claims:
@@ -189,7 +190,8 @@ def line(claims: Iterable[Claim]) -> list[str]:
                 words += [genre_word(claim.label or ""), number_word(n["books"]), "of", number_word(n["of"])]
             case _:
                 words += (claim.label or "").split()
-    return [*words, *([] if subject is None else [item_word(subject)]), ";"]
+    name = [] if subject is None else [item_word(subject)]
+    return [*name, *words, *(name if closing else []), ";"]
 
 
 def call_words(name: str, arguments: Sequence[int]) -> list[str]:
@@ -307,10 +309,11 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
         if queue:
             raise TraceError(f"{queue[0]!r} is out of place in {text!r}")
         return [Claim("genre", numbers={"books": books, "of": looked_at}, label=label)]
-    last = ITEM.match(queue.pop()) if queue else None
-    if last is None:
+    name = ITEM.match(queue[0]) if queue else None
+    if name is None:
         raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
-    subject = int(last[1])
+    subject = int(name[1])
+    queue = queue[1:-1] if len(queue) > 2 and queue[-1] == queue[0] else queue[1:]
     window = context.window_of(subject)
     claims: list[Claim] = []
     while queue:

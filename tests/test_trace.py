@@ -72,7 +72,7 @@ def test_each_form_of_a_line() -> None:
     context = Context(shelf=8)
     context.heard("user_cf", (30,))
     context.heard("item_cf", (5,))
-    words = "<i3> 412 of 1204 x3.1 good next weak sequel 2 author 3 <i7>".split()
+    words = "<i7> <i3> 412 of 1204 x3.1 good next weak sequel 2 author 3 <i7>".split()
     assert read_line(words, context) == [
         Claim("co_read", 7, 3, {"both": 412, "of": 1204, "lift": 3.1}),
         Claim("pull", 7, None, {"window": 5}, "good"),
@@ -80,15 +80,15 @@ def test_each_form_of_a_line() -> None:
         Claim("series", 7, None, {"number": 2}, label="sequel"),
         Claim("author", 7, None, {"books": 3}),
     ]
-    assert read_line("few faint series 0.5 <i7>".split(), context) == [
+    assert read_line("<i7> few faint series 0.5 <i7>".split(), context) == [
         Claim("co_read", 7, None, {"window": 5}),
         Claim("pull", 7, None, {"window": 5}, "faint"),
         Claim("series", 7, None, {"number": 0.5}, label="series"),
     ]
-    assert read_line("similar 12 strong <i7>".split(), context) == [
+    assert read_line("<i7> similar 12 strong <i7>".split(), context) == [
         Claim("similar", 7, None, {"of": 30, "both": 12}, "strong")
     ]
-    assert read_line("similar few fair <i7>".split(), context) == [
+    assert read_line("<i7> similar few fair <i7>".split(), context) == [
         Claim("similar", 7, None, {"of": 30}, "fair")
     ]
     assert read_line("_science_fiction 3 of 8".split(), context) == [
@@ -106,22 +106,51 @@ def windows(*steps: str) -> list[float]:
     return [c.numbers["window"] for c in claims if c.kind == "pull"]
 
 
-QUOTE = "<reflection> few weak <i1> ; few weak <i2> ; </reflection>"
+QUOTE = "<reflection> <i1> few weak <i1> ; <i2> few weak <i2> ; </reflection>"
 
 
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        (("item_cf 5", "few weak <i1> ; few weak <i2> ;"), [5, 5]),
-        (("item_cf 20", "few weak <i1> ; few weak <i2> ;"), [12, 12]),
-        (("item_cf 10", "few weak <i1> ; few weak <i2> ;", "item_cf 5 <i2>", "few weak <i2> ;"), [10, 5]),
+        (("item_cf 5", "<i1> few weak <i1> ; <i2> few weak <i2> ;"), [5, 5]),
+        (("item_cf 20", "<i1> few weak <i1> ; <i2> few weak <i2> ;"), [12, 12]),
+        (
+            (
+                "item_cf 10",
+                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "item_cf 5 <i2>",
+                "<i2> few weak <i2> ;",
+            ),
+            [10, 5],
+        ),
         # a second look that found nothing leaves the first line standing
         (
-            ("item_cf 10", "few weak <i1> ; few weak <i2> ;", "item_cf 5 <i1> <i2>", "few weak <i1> ;"),
+            (
+                "item_cf 10",
+                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "item_cf 5 <i1> <i2>",
+                "<i1> few weak <i1> ;",
+            ),
             [5, 10],
         ),
-        (("item_cf 5 <i2>", "few weak <i2> ;", "item_cf 10", "few weak <i1> ; few weak <i2> ;"), [10, 10]),
-        (("item_cf 5", "few weak <i1> ; few weak <i2> ;", "user_cf 30", "similar few weak <i1> ;"), [5, 5]),
+        (
+            (
+                "item_cf 5 <i2>",
+                "<i2> few weak <i2> ;",
+                "item_cf 10",
+                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+            ),
+            [10, 10],
+        ),
+        (
+            (
+                "item_cf 5",
+                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "user_cf 30",
+                "<i1> similar few weak <i1> ;",
+            ),
+            [5, 5],
+        ),
     ],
 )
 def test_a_quote_speaks_of_the_last_answer_about_its_item(
@@ -134,7 +163,7 @@ def test_a_quote_speaks_of_the_last_answer_about_its_item(
 
 PLAN = "<plan> know the shelf first ; </plan>"
 CALL = "<tool_call> item_cf 5 </tool_call>"
-ANSWER = "<tool_response> few weak <i1> ; </tool_response>"
+ANSWER = "<tool_response> <i1> few weak <i1> ; </tool_response>"
 END = "<recommend> <i1> <i2> <i3> <i4> <i5> </recommend>"
 BROKEN = {
     "empty": "",
@@ -169,11 +198,12 @@ BROKEN = {
     **{
         f"line {text!r}": f"{PLAN} {CALL} <tool_response> {text} </tool_response> {END}"
         for text in (
-            ";", "<i1> ;", "few weak <i1>", "few <i1> ;", "few great <i1> ;", "<i2> 5 of 9 good <i1> ;",
-            "next <i1> ;",
-            "<i2> <i3> of 9 x2 good <i1> ;", "5 of 9 x2 good <i1> ;", "<i2> 5 of 9 2 good <i1> ;",
-            "similar good <i1> ;",
-            "similar few <i1> ;", "sequel <i1> ;", "author few <i1> ;", "_epic 3 ;", "_epic 3 of 4 <i1> ;",
+            ";", "<i1> ;", "<i1> few weak <i1>", "<i1> few <i1> ;", "<i1> few great <i1> ;", "<i1> <i2> 5 of 9 good <i1> ;",
+            "few weak <i1> ;", "<i2> few weak <i1> ;", "<i1> <i1> ;",
+            "<i1> next <i1> ;",
+            "<i1> <i2> <i3> of 9 x2 good <i1> ;", "<i1> 5 of 9 x2 good <i1> ;", "<i1> <i2> 5 of 9 2 good <i1> ;",
+            "<i1> similar good <i1> ;",
+            "<i1> similar few <i1> ;", "<i1> sequel <i1> ;", "<i1> author few <i1> ;", "_epic 3 ;", "_epic 3 of 4 <i1> ;",
             "_epic few of 4 ;", "both point at <i1> ;", "both point to few ;", "well said ;",
             "nothing at all ;",
         )

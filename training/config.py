@@ -21,6 +21,8 @@ class Config:
     """Folder for trajectories, intermediate checkpoints and logs (not committed)."""
     out: str
     """Folder of the finished checkpoint."""
+    start: str | None = None
+    """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
     seed: int = 0
     per_reader: int = 30
     """Trajectories per training reader."""
@@ -34,9 +36,9 @@ class Config:
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
-    sft_lr: float = 3e-4
+    sft_lr: float = 5e-4
     sft_batch: int = 16
-    sft_rows: int = 6_000
+    sft_rows: int = 4_000
     """At most so many kept trajectories."""
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""

@@ -25,8 +25,9 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
+from star.errors import UserError
 from star.graph import Graph
-from star.student.model import new_model
+from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, words_of
 from training.config import Config, load_config
 from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence, encode, load_trajectories
@@ -133,6 +134,20 @@ def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) 
     return float(np.mean([(np.array(ranks) < k).mean() for k in (1, 3, 5)]))
 
 
+def load_weights(start: str, words: list[str]) -> dict[str, torch.Tensor]:
+    """Weights of a checkpoint to go on from.
+
+    Raises:
+        UserError: it has other words.
+    """
+    before = Checkpoint.load(start)
+    if before.words != words:
+        raise UserError(
+            f"checkpoint {start} has {len(before.words)} words, this data set makes {len(words)}; leave `start` out"
+        )
+    return before.model.state_dict()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -178,6 +193,8 @@ def train(config: Config, minutes: float) -> Path:
     model = new_model(
         words, config.hidden, config.layers, config.heads, config.intermediate, None, config.seed
     )
+    if config.start:
+        model.load_state_dict(load_weights(config.start, words))
     if config.compile:
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0

@@ -58,11 +58,11 @@ def fold_rows(
             known, target = known_part(history, int(at), rng), int(history[at])
             kind = NEGATIVES[rng.choice(3, p=config.negatives)]
             if kind == "retrieved":
-                others = retriever(known, T.NEGATIVES + 1, int(reader))
-                if target not in others:
+                others = retriever(known, T.NEGATIVES + 1 + len(history) - len(known), int(reader))
+                if target not in others[: T.NEGATIVES + 1]:
                     kind = "matched"
-                else:
-                    others = others[others != target]
+                else:  # what the reader read later is no wrong answer
+                    others = others[~np.isin(others, history[at:])][: T.NEGATIVES]
             if kind != "retrieved":
                 others = T.draw_negatives(kind, target, history, known, bins, len(catalog), None, rng)
             candidates = rng.permutation(np.append(others, target))

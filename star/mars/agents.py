@@ -191,7 +191,7 @@ def _quotes(desk: Desk, ranked: Sequence[int]) -> list[list[str]]:
     related, similar = claims_by_item(desk.found("item_cf")), claims_by_item(desk.found("user_cf"))
     quotes = [line([leading])] if leading else []
     for item in ranked[:3]:
-        quotes += [line(said[item]) for said in (related, similar) if item in said]
+        quotes += [line(said[item], closing=False) for said in (related, similar) if item in said]
     return quotes
 
 
