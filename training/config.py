@@ -38,8 +38,10 @@ class Config:
     pretrain_batch: int = 16
     sft_lr: float = 5e-4
     sft_batch: int = 16
-    sft_rows: int = 4_000
+    sft_rows: int = 9_000
     """At most so many kept trajectories."""
+    sft_passes: int = 2
+    """How often each is seen."""
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
     threads: int = 1

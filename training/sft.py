@@ -95,7 +95,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True)
-    parser.add_argument("--max-steps", type=int, help="fewer steps than one pass over the rows")
+    parser.add_argument("--max-steps", type=int, help="fewer steps than the config's passes over the rows")
     args = parser.parse_args()
     config = load_config(args.config)
     torch.set_num_threads(config.threads)
@@ -107,7 +107,7 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows, share = kept_rows(config, tokenizer.get_vocab())
-    steps = min(args.max_steps or 10**9, len(rows) // config.sft_batch)
+    steps = min(args.max_steps or 10**9, config.sft_passes * len(rows) // config.sft_batch)
     trainer = trainer_for(config, model, tokenizer, rows, steps)
     began = list((Path(config.runs) / "sft").glob("checkpoint-*"))
     result = trainer.train(resume_from_checkpoint=bool(began))
