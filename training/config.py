@@ -38,7 +38,7 @@ class Config:
     pretrain_batch: int = 16
     sft_lr: float = 5e-4
     sft_batch: int = 16
-    sft_rows: int = 9_000
+    sft_rows: int = 4_000
     """At most so many kept trajectories."""
     sft_passes: int = 2
     """How often each is seen."""
