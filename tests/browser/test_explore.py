@@ -20,9 +20,14 @@ pytestmark = pytest.mark.browser
 LONG = 60_000  # the real model may still be loading when the first test asks
 
 
+def ready(page: Any) -> None:
+    """Wait until the page listens: a click before that is lost on a busy machine."""
+    expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
+
+
 def ask(page: Any) -> None:
     """Press the button and wait for the complete answer."""
-    expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
+    ready(page)
     page.get_by_role("button", name="Recommend", exact=True).click()
     complete(page)
 
@@ -78,6 +83,7 @@ def test_nothing_is_recommended_before_the_ranking(toy_url: str, visit: Any) -> 
 
 def test_shelf(base_url: str, visit: Any) -> None:
     page = visit(base_url).page
+    ready(page)
     page.get_by_text("Your own shelf").click()
     box = page.get_by_role("combobox", name="Add a book")
     for text in ("dune", "hobbit"):
@@ -100,6 +106,7 @@ def test_shelf(base_url: str, visit: Any) -> None:
 
 def test_empty_shelf_is_a_friendly_message(base_url: str, visit: Any) -> None:
     page = visit(base_url).page
+    ready(page)
     page.get_by_text("Your own shelf").click()
     page.get_by_role("button", name="Recommend", exact=True).click()
     expect(page.locator(".star-status.error")).to_contain_text("add at least one book", timeout=LONG)
@@ -170,7 +177,8 @@ def test_graph_tools(toy_url: str, visit: Any, tmp_path: Path) -> None:
 def test_two_visitors(base_url: str, visit: Any) -> None:
     one, two = visit(base_url).page, visit(base_url).page
     for page in (one, two):
-        page.get_by_text("Your own shelf").click()
+        ready(page)
+    page.get_by_text("Your own shelf").click()
     choose_book(one, "dune", "Dune")
     choose_book(two, "pride prejudice", "Pride and Prejudice")
     for page in (one, two):
@@ -204,6 +212,7 @@ def test_stop_keeps_what_was_written(toy_url: str, visit: Any) -> None:
 
 def test_hostile_title_stays_text(toy_url: str, visit: Any) -> None:
     page = visit(toy_url).page
+    ready(page)
     page.get_by_text("Your own shelf").click()
     choose_book(page, "onerror", "<img src=x")
     expect(page.locator("[data-shelf] li")).to_contain_text("<img src=x")
