@@ -100,7 +100,14 @@ def _writable(out: str | None) -> Path | None:
 def _command(given: dict[str, Any]) -> str:
     """The command that makes this document again, without folders."""
     parts = ["star evaluate --dataset", given["dataset"], "--methods", ",".join(given["names"])]
-    for name in ("scenarios", "negatives", "tasks", "seed", "split", "traces"):
+    for name in (
+        "scenarios",
+        "negatives",
+        "tasks",
+        "seed",
+        "split",
+        *(["traces"] if given["traces"] else []),
+    ):
         parts += [f"--{name}", str(given[name])]
     for name, value in (("test-users", given["test_users"]), ("model", given["model"])):
         parts += [f"--{name}", Path(value).name] if value is not None else []

@@ -141,15 +141,11 @@ def weigh(desk: Desk) -> dict[int, float]:
 
 def order(desk: Desk) -> list[int]:
     """Candidates, best first; ties at random."""
-    total = weigh(desk)
-    noise = desk.rng.random(len(desk.tools.candidates))
-    return [
-        c
-        for c, _ in sorted(
-            zip(desk.tools.candidates.tolist(), noise, strict=True),
-            key=lambda pair: (-total[pair[0]], pair[1]),
-        )
-    ]
+    total, candidates = weigh(desk), sorted(desk.tools.candidates.tolist())
+    noise = dict(
+        zip(candidates, desk.rng.random(len(candidates)), strict=True)
+    )  # bound to the item, not to its place
+    return sorted(candidates, key=lambda c: (-total[c], noise[c]))
 
 
 def reflect(desk: Desk) -> None:

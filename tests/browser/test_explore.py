@@ -178,7 +178,7 @@ def test_two_visitors(base_url: str, visit: Any) -> None:
     one, two = visit(base_url).page, visit(base_url).page
     for page in (one, two):
         ready(page)
-    page.get_by_text("Your own shelf").click()
+        page.get_by_text("Your own shelf").click()
     choose_book(one, "dune", "Dune")
     choose_book(two, "pride prejudice", "Pride and Prejudice")
     for page in (one, two):
