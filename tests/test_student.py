@@ -167,8 +167,9 @@ def test_a_good_trace_is_whole(checkpoint: Checkpoint) -> None:
     )
 
 
-def test_an_early_end_still_ends_in_a_ranking(checkpoint: Checkpoint) -> None:
-    done = drive(writer(toys.parrot(checkpoint, toys.GOOD | {"</plan>": "<eos>"})))
+@pytest.mark.parametrize("word", ["<eos>", "</recommend>"])
+def test_an_early_end_still_ends_in_a_ranking(checkpoint: Checkpoint, word: str) -> None:
+    done = drive(writer(toys.parrot(checkpoint, toys.GOOD | {"</plan>": word})))
     assert len(set(ranking(done))) == 5 and done.broken
 
 

@@ -119,8 +119,10 @@ class Writer:
         ):
             put = ["</recommend>"]
             self.finished = True
-        elif word == "</recommend>":
+        elif word == "</recommend>" and self.free:
             self.finished = True
+        elif word == "</recommend>":
+            self.broken = "a ranking was closed that had not begun"
         if (
             not self.finished
             and self._ranking is None
