@@ -256,12 +256,15 @@ def test_no_sideways_scrolling(base_url: str, visit: Any, width: int, dark: bool
 
 def test_theme_switch_is_remembered(base_url: str, visit: Any) -> None:
     page = visit(base_url).page
+    ready(page)  # leaving a page that still loads aborts its own requests, which the console then reports
+    expect(page.locator("#loaded")).to_contain_text("Checkpoint", timeout=LONG)
     switch = page.get_by_role("switch", name="Dark")
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
     expect(page.locator("body")).to_have_class(re.compile("dark"))
     page.reload()
     expect(page.locator("body")).to_have_class(re.compile("dark"))
+    ready(page)
 
 
 def test_what_is_loaded_is_said(base_url: str, visit: Any) -> None:
