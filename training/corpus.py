@@ -7,11 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
-import scipy.sparse.linalg
 
 from star.errors import UserError
-from star.graph import Graph
 from star.student.vocabulary import EOS
 from star.trace import item_word
 
@@ -83,20 +80,3 @@ def encode(
     return Sequence(
         tokens, roles, tokens[len(before) - len(points) : len(before)], (soft / soft.sum()).astype(np.float32)
     )
-
-
-def item_vectors(graph: Graph, width: int) -> np.ndarray:
-    """Items × width: square-rooted singular vectors of the positive pointwise mutual information of co-reading.
-
-    Levy & Goldberg (2014); from the training readers' graph alone.
-    """
-    co = sp.csr_matrix(graph.co.astype(np.float32))
-    co.setdiag(0)
-    co.eliminate_zeros()
-    counts = np.maximum(graph.counts, 1).astype(np.float32)
-    rows, columns = co.nonzero()
-    co.data = np.maximum(np.log(co.data * graph.n_readers / (counts[rows] * counts[columns])), 0) * (
-        co.data >= 3
-    )
-    u, s, _ = scipy.sparse.linalg.svds(co, k=width, random_state=0)
-    return np.ascontiguousarray(u * np.sqrt(s), dtype=np.float32)
