@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("import")(cli_data.import_)
 app.command("datasets")(cli_data.datasets)
 app.command("evaluate")(cli_evaluate.evaluate)
+app.command("tasks")(cli_evaluate.tasks)
 app.command("recommend")(cli_recommend.recommend)
 app.command("serve")(cli_serve.serve)
 # Modules import torch, gradio and the like inside the function, so that `star --help` stays quick.

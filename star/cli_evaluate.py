@@ -22,13 +22,18 @@ def evaluate(
     methods: Annotated[
         str | None, typer.Option(help="Methods, with commas; without it all that can run")
     ] = None,
-    scenarios: Annotated[str, typer.Option(help="classic, user_cold_start")] = "classic,user_cold_start",
+    scenarios: Annotated[
+        str, typer.Option(help="classic, user_cold_start, item_cold_start, long_term, short_term")
+    ] = "classic,user_cold_start,item_cold_start,long_term,short_term",
     negatives: Annotated[str, typer.Option(help="uniform, matched, retrieved")] = "uniform,matched,retrieved",
     tasks: Annotated[int, typer.Option(help="Tasks per scenario and kind of negatives, at most")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="Draws of negatives, ties and bootstrap")] = 0,
     split: Annotated[str, typer.Option(help="test, or valid: the readers on whom choices are made")] = "test",
     test_users: Annotated[
         Path | None, typer.Option(help="CSV user_id,book_id of unseen readers, rows in reading order")
+    ] = None,
+    tasks_from: Annotated[
+        Path | None, typer.Option(help="Folder of tasks in AgentRecBench's files, instead of our own")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models")
@@ -68,10 +73,11 @@ def evaluate(
             model,
             progress,
             traces,
+            tasks_from,
         )
     document = {"command": _command(locals()), **document}
-    if document["test_users"] is not None:
-        counts = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in document["test_users"].items())
+    if (counted := document["test_users"] or document["tasks_from"]) is not None:
+        counts = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in counted.items())
         print(f"star: {counts}", file=sys.stderr)
     if target is not None:
         target.write_text(_json(document), "utf-8")
@@ -79,6 +85,27 @@ def evaluate(
         sys.stdout.write(_json(document))
     else:
         _show(document, markdown)
+
+
+def tasks(
+    out: Annotated[Path, typer.Argument(help="A new folder")],
+    dataset: Annotated[str, typer.Option(help="Name of the data set")] = "demo",
+    scenario: Annotated[str, typer.Option(help="One of those of star evaluate")] = "classic",
+    negatives: Annotated[str, typer.Option(help="uniform, matched or retrieved")] = "uniform",
+    number: Annotated[int, typer.Option("--tasks", min=1, help="At most so many")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Draws of negatives")] = 0,
+    split: Annotated[str, typer.Option(help="test, or valid")] = "test",
+) -> None:
+    """Write tasks in AgentRecBench's files, with the data to answer them from."""
+    from star.agentrecbench import write_tasks
+    from star.dataset import Dataset
+    from star.evaluate import questions
+
+    data = Dataset.load(dataset)
+    parts, made = questions(data, [scenario], [negatives], number, seed, split)
+    together = [task for cell in made.values() for task in cell]
+    write_tasks(together, data, parts, out)
+    print(f"{len(together)} tasks of {dataset} ({scenario}, {negatives}) are in {out}")
 
 
 def _names(text: str) -> list[str]:
@@ -109,7 +136,11 @@ def _command(given: dict[str, Any]) -> str:
         *(["traces"] if given["traces"] else []),
     ):
         parts += [f"--{name}", str(given[name])]
-    for name, value in (("test-users", given["test_users"]), ("model", given["model"])):
+    for name, value in (
+        ("test-users", given["test_users"]),
+        ("tasks-from", given["tasks_from"]),
+        ("model", given["model"]),
+    ):
         parts += [f"--{name}", Path(value).name] if value is not None else []
     return " ".join(parts)
 

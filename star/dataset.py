@@ -23,6 +23,16 @@ from star.catalog import Catalog, Item
 from star.errors import UserError
 from star.interactions import Interactions
 
+ITEM_SCHEMA: dict[str, Any] = {
+    "id": pl.String,
+    "title": pl.String,
+    "creators": pl.List(pl.String),
+    "year": pl.Int32,
+    "series": pl.String,
+    "number": pl.Float64,
+    "genres": pl.List(pl.String),
+    "theme": pl.String,
+}
 DEMO = Path(__file__).resolve().parent.parent / "data" / "demo"
 
 
@@ -120,20 +130,10 @@ def checksum(path: Path) -> str:
 
 
 def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
-    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in Item.__slots__}
-    columns["creators"] = [list(c) for c in columns["creators"]]
-    columns["genres"] = [list(g) for g in columns["genres"]]
-    schema: dict[str, Any] = {
-        "id": pl.String,
-        "title": pl.String,
-        "creators": pl.List(pl.String),
-        "year": pl.Int32,
-        "series": pl.String,
-        "number": pl.Float64,
-        "genres": pl.List(pl.String),
-        "theme": pl.String,
-    }
-    return pl.DataFrame(columns, schema=schema)
+    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in ITEM_SCHEMA}
+    for name in ("creators", "genres"):
+        columns[name] = [list(values) for values in columns[name]]
+    return pl.DataFrame(columns, schema=ITEM_SCHEMA)
 
 
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:

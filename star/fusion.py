@@ -12,23 +12,24 @@ and .776/.654.
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
 from star.baselines import Score
+from star.cache import Arrays, remembered
 from star.candidates import Retriever
-from star.dataset import Dataset, home
+from star.dataset import Dataset
 from star.graph import Graph, crossfit
-from star.tasks import NEGATIVES, SCENARIOS, Split, Task, make_tasks
+from star.tasks import NEGATIVES, Split, Task, make_tasks
 from star.tools import ASKED, WINDOWS, Attributes, Tools
 
 LISTS = 12_000
+SCENARIOS = ("classic", "user_cold_start")  # of the lists it is fitted on
 SOURCES = ("tasks", "graph", "tools", "candidates", "fusion")  # modules the features depend on
 
 
@@ -64,19 +65,26 @@ def _relations(a: Attributes, history: np.ndarray, candidates: np.ndarray) -> np
 
 
 def training_lists(
-    dataset: Dataset, split: Split, lists: int, seed: int = 0
+    dataset: Dataset, split: Split, lists: int, seed: int = 0, only: Collection[int] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features and answers of so many lists with uniform and matched negatives, and the fair retrieved ones.
+
+    Args:
+        only: make lists of the readers of these folds alone.
 
     Returns:
         float32 (rows, F) and bool (rows,), one row per candidate.
     """
     attributes = Attributes.of(dataset.catalog)
-    folds = len(np.unique(split.folds))
-    each = max(1, lists // (folds * len(SCENARIOS) * 2))
+    folds = np.unique(split.folds)
+    each = max(1, lists // (len(only or folds) * len(SCENARIOS) * 2))
     xs: list[np.ndarray] = []
     ys: list[np.ndarray] = []
-    for inside, graph in crossfit(dataset.interactions, split.train, split.folds):
+    for fold, (inside, graph) in zip(
+        folds, crossfit(dataset.interactions, split.train, split.folds), strict=True
+    ):
+        if only is not None and fold not in only:
+            continue
         retriever = Retriever(graph, attributes)
         readers = np.random.default_rng([seed, int(inside[0])]).permutation(inside)
         for scenario in SCENARIOS:
@@ -121,47 +129,41 @@ def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score
     Args:
         graph: what the tools read when serving.
     """
-    import sklearn.ensemble  # noqa: F401, loads the OpenMP that is limited below
+
+    def make() -> Arrays:
+        x, y = training_lists(dataset, split, LISTS, seed)
+        return {"x": x, "y": y}
+
+    lists = remembered("fusion", dataset, split, (seed, LISTS), SOURCES, make)
+    return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed))
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Log-odds of every candidate of a task, float (C,), from fitted trees over the signals of one graph."""
+
+    graph: Graph
+    dataset: Dataset
+    trees: Any
+
+    @cached_property
+    def _attributes(self) -> Attributes:
+        return Attributes.of(self.dataset.catalog)
+
+    def __call__(self, task: Task) -> np.ndarray:
+        rows = features(self.graph, self.dataset, self._attributes, task)
+        return np.asarray(_one_thread(self.trees.decision_function, rows))
+
+
+def _one_thread(work: Callable[..., Any], *args: Any) -> Any:
+    """For twenty rows the trees wait longer for each other than they take."""
+    with _threads().limit(limits=1, user_api="openmp"):
+        return work(*args)
+
+
+@cache
+def _threads() -> Any:
+    import sklearn.ensemble  # noqa: F401, loads the OpenMP that is limited
     from threadpoolctl import ThreadpoolController
 
-    path = home() / ".cache" / f"fusion-{_key(dataset, split, seed)}.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as stored:
-            x, y = stored["x"], stored["y"]
-    else:
-        x, y = training_lists(dataset, split, LISTS, seed)
-        _keep(path, x, y)
-    # One thread: for twenty rows the trees wait longer for each other than they take.
-    threads = ThreadpoolController()
-    with threads.limit(limits=1, user_api="openmp"):
-        model = fit(x, y, seed)
-    attributes = Attributes.of(dataset.catalog)
-
-    def score(task: Task) -> np.ndarray:
-        rows = features(graph, dataset, attributes, task)
-        with threads.limit(limits=1, user_api="openmp"):
-            return np.asarray(model.decision_function(rows))
-
-    return score
-
-
-def _key(dataset: Dataset, split: Split, seed: int) -> str:
-    """Changes with the data, the split, the seed and the code that makes the lists."""
-    digest = hashlib.sha256(f"{seed} {LISTS}".encode())
-    for array in (dataset.interactions.indptr, dataset.interactions.items, split.train, split.folds):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(repr([(i.series, i.number, i.creators[:1]) for i in dataset.catalog]).encode())
-    for name in SOURCES:
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _keep(path: Path, x: np.ndarray, y: np.ndarray) -> None:
-    """Store the lists for the next run; a folder that cannot be written only costs that run its minute."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
-            np.savez(handle, x=x, y=y)
-        Path(handle.name).replace(path)
-    except OSError as error:
-        print(f"star: fusion's training lists are not kept ({error})", file=sys.stderr)
+    return ThreadpoolController()

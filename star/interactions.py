@@ -38,6 +38,10 @@ class Interactions:
         """Items of one reader (by row), oldest first, int32."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
+    def times_of(self, user: int) -> np.ndarray | None:
+        """When they were read, int64 seconds, or None where the source has only an order."""
+        return None if self.times is None else self.times[self.indptr[user] : self.indptr[user + 1]]
+
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {user: row for row, user in enumerate(self.users)}

@@ -6,6 +6,7 @@ and ranking constrained) and free (nothing constrained at all).
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from star.grammar import RANKED, TraceError
 from star.recommendation import Query
 from star.recommender import Star
 from star.student.decoding import Writer, write_many
 from star.student.ranker import BATCH, StarRanker
 from star.tasks import Task
-from star.trace import NUMBER, RANKED, Trace, TraceError, parse
+from star.trace import Trace, parse
 from star.verify import check
 
+NUMBER = re.compile(r"([x/]|author_|series_|sequel_)?\d")
 Progress = Callable[[str, int, int], None]
 
 
@@ -69,13 +72,8 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
                 verdicts[verdict] += 1
                 if verdict == "unsupported":
                     wrong[claim.kind] += 1
-            quoted = [
-                w
-                for s in trace.steps
-                if s.type == "reflection"
-                for w in s.words
-                if NUMBER.match(w) or (w[:1] == "x" and w[1:2].isdigit())
-            ]
+            words = (w for s in trace.steps if s.type == "reflection" for w in s.words)
+            quoted = [w for w in words if NUMBER.match(w)]
             numbers.append(len(quoted))
     checked = verdicts["supported"] + verdicts["unsupported"]
     return {

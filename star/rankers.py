@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from pathlib import Path
 
 from star import baselines
 from star.baselines import ByScore, Ranked, Ranker, Score, best_first
+from star.cache import Arrays, remembered
 from star.dataset import Dataset
 from star.errors import UserError
 from star.graph import Graph
 from star.settings import ROOT
-from star.tasks import Split, Task
+from star.tasks import SPANS, Split, Task
 
 MODELS = ROOT / "assets" / "models"
+CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,36 @@ def _scored(name: str, score: Callable[[Context], Score]) -> Callable[[Context],
     return lambda context: ByScore(name, score(context), context.seed)
 
 
+def _als(context: Context) -> Score:
+    from star.factorisation import Als, als, fit_als
+
+    s = Als()
+    return als(_kept(context, "als", s, "factorisation", lambda: fit_als(context.graph, s, context.seed)), s)
+
+
+def _lightgcn(context: Context) -> Score:
+    from star.factorisation import LightGcn, fit_lightgcn, lightgcn
+
+    s = LightGcn()
+    return lightgcn(
+        _kept(context, "lightgcn", s, "factorisation", lambda: fit_lightgcn(context.graph, s, context.seed))
+    )
+
+
+def _sasrec(context: Context) -> Score:
+    from star.sasrec import SasRec, fit_sasrec, sasrec
+
+    s = SasRec()
+    return sasrec(
+        _kept(context, "sasrec", s, "sasrec", lambda: fit_sasrec(context.graph, s, context.seed)), s
+    )
+
+
+def _kept(context: Context, name: str, settings: object, module: str, make: Callable[[], Arrays]) -> Arrays:
+    of = (settings, context.seed)
+    return remembered(name, context.dataset, context.split, of, ("graph", module), make)
+
+
 def _fusion(context: Context) -> Score:
     from star.fusion import fusion
 
@@ -58,7 +91,17 @@ def _mars(context: Context) -> Ranker:
     return MarsRanker(context.dataset, context.graph, context.seed)
 
 
-def _star(context: Context) -> Ranker:
+def _chat(context: Context) -> Ranker:
+    from star.mars.dialogue import ChatRanker
+    from star.mars.voices import ChatVoice
+
+    url, model = (os.environ.get(name) for name in CHAT)
+    if not url or not model:
+        raise UserError(f"mars:chat needs an OpenAI-compatible endpoint; set {' and '.join(CHAT)}")
+    return ChatRanker(context.dataset, context.graph, ChatVoice(url, model))
+
+
+def _star(context: Context, name: str = "star", adapter: bool = True) -> Ranker:
     if context.checkpoint is None:
         raise UserError(
             f"star has no checkpoint {context.model or context.dataset.name!r} (looked in assets/models); "
@@ -66,7 +109,16 @@ def _star(context: Context) -> Ranker:
         )
     from star.student.ranker import StarRanker
 
-    return StarRanker.load(context.dataset, context.graph, context.checkpoint)
+    return StarRanker.load(context.dataset, context.graph, context.checkpoint, name, adapter)
+
+
+def _sft(context: Context) -> Ranker:
+    """The student before GRPO: its checkpoint without the adapter."""
+    if context.checkpoint is not None and not (context.checkpoint / "adapter").is_dir():
+        raise UserError(
+            f"star:sft differs from star only where there is an adapter of GRPO; {context.checkpoint.name} has none"
+        )
+    return _star(context, "star:sft", False)
 
 
 @dataclass(frozen=True)
@@ -114,21 +166,36 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "itemknn:recent": _scored("itemknn:recent", lambda c: baselines.itemknn(c.graph, baselines.RECENT)),
     "userknn": _scored("userknn", lambda c: baselines.userknn(c.graph)),
     "ease": _scored("ease", lambda c: baselines.ease(c.graph)),
+    "als": _scored("als", _als),
+    "lightgcn": _scored("lightgcn", _lightgcn),
+    "sasrec": _scored("sasrec", _sasrec),
     "fusion": _scored("fusion", _fusion),
     "mars": _mars,
+    "mars:chat": _chat,
     "star": _star,
+    "star:sft": _sft,
     "oracle": _oracle,
 }
-BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "fusion")
-NOT_FOR = {("oracle", "retrieved")}
+BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
+
+
+def applies(name: str, cell: tuple[str, str]) -> bool:
+    """Whether a method can answer a cell (scenario, negatives): the oracle needs the whole history, and negatives that do
+    not depend on it."""
+    return name != "oracle" or (cell[1] != "retrieved" and cell[0] not in SPANS)
 
 
 def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
     """All methods that can run on the data set, and one line for each that cannot."""
     names, notes = list(METHODS), []
+    checkpoint = find_checkpoint(dataset.name, model)
     if dataset.name != "demo":
         names.remove("oracle")
-    if find_checkpoint(dataset.name, model) is None:
+    if not all(os.environ.get(name) for name in CHAT):
+        names.remove("mars:chat")
+    if checkpoint is None or not (checkpoint / "adapter").is_dir():
+        names.remove("star:sft")
+    if checkpoint is None:
         names.remove("star")
         notes.append(f"star is left out: no checkpoint {model or dataset.name!r} under assets/models")
     return names, notes

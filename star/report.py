@@ -19,15 +19,17 @@ class Table:
 
 
 def tables(document: dict[str, Any]) -> list[Table]:
-    """Mean hit rates per cell; all metrics per method (mean of its cells); paired differences; retrieval."""
+    """Mean hit rates per scenario and per cell; all metrics per method; paired differences; retrieval; traces."""
     return [
         t
         for t in (
+            _scenarios(document),
             _cells(document),
             _metrics(document),
             _pairs(document),
             _recall(document),
             _traces(document),
+            _turns(document),
         )
         if t.rows
     ]
@@ -42,28 +44,60 @@ def markdown(shown: Sequence[Table]) -> str:
     return "\n\n".join(parts)
 
 
-def _cells(document: dict[str, Any]) -> Table:
+def _scenarios(document: dict[str, Any]) -> Table:
+    """Methods × scenarios: the mean over a scenario's kinds of negatives."""
     rows = document["rows"]
-    at = {(r["method"], r["scenario"], r["negatives"]): r for r in rows}
-    columns = list(dict.fromkeys((r["scenario"], r["negatives"]) for r in rows))
-    heads = tuple(POOLED if s == POOLED else f"{s}, {n}" for s, n in columns)
+    kinds: dict[str, set[str]] = {}
+    for r in rows:
+        if r["negatives"] != POOLED:
+            kinds.setdefault(r["scenario"], set()).add(r["negatives"])
+    at = {
+        (r["method"], r["scenario"]): r
+        for r in rows
+        if r["negatives"] == POOLED or len(kinds[r["scenario"]]) == 1
+    }
+    columns = [*kinds, *([POOLED] if any(scenario == POOLED for _, scenario in at) else [])]
     body = tuple(
-        (method, *(_interval(at.get((method, *column)), "mean") for column in columns))
+        (method, *(_interval(at.get((method, column)), "mean") for column in columns))
         for method in dict.fromkeys(r["method"] for r in rows)
     )
-    most = max((r["n"] for r in rows if r["scenario"] != POOLED), default=0)
+    heads = tuple(c if c == POOLED or len(kinds[c]) > 1 else f"{c}, {next(iter(kinds[c]))}" for c in columns)
+    most = max((r["n"] for r in rows if r["negatives"] != POOLED), default=0)
     who = {"file": "readers of a file"}.get(document["split"], f"{document['split']} readers")
     caption = (
-        f"{document['dataset']}, {who}: mean of HR@1, HR@3, HR@5 among 1 + 19 candidates with 95 % intervals "
-        f"(readers resampled), at most {most} tasks per cell, seed {document['seed']}; chance is .150"
+        f"{document['dataset']}, {who}: mean of HR@1, HR@3, HR@5 among 1 + 19 candidates with 95 % intervals (readers "
+        f"resampled), mean over the kinds of negatives, at most {most} tasks per cell, seed {document['seed']}; "
+        "chance is .150"
     )
     return Table(caption, ("method", *heads), body)
+
+
+def _cells(document: dict[str, Any]) -> Table:
+    """Methods × cells, without intervals (they are in the JSON); nothing where the scenarios' table says it already."""
+    rows = [r for r in document["rows"] if r["negatives"] != POOLED]
+    at = {(r["method"], r["scenario"], r["negatives"]): r for r in rows}
+    columns = list(dict.fromkeys((r["scenario"], r["negatives"]) for r in rows))
+    if len(columns) == len({scenario for scenario, _ in columns}):
+        return Table("", (), ())
+    body = tuple(
+        (
+            method,
+            *(
+                "n/a" if (row := at.get((method, *column))) is None else _short(row["mean"])
+                for column in columns
+            ),
+        )
+        for method in dict.fromkeys(r["method"] for r in rows)
+    )
+    heads = ("method", *(f"{s}, {n}" for s, n in columns))
+    return Table("The same by kind of negatives", heads, body)
 
 
 def _metrics(document: dict[str, Any]) -> Table:
     """One line per method and cell where there is a single cell, else one per method."""
     rows = document["rows"]
     pooled = [r for r in rows if r["scenario"] == POOLED]
+    rows = [r for r in rows if r["negatives"] != POOLED]
     names = ("hr@1", "hr@3", "hr@5", "mean", "ndcg@10", "coverage")
     titles = ("HR@1", "HR@3", "HR@5", "mean", "NDCG@10", "coverage")
     heads = ("method", *titles, "popularity", "s / query", "tokens", "calls")
@@ -89,7 +123,7 @@ def _pairs(document: dict[str, Any]) -> Table:
     body = tuple(
         (
             f"{r['method']} - {r['against']}",
-            POOLED if r["scenario"] == POOLED else f"{r['scenario']}, {r['negatives']}",
+            _named(r),
             f"{r['difference']:+.3f} ({r['ci']['difference'][0]:+.3f} to {r['ci']['difference'][1]:+.3f})",
             "n/a" if r["ratio"] is None else f"{r['ratio']:.2f} ({_span(r['ci']['ratio'])})",
         )
@@ -106,6 +140,10 @@ def _recall(document: dict[str, Any]) -> Table:
     )
     heads = ("scenario", "targets", "recall@20", "recall@50", "recall@100")
     return Table("Targets among the retrieved candidates of the whole catalogue", heads, body)
+
+
+def _named(row: dict[str, Any]) -> str:
+    return row["scenario"] if row["negatives"] == POOLED else f"{row['scenario']}, {row['negatives']}"
 
 
 def _short(value: float) -> str:
@@ -152,4 +190,22 @@ def _traces(document: dict[str, Any]) -> Table:
             f"{moved['follows']:.0%}, stays in {moved['stays']:.0%}; mean hit rate {moved['mean']:.3f} falls to "
             f"{moved['mean_permuted']:.3f}"
         )
+    return Table(caption, heads, body)
+
+
+def _turns(document: dict[str, Any]) -> Table:
+    """STAR's one pass beside MARS speaking through the same model, a call per turn."""
+    turns = (document.get("trace_quality") or {}).get("turns")
+    if not turns:
+        return Table("", (), ())
+    names = ("calls", "prefilled", "generated", "put_in")
+    body = tuple(
+        (way, *(f"{turns[way][name]:.0f}" for name in names), f"{turns[way]['seconds']:.2g}")
+        for way in ("star", "mars:compact")
+    )
+    caption = (
+        f"One pass against one call per agent turn, through the same compact model ({turns['n']} tasks, one after the "
+        f"other; the same words in {turns['same']:.0%}): MARS takes {turns['time_ratio']:.2f} times as long (median)"
+    )
+    heads = ("way", "calls", "tokens prefilled", "tokens generated", "tool tokens put in", "s / query")
     return Table(caption, heads, body)

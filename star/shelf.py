@@ -12,11 +12,12 @@ from star.candidates import Retriever
 from star.dataset import Dataset
 from star.errors import UserError
 from star.evidence import Claim, Edge, sentence
+from star.grammar import Context, TraceError, spoken
 from star.graph import Graph
 from star.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
 from star.subgraph import build
 from star.tools import Attributes, Tools
-from star.trace import Context, TraceError, read_step, spoken, steps_of
+from star.trace import read_step, steps_of
 from star.verify import Finding
 
 CANDIDATES = 20

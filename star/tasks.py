@@ -4,8 +4,14 @@ Split: readers with at least `MIN_BOOKS` books are shuffled with `SPLIT_SEED`; t
 200 validation readers, the rest trains in `FOLDS` folds. Nothing that is fitted sees a test reader; choices are made on
 validation readers.
 
-Scenarios: `classic`: everything before the target is known, targets are the reader's last five books;
-`user_cold_start`: the first three books are known, targets are the five after them.
+Scenarios (those of AgentRecBench, arXiv 2505.19623):
+`classic`          everything before the target is known; targets are the reader's last five books
+`user_cold_start`  the first three books are known; targets are the five after them
+`item_cold_start`  everything before is known; targets are the last five books that 3 to 10 training readers read (matched
+                   negatives only: among others a book's rarity alone would say much)
+`long_term`        of the three months before the target what was read is known; targets as in `classic`
+`short_term`       the same with one week
+Where a data set has no times, three months are the last 30 books before the target and a week is the last 5.
 
 Negatives, none of them read by the reader: `uniform` over the catalogue; `matched` from the target's popularity bin (bins
 are consecutive ranks fixed beforehand, never a window centred on the target, which would betray it); `retrieved`: the
@@ -16,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,7 +38,11 @@ NEGATIVES = 19
 COLD_KNOWN = 3
 BIN = 500
 
-SCENARIOS = ("classic", "user_cold_start")
+COLD_READERS = (3, 10)
+DAY = 86_400
+SPANS = {"long_term": (91 * DAY, 30), "short_term": (7 * DAY, 5)}  # seconds; books where there are no times
+
+SCENARIOS = ("classic", "user_cold_start", "item_cold_start", "long_term", "short_term")
 NEGATIVE_KINDS = ("uniform", "matched", "retrieved")
 
 Retrieve = Callable[[np.ndarray, int], np.ndarray]
@@ -59,6 +70,11 @@ class Split:
     valid: np.ndarray
     test: np.ndarray
     folds: np.ndarray
+
+    @cached_property
+    def fold_of(self) -> dict[int, int]:
+        """Training reader (row) → fold."""
+        return dict(zip(self.train.tolist(), self.folds.tolist(), strict=True))
 
     def part(self, name: str) -> np.ndarray:
         """`test` or `valid` rows."""
@@ -92,11 +108,31 @@ def popularity_bins(counts: np.ndarray) -> list[np.ndarray]:
     return [order[a:b] for a, b in zip(edges, [*edges[1:], len(order)], strict=True)]
 
 
-def positions(length: int, scenario: str) -> list[tuple[int, int]]:
-    """(known, target) pairs for a history of this length: the first `known` books are given, books[target] is asked."""
+def positions(
+    history: np.ndarray, times: np.ndarray | None, scenario: str, counts: np.ndarray
+) -> list[tuple[int, int, int]]:
+    """(start, stop, target) for one history: books `start` to `stop` are given, books[target] is asked.
+
+    Args:
+        history: item rows, oldest first, (n,).
+        times: seconds, (n,), or None.
+        counts: readers per item in the training graph, (I,).
+    """
+    length = len(history)
+    if scenario == "user_cold_start":
+        return [(0, COLD_KNOWN, t) for t in range(COLD_KNOWN, min(COLD_KNOWN + TARGETS, length))]
+    late = range(length - 1, COLD_KNOWN - 1, -1)
+    if scenario == "item_cold_start":
+        fewest, most = COLD_READERS
+        rare = [t for t in late if fewest <= counts[history[t]] <= most]
+        return [(0, t, t) for t in rare[:TARGETS]]
     if scenario == "classic":
-        return [(t, t) for t in range(length - 1, max(length - 1 - TARGETS, COLD_KNOWN - 1), -1)]
-    return [(COLD_KNOWN, t) for t in range(COLD_KNOWN, min(COLD_KNOWN + TARGETS, length))]
+        return [(0, t, t) for t in late[:TARGETS]]
+    seconds, books = SPANS[scenario]
+    if times is None:
+        return [(max(0, t - books), t, t) for t in late[:TARGETS]]
+    starts = [(int(np.searchsorted(times[:t], times[t] - seconds)), t) for t in late[:TARGETS]]
+    return [(start, t, t) for start, t in starts if start < t]
 
 
 def draw_negatives(
@@ -142,15 +178,19 @@ def make_tasks(
         draws: draws of negatives per target; `retrieved` has one.
     """
     bins = popularity_bins(counts)
-    places = [positions(len(interactions.history(r)), scenario) for r in readers]
+    places = [
+        positions(interactions.history(int(r)), interactions.times_of(int(r)), scenario, counts)
+        for r in readers
+    ]
     rounds = [(t, d) for d in range(1 if negatives == "retrieved" else draws) for t in range(TARGETS)]
     tasks: list[Task] = []
     for nth, draw in rounds:
         for reader, place in zip(readers, places, strict=True):
             if nth >= len(place) or (limit is not None and len(tasks) >= limit):
                 continue
-            known, at = place[nth]
+            start, stop, at = place[nth]
             history = interactions.history(int(reader))
+            known = history[start:stop]
             rng = np.random.default_rng(
                 [
                     SPLIT_SEED,
@@ -164,13 +204,13 @@ def make_tasks(
             )
             target = int(history[at])
             others = draw_negatives(
-                negatives, target, history, history[:known], bins, interactions.n_items, retrieve, rng
+                negatives, target, history, known, bins, interactions.n_items, retrieve, rng
             )
             candidates = rng.permutation(np.append(others, target))
             tasks.append(
                 Task(
                     int(reader),
-                    tuple(int(i) for i in history[:known]),
+                    tuple(int(i) for i in known),
                     target,
                     tuple(int(c) for c in candidates),
                     scenario,
@@ -184,5 +224,5 @@ def make_tasks(
 def cells(
     scenarios: Sequence[str] = SCENARIOS, negatives: Sequence[str] = NEGATIVE_KINDS
 ) -> list[tuple[str, str]]:
-    """All scenario × negatives pairs asked for, in table order."""
-    return [(s, n) for s in scenarios for n in negatives]
+    """All scenario × negatives pairs asked for, in table order; `item_cold_start` has matched negatives only."""
+    return [(s, n) for s in scenarios for n in negatives if s != "item_cold_start" or n == "matched"]

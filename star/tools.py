@@ -226,7 +226,6 @@ class Tools:
             evidence: list[Evidence] = []
             strong, soon = level(pull[column], PULL), level(follow[column], NEXT)
             if strong:
-                evidence.append(self._strongest(shelf, item, both[:, column]))
                 linked = [
                     (int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD
                 ]
@@ -247,6 +246,8 @@ class Tools:
                     )
                 )
             evidence += self._relations(item)
+            if strong:
+                evidence.append(self._strongest(shelf, item, both[:, column]))
             if evidence:
                 lines.append(tuple(evidence))
         return tuple(lines)

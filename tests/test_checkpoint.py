@@ -10,10 +10,11 @@ import pytest
 
 from star.dataset import Dataset, names
 from star.errors import UserError
+from star.grammar import TraceError
 from star.recommendation import Query
 from star.recommender import Star, answer
 from star.settings import ROOT
-from star.trace import TraceError, parse
+from star.trace import parse
 
 MODELS = ROOT / "assets" / "models"
 pytestmark = pytest.mark.checkpoint
@@ -61,9 +62,9 @@ def test_answers_are_traces_whose_numbers_are_the_graphs(star: Star) -> None:
         verdicts += [c.verdict for c in done.claims if c.author == "model" and c.verdict != "opinion"]
         assert all(c.verdict != "unsupported" for c in done.claims if c.author == "tool")
     # README has the measured shares; these floors are a few standard errors below them at twenty answers.
-    assert broken <= 2
+    assert broken <= 1
     assert len(verdicts) > 4 * len(readers)
-    assert np.mean([v == "supported" for v in verdicts]) > 0.8
+    assert np.mean([v == "supported" for v in verdicts]) > 0.95
 
 
 def test_same_seed_same_answer_other_seed_other_words(star: Star) -> None:

@@ -20,7 +20,11 @@ def test_lines_change_their_subject_and_nothing_else() -> None:
     candidates = tools.candidates.tolist()
     to = dict(zip(candidates, [*candidates[1:], candidates[0]], strict=True))
     permuted = Permuted(tools, to)
-    for name, arguments in (("item_cf", (10,)), ("user_cf", (50,)), ("item_cf", (10, to[candidates[2]], candidates[0]))):
+    for name, arguments in (
+        ("item_cf", (10,)),
+        ("user_cf", (50,)),
+        ("item_cf", (10, to[candidates[2]], candidates[0])),
+    ):
         asked = [arguments[0], *(permuted.back[a] for a in arguments[1:])]
         plain = {line[0].claim.subject: line for line in tools.call(name, asked).lines}
         found = {line[0].claim.subject: line for line in permuted.call(name, arguments).lines}

@@ -19,10 +19,11 @@ from star.baselines import Ranked
 from star.cli import app
 from star.dataset import Dataset
 from star.errors import UserError
-from star.evaluate import METRICS, evaluate
+from star.evaluate import evaluate
+from star.pooling import METRICS
 from star.rankers import METHODS, Context
 from star.report import markdown, tables
-from star.tasks import NEGATIVE_KINDS, SCENARIOS, Task
+from star.tasks import SCENARIOS, Task, cells
 from star.unseen import read_unseen
 
 QUICK = ["unchanged", "popularity", "itemknn", "userknn"]
@@ -57,16 +58,21 @@ class Stub:
 
 
 def test_one_row_per_method_and_cell_and_one_pooled(document: dict[str, Any]) -> None:
-    cells = [(r["method"], r["scenario"], r["negatives"]) for r in document["rows"]]
-    expected = [(m, s, n) for m in QUICK for s in SCENARIOS for n in NEGATIVE_KINDS]
-    assert sorted(cells) == sorted(expected + [(m, "pooled", "pooled") for m in QUICK])
+    found = [(r["method"], r["scenario"], r["negatives"]) for r in document["rows"]]
+    there = [
+        (s, n) for s, n in cells() if s != "item_cold_start"
+    ]  # no pooling over its one kind of negatives
+    pools = [(s, "pooled") for s in dict.fromkeys(s for s, _ in there)] + [("pooled", "pooled")]
+    expected = [(m, *cell) for m in QUICK for cell in [*there, ("item_cold_start", "matched"), *pools]]
+    assert sorted(found) == sorted(expected)
     head = [document[name] for name in ("dataset", "checkpoint", "seed", "split", "tasks", "test_users")]
     assert head == ["reading", None, 3, "test", 60, None]
 
 
 def test_rows_hold_what_the_design_names(document: dict[str, Any]) -> None:
     for row in document["rows"]:
-        assert row["n"] == (60 if row["scenario"] != "pooled" else 360)
+        if row["scenario"] != "item_cold_start" and row["negatives"] != "pooled":
+            assert row["n"] == 60
         for name in METRICS:
             low, high = row["ci"][name]
             assert 0 <= low <= row[name] <= high <= 1
@@ -78,8 +84,11 @@ def test_rows_hold_what_the_design_names(document: dict[str, Any]) -> None:
 
 def test_pooled_is_the_mean_of_the_cells(document: dict[str, Any]) -> None:
     rows = [r for r in document["rows"] if r["method"] == "itemknn"]
-    pooled = next(r for r in rows if r["scenario"] == "pooled")
-    assert pooled["mean"] == pytest.approx(np.mean([r["mean"] for r in rows if r is not pooled]), abs=1e-3)
+    single = [r for r in rows if r["negatives"] != "pooled"]
+    for pool in (r for r in rows if r["negatives"] == "pooled"):
+        of = [r for r in single if pool["scenario"] in (r["scenario"], "pooled")]
+        assert pool["mean"] == pytest.approx(np.mean([r["mean"] for r in of]), abs=1e-3)
+        assert pool["n"] == sum(r["n"] for r in of) and pool["ci"]["mean"][0] <= pool["mean"]
 
 
 def test_same_seed_same_numbers(document: dict[str, Any]) -> None:
@@ -102,8 +111,9 @@ def test_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     pooled = found["star", "mars", "pooled"]
     assert pooled["difference"] == pytest.approx(1 / 3, abs=1e-3) and pooled["ratio"] == pytest.approx(1.5)
     assert pooled["ci"] == {"difference": [pooled["difference"]] * 2, "ratio": [1.5, 1.5]}
-    assert {(m, s) for m, _, s in found} == {(m, s) for m in ("star", "mars") for s in (*SCENARIOS, "pooled")}
-    assert all(a in (*QUICK, "mars") for _, a, _ in found) and len(found) == 9
+    uniform = [s for s in SCENARIOS if s != "item_cold_start"]
+    assert {(m, s) for m, _, s in found} == {(m, s) for m in ("star", "mars") for s in (*uniform, "pooled")}
+    assert all(a in (*QUICK, "mars") for _, a, _ in found) and len(found) == 3 * 5
     cost = next(r for r in made["rows"] if r["method"] == "star")
     assert (cost["seconds_per_query"], cost["generated_tokens"], cost["model_calls"]) == (0.25, 30, 2)
 
@@ -249,11 +259,14 @@ def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes, message: str) ->
 
 
 def test_tables(document: dict[str, Any]) -> None:
-    cells, metrics, recall = tables(document)
-    assert [row[0] for row in cells.rows] == QUICK == [row[0] for row in metrics.rows]
-    assert cells.heads[-1] == "pooled" and len(cells.heads) == 8
-    assert all(len(row) == len(table.heads) for table in (cells, metrics, recall) for row in table.rows)
-    text = markdown([cells, recall])
+    scenarios, by_kind, metrics, recall = made = tables(document)
+    assert all([row[0] for row in table.rows] == QUICK for table in (scenarios, by_kind, metrics))
+    assert scenarios.heads == (
+        "method", "classic", "user_cold_start", "item_cold_start, matched", "long_term", "short_term", "pooled",
+    )  # fmt: skip
+    assert len(by_kind.heads) == 1 + len(cells())
+    assert all(len(row) == len(table.heads) for table in made for row in table.rows)
+    text = markdown([scenarios, recall])
     assert text.count("\n| --- |") == 2 and "test readers" in text and "chance is .150" in text
 
 
@@ -261,7 +274,7 @@ def test_a_method_that_does_not_apply_is_said_not_guessed(monkeypatch: pytest.Mo
     monkeypatch.setitem(METHODS, "oracle", lambda context: Stub("oracle", 1))
     made = evaluate(reading.dataset(), ["oracle", "unchanged"], ["classic"], tasks=20)
     assert [r["negatives"] for r in made["rows"] if r["method"] == "oracle"] == ["uniform", "matched"]
-    assert tables(made)[0].rows[0][3:] == ("n/a", "n/a")
+    assert tables(made)[1].rows[0][3:] == ("n/a",)
 
 
 def test_the_command_writes_the_document(sets: Path) -> None:
@@ -272,7 +285,8 @@ def test_the_command_writes_the_document(sets: Path) -> None:
     made = json.loads(out.read_text("utf-8"))
     assert list(made)[:5] == ["command", "dataset", "checkpoint", "seed", "split"]
     assert made["command"] == (
-        "star evaluate --dataset reading --methods popularity,itemknn --scenarios classic,user_cold_start "
+        "star evaluate --dataset reading --methods popularity,itemknn "
+        "--scenarios classic,user_cold_start,item_cold_start,long_term,short_term "
         "--negatives uniform --tasks 10 --seed 0 --split test"
     )
     assert "itemknn" in result.stdout
@@ -291,7 +305,7 @@ def test_the_command_prints_json_alone(sets: Path) -> None:
 def test_the_command_prints_markdown(sets: Path) -> None:
     arguments = ["--dataset", "reading", "--methods", "popularity", "--tasks", "10", "--markdown"]
     result = CliRunner().invoke(app, ["evaluate", *arguments])
-    assert result.stdout.count("\n| --- |") == 3
+    assert result.stdout.count("\n| --- |") == 4
 
 
 def test_an_unwritable_target_fails_before_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -96,10 +96,10 @@ def test_a_planted_interaction_does_not_tip_a_count_over_five() -> None:
     histories = [[0, 3]] * 5 + [[5, 6]] * 15
     tools = toys.hand_tools([0], [3], 4, histories)
     (line,) = tools.call("item_cf", [5]).lines
-    assert line[0].claim.numbers == {"window": 1} and not line[0].edges and not line[2].edges
+    assert line[-1].claim.numbers == {"window": 1} and not line[-1].edges and not line[1].edges
     ((similar,),) = tools.call("user_cf", [30]).lines
     assert similar.claim.numbers == {"of": 30} and not similar.edges
-    stranger = toys.hand_tools([0], [3], None, histories).call("item_cf", [5]).lines[0][0].claim
+    stranger = toys.hand_tools([0], [3], None, histories).call("item_cf", [5]).lines[0][-1].claim
     assert stranger.numbers["both"] == 5
 
 

@@ -40,7 +40,7 @@ def test_judgement_is_drawn_around_the_tuned_weights() -> None:
     drawn = [draw(np.random.default_rng(seed)) for seed in range(400)]
     assert {j.trust for j in drawn} == set(TRUSTS)
     for name in ("pull", "read_next", "similar", "sequel", "series", "author"):
-        ratio = np.array([getattr(j.weights, name) / getattr(TUNED, name) for j in drawn])
+        ratio = np.array([getattr(j.weights, name) / getattr(TUNED["goodbooks"], name) for j in drawn])
         plain = ratio[[TRUSTS[j.trust] != name for j in drawn]]
         assert 0.93 < np.median(plain) < 1.07 and 0.15 < np.log(plain).std() < 0.25
 

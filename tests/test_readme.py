@@ -8,12 +8,22 @@ from typer.testing import CliRunner
 
 from star.cli import app
 from star.settings import ROOT
+from training.cards import cards
 from training.tables import README, rendered
 
 
 def test_tables_and_tree_are_their_sources() -> None:
     text = README.read_text("utf-8")
     assert rendered(text) == text, "README differs from its sources; run python -m training.tables"
+
+
+def test_model_cards_are_their_sources() -> None:
+    made = cards()
+    assert {file.parent.name for file in made} >= {"demo", "goodbooks"}
+    for file, text in made.items():
+        assert file.read_text("utf-8") == text, (
+            f"{file} differs from its sources; run python -m training.tables"
+        )
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:

@@ -12,6 +12,8 @@ import torch
 import toys
 
 from star.errors import UserError
+from star.grammar import item_word, prompt
+from star.mars import compact
 from star.student import decoding
 from star.student.decoding import MAX_CALLS, Writer, write, write_many
 from star.student.model import Checkpoint
@@ -19,7 +21,7 @@ from star.student.ranker import StarRanker
 from star.student.vocabulary import number_features
 from star.tasks import make_tasks
 from star.tools import ASKED, WINDOWS, Tools
-from star.trace import item_word, parse, prompt
+from star.trace import parse
 
 CATALOG = reading.dataset().catalog
 
@@ -80,9 +82,9 @@ def test_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_near_numbers_start_near() -> None:
-    words = ["few", "4", "5", "90", "x1.2", "1.2"]
+    words = ["few", "4", "5", "90", "x1.2", "1.2", "/1.2", "series_1.2", "1.2/50"]
     vectors = number_features(words, 8)
-    assert not vectors[0].any() and (vectors[4] == vectors[5]).all()
+    assert not vectors[0].any() and (vectors[4:] == vectors[5]).all()
     assert np.linalg.norm(vectors[1] - vectors[2]) < np.linalg.norm(vectors[1] - vectors[3])
 
 
@@ -294,3 +296,15 @@ def test_as_a_method_of_the_table(checkpoint: Checkpoint, partial: Checkpoint) -
                 last = [known[i] for i in one.order]
                 assert last == sorted(last, reverse=True)
     assert dataclasses.asdict(ranked[0])["model_calls"] == 1
+
+
+def test_turns_say_what_one_pass_says_and_read_the_log_again(checkpoint: Checkpoint) -> None:
+    model = toys.parrot(checkpoint, toys.GOOD)
+    one, two = writer(model), writer(model)
+    single, turns = compact.in_one_pass(one), compact.by_turns(two)
+    assert one.words == two.words and parse(one.words, len(one.tools.history))
+    closed = sum(word.startswith("</") and own for word, own in zip(two.words, two.own, strict=True))
+    assert (single.calls, turns.calls) == (1, closed + 1)  # plan, call, reflection, and the ranking's turn
+    assert single.generated == turns.generated == sum(one.own)
+    assert single.prefilled == len(one.start()) and single.put_in == len(one.words) - sum(one.own)
+    assert turns.prefilled > turns.calls * single.prefilled

@@ -17,9 +17,9 @@ from star.tasks import (
     MIN_BOOKS,
     NEGATIVE_KINDS,
     NEGATIVES,
-    SCENARIOS,
     TARGETS,
     Task,
+    cells,
     make_tasks,
     popularity_bins,
     positions,
@@ -27,7 +27,7 @@ from star.tasks import (
 )
 from star.tools import Attributes
 
-CELLS = [(s, n) for s in SCENARIOS for n in NEGATIVE_KINDS]
+CELLS = cells()
 
 
 def tasks(scenario: str, negatives: str, limit: int | None = None, seed: int = 0) -> list[Task]:
@@ -63,19 +63,42 @@ def test_split_depends_on_ids_alone() -> None:
     assert np.array_equal(split(whole).test, split(other).test)
 
 
-@pytest.mark.parametrize(
-    ("length", "scenario", "expected"),
-    [
-        (12, "classic", [(11, 11), (10, 10), (9, 9), (8, 8), (7, 7)]),
-        (5, "classic", [(4, 4), (3, 3)]),
-        (3, "classic", []),
-        (12, "user_cold_start", [(3, 3), (3, 4), (3, 5), (3, 6), (3, 7)]),
-        (4, "user_cold_start", [(3, 3)]),
-        (3, "user_cold_start", []),
-    ],
-)
-def test_positions(length: int, scenario: str, expected: list[tuple[int, int]]) -> None:
-    assert positions(length, scenario) == expected
+BEFORE = {  # length of the history, scenario → (start, stop, target)
+    (12, "classic"): [(0, 11, 11), (0, 10, 10), (0, 9, 9), (0, 8, 8), (0, 7, 7)],
+    (5, "classic"): [(0, 4, 4), (0, 3, 3)],
+    (3, "classic"): [],
+    (12, "user_cold_start"): [(0, 3, 3), (0, 3, 4), (0, 3, 5), (0, 3, 6), (0, 3, 7)],
+    (4, "user_cold_start"): [(0, 3, 3)],
+    (3, "user_cold_start"): [],
+    (12, "short_term"): [(6, 11, 11), (5, 10, 10), (4, 9, 9), (3, 8, 8), (2, 7, 7)],
+    (5, "short_term"): [(0, 4, 4), (0, 3, 3)],
+    (40, "long_term"): [(9, 39, 39), (8, 38, 38), (7, 37, 37), (6, 36, 36), (5, 35, 35)],
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), BEFORE.items())
+def test_positions(given: tuple[int, str], expected: list[tuple[int, int, int]]) -> None:
+    length, scenario = given
+    assert positions(np.arange(length), None, scenario, np.full(length, 50)) == expected
+
+
+def test_rare_targets() -> None:
+    counts = np.array([5, 5, 5, 5, 2, 3, 50, 10, 11, 4, 4, 4, 4])
+    expected = [
+        (0, t, t) for t in (12, 11, 10, 9, 7)
+    ]  # and 5, the sixth; the first three are the least that is known
+    assert positions(np.arange(13), None, "item_cold_start", counts) == expected
+    assert positions(np.arange(9), None, "item_cold_start", counts) == [(0, 7, 7), (0, 5, 5), (0, 3, 3)]
+
+
+def test_spans_of_time() -> None:
+    days = np.array([0, 100, 185, 186, 192, 193, 300, 300])
+    found = {
+        s: positions(np.arange(8), days * 86_400, s, np.full(8, 50)) for s in ("long_term", "short_term")
+    }
+    # nothing within the span before the book of day 300: no task, but its twin of the same day has it
+    assert found["short_term"] == [(6, 7, 7), (3, 5, 5), (2, 4, 4), (2, 3, 3)]
+    assert found["long_term"] == [(6, 7, 7), (2, 5, 5), (2, 4, 4), (1, 3, 3)]
 
 
 @pytest.mark.parametrize(("scenario", "negatives"), CELLS)
@@ -86,16 +109,26 @@ def test_candidates(scenario: str, negatives: str) -> None:
         assert len(task.candidates) == len(set(task.candidates)) == NEGATIVES + 1
         assert task.candidates.count(task.target) == 1
         assert set(task.candidates) & set(whole) == {task.target}, "a negative was read by the reader"
-        assert list(task.history) == whole[: len(task.history)]
-        assert task.target in whole[len(task.history) :], "the target is in what the ranker sees"
-        assert len(task.history) == COLD_KNOWN or scenario == "classic"
+        at, known = whole.index(task.target), list(task.history)
+        assert known, "nothing is known"
+        if scenario == "user_cold_start":
+            assert known == whole[:COLD_KNOWN] and at >= COLD_KNOWN
+        else:
+            most = {"short_term": 5, "long_term": 30}.get(scenario, at)
+            assert known == whole[max(0, at - most) : at]
+        if scenario == "item_cold_start":
+            assert 3 <= reading.graph().counts[task.target] <= 10
 
 
 @pytest.mark.parametrize(("scenario", "negatives"), CELLS)
 def test_the_first_tasks_are_one_per_reader(scenario: str, negatives: str) -> None:
     readers = reading.parts().test
     made = tasks(scenario, negatives, limit=2 * len(readers))
-    assert [t.reader for t in made[: len(readers)]] == readers.tolist()
+    first = [t.reader for t in made[: len(readers)]]
+    if scenario == "item_cold_start":  # not every reader has such a book
+        assert len(set(first)) > 3 and first[: len(set(first))] == [r for r in readers if r in set(first)]
+    else:
+        assert first == readers.tolist()
     assert {(t.reader, t.target, t.draw) for t in made} == {
         (t.reader, t.target, t.draw) for t in tasks(scenario, negatives)[: 2 * len(readers)]
     }

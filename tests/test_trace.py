@@ -10,23 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from star.evidence import STRENGTHS, Claim
-from star.trace import (
+from star.grammar import (
     REMARKS,
     TAGS,
     TOOLS,
     Context,
-    Trace,
     TraceError,
     call_words,
     genre_word,
     line,
-    parse,
     prompt,
     read_line,
     response_words,
     spoken,
-    steps_of,
 )
+from star.trace import Trace, parse, steps_of
 
 SEEDS = range(60)
 
@@ -72,23 +70,23 @@ def test_each_form_of_a_line() -> None:
     context = Context(shelf=8)
     context.heard("user_cf", (30,))
     context.heard("item_cf", (5,))
-    words = "<i7> <i3> 412 of 1204 x3.1 good next weak sequel 2 author 3 <i7>".split()
+    words = "<i7> good next_weak sequel_2 author_3 x3.1 412 /1204 <i3> <i7>".split()
     assert read_line(words, context) == [
-        Claim("co_read", 7, 3, {"both": 412, "of": 1204, "lift": 3.1}),
         Claim("pull", 7, None, {"window": 5}, "good"),
         Claim("read_next", 7, None, {"window": 5}, "weak"),
         Claim("series", 7, None, {"number": 2}, label="sequel"),
         Claim("author", 7, None, {"books": 3}),
+        Claim("co_read", 7, 3, {"both": 412, "of": 1204, "lift": 3.1}),
     ]
-    assert read_line("<i7> few faint series 0.5 <i7>".split(), context) == [
-        Claim("co_read", 7, None, {"window": 5}),
+    assert read_line("<i7> faint series_0.5 few".split(), context) == [
         Claim("pull", 7, None, {"window": 5}, "faint"),
         Claim("series", 7, None, {"number": 0.5}, label="series"),
+        Claim("co_read", 7, None, {"window": 5}),
     ]
-    assert read_line("<i7> similar 12 strong <i7>".split(), context) == [
+    assert read_line("<i7> similar_strong 12/30 <i7>".split(), context) == [
         Claim("similar", 7, None, {"of": 30, "both": 12}, "strong")
     ]
-    assert read_line("<i7> similar few fair <i7>".split(), context) == [
+    assert read_line("<i7> similar_fair few <i7>".split(), context) == [
         Claim("similar", 7, None, {"of": 30}, "fair")
     ]
     assert read_line("_science_fiction 3 of 8".split(), context) == [
@@ -106,20 +104,20 @@ def windows(*steps: str) -> list[float]:
     return [c.numbers["window"] for c in claims if c.kind == "pull"]
 
 
-QUOTE = "<reflection> <i1> few weak <i1> ; <i2> few weak <i2> ; </reflection>"
+QUOTE = "<reflection> <i1> weak few <i1> ; <i2> weak few <i2> ; </reflection>"
 
 
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        (("item_cf 5", "<i1> few weak <i1> ; <i2> few weak <i2> ;"), [5, 5]),
-        (("item_cf 20", "<i1> few weak <i1> ; <i2> few weak <i2> ;"), [12, 12]),
+        (("item_cf 5", "<i1> weak few <i1> ; <i2> weak few <i2> ;"), [5, 5]),
+        (("item_cf 20", "<i1> weak few <i1> ; <i2> weak few <i2> ;"), [12, 12]),
         (
             (
                 "item_cf 10",
-                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "<i1> weak few <i1> ; <i2> weak few <i2> ;",
                 "item_cf 5 <i2>",
-                "<i2> few weak <i2> ;",
+                "<i2> weak few <i2> ;",
             ),
             [10, 5],
         ),
@@ -127,27 +125,27 @@ QUOTE = "<reflection> <i1> few weak <i1> ; <i2> few weak <i2> ; </reflection>"
         (
             (
                 "item_cf 10",
-                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "<i1> weak few <i1> ; <i2> weak few <i2> ;",
                 "item_cf 5 <i1> <i2>",
-                "<i1> few weak <i1> ;",
+                "<i1> weak few <i1> ;",
             ),
             [5, 10],
         ),
         (
             (
                 "item_cf 5 <i2>",
-                "<i2> few weak <i2> ;",
+                "<i2> weak few <i2> ;",
                 "item_cf 10",
-                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "<i1> weak few <i1> ; <i2> weak few <i2> ;",
             ),
             [10, 10],
         ),
         (
             (
                 "item_cf 5",
-                "<i1> few weak <i1> ; <i2> few weak <i2> ;",
+                "<i1> weak few <i1> ; <i2> weak few <i2> ;",
                 "user_cf 30",
-                "<i1> similar few weak <i1> ;",
+                "<i1> similar_weak few <i1> ;",
             ),
             [5, 5],
         ),
@@ -163,7 +161,7 @@ def test_a_quote_speaks_of_the_last_answer_about_its_item(
 
 PLAN = "<plan> know the shelf first ; </plan>"
 CALL = "<tool_call> item_cf 5 </tool_call>"
-ANSWER = "<tool_response> <i1> few weak <i1> ; </tool_response>"
+ANSWER = "<tool_response> <i1> weak few <i1> ; </tool_response>"
 END = "<recommend> <i1> <i2> <i3> <i4> <i5> </recommend>"
 BROKEN = {
     "empty": "",
@@ -198,14 +196,14 @@ BROKEN = {
     **{
         f"line {text!r}": f"{PLAN} {CALL} <tool_response> {text} </tool_response> {END}"
         for text in (
-            ";", "<i1> ;", "<i1> few weak <i1>", "<i1> few <i1> ;", "<i1> few great <i1> ;", "<i1> <i2> 5 of 9 good <i1> ;",
-            "few weak <i1> ;", "<i2> few weak <i1> ;", "<i1> <i1> ;",
-            "<i1> next <i1> ;",
-            "<i1> <i2> <i3> of 9 x2 good <i1> ;", "<i1> 5 of 9 x2 good <i1> ;", "<i1> <i2> 5 of 9 2 good <i1> ;",
-            "<i1> similar good <i1> ;",
-            "<i1> similar few <i1> ;", "<i1> sequel <i1> ;", "<i1> author few <i1> ;", "_epic 3 ;", "_epic 3 of 4 <i1> ;",
-            "_epic few of 4 ;", "both point at <i1> ;", "both point to few ;", "well said ;",
-            "nothing at all ;",
+            ";", "<i1> ;", "<i1> weak few <i1>", "<i1> great few <i1> ;", "<i1> few weak <i1> ;",
+            "weak few <i1> ;", "<i2> weak few <i1> ;", "<i1> <i1> ;", "<i1> next_weak weak ;", "<i1> next_ <i1> ;",
+            "<i1> good 5 /9 <i2> <i1> ;", "<i1> good x2 5 /<i3> <i2> <i1> ;", "<i1> good x2 5 of 9 <i2> ;",
+            "<i1> good 2 5 /9 <i2> <i1> ;", "<i1> good x2 5 /9 <i2> few ;", "<i1> good good ;",
+            "<i1> similar_good <i1> ;", "<i1> similar few ;", "<i1> similar_great few ;", "<i1> good similar_good few ;",
+            "<i1> similar_good 5 ;", "<i1> similar_good 5 /30 ;", "<i1> sequel_ <i1> ;", "<i1> sequel 2 ;",
+            "<i1> author_few <i1> ;", "_epic 3 ;", "_epic 3 of 4 <i1> ;", "_epic few of 4 ;", "_epic 3/4 ;",
+            "both point at <i1> ;", "both point to few ;", "well said ;", "nothing at all ;",
         )
     },
 }  # fmt: skip
@@ -223,9 +221,10 @@ def test_the_table_breaks_what_is_whole() -> None:
 
 
 VOCABULARY = [
-    *(f"<{t}>" for t in TAGS), *(f"</{t}>" for t in TAGS), *TOOLS, *STRENGTHS, ";", "of", "few", "next",
-    "sequel", "series",
-    "author", "similar", "nothing", "5", "30", "-1", "2.5", "x1.2", "x12", "<i1>", "<i2>", "<i77>", "_epic",
+    *(f"<{t}>" for t in TAGS), *(f"</{t}>" for t in TAGS), *TOOLS, *STRENGTHS, ";", "of", "few",
+    "next_good", "sequel_2", "series_0.5", "author_1", "similar_weak", "nothing", "6/30", "/40",
+    "5", "30", "-1", "2.5", "x1.2", "x12",
+    "<i1>", "<i2>", "<i77>", "_epic",
     "", "<", "²",
     "9" * 400, f"<i{'9' * 5000}>", *{w for r in REMARKS for w in r.split()},
 ]  # fmt: skip
@@ -288,3 +287,7 @@ def test_spoken() -> None:
     catalog = toys.hand_catalog()
     text = spoken([genre_word("science fiction"), "3", "of", "4", ";", "<i0>", ";"], catalog)
     assert text == "science fiction 3 of 4; “Volume 1”;"
+    line = "<i0> similar_good 12/50 ; <i0> weak next_fair series_2 x1.4 6 /40 <i0> ;".split()
+    assert spoken(line, catalog) == (
+        "“Volume 1” similar good 12 of 50; “Volume 1” weak next fair series 2 x1.4 6 of 40 “Volume 1”;"
+    )

@@ -5,52 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
+import small_runs
 import torch
+import toys
 
-from star import tasks as T
 from star.dataset import Dataset
 from star.errors import UserError
-from star.graph import crossfit
 from star.student.model import Checkpoint
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
-from training import pretrain, sft
+from training import pretrain, sft, start
 from training.config import Config, load_config
-from training.corpus import PROMPT, RANK, TOOL, WRITTEN, encode, load_trajectories
-from training.trajectories import fold_rows
+from training.corpus import FORMS, PROMPT, RANK, TOOL, WRITTEN, encode, load_trajectories, renumbered
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """Trajectories of a few demo readers of two folds, in a folder of their own."""
-    runs = tmp_path_factory.mktemp("runs")
-    config = Config(
-        dataset="demo",
-        runs=str(runs),
-        out=str(runs / "out"),
-        per_reader=2,
-        hidden=32,
-        layers=1,
-        heads=2,
-        intermediate=64,
-        pretrain_batch=4,
-        sft_batch=4,
-        sft_rows=24,
-        sft_folds=(1,),
-        compile=False,
-    )
-    data = Dataset.load("demo")
-    split = T.split(data.interactions)
-    (runs / "trajectories").mkdir()
-    for fold, (inside, graph) in zip(
-        range(2), crossfit(data.interactions, split.train, split.folds), strict=False
-    ):
-        assert not set(inside) & set(graph.rows), "a reader's own fold is in the graph"
-        rows = fold_rows(data.interactions, inside[:12], graph, data.catalog, config, fold)
-        pl.DataFrame(rows).write_parquet(runs / "trajectories" / f"fold{fold}.parquet")
-    return config
+    return small_runs.make(tmp_path_factory.mktemp("runs"))
 
 
 def test_trajectories_parse_and_kept_means_first(config: Config) -> None:
@@ -69,7 +41,7 @@ def test_roles_cover_what_they_should(config: Config) -> None:
     words = words_of(Dataset.load("demo").catalog, 2000)
     vocabulary = {word: n for n, word in enumerate(words)}
     row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
-    sequence = encode(row["prompt"], row["trace"], vocabulary, row["points"], row["target"])
+    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
     spelled = [words[t] for t in sequence.tokens]
     roles = sequence.roles
     assert (roles == PROMPT).sum() == len(row["prompt"].split())
@@ -82,10 +54,42 @@ def test_roles_cover_what_they_should(config: Config) -> None:
         > 0
     )
     written = [spelled[n] for n in np.flatnonzero(roles == WRITTEN)]
-    assert "<plan>" in written and written[-1] == "<eos>" and not {"<tool_response>", "<history>"} & set(written)
-    assert sequence.soft.sum() == pytest.approx(1, abs=1e-5) and len(sequence.candidates) == len(
-        row["points"]
+    assert (
+        "<plan>" in written and written[-1] == "<eos>" and not {"<tool_response>", "<history>"} & set(written)
     )
+    assert sequence.soft.sum() == pytest.approx(1, abs=1e-5) and len(sequence.candidates) == len(row["guide"])
+
+
+def test_other_counts_are_the_same_wherever_they_are_quoted(config: Config) -> None:
+    changed = 0
+    for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
+        new = renumbered(row["trace"], 2000, np.random.default_rng(row["reader"]))
+        before, after = (parse(t.split(), row["shelf"]) for t in (row["trace"], new))
+        assert after.ranking == before.ranking
+        said = [c for s in after.steps if s.type == "tool_response" for c in s.claims]
+        for step, old in zip(after.steps, before.steps, strict=True):
+            for claim, was in zip(step.claims, old.claims, strict=True):
+                if claim.kind == "co_read" and claim.anchor is not None:
+                    assert claim in said, "a quotation has other numbers than the line it quotes"
+                    assert 5 <= claim.numbers["both"] <= claim.numbers["of"] <= 2000
+                    assert (claim.anchor, claim.numbers["lift"]) == (was.anchor, was.numbers["lift"])
+                    changed += claim.numbers != was.numbers
+                else:
+                    assert claim == was
+    assert changed > 100
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_leave_steps_out(config: Config, form: str) -> None:
+    vocabulary = {word: n for n, word in enumerate(words_of(Dataset.load("demo").catalog, 2000))}
+    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
+    words = list(vocabulary)
+    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"], form)
+    spelled = [words[t] for t in sequence.tokens]
+    for step in ("plan", "tool_call", "tool_response", "reflection"):
+        assert (f"<{step}>" in spelled) == (step not in FORMS[form])
+    assert (sequence.roles == RANK).sum() == 1 and spelled[-1] == "<eos>"
+    assert spelled[np.flatnonzero(sequence.roles == RANK)[0]] == f"<i{row['target']}>"
 
 
 def test_labels_of_a_real_batch_leave_out_prompt_and_tools(config: Config) -> None:
@@ -93,7 +97,7 @@ def test_labels_of_a_real_batch_leave_out_prompt_and_tools(config: Config) -> No
     tokenizer = build_tokenizer(words)
     rows, share = sft.kept_rows(config, tokenizer.get_vocab())
     assert rows and 0 < share < 1
-    model = pretrain.new_model(words, 32, 1, 2, 64, None, 0)
+    model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     batch = next(iter(sft.trainer_for(config, model, tokenizer, rows, 2).get_train_dataloader()))
     inside = 0
     for ids, labels in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
@@ -129,7 +133,7 @@ def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(
     later = torch.load(Path(config.runs) / "pretrain" / "state.pt", weights_only=True)
     assert later["step"] > state["step"] > 0
     assert later["optimizers"][1]["state"][0]["step"] == later["step"]
-    monkeypatch.setattr("sys.argv", ["sft", "--config", str(_written(config)), "--max-steps", "2"])
+    monkeypatch.setattr("sys.argv", ["sft", "--config", str(small_runs.written(config)), "--max-steps", "2"])
     sft.main()
     torch.set_num_threads(before)
     done = Checkpoint.load(config.out)
@@ -139,15 +143,23 @@ def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(
     )
 
 
-def _written(config: Config) -> Path:
-    import dataclasses
-
-    import yaml
-
-    file = Path(config.runs) / "config.yaml"
-    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
-    file.write_text(yaml.safe_dump(fields), "utf-8")
-    return file
+def test_a_start_is_taken_over_word_by_word(tmp_path: Path) -> None:
+    before = Checkpoint.load(str(toys.save_checkpoint(tmp_path / "before")))
+    words = [*before.words[::-1], "~100003", "~7", "new"]
+    model = pretrain.new_model(words, 32, 1, 2, 64, 1)
+    table = model.model.embed_tokens.weight
+    fresh = table[-3:].clone()
+    start.take_over(model, words, before)
+    old, new = before.model.model, model.model
+    assert torch.equal(new.embed_tokens.weight[:-3].flip(0), old.embed_tokens.weight)
+    assert torch.equal(new.embed_tokens.weight[-1], fresh[-1]) and "100003" not in before.words
+    assert torch.equal(new.embed_tokens.weight[-3], fresh[0])
+    seven = old.embed_tokens.weight[before.vocabulary["7"]]
+    assert torch.cosine_similarity(new.embed_tokens.weight[-2], seven, 0) > 0.5
+    assert torch.equal(new.layers[0].mlp.up_proj.weight, old.layers[0].mlp.up_proj.weight)
+    assert model.lm_head.weight is new.embed_tokens.weight
+    with pytest.raises(UserError, match="leave `start` out"):
+        start.take_over(pretrain.new_model(words, 16, 1, 2, 64, 1), words, before)
 
 
 def test_config_errors_are_one_line(tmp_path: Path) -> None:
@@ -156,5 +168,8 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_text("dataset: demo\nruns: r\nout: o\nlayerz: 3\n")
     with pytest.raises(UserError, match="layerz"):
         load_config(str(tmp_path / "odd.yaml"))
+    (tmp_path / "form.yaml").write_text("dataset: demo\nruns: r\nout: o\nform: short\n")
+    with pytest.raises(UserError, match="form 'short'"):
+        load_config(str(tmp_path / "form.yaml"))
     with pytest.raises(UserError, match="no trajectories"):
         load_trajectories(tmp_path)

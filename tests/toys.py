@@ -77,7 +77,7 @@ def words() -> list[str]:
 
 def save_checkpoint(folder: Path, layers: int = 1, without: int = 0, seed: int = 0) -> Path:
     """A random student over `reading`, which knows all items but the last `without`."""
-    new_model(words(), 32, layers, 2, 64, None, seed).save_pretrained(folder)
+    new_model(words(), 32, layers, 2, 64, seed).save_pretrained(folder)
     build_tokenizer(words()).save_pretrained(folder)
     ids = [item.id for item in reading.dataset().catalog]
     about = {"dataset": "reading", "items": ids[: len(ids) - without]}

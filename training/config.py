@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from star.errors import UserError
+from training.corpus import FORMS
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Config:
     """Folder of the finished checkpoint."""
     start: str | None = None
     """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
+    form: str = "full"
+    """Ablations: what the student's traces leave out (`training/corpus.py`, FORMS)."""
+    renumbered: float = 0.5
+    """Share of the trajectories that get other counts (`training/corpus.py`)."""
     seed: int = 0
     per_reader: int = 30
     """Trajectories per training reader."""
@@ -36,7 +41,7 @@ class Config:
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
-    sft_lr: float = 5e-4
+    sft_lr: float = 3e-4
     sft_batch: int = 16
     sft_rows: int = 4_000
     """At most so many kept trajectories."""
@@ -44,6 +49,29 @@ class Config:
     """How often each is seen."""
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
+    own_rows: int = 4_000
+    """Training tasks for which the student writes its own traces before it learns to rank behind them."""
+    own_temperature: float = 0.5
+    own_passes: int = 2
+    own_lr: float = 3e-4
+    grpo_steps: int = 100
+    grpo_tasks: int = 8
+    """Tasks per step."""
+    grpo_group: int = 8
+    """Completions per task (paper: 8)."""
+    grpo_batch: int = 16
+    """Completions per pass of the network."""
+    grpo_rows: int = 2_000
+    """Tasks to draw from, easy : medium : hard = 3 : 4 : 3."""
+    grpo_lr: float = 2e-4
+    grpo_kl: float = 0.001
+    grpo_temperature: float = 1.0
+    grpo_rank: int = 16
+    """Rank of the LoRA adapter."""
+    grpo_weights: tuple[float, float, float] = (0.5, 1.0, 0.5)
+    """Weights of the rewards for format, outcome, grounding."""
+    grpo_outcome: str = "tiers"
+    """Outcome reward: `tiers` (paper), `ndcg` or `first`."""
     threads: int = 1
     compile: bool = True
     """Compile the blocks with torch.compile (about 1.4 times as fast on a CPU); needs a C++ compiler."""
@@ -65,7 +93,9 @@ def load_config(path: str) -> Config:
         raise UserError(
             f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}"
         )
-    for name in ("negatives", "sft_folds"):
+    for name in ("negatives", "sft_folds", "grpo_weights"):
         if name in given:
             given[name] = tuple(given[name])
+    if given.get("form", "full") not in FORMS:
+        raise UserError(f"config {path} has form {given['form']!r}; expected one of {', '.join(FORMS)}")
     return Config(**given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import polars as pl
 
 from star.errors import UserError
+from star.evidence import WITHHELD
+from star.grammar import item_word
 from star.student.vocabulary import EOS
-from star.trace import item_word
+from star.trace import steps_of
 
 PROMPT, TOOL, WRITTEN, RANK = (
     0,
@@ -19,15 +22,13 @@ PROMPT, TOOL, WRITTEN, RANK = (
     3,
 )  # roles: RANK is the first recommended item, WRITTEN all else the student writes
 
-TEMPERATURE = (
-    1.4  # points per unit of log-odds: makes the softmax of the teacher's points about as sure as it is right
-)
+TEMPERATURE = 1.2  # of the guide's log-odds: held-out lists are likeliest there (training/LOG.md)
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): the teacher's points as
-    probabilities."""
+    """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): what the guide thinks
+    of them, as probabilities."""
 
     tokens: np.ndarray
     roles: np.ndarray
@@ -49,21 +50,70 @@ def load_trajectories(folder: Path) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(shard) for shard in shards])
 
 
+CO_READ = re.compile(r" (\d+) /(\d+) <i")
+FORMS: dict[str, tuple[str, ...]] = {
+    "full": (),
+    "no-reflection": ("reflection",),
+    "no-tools": ("tool_call", "tool_response", "reflection"),
+    "no-trace": ("plan", "tool_call", "tool_response", "reflection"),
+}
+"""Forms of a trace for ablations, and the steps each leaves out; without tools there is nothing to reflect on."""
+
+
+def in_form(trace: str, form: str) -> list[str]:
+    """Words of a trace without the steps that its form leaves out."""
+    without = FORMS[form]
+    return [
+        word
+        for kind, inside, _ in steps_of(trace.split())
+        if kind not in without
+        for word in (f"<{kind}>", *inside, f"</{kind}>")
+    ]
+
+
+def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
+    """The trace with other counts in its lines on co-reading, the same wherever a line is quoted.
+
+    A graph of nine folds has other counts than the one that serves: those of the most read books would never have been
+    seen, and a word that was never seen is not copied. Each anchor's readers are drawn anew between 10 and `largest`, by
+    turns evenly, the readers of both then evenly below them, and evenly in the logarithm, where both keep their share.
+    """
+    drawn: dict[str, int] = {}
+    pairs: dict[tuple[str, str], int] = {}
+    evenly = rng.random() < 0.5
+
+    def other(found: re.Match[str]) -> str:
+        value = rng.uniform(10, largest) if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
+        of = drawn.setdefault(found[2], round(float(value)))
+        share = rng.random() if evenly else int(found[1]) / int(found[2])
+        both = pairs.setdefault((found[1], found[2]), min(of, max(WITHHELD, round(share * of))))
+        return f" {both} /{of} <i"
+
+    return CO_READ.sub(other, trace)
+
+
 def encode(
-    prompt: str, trace: str, vocabulary: dict[str, int], points: list[float], target: int | None = None
+    prompt: str,
+    trace: str,
+    vocabulary: dict[str, int],
+    guide: list[float],
+    target: int | None = None,
+    form: str = "full",
 ) -> Sequence:
     """One trajectory as tokens.
 
     Args:
-        points: of the candidates, from the teacher's ranker.
-        target: if given, this item is put first in the ranking (pretraining on what was really read); the teacher's
-            own order follows.
+        guide: log-odds of the candidates, from the trees over the same signals.
+        target: if given, this item is put first in the ranking and the guide's order follows (pretraining on what was
+            really read); None keeps the teacher's ranking.
+        form: one of `FORMS`.
     """
-    before, after = prompt.split(), trace.split()
+    before, after = prompt.split(), trace.split() if form == "full" else in_form(trace, form)
     start = after.index("<recommend>") + 1
     if target is not None:
-        ranked = after[start:-1]
-        after[start:-1] = [item_word(target), *(w for w in ranked if w != item_word(target))][: len(ranked)]
+        best = [before[len(before) - len(guide) + n] for n in np.argsort(-np.array(guide), kind="stable")]
+        first = item_word(target)
+        after[start:-1] = [first, *(w for w in best if w != first)][: len(after) - start - 1]
     roles = np.full(len(before) + len(after) + 1, WRITTEN, dtype=np.uint8)
     roles[: len(before)] = PROMPT
     inside = False
@@ -76,7 +126,7 @@ def encode(
             inside = False
     roles[len(before) + start] = RANK
     tokens = np.array([vocabulary[w] for w in (*before, *after, EOS)], dtype=np.int32)
-    soft = np.exp((np.array(points) - max(points)) / TEMPERATURE)
+    soft = np.exp((np.array(guide) - max(guide)) / TEMPERATURE)
     return Sequence(
-        tokens, roles, tokens[len(before) - len(points) : len(before)], (soft / soft.sum()).astype(np.float32)
+        tokens, roles, tokens[len(before) - len(guide) : len(before)], (soft / soft.sum()).astype(np.float32)
     )

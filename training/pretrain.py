@@ -3,7 +3,8 @@
     python -m training.pretrain --config training/configs/goodbooks.yaml
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
-ranking; half of the ranking's loss imitates the teacher's points. The loss is dense: a little on histories and on the tools'
+ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
+state. The loss is dense: a little on histories and on the tools'
 lines (copying circuits form early), more on what the student writes, most on the first recommended book. Runs for a fixed
 time, after which the learning rate has fallen to zero; saves every five minutes and goes on from there when started again.
 Curves: TensorBoard under `runs/`.
@@ -25,21 +26,30 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
-from star.errors import UserError
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, words_of
 from training.config import Config, load_config
-from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence, encode, load_trajectories
+from training.corpus import (
+    PROMPT,
+    RANK,
+    TOOL,
+    WRITTEN,
+    Sequence,
+    encode,
+    load_trajectories,
+    renumbered,
+)
+from training.start import take_over
 
-WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 1.0, RANK: 24.0}
+WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 2.0, RANK: 24.0}
 SAMPLED = {
     PROMPT: 0.5,
     TOOL: 0.2,
     WRITTEN: 1.0,
     RANK: 1.0,
 }  # share of positions that enter the loss, for speed
-TEACHER = 0.5  # share of the ranking's loss that imitates the teacher's points
+GUIDE = 0.7  # share of the ranking's loss that imitates the guide's probabilities
 OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
 SAVE_EVERY = 300.0
 
@@ -74,13 +84,13 @@ def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 
 
 def loss_of(
-    model: torch.nn.Module, batch: list[Sequence], rng: np.random.Generator, teacher: float
+    model: torch.nn.Module, batch: list[Sequence], rng: np.random.Generator, guide: float = GUIDE
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Weighted cross-entropy over the sampled positions; logits are computed for these alone.
 
     Args:
-        teacher: share of the ranking's loss that follows the teacher's points (Hinton et al. 2015) instead of what was
-            really read: its gradient is far less noisy, so weighing is learned sooner.
+        guide: share of the ranking's loss that follows the guide's probabilities (distillation, Hinton et al. 2015)
+            instead of what was really read: its gradient is far less noisy, so weighing is learned sooner.
     """
     tokens, roles, candidates, soft = collate(batch)
     hidden = model.model(input_ids=tokens).last_hidden_state[:, :-1]
@@ -98,7 +108,7 @@ def loss_of(
     among = torch.gather(logits[first], 1, candidates).log_softmax(-1)
     imitation = -(soft * among).sum(1)
     listed = -among.gather(1, place[:, None])[:, 0]
-    each[first] = OPEN * each[first] + (1 - teacher) * listed + teacher * imitation
+    each[first] = OPEN * each[first] + (1 - guide) * listed + guide * imitation
     report = {
         "written": float(each[kinds == WRITTEN].mean().detach()),
         "tool": float(each[kinds == TOOL].mean().detach()),
@@ -134,20 +144,6 @@ def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) 
     return float(np.mean([(np.array(ranks) < k).mean() for k in (1, 3, 5)]))
 
 
-def load_weights(start: str, words: list[str]) -> dict[str, torch.Tensor]:
-    """Weights of a checkpoint to go on from.
-
-    Raises:
-        UserError: it has other words.
-    """
-    before = Checkpoint.load(start)
-    if before.words != words:
-        raise UserError(
-            f"checkpoint {start} has {len(before.words)} words, this data set makes {len(words)}; leave `start` out"
-        )
-    return before.model.state_dict()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -168,33 +164,32 @@ def train(config: Config, minutes: float) -> Path:
     words = words_of(data.catalog, largest)
     vocabulary = {word: n for n, word in enumerate(words)}
     frame = load_trajectories(Path(config.runs) / "trajectories")
-    fold = dict(zip(split.train.tolist(), split.folds.tolist(), strict=True))
-    rows = [
-        r
-        for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows()
-        if fold[r[0]] not in config.sft_folds
-    ]
+    draw = np.random.default_rng([config.seed, 1])
+    columns = frame.select("reader", "prompt", "trace", "guide", "target")
+    rows, held = [], []
+    for row in columns.iter_rows():
+        (held if split.fold_of[row[0]] in config.sft_folds else rows).append(row[1:])
     sequences = [
-        encode(p, t, vocabulary, points, target)
-        for _, p, t, points, target in tqdm(rows, desc="encode", mininterval=5)
-    ]
-    held = [
-        r
-        for r in frame.select("reader", "prompt", "trace", "points", "target").iter_rows()
-        if fold[r[0]] in config.sft_folds
+        encode(
+            p,
+            renumbered(t, largest, draw) if draw.random() < config.renumbered else t,
+            vocabulary,
+            guide,
+            target,
+            config.form,
+        )
+        for p, t, guide, target in tqdm(rows, desc="encode", mininterval=5)
     ]
     check = [
-        encode(p, t, vocabulary, points, target)
-        for _, p, t, points, target in held[:: max(1, len(held) // 400)][:400]
+        encode(p, t, vocabulary, guide, target, config.form)
+        for p, t, guide, target in held[:: max(1, len(held) // 400)][:400]
     ]
 
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
-    model = new_model(
-        words, config.hidden, config.layers, config.heads, config.intermediate, None, config.seed
-    )
+    model = new_model(words, config.hidden, config.layers, config.heads, config.intermediate, config.seed)
     if config.start:
-        model.load_state_dict(load_weights(config.start, words))
+        take_over(model, words, Checkpoint.load(config.start))
     if config.compile:
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
@@ -232,7 +227,7 @@ def train(config: Config, minutes: float) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
         with torch.autocast("cpu", torch.bfloat16):
-            loss, report = loss_of(model, batch, rng, teacher=TEACHER)
+            loss, report = loss_of(model, batch, rng)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:

@@ -11,7 +11,7 @@ export MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLO
 
 # 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes).
 $python -m training.trajectories --config "$config"
-# 2. Dense pretraining: histories, evidence, what was really read, at first also the teacher's points (config: minutes).
+# 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes).
 $python -m training.pretrain --config "$config"
 # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
 $python -m training.sft --config "$config"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from star import tasks as T
 from star.dataset import Dataset
 from star.errors import UserError
 from training.config import Config, load_config
-from training.corpus import RANK, WRITTEN, encode, load_trajectories
+from training.corpus import RANK, WRITTEN, encode, load_trajectories, renumbered
 
 IGNORED = -100  # the label that cross-entropy leaves out
 
@@ -32,15 +33,19 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     """Kept trajectories of the SFT folds as token ids and labels, and the share that was kept of all in these folds."""
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
-    fold = dict(zip(split.train.tolist(), split.folds.tolist(), strict=True))
     frame = load_trajectories(Path(config.runs) / "trajectories").select(
-        "reader", "prompt", "trace", "points", "kept"
+        "reader", "prompt", "trace", "guide", "kept"
     )
-    of_folds = [row for row in frame.iter_rows() if fold[row[0]] in config.sft_folds]
+    of_folds = [row for row in frame.iter_rows() if split.fold_of[row[0]] in config.sft_folds]
     kept = [row for row in of_folds if row[4]]
+    rng = np.random.default_rng(config.seed)
+    largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
     rows = []
-    for at in np.random.default_rng(config.seed).permutation(len(kept))[: config.sft_rows]:
-        sequence = encode(kept[at][1], kept[at][2], vocabulary, kept[at][3])
+    for at in rng.permutation(len(kept))[: config.sft_rows]:
+        _, prompt, trace, guide, _ = kept[at]
+        if rng.random() < config.renumbered:
+            trace = renumbered(trace, largest, rng)
+        sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
         written = (sequence.roles == WRITTEN) | (sequence.roles == RANK)
         rows.append(
             {
@@ -113,7 +118,10 @@ def main() -> None:
     result = trainer.train(resume_from_checkpoint=bool(began))
     out = Path(config.out)
     about = json.loads((source / "star.json").read_text("utf-8"))
-    about["stages"]["sft"] = {
+    rounds = sum(
+        stage.startswith("sft") for stage in about["stages"]
+    )  # more where it went on from a finished SFT
+    about["stages"]["sft" + (f"-{rounds + 1}" if rounds else "")] = {
         "rows": len(rows),
         "kept_share": round(share, 4),
         "steps": steps,

@@ -1,4 +1,4 @@
-"""Write README's tables and tree from their sources, so that no number and no file is typed by hand.
+"""Write README's tables and tree, and the model cards, from their sources, so that no number is typed by hand.
 
     python -m training.tables            (a test fails where README and its sources differ)
 
@@ -14,6 +14,7 @@ import re
 
 from star.report import markdown, tables
 from star.settings import ROOT
+from training.cards import cards
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"<!-- (table: (?P<name>[\w-]+)|tree) -->\n.*?<!-- end -->", re.DOTALL)
@@ -64,6 +65,8 @@ def tree() -> str:
 
 def main() -> None:
     README.write_text(rendered(README.read_text("utf-8")), "utf-8")
+    for file, text in cards().items():
+        file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tune the teacher's weights on goodbooks validation readers, by random search around the present ones.
+"""Tune the teacher's weights on a data set's validation readers, by random search around the present ones.
 
     python -m training.tune_mars --dataset goodbooks --rounds 60
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from star import tasks as T
 from star.dataset import Dataset
 from star.graph import Graph
-from star.mars.judgement import TUNED, Weights
+from star.mars.judgement import Weights, weights_for
 from star.mars.run import MarsRanker
 from star.tools import Attributes, Tools
 
@@ -68,7 +68,8 @@ def main() -> None:
                 ranks.append((value > value[task.candidates.index(task.target)]).sum())
             per_cell.append(hit_mean(np.array(ranks)))
         print(f"{name:16} {np.mean(per_cell):.4f}  " + " ".join(f"{v:.3f}" for v in per_cell))
-    best, top = TUNED, score(TUNED)
+    best = weights_for(data.name)
+    top = score(best)
     print(f"{'MARS, as it is':16} {top:.4f}")
     for _ in tqdm(range(args.rounds)):
         trial = Weights(**{k: float(v * np.exp(rng.normal(0, 0.35))) for k, v in asdict(best).items()})

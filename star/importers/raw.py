@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import polars as pl
 
+from star import dataset
 from star.catalog import Item
 
-ITEM_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "id": pl.String,
-    "title": pl.String,
-    "creators": pl.List(pl.String),
-    "year": pl.Int32,
-    "series": pl.String,
-    "number": pl.Float64,
-    "genres": pl.List(pl.String),
-}
+# What a source may say of an item; themes are written by us.
+ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.ITEM_SCHEMA.items() if name != "theme"}
 
 
 @dataclass

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from star.evidence import STRENGTHS, Claim
+from star.grammar import RANKED, item_word, line
 from star.mars.judgement import Judgement
 from star.tools import WINDOWS, Response, Tools
-from star.trace import RANKED, item_word, line
 
 LEVEL = {word: place + 1 for place, word in enumerate(STRENGTHS)}
 

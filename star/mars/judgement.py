@@ -21,8 +21,12 @@ class Weights:
     author: float
 
 
-# Tuned by `python -m training.tune_mars --rounds 40` on goodbooks validation readers, then frozen.
-TUNED = Weights(pull=0.85, read_next=0.5, similar=0.4, sequel=5.5, series=0.23, author=0.55)
+# Tuned by `python -m training.tune_mars --rounds 40 --dataset …` on each data set's validation readers, then frozen;
+# data sets that are not named here take those of goodbooks.
+TUNED = {
+    "goodbooks": Weights(pull=0.85, read_next=0.5, similar=0.4, sequel=5.5, series=0.23, author=0.55),
+    "demo": Weights(pull=0.49, read_next=1.0, similar=0.43, sequel=0.97, series=0.17, author=0.69),
+}
 JITTER = 0.2  # standard deviation of the logarithm of each weight over seeds
 
 TRUSTS = {
@@ -46,7 +50,11 @@ class Judgement:
     """The reflector sends back when the first two are nearer than this."""
 
 
-def draw(rng: np.random.Generator, weights: Weights = TUNED) -> Judgement:
+def weights_for(dataset: str) -> Weights:
+    return TUNED.get(dataset, TUNED["goodbooks"])
+
+
+def draw(rng: np.random.Generator, weights: Weights = TUNED["goodbooks"]) -> Judgement:
     """One judgement at random."""
     trust = list(TRUSTS)[rng.choice(3, p=[0.6, 0.2, 0.2])]
     noise = np.exp(rng.normal(0.0, JITTER, 6))

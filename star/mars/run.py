@@ -10,12 +10,12 @@ import numpy as np
 
 from star.baselines import Ranked
 from star.dataset import Dataset
+from star.grammar import call_words, response_words
 from star.graph import Graph
 from star.mars import agents
-from star.mars.judgement import TUNED, Weights, draw
+from star.mars.judgement import TUNED, Weights, draw, weights_for
 from star.tasks import Task
 from star.tools import Attributes, Tools
-from star.trace import call_words, response_words
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,13 @@ class Run:
         return words
 
 
-def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED) -> Run:
+def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodbooks"]) -> Run:
     """Let the agents answer one query.
 
     Args:
         tools: bound to the reader's shelf and the candidates.
         seed: of judgement and wording; same tools and seed, same run.
+        weights: those of the data set, `weights_for`.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
@@ -71,8 +72,9 @@ class MarsRanker:
 
     name = "mars"
 
-    def __init__(self, dataset: Dataset, graph: Graph, seed: int = 0, weights: Weights = TUNED):
-        self.graph, self.catalog, self.seed, self.weights = graph, dataset.catalog, seed, weights
+    def __init__(self, dataset: Dataset, graph: Graph, seed: int = 0, weights: Weights | None = None):
+        self.graph, self.catalog, self.seed = graph, dataset.catalog, seed
+        self.weights = weights or weights_for(dataset.name)
         self.attributes = Attributes.of(dataset.catalog)
 
     def run(self, task: Task) -> Run:

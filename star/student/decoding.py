@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from transformers import DynamicCache, StaticCache
 
+from star.grammar import RANKED, TraceError, item_word, prompt, read_call, response_words
 from star.student.model import Checkpoint, ItemTokens
 from star.student.vocabulary import UNKNOWN
 from star.tools import ASKED, WINDOWS, Tools
-from star.trace import RANKED, TraceError, item_word, prompt, read_call, response_words
 
 MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6
@@ -162,16 +162,21 @@ class Writer:
 
 
 def choose(
-    writer: Writer, logits: torch.Tensor, generator: np.random.Generator | None, temperature: float
+    writer: Writer,
+    logits: torch.Tensor,
+    generator: np.random.Generator | None,
+    temperature: float,
+    draw_ranking: bool = False,
 ) -> int:
-    """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is never drawn."""
+    """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is drawn only
+    where that is asked for (GRPO)."""
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
         tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
         writer.scores = torch.softmax(logits[tokens].float(), 0).numpy()
     allowed = writer.allowed()
     if allowed is not None:
         part = logits[torch.from_numpy(allowed)]
-        if generator is None or writer._ranking is not None:
+        if generator is None or (writer._ranking is not None and not draw_ranking):
             return int(allowed[int(part.argmax())])
     elif generator is None or temperature <= 0:
         return int(logits.argmax())
@@ -202,7 +207,10 @@ def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> 
 
 @torch.inference_mode()
 def write_many(
-    writers: Sequence[Writer], seeds: Sequence[int] | None = None, temperature: float = 0.7
+    writers: Sequence[Writer],
+    seeds: Sequence[int] | None = None,
+    temperature: float = 0.7,
+    draw_ranking: bool = False,
 ) -> None:
     """Drive many writers to their ends, one token each per step; rows stay aligned from position 0, so none is padded."""
     model = writers[0].checkpoint.model
@@ -218,7 +226,7 @@ def write_many(
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         for row, (writer, queue) in enumerate(zip(writers, queues, strict=True)):
             if not queue and not writer.finished:
-                token = choose(writer, output.logits[row, -1], generators[row], temperature)
+                token = choose(writer, output.logits[row, -1], generators[row], temperature, draw_ranking)
                 queue += [token, *writer.push(token)]
                 if writer.finished:
                     queue.clear()

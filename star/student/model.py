@@ -22,9 +22,9 @@ from transformers.utils import logging
 
 from star.catalog import Catalog
 from star.errors import UserError
+from star.grammar import item_word
 from star.settings import ROOT
 from star.student.vocabulary import EOS, number_features
-from star.trace import item_word
 
 MODELS = ROOT / "assets" / "models"
 CONTEXT = 1024
@@ -40,8 +40,11 @@ class Checkpoint:
     about: dict[str, Any]
 
     @classmethod
-    def load(cls, model: str) -> Checkpoint:
+    def load(cls, model: str, adapter: bool = True) -> Checkpoint:
         """From a folder, or a name under `assets/models`; nothing is fetched.
+
+        Args:
+            adapter: merge the LoRA adapter of GRPO in, where the checkpoint has one; False leaves the SFT-only model.
 
         Raises:
             UserError: no checkpoint there.
@@ -56,6 +59,10 @@ class Checkpoint:
         logging.disable_progress_bar()
         about = json.loads((folder / "star.json").read_text("utf-8"))
         network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        if adapter and (folder / "adapter").is_dir():
+            from peft import PeftModel
+
+            network = PeftModel.from_pretrained(network, folder / "adapter").merge_and_unload()
         return cls(
             folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about
         )
@@ -108,15 +115,9 @@ def new_model(
     layers: int,
     heads: int,
     intermediate: int,
-    item_vectors: np.ndarray | None,
     seed: int,
 ) -> Qwen3ForCausalLM:
-    """A fresh student.
-
-    Args:
-        item_vectors: (I, w) with w < hidden: what is known of the items before training; the rest of each item's
-            embedding is random, so that alike items stay apart. None: all random.
-    """
+    """A fresh student; item vectors start at random, number words near their neighbours."""
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(words),
@@ -140,8 +141,4 @@ def new_model(
         ordinal = torch.from_numpy(number_features(words, hidden // 4))
         rows = ordinal.abs().sum(1) > 0
         table[rows, : hidden // 4] = ordinal[rows] * scale * 2
-        if item_vectors is not None:
-            first, width = words.index(item_word(0)), item_vectors.shape[1]
-            vectors = torch.from_numpy(item_vectors.astype(np.float32))
-            table[first : first + len(vectors), :width] = vectors / vectors.std() * scale
     return model

@@ -30,8 +30,10 @@ class StarRanker:
     name: str = "star"
 
     @classmethod
-    def load(cls, dataset: Dataset, graph: Graph, folder: Path) -> StarRanker:
-        return cls(dataset, graph, Checkpoint.load(str(folder)))
+    def load(
+        cls, dataset: Dataset, graph: Graph, folder: Path, name: str = "star", adapter: bool = True
+    ) -> StarRanker:
+        return cls(dataset, graph, Checkpoint.load(str(folder), adapter), name)
 
     def writers(self, tasks: Sequence[Task], free: bool = False) -> list[Writer]:
         """One writer per task, not yet driven."""

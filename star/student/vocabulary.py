@@ -6,6 +6,7 @@ invented title cannot be written, and a number is copied in one step.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +16,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import PreTrainedTokenizerFast
 
 from star.catalog import Catalog
-from star.evidence import STRENGTHS
+from star.evidence import STRENGTHS, WITHHELD
+from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word
 from star.tools import ASKED, WINDOWS
-from star.trace import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 
@@ -41,20 +42,22 @@ def words_of(catalog: Catalog, largest: int) -> list[str]:
         ";",
         "of",
         "few",
-        "next",
-        "sequel",
-        "series",
-        "author",
-        "similar",
+        *(f"next_{word}" for word in STRENGTHS),
+        *(f"similar_{word}" for word in STRENGTHS),
         "nothing",
     ]
     spoken = sorted({word for phrase in (*PLANS, *REMARKS) for word in phrase.split() if "{" not in word})
     numbers = [str(n) for n in range(max(largest, 999, *ASKED, *WINDOWS) + 1)]
-    volumes = sorted({number_word(item.number) for item in catalog if item.number is not None})
+    volumes = sorted({item.number for item in catalog if item.number is not None})
+    most = max(Counter(item.creators[0] for item in catalog if item.creators).values(), default=0)
+    kinds = [f"{name}_{v:g}" for name in ("series", "sequel") for v in volumes]
+    kinds += [f"author_{n}" for n in range(1, most + 1)]
+    kinds += [f"/{n}" for n in range(largest + 1)]
+    kinds += [f"{n}/{asked}" for asked in ASKED for n in range(WITHHELD, asked + 1)]
     lifts = [f"x{n / 10:g}" for n in range(1, 100)] + [f"x{n}" for n in range(10, 100)]
     genres = sorted({genre_word(g) for item in catalog for g in item.genres})
     items = [item_word(n) for n in range(len(catalog))]
-    return list(dict.fromkeys([*fixed, *spoken, *genres, *lifts, *numbers, *volumes, *items]))
+    return list(dict.fromkeys([*fixed, *spoken, *genres, *lifts, *numbers, *kinds, *items]))
 
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -74,7 +77,7 @@ def number_features(words: Sequence[str], width: int) -> np.ndarray:
     out = np.zeros((len(words), width), dtype=np.float32)
     centres = np.linspace(-3, 8, width)
     for row, word in enumerate(words):
-        bare = word[1:] if word[:1] == "x" else word
+        bare = word[1:] if word[:1] in ("x", "/") else word.split("/")[0].split("_")[-1]
         try:
             value = float(bare)
         except ValueError:

@@ -1,0 +1,161 @@
+"""Voices: who speaks for an agent. Rules are in `agents.py`; here the agents speak through a language model.
+
+A voice is asked for one step at a time, in the words of the grammar. What it says is checked before it enters the log: it
+must be readable, name tools that exist and items that are candidates. A voice that cannot manage is asked again, told what
+was wrong; after that the rules speak for the agent in this turn, and the run counts it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from star.catalog import Catalog
+from star.errors import UserError
+from star.grammar import PLANS, RANKED, REMARKS, item_word
+from star.tools import ASKED, WINDOWS
+
+RAW = 20  # last books shown one by one; older ones as a summary
+
+
+class Silent(Exception):
+    """The voice has nothing usable to say this time; the message says why."""
+
+
+class Voice(Protocol):
+    """Speaks for every agent of a run."""
+
+    name: str
+
+    def speak(self, agent: str, kind: str, log: Sequence[str], view: View) -> list[str]:
+        """The words inside the step that this agent writes now.
+
+        Args:
+            agent: name of the agent; kind: type of the step (`plan`, `tool_call`, `reflection`, `recommend`).
+            log: words of the run so far.
+            view: the query.
+
+        Raises:
+            Silent: nothing came, or nothing that is an answer.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class View:
+    """What a voice is told of the query. `complaint`: what was wrong with its last answer, if it is asked again."""
+
+    catalog: Catalog
+    history: tuple[int, ...]
+    candidates: tuple[int, ...]
+    complaint: str | None = None
+
+    def summary(self) -> str:
+        """The shelf: older books by genre and series, a sliding window of the last ones raw (paper, section 3.2)."""
+        older, recent = self.history[:-RAW], self.history[-RAW:]
+        lines = []
+        if older:
+            genres = Counter(g for i in older for g in self.catalog[i].genres).most_common(5)
+            series = Counter(s for i in older if (s := self.catalog[i].series)).most_common(3)
+            said = ", ".join(f"{n} {name}" for name, n in (*genres, *series))
+            lines.append(f"{len(older)} older books: {said or 'nothing known of them'}")
+        lines += [f"{item_word(i)} {self.catalog[i].title}" for i in recent]
+        return "\n".join(lines)
+
+
+ROLES = {
+    "planner": f"You plan. Write phrases, each followed by ' ;', chosen from: {'; '.join(PLANS)} (n is "
+    f"{'/'.join(map(str, WINDOWS))} for books and {'/'.join(map(str, ASKED))} for readers).",
+    "user profile": "You look at the whole shelf. Write the tool call `profile`.",
+    "historical interest": f"You look for similar readers. Write the tool call `user_cf N`, N one of {ASKED}.",
+    "recent interest": f"You look at where the last books lead. Write the tool call `item_cf N`, N one of {WINDOWS}; for a "
+    "second look add the candidates it is about, as `item_cf N <i…> <i…>`.",
+    "reflector": "You check the analysts against each other. Quote the lines of evidence that matter word for word without "
+    f"the closing name, and remarks chosen from: {'; '.join(REMARKS)} (candidates may follow a remark). Each line and "
+    "each remark ends with ' ;'. If a second look is needed, write `look again at <i…> <i…> ;`.",
+    "ranker": f"You rank. Write the {RANKED} best candidates, best first, as `<i…> <i…> …`, nothing else.",
+}
+
+
+@dataclass
+class ChatVoice:
+    """Any OpenAI-compatible chat endpoint, through the library `openai` (time-outs, 429 and back-off are its work).
+
+    Args:
+        url: base address of the endpoint, `http://…/v1`.
+        model: name of the model there.
+        key: API key; without one, `OPENAI_API_KEY`, or none for local servers.
+    """
+
+    url: str
+    model: str
+    key: str | None = None
+    timeout: float = 60.0
+    retries: int = 2
+    name: str = "chat"
+    calls: int = field(default=0, init=False)
+    tokens: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            from openai import OpenAI
+        except ImportError:
+            raise UserError(
+                "the chat voice needs the package openai; pip install 'star-recommender[chat]'"
+            ) from None
+        self._client = OpenAI(
+            base_url=self.url,
+            api_key=self.key or os.environ.get("OPENAI_API_KEY") or "none",
+            timeout=self.timeout,
+            max_retries=self.retries,
+        )
+
+    def speak(self, agent: str, kind: str, log: Sequence[str], view: View) -> list[str]:
+        """One chat completion; the answer is `{"words": "…"}`."""
+        from openai import OpenAIError
+
+        candidates = "\n".join(f"{item_word(i)} {view.catalog[i].title}" for i in view.candidates)
+        request = (
+            f"Shelf, oldest first:\n{view.summary()}\n\nCandidates:\n{candidates}\n\n"
+            f"The run so far:\n{' '.join(log) or 'nothing yet'}"
+        )
+        if view.complaint:
+            request += f"\n\nYour last answer could not be used: {view.complaint}"
+        system = (
+            "You are one agent of a team that recommends books from the evidence of a reader-book graph. "
+            f'{ROLES[agent]} Answer with JSON and nothing else: {{"words": "…"}}'
+        )
+        self.calls += 1
+        try:
+            answer = self._client.chat.completions.create(
+                model=self.model,
+                messages=[{"role": "system", "content": system}, {"role": "user", "content": request}],
+                temperature=0.0,
+                max_tokens=400,
+            )
+            choice = answer.choices[0]
+            self.tokens += answer.usage.completion_tokens if answer.usage else 0
+            text, ended = choice.message.content or "", choice.finish_reason
+        except (OpenAIError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise Silent(f"{type(error).__name__}: {str(error)[:200]}") from None
+        if ended == "length":
+            raise Silent("the answer was cut off; be shorter")
+        return words_in(text)
+
+
+def words_in(text: str) -> list[str]:
+    """Words of an answer `{"words": "…"}`, also where a model puts it into a fence or among prose.
+
+    Raises:
+        Silent: no such JSON in it.
+    """
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        found: Any = json.loads(text[start : end + 1])
+        return str(found["words"]).split()
+    except (ValueError, KeyError, TypeError):
+        raise Silent('no JSON of the form {"words": "…"} was in the answer') from None

@@ -1,0 +1,55 @@
+"""Trajectories of a few demo readers of two folds, and a config that is quick to run through."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from star import tasks as T
+from star.dataset import Dataset
+from star.graph import crossfit
+from training.config import Config
+from training.trajectories import fold_rows
+
+
+def make(runs: Path, readers: int = 12) -> Config:
+    """Write the trajectories under `runs` and return the config that finds them there."""
+    config = Config(
+        dataset="demo",
+        runs=str(runs),
+        out=str(runs / "out"),
+        per_reader=2,
+        hidden=32,
+        layers=1,
+        heads=2,
+        intermediate=64,
+        pretrain_batch=4,
+        sft_batch=4,
+        sft_rows=24,
+        sft_folds=(1,),
+        grpo_tasks=2,
+        grpo_group=4,
+        grpo_batch=8,
+        compile=False,
+    )
+    data = Dataset.load("demo")
+    split = T.split(data.interactions)
+    (runs / "trajectories").mkdir()
+    for fold, (inside, graph) in zip(
+        range(2), crossfit(data.interactions, split.train, split.folds), strict=False
+    ):
+        assert not set(inside) & set(graph.rows), "a reader's own fold is in the graph"
+        rows = fold_rows(data.interactions, inside[:readers], graph, data.catalog, config, fold)
+        pl.DataFrame(rows).write_parquet(runs / "trajectories" / f"fold{fold}.parquet")
+    return config
+
+
+def written(config: Config) -> Path:
+    """The config as a file."""
+    file = Path(config.runs) / "config.yaml"
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+    file.write_text(yaml.safe_dump(fields), "utf-8")
+    return file

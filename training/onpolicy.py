@@ -1,0 +1,133 @@
+"""Ranking learned on the student's own traces, between SFT and GRPO.
+
+    python -m training.onpolicy --config training/configs/goodbooks.yaml
+
+In pretraining and SFT the student ranks behind the teacher's words; when it serves it ranks behind its own, whose
+contenders and slips are others. Here it writes traces for training readers (by the page's decoder, sampled), and the
+ranking behind them is trained on what was really read and on the guide (the dataset aggregation of DAgger, Ross et al.
+2011, arXiv 1011.0686, with the guide as the expert). Half of every batch are the teacher's kept trajectories, so that the
+form stays. What it wrote itself before the ranking stands outside the loss. Saves rollouts per part and goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from star import tasks as T
+from star.dataset import Dataset
+from star.errors import UserError
+from star.student.decoding import Writer, write_many
+from star.student.model import Checkpoint
+from training.config import Config, load_config
+from training.corpus import RANK, WRITTEN, Sequence, encode, load_trajectories
+from training.pretrain import batches, loss_of
+from training.rollouts import tools_of
+
+PART = 200  # traces written side by side, and per saved part
+UNTRAINED = 255  # role of words outside the loss
+
+
+def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """`rows` with the student's own traces in place of the teacher's; unreadable ones are left out."""
+    data = Dataset.load(config.dataset)
+    tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
+    folder.mkdir(parents=True, exist_ok=True)
+    for nth, at in enumerate(tqdm(range(0, len(rows), PART), desc="own traces", mininterval=5)):
+        shard = folder / f"part{nth}.parquet"
+        if shard.exists():
+            continue
+        part = rows[at : at + PART]
+        writers = [Writer(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
+        seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
+        write_many(writers, seeds, config.own_temperature)
+        made = part.with_columns(
+            pl.Series("trace", [" ".join(w.words) for w in writers]),
+            pl.Series("readable", [w.broken is None for w in writers]),
+        )
+        made.write_parquet(shard.with_suffix(".part"))
+        shard.with_suffix(".part").rename(shard)
+    whole = pl.concat([pl.read_parquet(shard) for shard in sorted(folder.glob("part*.parquet"))])
+    return whole.filter(pl.col("readable"))
+
+
+def ranking_only(sequence: Sequence) -> Sequence:
+    """The sequence with nothing in the loss but the ranking's words."""
+    roles = np.full_like(sequence.roles, UNTRAINED)
+    first = int(np.flatnonzero(sequence.roles == RANK)[0])
+    roles[first], roles[first + 1 :] = RANK, WRITTEN
+    return Sequence(sequence.tokens, roles, sequence.candidates, sequence.soft)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True)
+    args = parser.parse_args()
+    config = load_config(args.config)
+    torch.set_num_threads(config.threads)
+    source = Path(config.out)
+    if not (source / "star.json").is_file():
+        raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
+    if "onpolicy" in json.loads((source / "star.json").read_text("utf-8"))["stages"]:
+        raise UserError(f"{source} has been through this stage; run python -m training.sft again before it")
+    train(config, source)
+
+
+def train(config: Config, source: Path) -> None:
+    """One round: own traces, then `own_passes` over them; the checkpoint in `source` is replaced at the end."""
+    checkpoint = Checkpoint.load(str(source), adapter=False)
+    split = T.split(Dataset.load(config.dataset).interactions)
+    frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
+    rng = np.random.default_rng(config.seed)
+    chosen = np.sort(rng.permutation(len(frame))[: config.own_rows])
+    own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / "onpolicy")
+    kept = frame.filter(
+        pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]) & frame["kept"]
+    )
+    kept = kept[rng.permutation(len(kept))[: len(own)].tolist()]
+    vocabulary = checkpoint.vocabulary
+    columns = ("prompt", "trace", "guide", "target")
+    theirs = [encode(p, t, vocabulary, g) for p, t, g, _ in kept.select(columns).iter_rows()]
+    ours = [ranking_only(encode(p, t, vocabulary, g, y)) for p, t, g, y in own.select(columns).iter_rows()]
+
+    model = checkpoint.model.float().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
+    half = config.sft_batch // 2
+    steps = config.own_passes * len(ours) // half
+    writer = SummaryWriter(Path(config.runs) / "onpolicy" / "tensorboard")
+    streams = batches(ours, half, rng), batches(theirs, half, rng)
+    averages: dict[str, float] = {}
+    bar = tqdm(range(steps), desc="onpolicy", mininterval=10)
+    for step in bar:
+        for group in optimizer.param_groups:
+            group["lr"] = config.own_lr * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.compile):
+            loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        for key, value in report.items():
+            averages[key] = 0.98 * averages.get(key, value) + 0.02 * value
+        if step % 20 == 0:
+            bar.set_postfix({key: f"{value:.3f}" for key, value in averages.items()})
+            for key, value in averages.items():
+                writer.add_scalar(key, value, step)
+    about = json.loads((source / "star.json").read_text("utf-8"))
+    about["stages"]["onpolicy"] = {"traces": len(ours), "steps": steps}
+    model.eval().to(torch.bfloat16).save_pretrained(source)
+    (source / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    print(json.dumps(about["stages"]))
+
+
+if __name__ == "__main__":
+    main()

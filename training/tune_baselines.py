@@ -1,0 +1,77 @@
+"""Grids of the learned baselines on validation readers.
+
+    python -m training.tune_baselines --dataset goodbooks --methods als,lightgcn,sasrec
+
+Prints the mean hit rate of every setting, the best last; it is then written into `star/factorisation.py` or
+`star/sasrec.py` by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from star import metrics
+from star import tasks as T
+from star.baselines import ByScore, Score
+from star.dataset import Dataset
+from star.factorisation import Als, LightGcn, als, fit_als, fit_lightgcn, lightgcn
+from star.graph import Graph
+from star.sasrec import SasRec, fit_sasrec, sasrec
+
+GRIDS: dict[str, dict[str, list[Any]]] = {
+    "als": {"factors": [32, 64, 128], "regularization": [1.0, 10.0, 100.0], "alpha": [2.0, 8.0, 32.0]},
+    "lightgcn": {"width": [64], "layers": [1, 2, 3], "steps": [300, 800], "decay": [1e-4, 1e-2]},
+    "sasrec": {"width": [64, 128], "dropout": [0.3, 0.5], "epochs": [40, 100]},
+}
+FITS: dict[str, Callable[[Graph, dict[str, Any]], Score]] = {
+    "als": lambda g, s: als(fit_als(g, Als(**s)), Als(**s)),
+    "lightgcn": lambda g, s: lightgcn(fit_lightgcn(g, LightGcn(**s))),
+    "sasrec": lambda g, s: sasrec(fit_sasrec(g, SasRec(**s)), SasRec(**s)),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", default="goodbooks")
+    parser.add_argument("--methods", default="als,lightgcn,sasrec")
+    parser.add_argument("--tasks", type=int, default=600)
+    args = parser.parse_args()
+    data = Dataset.load(args.dataset)
+    split = T.split(data.interactions)
+    graph = Graph.build(data.interactions, split.train)
+    cells = [
+        T.make_tasks(data.interactions, split.valid, s, n, graph.counts, limit=args.tasks)
+        for s, n in T.cells(negatives=("uniform", "matched"))
+    ]
+    for method in args.methods.split(","):
+        grid, found = GRIDS[method], []
+        for values in tqdm(list(product(*grid.values())), desc=method):
+            settings = dict(zip(grid, values, strict=True))
+            ranker = ByScore(method, FITS[method](graph, settings))
+            means = [
+                metrics.mean_hit_rate(
+                    np.array(
+                        [
+                            metrics.rank_of(a.order, t.target)
+                            for a, t in zip(ranker.rank(cell), cell, strict=True)
+                        ]
+                    )
+                ).mean()
+                for cell in cells
+            ]
+            found.append((float(np.mean(means)), settings))
+        for value, settings in sorted(found, key=lambda pair: pair[0]):
+            print(f"{method} {value:.4f} {json.dumps(settings)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
