@@ -98,11 +98,18 @@ def tasks(
 ) -> None:
     """Write tasks in AgentRecBench's files, with the data to answer them from."""
     from star.agentrecbench import write_tasks
+    from star.candidates import Retriever
     from star.dataset import Dataset
     from star.evaluate import questions
+    from star.graph import Graph
+    from star.tasks import split as split_of
+    from star.tools import Attributes
 
     data = Dataset.load(dataset)
-    parts, made = questions(data, [scenario], [negatives], number, seed, split)
+    parts = split_of(data.interactions)
+    graph = Graph.build(data.interactions, parts.train)
+    retriever = Retriever(graph, Attributes.of(data.catalog))
+    made = questions(data, parts, graph, retriever, [scenario], [negatives], number, seed, split)
     together = [task for cell in made.values() for task in cell]
     write_tasks(together, data, parts, out)
     print(f"{len(together)} tasks of {dataset} ({scenario}, {negatives}) are in {out}")

@@ -61,24 +61,21 @@ def evaluate(
         UserError: an unknown name, a bad file, a missing checkpoint, or no reader to evaluate on.
     """
     check(methods)
-    found = None
-    if tasks_from is not None:
-        parts = split(dataset.interactions)
-        found = read_tasks(tasks_from, dataset, parts)
-        asked, unseen = {("file", "file"): found.tasks[:tasks]}, None
-    elif test_users is not None:
-        parts = split(dataset.interactions)
-        unseen = read_unseen(test_users, dataset, parts)
-        _, asked = questions(
-            unseen.dataset, scenarios, negatives, tasks, seed, split_name, parts, unseen.rows
-        )
-    else:
-        unseen = None
-        parts, asked = questions(dataset, scenarios, negatives, tasks, seed, split_name)
+    parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)
+    retriever = Retriever(graph, Attributes.of(dataset.catalog))
+    found = None if tasks_from is None else read_tasks(tasks_from, dataset, parts)
+    unseen = None if test_users is None or found else read_unseen(test_users, dataset, parts)
+    if found is not None:
+        asked = {("file", "file"): found.tasks[:tasks]}
+    else:
+        source = dataset if unseen is None else unseen.dataset
+        readers = None if unseen is None else unseen.rows
+        asked = questions(
+            source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
+        )
     context = Context(dataset, parts, graph, model, seed)
     lineup = rankers(methods, context)
-    retriever = Retriever(graph, Attributes.of(dataset.catalog))
     outcomes = _run(lineup, asked, progress)
     percentile = metrics.percentiles(graph.counts)
     rows = [_row(key, cell, out, percentile, seed) for (key, cell), out in outcomes.items()]
@@ -135,18 +132,20 @@ def _trace_quality(
 
 def questions(
     dataset: Dataset,
+    parts: Split,
+    graph: Graph,
+    retriever: Retriever,
     scenarios: Sequence[str],
     negatives: Sequence[str],
     tasks: int,
     seed: int,
     split_name: str,
-    parts: Split | None = None,
     readers: np.ndarray | None = None,
-) -> tuple[Split, dict[Cell, list[Task]]]:
-    """The split and the tasks of every cell that has some.
+) -> dict[Cell, list[Task]]:
+    """The tasks of every cell that has some.
 
     Args:
-        parts: the data set's split, if it is at hand.
+        parts, graph, retriever: split of the data set, graph of its training readers, retrieval from it.
         readers: rows to ask about, instead of those of `split_name`.
 
     Raises:
@@ -162,14 +161,11 @@ def questions(
         raise UserError("item_cold_start has matched negatives only; add matched to --negatives")
     if tasks < 1:
         raise UserError(f"{tasks} tasks per cell were asked for; give at least 1")
-    parts = parts or split(dataset.interactions)
     readers = parts.part(split_name) if readers is None else readers
     if not len(readers):
         raise UserError(
             f"data set {dataset.name!r} has no {split_name} readers (of ten books or more); import more"
         )
-    graph = Graph.build(dataset.interactions, parts.train)
-    retriever = Retriever(graph, Attributes.of(dataset.catalog))
     made = {
         (s, n): make_tasks(dataset.interactions, readers, s, n, graph.counts, retriever, tasks, seed=seed)
         for s, n in cells(scenarios, negatives)
@@ -177,7 +173,7 @@ def questions(
     made = {cell: those for cell, those in made.items() if those}
     if not made:
         raise UserError(f"no reader gives a task for {', '.join(scenarios)}; ask for other scenarios")
-    return parts, made
+    return made
 
 
 def _run(

@@ -20,7 +20,7 @@ from star.tasks import Task
 
 @dataclass(frozen=True)
 class Als:
-    """Settings of implicit ALS (Hu, Koren, Volinsky 2008), chosen on validation readers by `training/tune_baselines.py`."""
+    """Settings of implicit ALS (Hu, Koren, Volinsky 2008). Not tuned yet; `training/tune_baselines.py` has the grid."""
 
     factors: int = 64
     regularization: float = 10.0
@@ -61,7 +61,7 @@ def als(fitted: Arrays, settings: Als) -> Score:
 
 @dataclass(frozen=True)
 class LightGcn:
-    """Settings of LightGCN (He et al. 2020, arXiv 2002.02126), chosen like those of ALS."""
+    """Settings of LightGCN (He et al. 2020, arXiv 2002.02126). Not tuned yet."""
 
     width: int = 64
     layers: int = 2

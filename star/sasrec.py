@@ -21,7 +21,7 @@ from star.tasks import Task
 
 @dataclass(frozen=True)
 class SasRec:
-    """Settings, chosen on validation readers by `training/tune_baselines.py`."""
+    """Settings. Not tuned yet; `training/tune_baselines.py` has the grid."""
 
     width: int = 64
     layers: int = 2

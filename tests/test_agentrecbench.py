@@ -10,14 +10,18 @@ import pytest
 import reading
 
 from star.agentrecbench import TRUTH, read_tasks, write_tasks
+from star.candidates import Retriever
 from star.errors import UserError
 from star.evaluate import evaluate, questions
 from star.tasks import Task
+from star.tools import Attributes
 
 
 @pytest.fixture(scope="module")
 def tasks() -> list[Task]:
-    _, made = questions(reading.dataset(), ["classic", "user_cold_start"], ["uniform"], 20, 0, "test")
+    data, graph = reading.dataset(), reading.graph()
+    retriever, scenarios = Retriever(graph, Attributes.of(data.catalog)), ["classic", "user_cold_start"]
+    made = questions(data, reading.parts(), graph, retriever, scenarios, ["uniform"], 20, 0, "test")
     return [task for cell in made.values() for task in cell]
 
 
@@ -87,14 +91,9 @@ def test_what_cannot_be_used_is_counted(folder: Path, tasks: list[Task]) -> None
     (folder / "tasks" / "task_0.json").write_text(json.dumps(first | {"user_id": "stranger"}))
     (folder / "groundtruth" / "groundtruth_1.json").write_text(json.dumps({TRUTH: "elsewhere"}))
     second = load(folder / "tasks" / "task_2.json")
-    second["candidate_list"][-1] = (
-        "elsewhere"
-        if second["candidate_list"][-1]
-        != load(  # type: ignore[index]
-            folder / "groundtruth" / "groundtruth_2.json"
-        )[TRUTH]
-        else second["candidate_list"][-1]
-    )  # type: ignore[index]
+    truth_2 = load(folder / "groundtruth" / "groundtruth_2.json")[TRUTH]
+    at = next(n for n, id in enumerate(second["candidate_list"]) if id != truth_2)  # type: ignore[arg-type,var-annotated]
+    second["candidate_list"][at] = "elsewhere"  # type: ignore[index]
     (folder / "tasks" / "task_2.json").write_text(json.dumps(second))
     data, parts = reading.dataset(), reading.parts()
     trained = data.interactions.history(int(parts.train[0])).tolist()
@@ -110,7 +109,7 @@ def test_what_cannot_be_used_is_counted(folder: Path, tasks: list[Task]) -> None
     (folder / "groundtruth" / "groundtruth_4.json").write_text(json.dumps(truth))
     report = read_tasks(folder, data, parts).report
     assert report["without_history"] == report["unknown_targets"] == report["in_training"] == 1
-    assert report["evaluated"] == len(tasks) - 3
+    assert report["evaluated"] == len(tasks) - 3 and report["unknown_candidates"] == 1
 
 
 def _remove(folder: Path, name: str) -> None:

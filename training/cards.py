@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from star.rankers import MODELS
 from star.settings import ROOT
 
-MODELS = ROOT / "assets" / "models"
 LICENCES = {
     "demo": "CC BY-SA 4.0: trained on readers simulated from figures fitted to goodbooks-10k (Zygmunt Zając); see NOTICE",
     "goodbooks": "CC BY-SA 4.0: derived from goodbooks-10k (Zygmunt Zając); the weights hold no person's rows; see NOTICE",
@@ -49,7 +49,8 @@ catalogue and writes the trace that led to the ranking; it is no chat model and 
 **Data and split**: data set `{about["dataset"]}`, split in `star/tasks.py`: test and validation readers are in no graph, no
 pretraining, no SFT and no GRPO; SFT and GRPO see readers whom pretraining did not see.
 
-**Recipe** (`training/run.sh training/configs/{name}.yaml`):
+**Last stages** (`training/LOG.md` tells what went before; `training/run.sh training/configs/{name}.yaml` goes on from
+here):
 {recipe}
 
 **Figures**: {_figures(said)} (`{said["command"]}`); all tables are in README.

@@ -1,4 +1,4 @@
-"""GRPO on the compact student, through TRL's GRPOTrainer, with a LoRA adapter (arXiv 2602.09829, section 3.4).
+"""GRPO on the compact student, through TRL's GRPOTrainer, with a LoRA adapter (arXiv 2602.09829).
 
     python -m training.grpo --config training/configs/goodbooks.yaml
 

@@ -110,7 +110,7 @@ def train(config: Config, source: Path) -> None:
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = config.own_lr * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.compile):
+        with torch.autocast("cpu", torch.bfloat16):
             loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -2,7 +2,7 @@
 
 Each turn is a call of its own, as with any chat endpoint: the agent is given the log so far and generates its message
 until the step it writes is closed. Messages are exactly as long as in STAR's single pass, so what differs is what turns
-cost: the log is read again for every call (arXiv 2602.09829, section 4.4).
+cost: the log is read again for every call.
 """
 
 from __future__ import annotations

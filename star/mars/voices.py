@@ -11,7 +11,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from star.catalog import Catalog
@@ -55,7 +55,7 @@ class View:
     complaint: str | None = None
 
     def summary(self) -> str:
-        """The shelf: older books by genre and series, a sliding window of the last ones raw (paper, section 3.2)."""
+        """The shelf: older books by genre and series, a sliding window of the last ones raw."""
         older, recent = self.history[:-RAW], self.history[-RAW:]
         lines = []
         if older:
@@ -97,8 +97,6 @@ class ChatVoice:
     timeout: float = 60.0
     retries: int = 2
     name: str = "chat"
-    calls: int = field(default=0, init=False)
-    tokens: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         try:
@@ -129,7 +127,6 @@ class ChatVoice:
             "You are one agent of a team that recommends books from the evidence of a reader-book graph. "
             f'{ROLES[agent]} Answer with JSON and nothing else: {{"words": "…"}}'
         )
-        self.calls += 1
         try:
             answer = self._client.chat.completions.create(
                 model=self.model,
@@ -138,7 +135,6 @@ class ChatVoice:
                 max_tokens=400,
             )
             choice = answer.choices[0]
-            self.tokens += answer.usage.completion_tokens if answer.usage else 0
             text, ended = choice.message.content or "", choice.finish_reason
         except (OpenAIError, AttributeError, IndexError, TypeError, ValueError) as error:
             raise Silent(f"{type(error).__name__}: {str(error)[:200]}") from None
