@@ -76,14 +76,15 @@ def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
 
     A graph of nine folds has other counts than the one that serves: those of the most read books would never have been
     seen, and a word that was never seen is not copied. Each anchor's readers are drawn anew between 10 and `largest`, by
-    turns evenly, the readers of both then evenly below them, and evenly in the logarithm, where both keep their share.
+    turns evenly in the logarithm, where the readers of both keep their share, and so that large counts are frequent for
+    either: the anchor's as the largest of three even draws, the readers of both evenly below it.
     """
     drawn: dict[str, int] = {}
     pairs: dict[tuple[str, str], int] = {}
     evenly = rng.random() < 0.5
 
     def other(found: re.Match[str]) -> str:
-        value = rng.uniform(10, largest) if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
+        value = rng.uniform(10, largest, 3).max() if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
         of = drawn.setdefault(found[2], round(float(value)))
         share = rng.random() if evenly else int(found[1]) / int(found[2])
         both = pairs.setdefault((found[1], found[2]), min(of, max(WITHHELD, round(share * of))))
