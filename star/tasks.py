@@ -7,8 +7,9 @@ validation readers.
 Scenarios (those of AgentRecBench, arXiv 2505.19623):
 `classic`          everything before the target is known; targets are the reader's last five books
 `user_cold_start`  the first three books are known; targets are the five after them
-`item_cold_start`  everything before is known; targets are the last five books that 3 to 10 training readers read (matched
-                   negatives only: among others a book's rarity alone would say much)
+`item_cold_start`  everything before is known; targets are the last five books that 3 to 10 training readers read; matched
+                   negatives only, of 3 to 10 readers too (a book's rarity alone would say much; where the catalogue has
+                   too few such books, from the whole bin)
 `long_term`        of the three months before the target what was read is known; targets as in `classic`
 `short_term`       the same with one week
 Where a data set has no times, three months are the last 30 books before the target and a week is the last 5.
@@ -144,8 +145,13 @@ def draw_negatives(
     n_items: int,
     retrieve: Retrieve | None,
     rng: np.random.Generator,
+    among: np.ndarray | None = None,
 ) -> np.ndarray:
-    """19 (or fewer in a tiny catalogue) items the reader never read, int64."""
+    """19 (or fewer in a tiny catalogue) items the reader never read, int64.
+
+    Args:
+        among: items to prefer (bool, one per item): negatives are of these alone if there are enough.
+    """
     banned = np.zeros(n_items, dtype=bool)
     banned[seen] = True
     banned[target] = True
@@ -156,6 +162,8 @@ def draw_negatives(
         return found[~banned[found]][:NEGATIVES]
     pool = np.arange(n_items) if kind == "uniform" else next(b for b in bins if target in b)
     pool = pool[~banned[pool]]
+    if among is not None and among[pool].sum() >= NEGATIVES:
+        pool = pool[among[pool]]
     return rng.choice(pool, size=min(NEGATIVES, len(pool)), replace=False)
 
 
@@ -178,6 +186,8 @@ def make_tasks(
         draws: draws of negatives per target; `retrieved` has one.
     """
     bins = popularity_bins(counts)
+    fewest, most = COLD_READERS
+    among = (fewest <= counts) & (counts <= most) if scenario == "item_cold_start" else None
     places = [
         positions(interactions.history(int(r)), interactions.times_of(int(r)), scenario, counts)
         for r in readers
@@ -204,7 +214,7 @@ def make_tasks(
             )
             target = int(history[at])
             others = draw_negatives(
-                negatives, target, history, known, bins, interactions.n_items, retrieve, rng
+                negatives, target, history, known, bins, interactions.n_items, retrieve, rng, among
             )
             candidates = rng.permutation(np.append(others, target))
             tasks.append(

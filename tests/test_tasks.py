@@ -20,6 +20,7 @@ from star.tasks import (
     TARGETS,
     Task,
     cells,
+    draw_negatives,
     make_tasks,
     popularity_bins,
     positions,
@@ -147,6 +148,16 @@ def test_matched_negatives_come_from_the_targets_fixed_bin() -> None:
     assert sorted(np.concatenate(bins).tolist()) == list(range(reading.BOOKS)) and len(bins) > 1
     for task in tasks("classic", "matched"):
         assert sum(set(task.candidates) <= set(b.tolist()) for b in bins) == 1
+
+
+def test_negatives_of_a_rare_book_are_as_rare() -> None:
+    """Otherwise the rarest candidate would be the target; in a catalogue with too few rare books the bin has to do."""
+    rng = np.random.default_rng(0)
+    bins, seen = [np.arange(60)], np.arange(3)
+    rare, few = np.arange(60) >= 30, np.arange(60) >= 45
+    drawn = [draw_negatives("matched", 50, seen, seen, bins, 60, None, rng, among) for among in (rare, few, None)]
+    assert [len(set(d.tolist())) for d in drawn] == [NEGATIVES] * 3
+    assert [bool((d >= 30).all()) for d in drawn] == [True, False, False]
 
 
 def test_bins_are_consecutive_ranks_500_wide() -> None:
