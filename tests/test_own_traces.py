@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 
 from star.dataset import Dataset
 from star.errors import UserError
+from star.grammar import TraceError
 from star.student.model import MODELS, Checkpoint
 from training import grpo, onpolicy, rollouts
 from training.config import Config
-from training.corpus import RANK, encode, load_trajectories
+from training.corpus import load_trajectories
+from training.mending import mended
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_targets_are_no_part_of_what_the_tools_read(config: Config) -> None:
         assert own.graph.position(row["reader"]) is None
 
 
-def test_ranking_is_learned_behind_own_traces(config: Config, tmp_path: Path) -> None:
+def test_own_traces_are_learned_from(config: Config, tmp_path: Path) -> None:
     source = tmp_path / "copy"
     shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
     about = json.loads((source / "star.json").read_text("utf-8"))
@@ -149,7 +151,7 @@ def test_ranking_is_learned_behind_own_traces(config: Config, tmp_path: Path) ->
     theirs = dict(load_trajectories(Path(config.runs) / "trajectories").select("prompt", "trace").iter_rows())
     assert any(theirs[prompt] != trace for prompt, trace in own.select("prompt", "trace").iter_rows())
     done = Checkpoint.load(str(source))
-    assert done.about["stages"]["onpolicy"]["traces"] == own["readable"].sum() > 8
+    assert done.about["stages"]["onpolicy"]["traces"] == own["changed"].count() > 8
     with pytest.raises(UserError, match="has been through this stage"):
         sys_argv = ["onpolicy", "--config", str(small_runs.written(config))]
         with pytest.MonkeyPatch.context() as patch:
@@ -157,12 +159,33 @@ def test_ranking_is_learned_behind_own_traces(config: Config, tmp_path: Path) ->
             onpolicy.main()
 
 
-def test_only_the_ranking_behind_own_words_is_learned(config: Config) -> None:
-    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
-    checkpoint = Checkpoint.load(str(MODELS / "demo"))
-    whole = encode(row["prompt"], row["trace"], checkpoint.vocabulary, row["guide"], row["target"])
-    roles = onpolicy.ranking_only(whole).roles
-    spelled = [checkpoint.words[t] for t in whole.tokens]
-    start = spelled.index("<recommend>") + 1
-    assert (roles[:start] == onpolicy.UNTRAINED).all() and (roles[start:] != onpolicy.UNTRAINED).all()
-    assert roles[start] == RANK and spelled[start] == f"<i{row['target']}>"
+def test_quotations_are_set_right() -> None:
+    told = "<plan> take the last 10 books ; </plan> <tool_call> item_cf 10 </tool_call> <tool_response> "
+    told += "<i1> good author_2 x3 14 /531 <i9> <i1> ; <i2> weak few <i2> ; </tool_response> "
+    told += (
+        "<tool_call> user_cf 30 </tool_call> <tool_response> <i1> similar_fair 7/30 <i1> ; </tool_response> "
+    )
+    right = (
+        "both point to <i1> ; <i1> good author_2 x3 14 /531 <i9> ; <i1> similar_fair 7/30 ; <i2> weak few ;"
+    )
+    end = "</reflection> <recommend> <i2> <i1> </recommend>"
+    cases = {
+        right: 0,
+        right.replace("/531", "/530"): 1,
+        right.replace("7/30", "7"): 1,
+        right.replace("<i2> weak few", "<i2> <i2> <i2>"): 1,
+        right + " strong few ; <i3> weak few ;": 2,
+        right + " <i2> similar_weak few ; <i1> similar_fair 7/30 ;": 2,
+        right + " <i1> similar": 0,
+    }
+    for said, count in cases.items():
+        words, changed = mended(f"{told}<reflection> {said} {end}".split(), 12)
+        assert " ".join(words) == f"{told}<reflection> {right} {end}", said
+        assert changed == count, said
+    with pytest.raises(TraceError):
+        mended(f"{told}<reflection> {right}".split(), 12)
+
+
+def test_teachers_traces_need_no_mending(config: Config) -> None:
+    for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
+        assert mended(row["trace"].split(), row["shelf"]) == (row["trace"].split(), 0)

@@ -155,7 +155,9 @@ def test_negatives_of_a_rare_book_are_as_rare() -> None:
     rng = np.random.default_rng(0)
     bins, seen = [np.arange(60)], np.arange(3)
     rare, few = np.arange(60) >= 30, np.arange(60) >= 45
-    drawn = [draw_negatives("matched", 50, seen, seen, bins, 60, None, rng, among) for among in (rare, few, None)]
+    drawn = [
+        draw_negatives("matched", 50, seen, seen, bins, 60, None, rng, among) for among in (rare, few, None)
+    ]
     assert [len(set(d.tolist())) for d in drawn] == [NEGATIVES] * 3
     assert [bool((d >= 30).all()) for d in drawn] == [True, False, False]
 

@@ -1,18 +1,20 @@
-"""Ranking learned on the student's own traces, between SFT and GRPO.
+"""Learning on the student's own traces, between SFT and GRPO.
 
     python -m training.onpolicy --config training/configs/goodbooks.yaml
 
 In pretraining and SFT the student ranks behind the teacher's words; when it serves it ranks behind its own, whose
-contenders and slips are others. Here it writes traces for training readers (by the page's decoder, sampled), and the
-ranking behind them is trained on what was really read and on the guide (the dataset aggregation of DAgger, Ross et al.
-2011, arXiv 1011.0686, with the guide as the expert). Half of every batch are the teacher's kept trajectories, so that the
-form stays. What it wrote itself before the ranking stands outside the loss. Saves rollouts per part and goes on from there.
+contenders and slips are others. Here it writes traces for training readers (by the page's decoder, sampled); their
+quotations are set right (`training/mending.py`), and it learns to write them so and to rank behind them what was really
+read and what the guide thinks (the dataset aggregation of DAgger, Ross et al. 2011, arXiv 1011.0686; the tools are the
+expert for quotations, the guide for the ranking). Only tasks of the SFT folds, which pretraining did not see. Half of
+every batch are the teacher's kept trajectories, so that the form stays. Saves rollouts per part and goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +29,19 @@ from star.errors import UserError
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from training.config import Config, load_config
-from training.corpus import RANK, WRITTEN, Sequence, encode, load_trajectories
+from training.corpus import Sequence, encode, load_trajectories, renumbered
+from training.mending import mended
 from training.pretrain import batches, loss_of
 from training.rollouts import tools_of
 
 PART = 200  # traces written side by side, and per saved part
-UNTRAINED = 255  # role of words outside the loss
 
 
 def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
-    """`rows` with the student's own traces in place of the teacher's; unreadable ones are left out."""
+    """`rows` with the student's own traces, mended, in place of the teacher's; those broken off are left out.
+
+    `changed`: how many lines of a trace had to be mended.
+    """
     data = Dataset.load(config.dataset)
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,22 +53,15 @@ def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder:
         writers = [Writer(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
         write_many(writers, seeds, config.own_temperature)
+        right = [None if w.broken else mended(w.words, len(w.tools.history)) for w in writers]
         made = part.with_columns(
-            pl.Series("trace", [" ".join(w.words) for w in writers]),
-            pl.Series("readable", [w.broken is None for w in writers]),
+            pl.Series("trace", [" ".join(r[0]) if r else "" for r in right]),
+            pl.Series("changed", [r[1] if r else None for r in right], dtype=pl.Int64),
         )
         made.write_parquet(shard.with_suffix(".part"))
         shard.with_suffix(".part").rename(shard)
     whole = pl.concat([pl.read_parquet(shard) for shard in sorted(folder.glob("part*.parquet"))])
-    return whole.filter(pl.col("readable"))
-
-
-def ranking_only(sequence: Sequence) -> Sequence:
-    """The sequence with nothing in the loss but the ranking's words."""
-    roles = np.full_like(sequence.roles, UNTRAINED)
-    first = int(np.flatnonzero(sequence.roles == RANK)[0])
-    roles[first], roles[first + 1 :] = RANK, WRITTEN
-    return Sequence(sequence.tokens, roles, sequence.candidates, sequence.soft)
+    return whole.filter(pl.col("changed").is_not_null())
 
 
 def main() -> None:
@@ -87,18 +85,28 @@ def train(config: Config, source: Path) -> None:
     checkpoint = Checkpoint.load(str(source), adapter=False)
     split = T.split(Dataset.load(config.dataset).interactions)
     frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
+    frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
     rng = np.random.default_rng(config.seed)
     chosen = np.sort(rng.permutation(len(frame))[: config.own_rows])
     own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / "onpolicy")
-    kept = frame.filter(
-        pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]) & frame["kept"]
-    )
+    kept = frame.filter("kept")
     kept = kept[rng.permutation(len(kept))[: len(own)].tolist()]
     vocabulary = checkpoint.vocabulary
-    columns = ("prompt", "trace", "guide", "target")
-    theirs = [encode(p, t, vocabulary, g) for p, t, g, _ in kept.select(columns).iter_rows()]
-    ours = [ranking_only(encode(p, t, vocabulary, g, y)) for p, t, g, y in own.select(columns).iter_rows()]
+    largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
 
+    def sequences(rows: pl.DataFrame, real: bool) -> list[Sequence]:
+        return [
+            encode(
+                prompt,
+                renumbered(trace, largest, rng) if rng.random() < config.renumbered else trace,
+                vocabulary,
+                guide,
+                target if real else None,
+            )
+            for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows()
+        ]
+
+    ours, theirs = sequences(own, True), sequences(kept, False)
     model = checkpoint.model.float().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
     half = config.sft_batch // 2
@@ -123,7 +131,11 @@ def train(config: Config, source: Path) -> None:
             for key, value in averages.items():
                 writer.add_scalar(key, value, step)
     about = json.loads((source / "star.json").read_text("utf-8"))
-    about["stages"]["onpolicy"] = {"traces": len(ours), "steps": steps}
+    about["stages"]["onpolicy"] = {
+        "traces": len(ours),
+        "mended_lines": int(own["changed"].sum()),
+        "steps": steps,
+    }
     model.eval().to(torch.bfloat16).save_pretrained(source)
     (source / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     print(json.dumps(about["stages"]))
