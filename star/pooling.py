@@ -100,7 +100,8 @@ def paired(outcomes: dict[tuple[str, Cell], Outcome], of: list[Cell], seed: int)
             if cell in part:
                 there[method].append(out)
         pairs: dict[tuple[str, str], None] = {}
-        for method, rivals in RIVALS:
+        variants = tuple(("star", (name,)) for name in there if name.startswith("star:"))
+        for method, rivals in (*RIVALS, *variants):
             complete = [r for r in rivals if len(there[r]) == len(part)]
             if len(there[method]) == len(part) and complete:
                 pairs[method, max(complete, key=lambda name: _mean(there[name]))] = None

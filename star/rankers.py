@@ -1,4 +1,7 @@
-"""Which rankers there are, by the names `star evaluate` takes, and what each needs."""
+"""Which rankers there are, by the names `star evaluate` takes, and what each needs.
+
+`star:FOLDER` is any other checkpoint of the student in the same tables: one after pretraining only, an ablation, a seed.
+"""
 
 from __future__ import annotations
 
@@ -179,6 +182,18 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
 BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
 
 
+def _other(folder: str) -> Callable[[Context], Ranker]:
+    from star.student.ranker import StarRanker
+
+    return lambda c: StarRanker.load(c.dataset, c.graph, Path(folder), f"star:{folder}")
+
+
+def _folder(name: str) -> str | None:
+    """The checkpoint's folder in a name like `star:runs/demo/pretrain/model`."""
+    folder = name.removeprefix("star:")
+    return folder if folder != name and (Path(folder) / "star.json").is_file() else None
+
+
 def applies(name: str, cell: tuple[str, str]) -> bool:
     """Whether a method can answer a cell (scenario, negatives): the oracle needs the whole history, and negatives that do
     not depend on it."""
@@ -207,10 +222,11 @@ def check(names: Sequence[str]) -> list[str]:
     Raises:
         UserError: one of them is not known, or there are none.
     """
-    unknown = [name for name in names if name not in METHODS]
+    unknown = [name for name in names if name not in METHODS and _folder(name) is None]
     if unknown or not names:
         raise UserError(
-            f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}"
+            f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}, and "
+            "star:FOLDER for another checkpoint"
         )
     return list(dict.fromkeys(names))
 
@@ -222,4 +238,7 @@ def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
         UserError: an unknown name, star without a checkpoint, or oracle on a data set that was not
         simulated here.
     """
-    return [METHODS[name](context) for name in check(names)]
+    return [
+        METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)
+        for name in check(names)
+    ]

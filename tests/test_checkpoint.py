@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from star import tasks
 from star.dataset import Dataset, names
 from star.errors import UserError
 from star.grammar import TraceError
+from star.graph import Graph
+from star.rankers import Context, rankers
 from star.recommendation import Query
 from star.recommender import Star, answer
 from star.settings import ROOT
@@ -72,6 +75,19 @@ def test_same_seed_same_answer_other_seed_other_words(star: Star) -> None:
     texts = [answer(star, Query(history, seed=seed)).text for seed in (0, 0, 3, 3, 4)]
     assert texts[0] == texts[1] and texts[2] == texts[3]
     assert len(set(texts)) > 1
+
+
+def test_any_checkpoint_is_a_method_by_its_folder(star: Star) -> None:
+    data = star.dataset
+    parts = tasks.split(data.interactions)
+    context = Context(data, parts, Graph.build(data.interactions, parts.train))
+    some = tasks.make_tasks(
+        data.interactions, parts.valid, "classic", "uniform", context.graph.counts, limit=6
+    )
+    one, two = rankers(["star", f"star:{MODELS / 'demo'}"], context)
+    assert [r.order for r in one.rank(some)] == [r.order for r in two.rank(some)]
+    with pytest.raises(UserError, match="no method star:nowhere"):
+        rankers(["star:nowhere"], context)
 
 
 @pytest.mark.parametrize("name", ["demo", "goodbooks"])

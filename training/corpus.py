@@ -84,7 +84,9 @@ def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
     evenly = rng.random() < 0.5
 
     def other(found: re.Match[str]) -> str:
-        value = rng.uniform(10, largest, 3).max() if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
+        value = (
+            rng.uniform(10, largest, 3).max() if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
+        )
         of = drawn.setdefault(found[2], round(float(value)))
         share = rng.random() if evenly else int(found[1]) / int(found[2])
         both = pairs.setdefault((found[1], found[2]), min(of, max(WITHHELD, round(share * of))))
