@@ -15,3 +15,5 @@ $python -m training.trajectories --config "$config"
 $python -m training.pretrain --config "$config"
 # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
 $python -m training.sft --config "$config"
+# 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.
+$python -m training.onpolicy --config "$config"
