@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from star.errors import UserError
+from star.fusion import LISTS
 from training.corpus import FORMS
 
 
@@ -38,6 +39,8 @@ class Config:
     """Trajectories per training reader."""
     negatives: tuple[float, float, float] = (0.42, 0.42, 0.16)
     """Shares of uniform, matched and retrieved candidate lists."""
+    guide_lists: int = LISTS
+    """Candidate lists that the guide's trees are fitted on, per half of the folds."""
     hidden: int = 128
     layers: int = 4
     heads: int = 4

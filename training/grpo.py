@@ -33,17 +33,13 @@ from star.grammar import ITEM
 from star.student.model import Checkpoint
 from training import bases
 from training.config import Config, load_config
-from training.corpus import load_trajectories
+from training.corpus import scan_trajectories
 from training.device import device_for, processes, rank
+from training.manifest import difficulty
 from training.rollouts import Rollouts, mask_ranking, tools_of
 
 MIX = {"easy": 0.3, "medium": 0.4, "hard": 0.3}
 REWARDS = ("format", "outcome", "grounding")
-
-
-def difficulty(rank: int) -> str:
-    """Class of a task by the place (from 0) at which the teacher ranked the held-out book."""
-    return "easy" if rank == 0 else "medium" if rank < 5 else "hard"
 
 
 def draw_rows(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
@@ -71,8 +67,13 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
     checkpoint = Checkpoint.load(str(source), adapter=False, dtype=bases.dtype_for(config.base))
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
-    frame = load_trajectories(Path(config.runs) / "trajectories")
-    frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
+    readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
+    frame = (
+        scan_trajectories(Path(config.runs) / "trajectories")
+        .filter(pl.col("reader").is_in(readers))
+        .select("reader", "at", "shelf", "target", "rank", "prompt")
+        .collect()
+    )
     frame = draw_rows(frame.unique("prompt", maintain_order=True), config.grpo_rows, config.seed)
     rollouts = Rollouts(
         checkpoint,

@@ -39,9 +39,7 @@ from training.corpus import (
     TOOL,
     WRITTEN,
     Sequence,
-    encode,
-    load_trajectories,
-    renumbered,
+    encode_all,
 )
 from training.device import alone, device_for
 from training.start import take_over
@@ -183,28 +181,15 @@ def train(config: Config, minutes: float) -> Path:
     if config.start:
         take_over(student, words, Checkpoint.load(config.start))
     model, vocabulary = bases.network(student).to(device), grammar_of(tokenizer)
-    frame = load_trajectories(Path(config.runs) / "trajectories")
-    draw = np.random.default_rng([config.seed, 1])
-    columns = frame.select("reader", "prompt", "trace", "guide", "target")
-    rows, held = [], []
-    for row in columns.iter_rows():
-        (held if split.fold_of[row[0]] in config.sft_folds else rows).append(row[1:])
-    sequences = [
-        encode(
-            p,
-            renumbered(t, largest, draw) if draw.random() < config.renumbered else t,
-            vocabulary,
-            guide,
-            target,
-            config.form,
-        )
-        for p, t, guide, target in tqdm(rows, desc="encode", mininterval=5)
-    ]
-    check = [
-        encode(p, t, vocabulary, guide, target, config.form)
-        for p, t, guide, target in held[:: max(1, len(held) // 400)][:400]
-    ]
-
+    sequences, check = encode_all(
+        Path(config.runs) / "trajectories",
+        vocabulary,
+        {reader for reader, fold in split.fold_of.items() if fold in config.sft_folds},
+        np.random.default_rng([config.seed, 1]),
+        largest,
+        config.renumbered,
+        config.form,
+    )
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
     if config.compile:

@@ -19,6 +19,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from datasets import Dataset as Rows
 from transformers import AutoTokenizer
@@ -29,7 +30,7 @@ from star.errors import UserError
 from star.student.vocabulary import grammar_of
 from training import bases
 from training.config import Config, load_config
-from training.corpus import RANK, WRITTEN, encode, load_trajectories, renumbered
+from training.corpus import RANK, WRITTEN, encode, renumbered, scan_trajectories
 from training.device import device_for, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
@@ -39,16 +40,15 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     """Kept trajectories of the SFT folds as token ids and labels, and the share that was kept of all in these folds."""
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
-    frame = load_trajectories(Path(config.runs) / "trajectories").select(
-        "reader", "prompt", "trace", "guide", "kept"
-    )
-    of_folds = [row for row in frame.iter_rows() if split.fold_of[row[0]] in config.sft_folds]
-    kept = [row for row in of_folds if row[4]]
+    readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
+    of_folds = scan_trajectories(Path(config.runs) / "trajectories").filter(pl.col("reader").is_in(readers))
+    share = of_folds.select(pl.col("kept").mean()).collect().item()
+    kept = of_folds.filter(pl.col("kept")).select("prompt", "trace", "guide").collect()
     rng = np.random.default_rng(config.seed)
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
     rows = []
     for at in rng.permutation(len(kept))[: config.sft_rows]:
-        _, prompt, trace, guide, _ = kept[at]
+        prompt, trace, guide = kept.row(int(at))
         if rng.random() < config.renumbered:
             trace = renumbered(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
@@ -59,7 +59,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
                 "labels": np.where(written, sequence.tokens, IGNORED).tolist(),
             }
         )
-    return rows, len(kept) / len(of_folds)
+    return rows, share
 
 
 def trainer_for(
