@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import polars as pl
 import yaml
 
 from star import tasks as T
 from star.dataset import Dataset
 from star.graph import crossfit
 from training.config import Config
-from training.trajectories import fold_rows
+from training.trajectories import fold_rows, shard_of, write_shard
 
 
 def make(runs: Path, readers: int = 12) -> Config:
@@ -43,7 +42,7 @@ def make(runs: Path, readers: int = 12) -> Config:
     ):
         assert not set(inside) & set(graph.rows), "a reader's own fold is in the graph"
         rows = fold_rows(data.interactions, inside[:readers], graph, data.catalog, config, fold)
-        pl.DataFrame(rows).write_parquet(runs / "trajectories" / f"fold{fold}.parquet")
+        write_shard(rows, shard_of(runs / "trajectories", fold))
     return config
 
 

@@ -165,7 +165,8 @@ def trajectories() -> list[tuple[np.ndarray, list[dict[str, Any]]]]:
     folds = list(crossfit(DATA.interactions, PARTS.train, PARTS.folds))[:2]
     out: list[Any] = []
     for n, (inside, graph) in enumerate(folds):
-        out.append((inside[:8], fold_rows(DATA.interactions, inside[:8], graph, DATA.catalog, config, n)))
+        rows = fold_rows(DATA.interactions, inside[:8], graph, DATA.catalog, config, n)
+        out.append((inside[:8], list(rows)))
     return out
 
 

@@ -22,6 +22,7 @@ from star.student.model import MODELS, Checkpoint
 from training import grpo, onpolicy, rollouts
 from training.config import Config
 from training.corpus import load_trajectories
+from training.manifest import difficulty
 from training.mending import mended
 
 
@@ -33,7 +34,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 def test_difficulty_and_mix() -> None:
-    assert [grpo.difficulty(rank) for rank in (0, 1, 4, 5, 19)] == [
+    assert [difficulty(rank) for rank in (0, 1, 4, 5, 19)] == [
         "easy",
         "medium",
         "medium",

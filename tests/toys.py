@@ -93,7 +93,7 @@ class Parrot:
 
     def __init__(self, checkpoint: Checkpoint, table: dict[str, str], otherwise: str) -> None:
         vocabulary = checkpoint.vocabulary
-        self.config = checkpoint.model.config
+        self.config, self.device = checkpoint.model.config, checkpoint.model.device
         self.base = -torch.arange(len(vocabulary), dtype=torch.float32) / len(vocabulary)
         self.next = torch.full((len(vocabulary),), vocabulary[otherwise])
         for word, following in table.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from star.errors import UserError
+from star.fusion import LISTS
 from training.corpus import FORMS
 
 
@@ -24,6 +25,11 @@ class Config:
     """Folder of the finished checkpoint."""
     start: str | None = None
     """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
+    base: str | None = None
+    """A big base (Hugging Face name, or folder) instead of a compact student (`training/bases.py`); `hidden` to
+    `intermediate` are then not used, and pretraining trains the rows of the new tokens alone."""
+    base_rank: int = 32
+    """Rank of the LoRA adapter that SFT trains on a big base."""
     form: str = "full"
     """Ablations: what the student's traces leave out (`training/corpus.py`, FORMS)."""
     renumbered: float = 0.5
@@ -33,6 +39,8 @@ class Config:
     """Trajectories per training reader."""
     negatives: tuple[float, float, float] = (0.42, 0.42, 0.16)
     """Shares of uniform, matched and retrieved candidate lists."""
+    guide_lists: int = LISTS
+    """Candidate lists that the guide's trees are fitted on, per half of the folds."""
     hidden: int = 128
     layers: int = 4
     heads: int = 4
@@ -98,4 +106,6 @@ def load_config(path: str) -> Config:
             given[name] = tuple(given[name])
     if given.get("form", "full") not in FORMS:
         raise UserError(f"config {path} has form {given['form']!r}; expected one of {', '.join(FORMS)}")
+    if given.get("base") and given.get("start"):
+        raise UserError(f"config {path} has both a base and a start; give one, the weights to begin from")
     return Config(**given)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from star.errors import UserError
 from star.evidence import WITHHELD
@@ -36,18 +40,36 @@ class Sequence:
     soft: np.ndarray
 
 
-def load_trajectories(folder: Path) -> pl.DataFrame:
-    """All shards.
+def shards(folder: Path) -> list[Path]:
+    """The trajectories' files, in the order in which they are read.
 
     Raises:
         UserError: none there yet.
     """
-    shards = sorted(folder.glob("fold*.parquet"))
-    if not shards:
+    found = sorted(folder.glob("fold*.parquet"))
+    if not found:
         raise UserError(
             f"no trajectories in {folder}; run python -m training.trajectories with the same config first"
         )
-    return pl.concat([pl.read_parquet(shard) for shard in shards])
+    return found
+
+
+def scan_trajectories(folder: Path) -> pl.LazyFrame:
+    """All trajectories, not read yet: filters and columns are applied while reading."""
+    return pl.scan_parquet(shards(folder))
+
+
+def load_trajectories(folder: Path) -> pl.DataFrame:
+    """All trajectories in memory."""
+    return scan_trajectories(folder).collect()
+
+
+def read_batches(folder: Path, columns: Collection[str], size: int = 1_000) -> Iterator[pl.DataFrame]:
+    """All trajectories, so many at a time."""
+    for shard in shards(folder):
+        with pq.ParquetFile(shard) as file:
+            for batch in file.iter_batches(size, columns=list(columns)):
+                yield pl.DataFrame(pl.from_arrow(batch))
 
 
 CO_READ = re.compile(r" (\d+) /(\d+) <i")
@@ -133,3 +155,34 @@ def encode(
     return Sequence(
         tokens, roles, tokens[len(before) - len(guide) : len(before)], (soft / soft.sum()).astype(np.float32)
     )
+
+
+def encode_all(
+    folder: Path,
+    vocabulary: dict[str, int],
+    held: Collection[int],
+    draw: np.random.Generator,
+    largest: int,
+    share: float,
+    form: str,
+    looked_at: int = 400,
+) -> tuple[list[Sequence], list[Sequence]]:
+    """The trajectories of all readers but `held`, a `share` of them renumbered, and some of theirs to look at, evenly
+    taken; with what was really read first in the ranking. Text is read a batch at a time.
+    """
+    readers = scan_trajectories(folder).select("reader").collect()["reader"].to_list()
+    places = [place for place, reader in enumerate(readers) if reader in held]
+    chosen = set(places[:: max(1, len(places) // looked_at)][:looked_at])
+    sequences, check = [], []
+    rows = chain.from_iterable(
+        frame.iter_rows() for frame in read_batches(folder, ("prompt", "trace", "guide", "target"))
+    )
+    for place, (prompt, trace, guide, target) in enumerate(
+        tqdm(rows, total=len(readers), desc="encode", mininterval=5)
+    ):
+        if place in chosen:
+            check.append(encode(prompt, trace, vocabulary, guide, target, form))
+        elif readers[place] not in held:
+            said = renumbered(trace, largest, draw) if draw.random() < share else trace
+            sequences.append(encode(prompt, said, vocabulary, guide, target, form))
+    return sequences, check

@@ -1,4 +1,4 @@
-"""GRPO on the compact student, through TRL's GRPOTrainer, with a LoRA adapter (arXiv 2602.09829).
+"""GRPO on the student, through TRL's GRPOTrainer, with a LoRA adapter (arXiv 2602.09829).
 
     python -m training.grpo --config training/configs/goodbooks.yaml
 
@@ -8,6 +8,7 @@ candidates, and the same mask and temperature stand in the training pass. What i
 are those of the readers whom pretraining did not see, easy : medium : hard = 3 : 4 : 3 by where the teacher ranked the
 held-out book. Watched in the log: shares of readable traces and of copied rankings, groups without variance, entropy,
 length. Saves as it goes and goes on from the last save. The adapter is written to `adapter/` in the config's `out`.
+Several GPUs: `accelerate launch`, as for SFT (`training/sft.py`).
 """
 
 from __future__ import annotations
@@ -24,24 +25,21 @@ import polars as pl
 import torch
 from datasets import Dataset as Rows
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM
 
 from star import tasks as T
 from star.dataset import Dataset
 from star.errors import UserError
 from star.grammar import ITEM
 from star.student.model import Checkpoint
+from training import bases
 from training.config import Config, load_config
-from training.corpus import load_trajectories
+from training.corpus import scan_trajectories
+from training.device import device_for, processes, rank
+from training.manifest import difficulty
 from training.rollouts import Rollouts, mask_ranking, tools_of
 
 MIX = {"easy": 0.3, "medium": 0.4, "hard": 0.3}
 REWARDS = ("format", "outcome", "grounding")
-
-
-def difficulty(rank: int) -> str:
-    """Class of a task by the place (from 0) at which the teacher ranked the held-out book."""
-    return "easy" if rank == 0 else "medium" if rank < 5 else "hard"
 
 
 def draw_rows(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
@@ -66,11 +64,16 @@ def _reward(name: str) -> Callable[..., list[float]]:
 
 def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[no-untyped-def]
     """TRL's trainer over the tasks, and the rollouts it asks for completions."""
-    checkpoint = Checkpoint.load(str(source))
+    checkpoint = Checkpoint.load(str(source), adapter=False, dtype=bases.dtype_for(config.base))
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
-    frame = load_trajectories(Path(config.runs) / "trajectories")
-    frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
+    readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
+    frame = (
+        scan_trajectories(Path(config.runs) / "trajectories")
+        .filter(pl.col("reader").is_in(readers))
+        .select("reader", "at", "shelf", "target", "rank", "prompt")
+        .collect()
+    )
     frame = draw_rows(frame.unique("prompt", maintain_order=True), config.grpo_rows, config.seed)
     rollouts = Rollouts(
         checkpoint,
@@ -78,7 +81,7 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
         dict(zip(frame["prompt"], frame["target"], strict=True)),
         config.grpo_temperature,
         config.grpo_outcome,
-        np.random.default_rng(config.seed),
+        np.random.default_rng(config.seed + rank()),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # raised by TRL's own settings, and `rollout_func` is experimental
@@ -88,7 +91,9 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
             output_dir=str(Path(config.runs) / "grpo"),
             max_steps=max_steps,
             per_device_train_batch_size=config.grpo_batch,
-            gradient_accumulation_steps=config.grpo_tasks * config.grpo_group // config.grpo_batch,
+            gradient_accumulation_steps=max(
+                1, config.grpo_tasks * config.grpo_group // (config.grpo_batch * processes())
+            ),
             num_generations=config.grpo_group,
             learning_rate=config.grpo_lr,
             lr_scheduler_type="cosine",
@@ -130,8 +135,10 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
                     strict=True,
                 ):
                     output = model(input_ids=part, attention_mask=seen, logits_to_keep=logits_to_keep + 1)
-                    logits = mask_ranking(output.logits[:, :-1], part, words, items.to(part.device))
-                    all_of = (logits / self.temperature).log_softmax(-1)
+                    logits = output.logits[:, :-1].float() / self.temperature
+                    if barred:  # as in the decoder
+                        logits[..., silent.to(part.device)] = torch.finfo(logits.dtype).min
+                    all_of = mask_ranking(logits, part, words, items.to(part.device)).log_softmax(-1)
                     logps.append(all_of.gather(-1, part[:, -logits_to_keep:, None])[..., 0])
                     if compute_entropy:
                         entropies.append(-(all_of.exp() * all_of).sum(-1).detach())
@@ -139,9 +146,11 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
 
         words = checkpoint.vocabulary
         items = torch.tensor([bool(ITEM.match(word)) for word in checkpoint.words])
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+        silent = torch.ones(len(items), dtype=torch.bool)
+        silent[checkpoint.spoken] = False
+        barred = bool(silent.any())
         return MaskedGRPO(
-            model=model,
+            model=checkpoint.model,
             args=settings,
             reward_funcs=[_reward(name) for name in REWARDS],
             train_dataset=Rows.from_dict({"prompt": frame["prompt"].to_list()}),
@@ -165,7 +174,7 @@ def main() -> None:
     parser.add_argument("--max-steps", type=int, help="instead of the config's grpo_steps")
     args = parser.parse_args()
     config = load_config(args.config)
-    torch.set_num_threads(config.threads)
+    device_for(config.threads)
     source = Path(config.out)
     if not (source / "star.json").is_file():
         raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
@@ -173,7 +182,9 @@ def main() -> None:
     trainer = trainer_for(config, source, steps)
     saved = list((Path(config.runs) / "grpo").glob("checkpoint-*"))
     trainer.train(resume_from_checkpoint=bool(saved))
-    trainer.model.to(torch.bfloat16).save_pretrained(source / "adapter")
+    if not trainer.is_world_process_zero():
+        return
+    trainer.model.to(torch.bfloat16).save_pretrained(source / "adapter", save_embedding_layers=False)
     about = json.loads((source / "star.json").read_text("utf-8"))
     history = [entry for entry in trainer.state.log_history if "reward" in entry]
     about["stages"]["grpo"] = {

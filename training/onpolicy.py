@@ -28,8 +28,10 @@ from star.dataset import Dataset
 from star.errors import UserError
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
+from training import bases
 from training.config import Config, load_config
 from training.corpus import Sequence, encode, load_trajectories, renumbered
+from training.device import alone, device_for
 from training.mending import mended
 from training.pretrain import batches, loss_of
 from training.rollouts import tools_of
@@ -71,7 +73,7 @@ def main() -> None:
     parser.add_argument("--config", required=True)
     args = parser.parse_args()
     config = load_config(args.config)
-    torch.set_num_threads(config.threads)
+    alone("onpolicy")
     source = Path(config.out)
     if not (source / "star.json").is_file():
         raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
@@ -82,7 +84,9 @@ def main() -> None:
 
 def train(config: Config, source: Path) -> None:
     """One round: own traces, then `own_passes` over them; the checkpoint in `source` is replaced at the end."""
-    checkpoint = Checkpoint.load(str(source), adapter=False)
+    device, dtype = device_for(config.threads), bases.dtype_for(config.base)
+    checkpoint = Checkpoint.load(str(source), adapter=False, dtype=dtype)
+    checkpoint.model.to(device)
     split = T.split(Dataset.load(config.dataset).interactions)
     frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
     frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
@@ -107,8 +111,10 @@ def train(config: Config, source: Path) -> None:
         ]
 
     ours, theirs = sequences(own, True), sequences(kept, False)
-    model = checkpoint.model.float().train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
+    student = bases.trainable(source, dtype).to(device).train()
+    model = bases.network(student)
+    moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
     half = config.sft_batch // 2
     steps = config.own_passes * len(ours) // half
     writer = SummaryWriter(Path(config.runs) / "onpolicy" / "tensorboard")
@@ -118,10 +124,10 @@ def train(config: Config, source: Path) -> None:
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = config.own_lr * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(moving, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         for key, value in report.items():
@@ -136,7 +142,7 @@ def train(config: Config, source: Path) -> None:
         "mended_lines": int(own["changed"].sum()),
         "steps": steps,
     }
-    model.eval().to(torch.bfloat16).save_pretrained(source)
+    bases.save(student.eval().to(torch.bfloat16), source)
     (source / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     print(json.dumps(about["stages"]))
 

@@ -1,4 +1,4 @@
-"""Pretraining of the compact student on reading histories, verbalised evidence and what was really read next.
+"""Pretraining of the student on reading histories, verbalised evidence and what was really read next.
 
     python -m training.pretrain --config training/configs/goodbooks.yaml
 
@@ -7,6 +7,7 @@ ranking; most of the ranking's loss imitates the guide: trees fitted on other re
 state. The loss is dense: a little on histories and on the tools'
 lines (copying circuits form early), more on what the student writes, most on the first recommended book. Runs for a fixed
 time, after which the learning rate has fallen to zero; saves every five minutes and goes on from there when started again.
+Of a big base (`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it.
 Curves: TensorBoard under `runs/`.
 """
 
@@ -17,6 +18,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +30,8 @@ from star import tasks as T
 from star.dataset import Dataset
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
-from star.student.vocabulary import build_tokenizer, words_of
+from star.student.vocabulary import build_tokenizer, grammar_of, words_of
+from training import bases
 from training.config import Config, load_config
 from training.corpus import (
     PROMPT,
@@ -36,10 +39,9 @@ from training.corpus import (
     TOOL,
     WRITTEN,
     Sequence,
-    encode,
-    load_trajectories,
-    renumbered,
+    encode_all,
 )
+from training.device import alone, device_for
 from training.start import take_over
 
 WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 2.0, RANK: 24.0}
@@ -65,7 +67,9 @@ def batches(sequences: list[Sequence], size: int, rng: np.random.Generator) -> I
                 yield [sequences[n] for n in groups[place]]
 
 
-def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def collate(
+    batch: list[Sequence], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """tokens (B, L) padded with 0 on the right, roles (B, L) with 255 on padding, candidates (B, C), soft (B, C)."""
     length = max(len(s.tokens) for s in batch)
     tokens, roles = np.zeros((len(batch), length), np.int64), np.full((len(batch), length), 255, np.uint8)
@@ -76,10 +80,10 @@ def collate(batch: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     for row, s in enumerate(batch):
         candidates[row, : len(s.candidates)], soft[row, : len(s.soft)] = s.candidates, s.soft
     return (
-        torch.from_numpy(tokens),
-        torch.from_numpy(roles),
-        torch.from_numpy(candidates),
-        torch.from_numpy(soft),
+        torch.from_numpy(tokens).to(device),
+        torch.from_numpy(roles).to(device),
+        torch.from_numpy(candidates).to(device),
+        torch.from_numpy(soft).to(device),
     )
 
 
@@ -92,10 +96,10 @@ def loss_of(
         guide: share of the ranking's loss that follows the guide's probabilities (distillation, Hinton et al. 2015)
             instead of what was really read: its gradient is far less noisy, so weighing is learned sooner.
     """
-    tokens, roles, candidates, soft = collate(batch)
+    tokens, roles, candidates, soft = collate(batch, model.device)
     hidden = model.model(input_ids=tokens).last_hidden_state[:, :-1]
     label, role = tokens[:, 1:], roles[:, 1:]
-    draw = torch.from_numpy(rng.random(role.shape))
+    draw = torch.from_numpy(rng.random(role.shape)).to(role.device)
     chosen = torch.zeros_like(role, dtype=torch.bool)
     for kind, share in SAMPLED.items():
         chosen |= (role == kind) & (draw < share)
@@ -121,13 +125,15 @@ def loss_of(
 
 
 def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for embeddings and gains."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
-    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
-    return [
-        torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98)),
-    ]
+    """Muon for the matrices inside the blocks, AdamW for embeddings and gains; for what is to be trained of them."""
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    inside = [p.ndim == 2 and "embed" not in n and "lm_head" not in n for n, p in named]
+    matrices = [p for (_, p), matrix in zip(named, inside, strict=True) if matrix]
+    rest = [p for (_, p), matrix in zip(named, inside, strict=True) if not matrix]
+    adam = torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98))
+    if not matrices:
+        return [adam]
+    return [torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adam]
 
 
 @torch.no_grad()
@@ -135,7 +141,7 @@ def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) 
     """Mean of HR@1/3/5 of the first ranking position, among the prompt's candidates, on these sequences."""
     ranks = []
     for start in range(0, len(sequences), size):
-        tokens, roles, candidates, _ = collate(sequences[start : start + size])
+        tokens, roles, candidates, _ = collate(sequences[start : start + size], model.device)
         hidden = model.model(input_ids=tokens).last_hidden_state
         for row in range(len(tokens)):
             at = int((roles[row] == RANK).nonzero()[0, 0])
@@ -157,46 +163,42 @@ def main() -> None:
 
 def train(config: Config, minutes: float) -> Path:
     """Pretrain and save; returns the folder."""
-    torch.set_num_threads(config.threads)
+    alone("pretrain")
+    device = device_for(config.threads)
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
     largest = int(Graph.build(data.interactions, split.train).counts.max())
     words = words_of(data.catalog, largest)
-    vocabulary = {word: n for n, word in enumerate(words)}
-    frame = load_trajectories(Path(config.runs) / "trajectories")
-    draw = np.random.default_rng([config.seed, 1])
-    columns = frame.select("reader", "prompt", "trace", "guide", "target")
-    rows, held = [], []
-    for row in columns.iter_rows():
-        (held if split.fold_of[row[0]] in config.sft_folds else rows).append(row[1:])
-    sequences = [
-        encode(
-            p,
-            renumbered(t, largest, draw) if draw.random() < config.renumbered else t,
-            vocabulary,
-            guide,
-            target,
-            config.form,
+    if config.base:
+        dtype = bases.dtype_for(config.base)
+        student, tokenizer = bases.prepare(config.base, words, data.catalog, config.base_rank, dtype)
+        bases.rows_only(student)
+    else:
+        student = new_model(
+            words, config.hidden, config.layers, config.heads, config.intermediate, config.seed
         )
-        for p, t, guide, target in tqdm(rows, desc="encode", mininterval=5)
-    ]
-    check = [
-        encode(p, t, vocabulary, guide, target, config.form)
-        for p, t, guide, target in held[:: max(1, len(held) // 400)][:400]
-    ]
-
+        tokenizer = build_tokenizer(words)
+    if config.start:
+        take_over(student, words, Checkpoint.load(config.start))
+    model, vocabulary = bases.network(student).to(device), grammar_of(tokenizer)
+    sequences, check = encode_all(
+        Path(config.runs) / "trajectories",
+        vocabulary,
+        {reader for reader, fold in split.fold_of.items() if fold in config.sft_folds},
+        np.random.default_rng([config.seed, 1]),
+        largest,
+        config.renumbered,
+        config.form,
+    )
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
-    model = new_model(words, config.hidden, config.layers, config.heads, config.intermediate, config.seed)
-    if config.start:
-        take_over(model, words, Checkpoint.load(config.start))
     if config.compile:
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
     state = folder / "state.pt"
     if state.exists():
-        saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
+        saved = torch.load(state, weights_only=True, map_location=device)
+        model.load_state_dict(saved["model"], strict=not config.base)
         for optimizer, part in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(part)
         step, spent = saved["step"], saved["spent"]
@@ -209,7 +211,7 @@ def train(config: Config, minutes: float) -> Path:
     def save() -> None:
         torch.save(
             {
-                "model": model.state_dict(),
+                "model": bases.trained_state(model) if config.base else model.state_dict(),
                 "optimizers": [o.state_dict() for o in optimizers],
                 "step": step,
                 "spent": time.monotonic() - began,
@@ -226,7 +228,7 @@ def train(config: Config, minutes: float) -> Path:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             loss, report = loss_of(model, batch, rng)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -256,7 +258,8 @@ def train(config: Config, minutes: float) -> Path:
     spent = limit
     save()
     model.eval()
-    about = {
+    about: dict[str, Any] = {
+        **({"base": config.base} if config.base else {}),
         "dataset": config.dataset,
         "items": [item.id for item in data.catalog],
         "stages": {
@@ -269,8 +272,8 @@ def train(config: Config, minutes: float) -> Path:
             }
         },
     }
-    model.save_pretrained(folder / "model")
-    build_tokenizer(words).save_pretrained(folder / "model")
+    bases.save(student, folder / "model")
+    tokenizer.save_pretrained(folder / "model")
     (folder / "model" / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     print(json.dumps(about["stages"]))
     return folder / "model"

@@ -4,7 +4,10 @@
 
 Only trajectories that put the held-out book first, of readers whom pretraining did not see. Tool responses and the prompt
 are outside the loss (labels −100). Saves every 100 steps and goes on from the last save when started again; curves go to
-TensorBoard under `runs/`. The finished checkpoint (bf16 safetensors) is written to the config's `out`.
+TensorBoard under `runs/`. The finished checkpoint (bf16 safetensors) is written to the config's `out`. Of a big base the
+rows of the new tokens and LoRA are trained. Several GPUs:
+
+    accelerate launch --config_file training/configs/accelerate.yaml -m training.sft --config FILE
 """
 
 from __future__ import annotations
@@ -16,15 +19,19 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from datasets import Dataset as Rows
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from star import tasks as T
 from star.dataset import Dataset
 from star.errors import UserError
+from star.student.vocabulary import grammar_of
+from training import bases
 from training.config import Config, load_config
-from training.corpus import RANK, WRITTEN, encode, load_trajectories, renumbered
+from training.corpus import RANK, WRITTEN, encode, renumbered, scan_trajectories
+from training.device import device_for, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
 
@@ -33,16 +40,15 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     """Kept trajectories of the SFT folds as token ids and labels, and the share that was kept of all in these folds."""
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
-    frame = load_trajectories(Path(config.runs) / "trajectories").select(
-        "reader", "prompt", "trace", "guide", "kept"
-    )
-    of_folds = [row for row in frame.iter_rows() if split.fold_of[row[0]] in config.sft_folds]
-    kept = [row for row in of_folds if row[4]]
+    readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
+    of_folds = scan_trajectories(Path(config.runs) / "trajectories").filter(pl.col("reader").is_in(readers))
+    share = of_folds.select(pl.col("kept").mean()).collect().item()
+    kept = of_folds.filter(pl.col("kept")).select("prompt", "trace", "guide").collect()
     rng = np.random.default_rng(config.seed)
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
     rows = []
     for at in rng.permutation(len(kept))[: config.sft_rows]:
-        _, prompt, trace, guide, _ = kept[at]
+        prompt, trace, guide = kept.row(int(at))
         if rng.random() < config.renumbered:
             trace = renumbered(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
@@ -53,7 +59,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
                 "labels": np.where(written, sequence.tokens, IGNORED).tolist(),
             }
         )
-    return rows, len(kept) / len(of_folds)
+    return rows, share
 
 
 def trainer_for(
@@ -103,19 +109,21 @@ def main() -> None:
     parser.add_argument("--max-steps", type=int, help="fewer steps than the config's passes over the rows")
     args = parser.parse_args()
     config = load_config(args.config)
-    torch.set_num_threads(config.threads)
+    device_for(config.threads)
     source = Path(config.runs) / "pretrain" / "model"
     if not (source / "star.json").is_file():
         raise UserError(
             f"no pretrained model in {source}; run python -m training.pretrain --config {args.config} first"
         )
-    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    rows, share = kept_rows(config, tokenizer.get_vocab())
-    steps = min(args.max_steps or 10**9, config.sft_passes * len(rows) // config.sft_batch)
+    model = bases.trainable(source, bases.dtype_for(config.base))
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    rows, share = kept_rows(config, grammar_of(tokenizer))
+    steps = min(args.max_steps or 10**9, config.sft_passes * len(rows) // (config.sft_batch * processes()))
     trainer = trainer_for(config, model, tokenizer, rows, steps)
     began = list((Path(config.runs) / "sft").glob("checkpoint-*"))
     result = trainer.train(resume_from_checkpoint=bool(began))
+    if not trainer.is_world_process_zero():
+        return
     out = Path(config.out)
     about = json.loads((source / "star.json").read_text("utf-8"))
     rounds = sum(
@@ -127,7 +135,7 @@ def main() -> None:
         "steps": steps,
         "loss": round(result.training_loss, 4),
     }
-    trainer.model.to(torch.bfloat16).save_pretrained(out)
+    bases.save(trainer.model.to(torch.bfloat16), out)
     tokenizer.save_pretrained(out)
     (out / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     print(json.dumps(about["stages"]))

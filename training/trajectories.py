@@ -1,23 +1,30 @@
-"""Trajectories: runs of the teacher on training readers, each from the graph of the other folds, as one Parquet file.
+"""Trajectories: runs of the teacher on training readers, each from the graph of the other folds, as Parquet.
 
-    python -m training.trajectories --config training/configs/goodbooks.yaml
+    python -m training.trajectories --config training/configs/goodbooks.yaml --processes 2
 
 Each row holds the prompt, the teacher's trace, the held-out book and where the teacher ranked it; `kept` marks those that
 pass the outcome filter (held-out book first), which alone go into SFT. `guide` holds what boosted trees over the same
 signals (`star/fusion.py`), fitted on readers of other folds, think of every candidate: pretraining's soft targets.
-Deterministic by seed. A shard per fold is written as it is done, and shards that stand are not made again, so a run that
-was stopped goes on where it was.
+Deterministic by seed. There is a shard per fold, written group by group and named at its end, and shards that stand are not
+made again: a run that was stopped goes on with the fold it was at. `manifest.json` beside them says what they were made
+with and what was kept (`training/manifest.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from star import tasks as T
@@ -25,7 +32,8 @@ from star.baselines import Score
 from star.candidates import Retriever
 from star.catalog import Catalog
 from star.dataset import Dataset
-from star.fusion import LISTS, Scorer, fit, training_lists
+from star.errors import UserError
+from star.fusion import Scorer, fit, training_lists
 from star.grammar import prompt
 from star.graph import Graph, crossfit
 from star.interactions import Interactions
@@ -33,9 +41,24 @@ from star.mars.judgement import weights_for
 from star.mars.run import run
 from star.tasks import Task
 from star.tools import Attributes, Tools
+from training import manifest
 from training.config import Config, load_config
 
 NEGATIVES = ("uniform", "matched", "retrieved")
+SCHEMA: dict[str, Any] = {
+    "reader": pl.Int64,
+    "at": pl.Int64,
+    "negatives": pl.String,
+    "shelf": pl.Int64,
+    "target": pl.Int64,
+    "rank": pl.Int64,
+    "kept": pl.Boolean,
+    "points": pl.List(pl.Float64),
+    "guide": pl.List(pl.Float64),
+    "prompt": pl.String,
+    "trace": pl.String,
+}
+GROUP = 1_000  # rows held in memory, and per row group of the file
 
 
 def known_part(history: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
@@ -53,8 +76,8 @@ def fold_rows(
     config: Config,
     seed: int,
     guide: Score | None = None,
-) -> list[dict[str, object]]:
-    """The runs for the readers of one fold.
+) -> Iterator[dict[str, object]]:
+    """The runs for the readers of one fold, one after the other.
 
     Retrieved lists are used only where the target was among the retrieved: put in by hand it would be the odd one out,
     and a learner would learn that artefact of the protocol.
@@ -64,7 +87,6 @@ def fold_rows(
     """
     attributes, bins = Attributes.of(catalog), T.popularity_bins(graph.counts)
     retriever = Retriever(graph, attributes)
-    rows: list[dict[str, object]] = []
     for reader in tqdm(inside, desc=f"fold {seed}", mininterval=5):
         history = interactions.history(int(reader))
         rng = np.random.default_rng([config.seed, seed, int(reader)])
@@ -92,22 +114,56 @@ def fold_rows(
             task = Task(
                 int(reader), tuple(known.tolist()), target, tuple(candidates.tolist()), "training", kind
             )
-            rows.append(
-                {
-                    "reader": int(reader),
-                    "at": int(at),
-                    "negatives": kind,
-                    "shelf": len(known),
-                    "target": target,
-                    "rank": rank,
-                    "kept": rank == 0,
-                    "points": [round(p, 3) for p in points],
-                    "guide": [round(float(g), 3) for g in (points if guide is None else guide(task))],
-                    "prompt": " ".join(prompt(known, candidates)),
-                    "trace": " ".join(done.words()),
-                }
+            yield {
+                "reader": int(reader),
+                "at": int(at),
+                "negatives": kind,
+                "shelf": len(known),
+                "target": target,
+                "rank": rank,
+                "kept": rank == 0,
+                "points": [round(p, 3) for p in points],
+                "guide": [round(float(g), 3) for g in (points if guide is None else guide(task))],
+                "prompt": " ".join(prompt(known, candidates)),
+                "trace": " ".join(done.words()),
+            }
+
+
+def write_shard(rows: Iterable[dict[str, object]], shard: Path) -> None:
+    """Write rows group by group; the file gets its name when it is whole, what an earlier run left of it is thrown away."""
+    part, rows = shard.with_suffix(f".{os.getpid()}.part"), iter(rows)
+    empty = pl.DataFrame(schema=SCHEMA).to_arrow(compat_level=pl.CompatLevel.oldest())
+    with pq.ParquetWriter(part, empty.schema, compression="zstd") as writer:
+        while group := list(islice(rows, GROUP)):
+            frame = pl.DataFrame(group, schema=SCHEMA)
+            writer.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    part.rename(shard)
+    for left in shard.parent.glob(f"{shard.stem}.*.part"):
+        left.unlink()
+
+
+def shard_of(folder: Path, fold: int) -> Path:
+    return folder / f"fold{fold}.parquet"
+
+
+def make_folds(config: Config, folds: list[int]) -> None:
+    """Write the shards of these folds that do not stand yet."""
+    data = Dataset.load(config.dataset)
+    split = T.split(data.interactions)
+    folder = Path(config.runs) / "trajectories"
+    trees: dict[int, Any] = {}  # for even folds those fitted on odd ones, and the other way round
+    for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
+        if fold not in folds or shard_of(folder, fold).exists():
+            continue
+        half = fold % 2
+        if half not in trees:
+            others = np.unique(split.folds[split.folds % 2 != half]).tolist()
+            trees[half] = fit(
+                *training_lists(data, split, config.guide_lists, config.seed, others), config.seed
             )
-    return rows
+        guide = Scorer(graph, data, trees[half])
+        rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold, guide)
+        write_shard(rows, shard_of(folder, fold))
 
 
 def main() -> None:
@@ -115,42 +171,34 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True)
-    parser.add_argument("--folds", help="only these folds, for example 0,1 (for several processes)")
-    config = load_config(parser.parse_args().config)
+    parser.add_argument("--folds", help="only these folds, for example 0,1")
+    parser.add_argument("--processes", type=int, default=1, help="share the folds among so many processes")
+    args = parser.parse_args()
+    config = load_config(args.config)
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
+    there = np.unique(split.folds).tolist()
+    folds = [int(fold) for fold in args.folds.split(",")] if args.folds else there
+    if args.processes < 1 or not set(folds) <= set(there):
+        raise UserError(
+            f"--processes {args.processes} --folds {args.folds}: expected at least one process, and folds among "
+            f"{there[0]} to {there[-1]}"
+        )
     folder = Path(config.runs) / "trajectories"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = parser.parse_args().folds
-    trees: dict[int, Any] = {}  # for even folds those fitted on odd ones, and the other way round
-    for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
-        shard = folder / f"fold{fold}.parquet"
-        if shard.exists() or (wanted and str(fold) not in wanted.split(",")):
-            continue
-        half = fold % 2
-        if half not in trees:
-            others = np.unique(split.folds[split.folds % 2 != half]).tolist()
-            trees[half] = fit(*training_lists(data, split, LISTS, config.seed, others), config.seed)
-        guide = Scorer(graph, data, trees[half])
-        rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold, guide)
-        pl.DataFrame(rows).write_parquet(shard.with_suffix(".part"), compression="zstd")
-        shard.with_suffix(".part").rename(shard)
-    frame = pl.read_parquet(folder / "fold*.parquet")
-    report = {
-        "dataset": config.dataset,
-        "rows": len(frame),
-        "kept": int(frame["kept"].sum()),
-        "kept_share": round(float(frame["kept"].mean()), 4),
-        "by_negatives": {
-            n: {"rows": k, "kept_share": round(s, 4)}
-            for n, k, s in frame.group_by("negatives")
-            .agg(pl.len(), pl.col("kept").mean().alias("s"))
-            .sort("negatives")
-            .iter_rows()
-        },
-    }
-    (folder / "manifest.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    print(json.dumps(report))
+    manifest.begin(folder, config, data)
+    left = [fold for fold in folds if not shard_of(folder, fold).exists()]
+    # Even folds share their trees, odd ones too: few processes should need both.
+    lots = np.array_split(
+        sorted(left, key=lambda fold: (fold % 2, fold)), min(args.processes, max(1, len(left)))
+    )
+    if len(lots) == 1:
+        make_folds(config, left)
+    else:
+        with ProcessPoolExecutor(len(lots), multiprocessing.get_context("spawn")) as pool:
+            for done in [pool.submit(make_folds, config, lot.tolist()) for lot in lots]:
+                done.result()
+    print(json.dumps(manifest.finish(folder, data, split)))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Writer:
         return self.checkpoint.words[token] if item is None else item_word(item)
 
     def allowed(self) -> np.ndarray | None:
-        """Tokens that may come next, None if all may."""
+        """Tokens that may come next, None if all words may."""
         if self.free:
             return None
         if self._ranking is not None:
@@ -174,14 +174,12 @@ def choose(
         tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
         writer.scores = torch.softmax(logits[tokens].float(), 0).numpy()
     allowed = writer.allowed()
-    if allowed is not None:
-        part = logits[torch.from_numpy(allowed)]
-        if generator is None or (writer._ranking is not None and not draw_ranking):
-            return int(allowed[int(part.argmax())])
-    elif generator is None or temperature <= 0:
-        return int(logits.argmax())
-    else:
-        part, allowed = logits, np.arange(len(logits))
+    settled = allowed is not None and writer._ranking is not None and not draw_ranking
+    if allowed is None:  # a big base has tokens that are no words
+        allowed = np.arange(len(logits)) if writer.free else writer.checkpoint.spoken
+    part = logits[torch.from_numpy(allowed)]
+    if generator is None or temperature <= 0 or settled:
+        return int(allowed[int(part.argmax())])
     p = torch.softmax(part.float() / max(temperature, 1e-3), 0).numpy().astype(np.float64)
     return int(generator.choice(allowed, p=p / p.sum()))
 
@@ -197,10 +195,9 @@ def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> 
     cache, pending = DynamicCache(), writer.start()
     model = writer.checkpoint.model
     while not writer.finished:
-        output = model(
-            input_ids=torch.tensor([pending]), past_key_values=cache, use_cache=True, logits_to_keep=1
-        )
-        token = choose(writer, output.logits[0, -1], generator, temperature)
+        step = torch.tensor([pending], device=model.device)
+        output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        token = choose(writer, output.logits[0, -1].cpu(), generator, temperature)
         pending = [token, *writer.push(token)]
         yield writer
 
@@ -222,11 +219,12 @@ def write_many(
     for _ in range(LONGEST):
         if not any(queues):
             break
-        step = torch.tensor([[queue.pop(0) if queue else 0] for queue in queues])
+        step = torch.tensor([[queue.pop(0) if queue else 0] for queue in queues], device=model.device)
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits = output.logits[:, -1].cpu()
         for row, (writer, queue) in enumerate(zip(writers, queues, strict=True)):
             if not queue and not writer.finished:
-                token = choose(writer, output.logits[row, -1], generators[row], temperature, draw_ranking)
+                token = choose(writer, logits[row], generators[row], temperature, draw_ranking)
                 queue += [token, *writer.push(token)]
                 if writer.finished:
                     queue.clear()

@@ -1,4 +1,4 @@
-"""The compact student: a small decoder of the stock Qwen3 architecture, and the checkpoint folder it lives in."""
+"""The student, compact (a small decoder of the stock Qwen3 architecture) or a big base, and the checkpoint folder."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from star.catalog import Catalog
 from star.errors import UserError
 from star.grammar import item_word
 from star.settings import ROOT
-from star.student.vocabulary import EOS, number_features
+from star.student.vocabulary import EOS, UNKNOWN, grammar_of, number_features
 
 MODELS = ROOT / "assets" / "models"
 CONTEXT = 1024
+LORA = "lora"  # folder of a big base's new rows and LoRA, in a checkpoint
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Model, tokenizer and what the checkpoint says of itself (`star.json`: data set, item ids, recipe)."""
+    """Model, tokenizer and what the checkpoint says of itself (`star.json`: data set, item ids, recipe, a base's name)."""
 
     name: str
     model: PreTrainedModel
@@ -40,14 +41,14 @@ class Checkpoint:
     about: dict[str, Any]
 
     @classmethod
-    def load(cls, model: str, adapter: bool = True) -> Checkpoint:
+    def load(cls, model: str, adapter: bool = True, dtype: torch.dtype = torch.float32) -> Checkpoint:
         """From a folder, or a name under `assets/models`; nothing is fetched.
 
         Args:
             adapter: merge the LoRA adapter of GRPO in, where the checkpoint has one; False leaves the SFT-only model.
 
         Raises:
-            UserError: no checkpoint there.
+            UserError: no checkpoint there, or the base that it grew from is not on this machine.
         """
         folder = Path(model) if (Path(model) / "star.json").is_file() else MODELS / model
         if not (folder / "star.json").is_file():
@@ -57,8 +58,15 @@ class Checkpoint:
                 "train one with training/run.sh"
             )
         logging.disable_progress_bar()
-        about = json.loads((folder / "star.json").read_text("utf-8"))
-        network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        about = read_about(folder)
+        if "base" in about:
+            from peft import PeftModel
+
+            network = PeftModel.from_pretrained(
+                base_of(folder, about, dtype), folder / LORA
+            ).merge_and_unload()
+        else:
+            network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
         if adapter and (folder / "adapter").is_dir():
             from peft import PeftModel
 
@@ -69,11 +77,21 @@ class Checkpoint:
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
-        return self.tokenizer.get_vocab()
+        """word → token."""
+        return grammar_of(self.tokenizer)
 
     @cached_property
     def words(self) -> list[str]:
-        return [word for word, _ in sorted(self.vocabulary.items(), key=lambda pair: pair[1])]
+        """token → word; a big base's own tokens are no words of the grammar."""
+        words = [UNKNOWN] * self.model.config.vocab_size
+        for word, token in self.vocabulary.items():
+            words[token] = word
+        return words
+
+    @cached_property
+    def spoken(self) -> np.ndarray:
+        """int64: the tokens that are words of the grammar, in order."""
+        return np.sort(np.fromiter(self.vocabulary.values(), dtype=np.int64))
 
     @property
     def eos(self) -> int:
@@ -107,6 +125,35 @@ class ItemTokens:
     @property
     def unknown(self) -> int:
         return int((~self.known).sum())
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself."""
+    return dict(json.loads((folder / "star.json").read_text("utf-8")))
+
+
+def base_of(folder: Path, about: dict[str, Any], dtype: torch.dtype) -> PreTrainedModel:
+    """The base that the checkpoint in `folder` grew from, with room for its tokens; nothing is fetched.
+
+    Raises:
+        UserError: it is not on this machine.
+    """
+    try:
+        rows = len(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        return grown(about["base"], rows, dtype, local_files_only=True)
+    except OSError as error:
+        raise UserError(
+            f"checkpoint {folder.name} needs its base {about['base']!r}, which is not on this machine; fetch it (hf "
+            f"download), or write its folder as `base` into {folder / 'star.json'}"
+        ) from error
+
+
+def grown(base: str, rows: int, dtype: torch.dtype, local_files_only: bool = False) -> PreTrainedModel:
+    """A base by name or folder with at least `rows` rows of embeddings; the new ones hold nothing yet."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=local_files_only)
+    if model.config.vocab_size < rows:
+        model.resize_token_embeddings(rows, mean_resizing=False)
+    return model
 
 
 def new_model(

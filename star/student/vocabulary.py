@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from star.catalog import Catalog
 from star.evidence import STRENGTHS, WITHHELD
@@ -21,6 +21,7 @@ from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word
 from star.tools import ASKED, WINDOWS
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+BEFORE, BEHIND = "<|star:", "|>"  # around a word in a big base's tokenizer
 
 
 def words_of(catalog: Catalog, largest: int) -> list[str]:
@@ -67,6 +68,23 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNKNOWN, padding_side="right"
     )
+
+
+def written(word: str) -> str:
+    """How a word stands in a big base's tokenizer: the base's own tokens `of` or `12` keep their meaning, and ordinary text
+    is cut as before."""
+    return f"{BEFORE}{word}{BEHIND}"
+
+
+def grammar_of(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """word → token, of the grammar's words alone: all of a compact student's tokens, the added ones of a base's."""
+    tokens = tokenizer.get_vocab()
+    added = {
+        token[len(BEFORE) : -len(BEHIND)]: number
+        for token, number in tokens.items()
+        if token.startswith(BEFORE)
+    }
+    return added or tokens
 
 
 def number_features(words: Sequence[str], width: int) -> np.ndarray:
