@@ -31,17 +31,12 @@ from star.dataset import Dataset
 from star.errors import UserError
 from star.grammar import ITEM
 from star.student.model import Checkpoint
+from star.tasks import MIX, difficulty
 from training.config import Config, load_config
 from training.corpus import load_trajectories
 from training.rollouts import Rollouts, mask_ranking, tools_of
 
-MIX = {"easy": 0.3, "medium": 0.4, "hard": 0.3}
 REWARDS = ("format", "outcome", "grounding")
-
-
-def difficulty(rank: int) -> str:
-    """Class of a task by the place (from 0) at which the teacher ranked the held-out book."""
-    return "easy" if rank == 0 else "medium" if rank < 5 else "hard"
 
 
 def draw_rows(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
