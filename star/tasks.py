@@ -45,6 +45,8 @@ SPANS = {"long_term": (91 * DAY, 30), "short_term": (7 * DAY, 5)}  # seconds; bo
 
 SCENARIOS = ("classic", "user_cold_start", "item_cold_start", "long_term", "short_term")
 NEGATIVE_KINDS = ("uniform", "matched", "retrieved")
+MIX = {"easy": 0.3, "medium": 0.4, "hard": 0.3}
+"""Share of each difficulty where tasks are drawn by it (arXiv 2602.09829)."""
 
 Retrieve = Callable[[np.ndarray, int], np.ndarray]
 """history (item rows), n → the n best candidates of the catalogue, history left out."""
@@ -229,6 +231,11 @@ def make_tasks(
                 )
             )
     return tasks
+
+
+def difficulty(rank: int) -> str:
+    """Class of a task by the place (from 0) at which the teacher ranked the held-out book."""
+    return "easy" if rank == 0 else "medium" if rank < 5 else "hard"
 
 
 def cells(

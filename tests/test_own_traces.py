@@ -19,10 +19,10 @@ from star.dataset import Dataset
 from star.errors import UserError
 from star.grammar import TraceError
 from star.student.model import MODELS, Checkpoint
+from star.tasks import difficulty
 from training import grpo, onpolicy, rollouts
 from training.config import Config
 from training.corpus import load_trajectories
-from training.manifest import difficulty
 from training.mending import mended
 
 

@@ -31,14 +31,13 @@ from star.dataset import Dataset
 from star.errors import UserError
 from star.grammar import ITEM
 from star.student.model import Checkpoint
+from star.tasks import MIX, difficulty
 from training import bases
 from training.config import Config, load_config
 from training.corpus import scan_trajectories
 from training.device import device_for, processes, rank
-from training.manifest import difficulty
 from training.rollouts import Rollouts, mask_ranking, tools_of
 
-MIX = {"easy": 0.3, "medium": 0.4, "hard": 0.3}
 REWARDS = ("format", "outcome", "grounding")
 
 

@@ -24,18 +24,13 @@ import numpy as np
 from star.dataset import Dataset
 from star.errors import UserError
 from star.settings import ROOT
-from star.tasks import COLD_KNOWN, COLD_READERS, Split
+from star.tasks import COLD_KNOWN, COLD_READERS, Split, difficulty
 from training.config import Config
 from training.corpus import read_batches
 
 SETTINGS = ("dataset", "seed", "per_reader", "negatives", "guide_lists")
 """Fields of the config that the rows depend on."""
 COLUMNS = ("reader", "at", "negatives", "shelf", "target", "rank", "kept", "guide", "prompt")
-
-
-def difficulty(place: int) -> str:
-    """Class of a task by the place (from 0) of its held-out book."""
-    return "easy" if place == 0 else "medium" if place < 5 else "hard"
 
 
 def made_with(config: Config, data: Dataset) -> dict[str, Any]:

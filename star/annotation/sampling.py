@@ -1,0 +1,138 @@
+"""Sampling: which readers a campaign asks about, by scenario and difficulty, and the runs made for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from star.annotation.documents import Known, Run, Sample, mismatched
+from star.dataset import Dataset
+from star.errors import UserError
+from star.graph import Graph
+from star.mars.run import MarsRanker
+from star.recommendation import Query
+from star.recommender import Recommender, answer
+from star.tasks import MIX, Task, difficulty, make_tasks, split
+
+
+def samples(
+    recommenders: Mapping[str, Recommender],
+    n: int,
+    pair: bool = False,
+    hidden: int = 0,
+    scenarios: Sequence[str] = ("classic",),
+    mix: Mapping[str, float] = MIX,
+    seed: int = 0,
+    seeds: Sequence[int] | None = None,
+) -> Iterator[Sample]:
+    """Runs of recommenders over the same data set, for test readers sampled by scenario and difficulty.
+
+    Args:
+        recommenders: name of a system → what answers for it. Single records go to them in turn; pairs take two.
+        n: records; then `hidden` more with a known answer (`mismatched` runs; in pairs, beside the run as it was).
+        seed: of the sample.
+        seeds: of each system's wording, for two seeds of one checkpoint; None: 0, the likeliest words, for all.
+
+    Raises:
+        UserError: another number of recommenders than needed, different data sets, or too few readers.
+    """
+    names, makers = list(recommenders), list(recommenders.values())
+    if not makers or (pair and len(makers) != 2):
+        raise UserError(
+            f"systems given: {', '.join(names) or 'none'}; pairs need two, single records one or more"
+        )
+    data = makers[0].dataset
+    if any(maker.dataset.name != data.name for maker in makers):
+        raise UserError("the systems answer over different data sets; compare them over one")
+    wording = [0] * len(makers) if seeds is None else list(seeds)
+
+    def run(system: int, task: Task) -> Run:
+        query = Query(task.history, task.reader, seed=wording[system])
+        return run_of(makers[system], query, data.interactions.users[task.reader])
+
+    # One more than hidden: each hidden item borrows its conclusion from the next one.
+    drawn = draw(data, n + hidden + bool(hidden), scenarios, mix, seed)
+    for number, (task, level) in enumerate(drawn[:n]):
+        chosen = (0, 1) if pair else (number % len(makers),)
+        yield Sample(
+            tuple(names[c] for c in chosen), tuple(run(c, task) for c in chosen), task.scenario, level
+        )
+    sound = [run(0, task) for task, _ in drawn[n:]]
+    for (task, level), own, other in zip(drawn[n:], sound, sound[1:], strict=False):
+        broken = mismatched(own, other)
+        if pair:
+            yield Sample((names[0],) * 2, (own, broken), task.scenario, level, Known(choice="left"))
+        else:
+            known = Known({"faithful": 1, "ranking": 1})
+            yield Sample((names[0],), (broken,), task.scenario, level, known)
+
+
+def draw(
+    dataset: Dataset, n: int, scenarios: Sequence[str], mix: Mapping[str, float], seed: int
+) -> list[tuple[Task, str]]:
+    """n tasks of test readers with their difficulty: scenarios in turn, the difficulties of each by `mix`.
+
+    Difficulty says where the teacher ranks the book really read next among 20 (`tasks.difficulty`). Where a class runs
+    out, others fill up.
+
+    Raises:
+        UserError: the data set has too few.
+    """
+    parts = split(dataset.interactions)
+    graph = Graph.build(dataset.interactions, parts.train)
+    teacher = MarsRanker(dataset, graph)
+    rng = np.random.default_rng(seed)
+    share = -(-n // len(scenarios))
+    columns: list[list[tuple[Task, str]]] = []
+    for scenario in scenarios:
+        tasks = make_tasks(
+            dataset.interactions,
+            parts.test,
+            scenario,
+            "matched",
+            graph.counts,
+            limit=max(len(parts.test), 4 * n),
+            draws=1,
+            seed=seed,
+        )
+        tasks = [tasks[i] for i in rng.permutation(len(tasks))]
+        ranked = teacher.rank(tasks)
+        rated = [(t, difficulty(r.order.index(t.target))) for t, r in zip(tasks, ranked, strict=True)]
+        quota = {level: round(part * share) for level, part in mix.items()}
+        first: list[tuple[Task, str]] = []
+        spare: list[tuple[Task, str]] = []
+        for task, level in rated:
+            within = quota.get(level, 0) > 0
+            quota[level] = quota.get(level, 0) - 1
+            (first if within else spare).append((task, level))
+        columns.append([*first, *spare][:share])
+    drawn = [pick for row in zip_longest(*columns) for pick in row if pick is not None][:n]
+    if len(drawn) < n:
+        raise UserError(
+            f"{n} readers needed, and {dataset.name!r} has {len(drawn)} test readers' tasks in {', '.join(scenarios)}; "
+            "ask for fewer records, or name more scenarios"
+        )
+    return drawn
+
+
+def run_of(recommender: Recommender, query: Query, user: str | None = None) -> Run:
+    """One run, frozen: the document of `star recommend --json` with the titles of its books."""
+    catalog = recommender.dataset.catalog
+    done = answer(recommender, query)
+    rows = dict.fromkeys((*query.history, *done.candidates))
+    return done.to_json(catalog, user) | {"titles": {catalog[row].id: catalog[row].title for row in rows}}
+
+
+def checkpoint_hash(folder: Path) -> str:
+    """SHA-256 over a checkpoint's files, names and contents, the adapter's too; its card (`*.md`) is left out."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md"):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
