@@ -22,11 +22,11 @@ from transformers.utils import logging
 
 from star.catalog import Catalog
 from star.errors import UserError
+from star.fingerprint import MODELS as MODELS
+from star.fingerprint import checkpoint_folder, fingerprint
 from star.grammar import item_word
-from star.settings import ROOT
 from star.student.vocabulary import EOS, UNKNOWN, grammar_of, number_features
 
-MODELS = ROOT / "assets" / "models"
 CONTEXT = 1024
 LORA = "lora"  # folder of a big base's new rows and LoRA, in a checkpoint
 
@@ -42,23 +42,20 @@ class Checkpoint:
 
     @classmethod
     def load(cls, model: str, adapter: bool = True, dtype: torch.dtype = torch.float32) -> Checkpoint:
-        """From a folder, or a name under `assets/models`; nothing is fetched.
+        """From a folder, or a name under `assets/models`; nothing is fetched. The folder may also be that of an adapter
+        alone (`training/preference.py`), which is merged into the checkpoint it belongs to.
 
         Args:
-            adapter: merge the LoRA adapter of GRPO in, where the checkpoint has one; False leaves the SFT-only model.
+            adapter: merge LoRA adapters in, where there are some; False leaves the SFT-only model.
 
         Raises:
-            UserError: no checkpoint there, or the base that it grew from is not on this machine.
+            UserError: no checkpoint there, an adapter of other weights, or a big base that is not on this machine.
         """
-        folder = Path(model) if (Path(model) / "star.json").is_file() else MODELS / model
-        if not (folder / "star.json").is_file():
-            have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
-            raise UserError(
-                f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); "
-                "train one with training/run.sh"
-            )
+        folder = checkpoint_folder(model)
         logging.disable_progress_bar()
         about = read_about(folder)
+        if "adapter_of" in about:
+            return cls._beside(folder, about, adapter)
         if "base" in about:
             from peft import PeftModel
 
@@ -74,6 +71,22 @@ class Checkpoint:
         return cls(
             folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about
         )
+
+    @classmethod
+    def _beside(cls, folder: Path, about: dict[str, Any], adapter: bool) -> Checkpoint:
+        """An adapter in a folder of its own, merged into the checkpoint that its `star.json` names."""
+        base = cls.load(about["adapter_of"], adapter)
+        if not adapter:
+            return base
+        if fingerprint(about["adapter_of"]) != about["fingerprint"]:
+            raise UserError(
+                f"adapter {folder} was trained on other weights than those of {about['adapter_of']!r} now; train it again"
+            )
+        from peft import PeftModel
+
+        network = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
+        stages = {**base.about.get("stages", {}), **about["stages"]}
+        return cls(folder.name, network.eval(), base.tokenizer, {**base.about, "stages": stages})
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
