@@ -13,7 +13,7 @@ import torch
 from star import tasks as T
 from star.dataset import Dataset
 from star.graph import Graph, crossfit
-from star.quality import read
+from star.answers import read
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from star.tools import Attributes, Tools
