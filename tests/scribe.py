@@ -6,6 +6,7 @@ In place of a network, so that what a counterfactual should measure is known bef
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import toys
 
 from star import tasks as T
 from star.evidence import STRENGTHS
+from star.grammar import RANKED
 from star.student.model import Checkpoint
 from star.student.ranker import StarRanker
 
@@ -43,7 +45,7 @@ def hear(words: Sequence[str]) -> Heard:
     start = list(words).index("<candidates>") + 1
     end = list(words).index("<plan>") if "<plan>" in words else len(words)
     lines, reflected, tool, inside, part = [], [], "", "", []
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in itertools.pairwise(words):
         tool = word if before == "<tool_call>" else tool
         if word in ("<tool_response>", "<reflection>"):
             inside, part = word, []
@@ -105,7 +107,7 @@ class Scribe:
     def __call__(self, input_ids: torch.Tensor, past_key_values: object, **_: Any) -> SimpleNamespace:
         if past_key_values is not self.cache:
             self.cache, self.rows = past_key_values, [[] for _ in input_ids]
-        logits = torch.zeros(len(input_ids), 1, len(self.words))
+        logits = torch.full((len(input_ids), 1, len(self.words)), -100.0)
         for row, tokens in enumerate(input_ids.tolist()):
             self.rows[row] += [self.words[token] for token in tokens]
             for word, value in self.following(self.rows[row]).items():
@@ -114,7 +116,9 @@ class Scribe:
 
     def following(self, words: list[str]) -> dict[str, float]:
         if "<recommend>" in words:
-            return self.points(hear(words))
+            ranked = words[words.index("<recommend>") + 1 :]
+            points = {c: p for c, p in self.points(hear(words)).items() if c not in ranked}
+            return points if len(ranked) < RANKED else {"</recommend>": 100.0}
         answered = words.count("</tool_response>")
         if "<plan>" not in words:
             return {"<plan>": 100.0}
