@@ -171,7 +171,8 @@ def _show(document: dict[str, Any], as_markdown: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from star.report import markdown, tables
+    from star.report import tables
+    from star.tabular import markdown
 
     shown = tables(document)
     if as_markdown:

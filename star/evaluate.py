@@ -24,6 +24,7 @@ from star.unseen import read_unseen
 
 TASKS = 400
 CHUNK = 200  # tasks handed to a ranker at once
+COUNTERFACTUALS = 200  # of the traces looked at, so many are written again with their evidence changed
 
 Progress = Callable[[str, int, int], None]
 """(what is running, tasks done, tasks in all)."""
@@ -115,7 +116,9 @@ def _trace_quality(
     students = [ranker for ranker in lineup if ranker.name == "star"]
     if not traces or not students:
         return None
-    from star.counterfactual import permutation_test  # these bring torch
+    from star.answers import answers  # these bring torch
+    from star.counterfactual import permutation_test, reflection_test, swap_test
+    from star.erasure import erasure_test
     from star.mars.compact import compare
     from star.quality import quality
     from star.student.ranker import StarRanker
@@ -123,9 +126,15 @@ def _trace_quality(
     student = students[0]
     assert isinstance(student, StarRanker)
     in_turn = [task for nth in zip_longest(*cells_of) for task in nth if task is not None][:traces]
+    report = quality(student, in_turn, progress)
+    progress("answers to change", 0, COUNTERFACTUALS)
+    given = answers(student, in_turn[:COUNTERFACTUALS])
     return {
-        **quality(student, in_turn, progress),
-        "permuted": permutation_test(student, in_turn[:200]),
+        **report,
+        "permuted": permutation_test(student, in_turn[:COUNTERFACTUALS]),
+        "erasure": erasure_test(given, progress=progress),
+        "swapped": {tool: swap_test(given, tool) for tool in ("item_cf", "user_cf")},
+        "reflection": reflection_test(given),
         "turns": compare(student, in_turn[:100], progress),
     }
 

@@ -1,4 +1,5 @@
-"""Trace quality: do traces parse, call tools rightly, end in a ranking, and is what the model wrote borne out?
+"""Trace quality: do traces parse, call tools rightly, end in a ranking, and is what the model wrote borne out, to the point
+and not always the same?
 
 Only words the model wrote count; what a tool said is no merit of the model. Measured twice: as served (tools' arguments
 and ranking constrained) and free (nothing constrained at all).
@@ -14,35 +15,31 @@ from typing import Any
 
 import numpy as np
 
-from star.grammar import RANKED, TraceError
+from star.answers import read
+from star.citation import citations
 from star.recommendation import Query
 from star.recommender import Star
-from star.student.decoding import Writer, write_many
+from star.student.decoding import write_many
 from star.student.ranker import BATCH, StarRanker
 from star.tasks import Task
-from star.trace import Trace, parse
 from star.verify import check
 
 NUMBER = re.compile(r"([x/]|author_|series_|sequel_)?\d")
 Progress = Callable[[str, int, int], None]
 
 
-def read(writer: Writer) -> Trace | str:
-    """The parsed trace, or why it is none: broken off, not of the grammar, a ranking outside the candidates."""
-    if writer.broken:
-        return writer.broken
-    try:
-        trace = parse(writer.words, len(writer.tools.history), min(RANKED, len(writer.candidates)))
-    except TraceError as error:
-        return str(error)
-    outside = [item for item in trace.ranking if item not in writer.candidates]
-    return f"{len(outside)} of the ranked items are no candidates" if outside else trace
-
-
 def quality(
     ranker: StarRanker, tasks: Sequence[Task], progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Shares of valid traces, and what the model's own claims are worth, on these tasks."""
+    """Shares of valid traces, and what the model's own claims are worth, on these tasks.
+
+    Returns:
+        n; and for each mode, among others: `claims`, `claim_precision` (its own claims, share borne out by the graph);
+        `claim_recall` (of the tools' lines about the recommended, share that the reflection quotes); `calls`,
+        `call_validity` (calls it began, share with a tool that exists and arguments that the tool takes); `lines`,
+        `distinct_lines` (lines of the reflections, share of different ones among them), `distinct_plans`. The last two
+        fall with the number of traces: compare them on equally many.
+    """
     return {
         "n": len(tasks),
         "served": _mode(ranker, tasks, False, progress),
@@ -54,7 +51,10 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
     verdicts: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     faults: list[str] = []
-    numbers, written, calls = [], [], []
+    numbers, written, calls, attempts = [], [], [], 0
+    plans: list[tuple[str, ...]] = []
+    lines: list[tuple[str, ...]] = []
+    cited = there = 0
     for start in range(0, len(tasks), BATCH):
         writers = ranker.writers(tasks[start : start + BATCH], free=free)
         write_many(writers)
@@ -63,6 +63,9 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
             trace = read(writer)
             written.append(sum(writer.own))
             calls.append(writer.calls)
+            attempts += sum(
+                own and w == "<tool_call>" for w, own in zip(writer.words, writer.own, strict=True)
+            )
             if isinstance(trace, str):
                 faults.append(trace)
                 continue
@@ -75,6 +78,11 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
             words = (w for s in trace.steps if s.type == "reflection" for w in s.words)
             quoted = [w for w in words if NUMBER.match(w)]
             numbers.append(len(quoted))
+            said = citations(trace, len(writer.tools.history))
+            some, of = said.recall(trace.ranking)
+            cited, there = cited + some, there + of
+            lines += [line.words for line in said.written]
+            plans.append(trace.steps[0].words)
     checked = verdicts["supported"] + verdicts["unsupported"]
     return {
         "valid": 1 - len(faults) / len(tasks),
@@ -87,6 +95,12 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
         "four_numbers": float(np.mean(np.array(numbers) >= 4)) if numbers else None,
         "generated_tokens": float(np.mean(written)),
         "tool_calls": float(np.mean(calls)),
+        "calls": attempts,
+        "call_validity": sum(calls) / attempts if attempts else None,
+        "claim_recall": cited / there if there else None,
+        "lines": len(lines),
+        "distinct_lines": len(set(lines)) / len(lines) if lines else None,
+        "distinct_plans": len(set(plans)) / len(plans) if plans else None,
     }
 
 

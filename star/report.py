@@ -1,21 +1,13 @@
-"""The tables of an evaluation, as data, as rich tables for a terminal and as Markdown for README."""
+"""The tables of an evaluation, as data for a terminal and for README."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from star.tabular import Table
+from star.trace_report import trace_tables
+
 POOLED = "pooled"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A caption, column heads and rows of text."""
-
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def tables(document: dict[str, Any]) -> list[Table]:
@@ -28,20 +20,10 @@ def tables(document: dict[str, Any]) -> list[Table]:
             _metrics(document),
             _pairs(document),
             _recall(document),
-            _traces(document),
-            _turns(document),
+            *trace_tables(document.get("trace_quality") or {}),
         )
         if t.rows
     ]
-
-
-def markdown(shown: Sequence[Table]) -> str:
-    """GitHub tables under their captions."""
-    parts = []
-    for table in shown:
-        lines = [table.heads, ("---",) * len(table.heads), *table.rows]
-        parts.append("\n".join([f"{table.caption}\n", *(f"| {' | '.join(line)} |" for line in lines)]))
-    return "\n\n".join(parts)
 
 
 def _scenarios(document: dict[str, Any]) -> Table:
@@ -159,53 +141,3 @@ def _interval(row: dict[str, Any] | None, metric: str) -> str:
 
 def _span(ends: list[float | None]) -> str:
     return " to ".join("n/a" if end is None else f"{end:.2f}" for end in ends)
-
-
-def _traces(document: dict[str, Any]) -> Table:
-    """The student's traces, as served and with nothing constrained."""
-    quality = document.get("trace_quality")
-    if not quality:
-        return Table("", (), ())
-    names = ("valid", "claim_precision", "numbers_quoted", "four_numbers", "generated_tokens", "tool_calls")
-    heads = (
-        "traces",
-        "valid",
-        "precision of its claims",
-        "numbers quoted",
-        "quoting four or more",
-        "words written",
-        "tool calls",
-    )
-    body = tuple(
-        (mode, *("n/a" if quality[mode][name] is None else f"{quality[mode][name]:.3g}" for name in names))
-        for mode in ("served", "free")
-    )
-    caption = (
-        f"{quality['n']} traces. Served: tools' arguments and ranking constrained; free: nothing constrained. "
-        "Claims: only those the model itself wrote"
-    )
-    if moved := quality.get("permuted"):
-        caption += (
-            f". Evidence exchanged among the candidates ({moved['n']} tasks): the first choice follows the evidence in "
-            f"{moved['follows']:.0%}, stays in {moved['stays']:.0%}; mean hit rate {moved['mean']:.3f} falls to "
-            f"{moved['mean_permuted']:.3f}"
-        )
-    return Table(caption, heads, body)
-
-
-def _turns(document: dict[str, Any]) -> Table:
-    """STAR's one pass beside MARS speaking through the same model, a call per turn."""
-    turns = (document.get("trace_quality") or {}).get("turns")
-    if not turns:
-        return Table("", (), ())
-    names = ("calls", "prefilled", "generated", "put_in")
-    body = tuple(
-        (way, *(f"{turns[way][name]:.0f}" for name in names), f"{turns[way]['seconds']:.2g}")
-        for way in ("star", "mars:compact")
-    )
-    caption = (
-        f"One pass against one call per agent turn, through the same compact model ({turns['n']} tasks, one after the "
-        f"other; the same words in {turns['same']:.0%}): MARS takes {turns['time_ratio']:.2f} times as long (median)"
-    )
-    heads = ("way", "calls", "tokens prefilled", "tokens generated", "tool tokens put in", "s / query")
-    return Table(caption, heads, body)

@@ -22,7 +22,8 @@ from star.errors import UserError
 from star.evaluate import evaluate
 from star.pooling import METRICS
 from star.rankers import METHODS, Context
-from star.report import markdown, tables
+from star.report import tables
+from star.tabular import markdown
 from star.tasks import SCENARIOS, Task, cells
 from star.unseen import read_unseen
 

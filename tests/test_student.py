@@ -308,3 +308,18 @@ def test_turns_say_what_one_pass_says_and_read_the_log_again(checkpoint: Checkpo
     assert single.generated == turns.generated == sum(one.own)
     assert single.prefilled == len(one.start()) and single.put_in == len(one.words) - sum(one.own)
     assert turns.prefilled > turns.calls * single.prefilled
+
+
+@pytest.mark.usefixtures("short")
+def test_a_pass_taken_up_behind_its_own_words_ends_as_it_did(checkpoint: Checkpoint) -> None:
+    """Also beside rows of other lengths, which read many tokens at once while the others still wait."""
+    done = [writer(checkpoint, seed) for seed in range(5)]
+    write_many(done)
+    cut = [w.words[: w.words.index("<recommend>") + 1] for w in done]
+    again = [
+        Writer(w.checkpoint, w.items, w.tools, words=list(words)) for w, words in zip(done, cut, strict=True)
+    ]
+    write_many(again)
+    for one, two, words in zip(done, again, cut, strict=True):
+        assert one.words == two.words and two.finished and two.own[: len(words)] == [False] * len(words)
+        assert two.scores == pytest.approx(one.scores, abs=1e-5)

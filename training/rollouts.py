@@ -11,9 +11,9 @@ import polars as pl
 import torch
 
 from star import tasks as T
+from star.answers import read
 from star.dataset import Dataset
 from star.graph import Graph, crossfit
-from star.quality import read
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from star.tools import Attributes, Tools

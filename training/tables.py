@@ -12,8 +12,9 @@ import ast
 import json
 import re
 
-from star.report import markdown, tables
+from star.report import tables
 from star.settings import ROOT
+from star.tabular import markdown
 from training.cards import cards
 
 README = ROOT / "README.md"

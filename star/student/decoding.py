@@ -21,6 +21,7 @@ from star.tools import ASKED, WINDOWS, Tools
 MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6
 LONGEST = 640  # tokens of one answer in `write_many`, prompt and evidence among them
+AT_ONCE = 64  # tokens that `write_many` reads in one step where every row has as many waiting
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Writer:
     Args:
         free: nothing at all is constrained (to measure what the model does by itself); otherwise the tools' arguments
             and the ranking are.
+        words: what stands already; the pass is taken up behind it, and behind `<recommend>` only the ranking is written.
     """
 
     checkpoint: Checkpoint
@@ -55,10 +57,13 @@ class Writer:
         known = [int(h) for h in self.tools.history if self.items.token_of[h] >= 0]
         self._prompt = prompt(known, candidates)
         self._prompt[1] = str(min(len(self.tools.history), 999))
+        self.own = self.own or [False] * len(self.words)
+        self._given = tuple(self.words)
+        self._ranking = len(self.words) if self.words[-1:] == ["<recommend>"] else None
 
     def start(self) -> list[int]:
-        """Tokens of the prompt."""
-        return self.encode(self._prompt)
+        """Tokens of the prompt, and of the words that stood from the beginning."""
+        return self.encode([*self._prompt, *self._given])
 
     def encode(self, words: Sequence[str]) -> list[int]:
         """Tokens of these words; `<unk>` for books and numbers that the checkpoint has no token for (an import with
@@ -209,17 +214,21 @@ def write_many(
     temperature: float = 0.7,
     draw_ranking: bool = False,
 ) -> None:
-    """Drive many writers to their ends, one token each per step; rows stay aligned from position 0, so none is padded."""
+    """Drive many writers to their ends, each row as many tokens per step as every row has waiting (beyond the prompts: one);
+    rows stay aligned from position 0, so none is padded."""
     model = writers[0].checkpoint.model
     generators = [
         None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))
     ]
     queues = [writer.start() for writer in writers]
     cache = StaticCache(config=model.config, max_cache_len=LONGEST)  # grows by nothing, so no step copies it
-    for _ in range(LONGEST):
-        if not any(queues):
-            break
-        step = torch.tensor([[queue.pop(0) if queue else 0] for queue in queues], device=model.device)
+    read = 0
+    while any(queues) and read < LONGEST:
+        width = min(min(len(queue) for queue in queues if queue), AT_ONCE, LONGEST - read)
+        step = torch.tensor([queue[:width] or [0] * width for queue in queues], device=model.device)
+        for queue in queues:
+            del queue[:width]
+        read += width
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
         logits = output.logits[:, -1].cpu()
         for row, (writer, queue) in enumerate(zip(writers, queues, strict=True)):

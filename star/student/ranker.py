@@ -52,14 +52,20 @@ class StarRanker:
         out: list[Ranked] = []
         for start in range(0, len(tasks), BATCH):
             part, began = tasks[start : start + BATCH], time.perf_counter()
-            writers = self.writers(part)
-            write_many(writers)
+            writers = written(self.writers(part))
             seconds = (time.perf_counter() - began) / len(part)
             out += [
                 Ranked(order(w, t.candidates), seconds, sum(w.own), 1)
                 for w, t in zip(writers, part, strict=True)
             ]
         return out
+
+
+def written(writers: Sequence[Writer]) -> list[Writer]:
+    """The same writers, driven to their ends batch by batch."""
+    for start in range(0, len(writers), BATCH):
+        write_many(writers[start : start + BATCH])
+    return list(writers)
 
 
 def order(writer: Writer, candidates: Sequence[int]) -> tuple[int, ...]:
