@@ -101,6 +101,7 @@ class Scribe:
             checkpoint.vocabulary,
         )
         self.points, self.quotes = points, quotes
+        self.device = torch.device("cpu")
         self.cache: object = None
         self.rows: list[list[str]] = []
 

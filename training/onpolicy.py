@@ -26,6 +26,7 @@ from tqdm import tqdm
 from star import tasks as T
 from star.dataset import Dataset
 from star.errors import UserError
+from star.grammar import TraceError
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from training import bases
@@ -55,7 +56,7 @@ def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder:
         writers = [Writer(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
         write_many(writers, seeds, config.own_temperature)
-        right = [None if w.broken else mended(w.words, len(w.tools.history)) for w in writers]
+        right = [_mended(writer) for writer in writers]
         made = part.with_columns(
             pl.Series("trace", [" ".join(r[0]) if r else "" for r in right]),
             pl.Series("changed", [r[1] if r else None for r in right], dtype=pl.Int64),
@@ -64,6 +65,13 @@ def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder:
         shard.with_suffix(".part").rename(shard)
     whole = pl.concat([pl.read_parquet(shard) for shard in sorted(folder.glob("part*.parquet"))])
     return whole.filter(pl.col("changed").is_not_null())
+
+
+def _mended(writer: Writer) -> tuple[list[str], int] | None:
+    try:
+        return None if writer.broken else mended(writer.words, len(writer.tools.history))
+    except TraceError:
+        return None
 
 
 def main() -> None:
