@@ -48,6 +48,13 @@ def evaluate(
             min=0, help="Look at so many of STAR's traces too: valid, borne out, as served and free"
         ),
     ] = 0,
+    full: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Rank the whole catalogue too; STAR, MARS, fusion reorder so many retrieved (up to 20)",
+        ),
+    ] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
     """Compare methods on readers that nothing was fitted on: 1 + 19 candidates, intervals over readers."""
@@ -74,6 +81,7 @@ def evaluate(
             progress,
             traces,
             tasks_from,
+            full,
         )
     document = {"command": _command(locals()), **document}
     if (counted := document["test_users"] or document["tasks_from"]) is not None:
@@ -140,7 +148,7 @@ def _command(given: dict[str, Any]) -> str:
         "tasks",
         "seed",
         "split",
-        *(["traces"] if given["traces"] else []),
+        *(name for name in ("traces", "full") if given[name]),
     ):
         parts += [f"--{name}", str(given[name])]
     for name, value in (

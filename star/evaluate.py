@@ -15,6 +15,7 @@ from star.baselines import Ranked, Ranker
 from star.candidates import Retriever
 from star.dataset import Dataset
 from star.errors import UserError
+from star.full_catalogue import check_depth, full_catalogue
 from star.graph import Graph
 from star.pooling import METRICS, Cell, Outcome, paired, pools, rounded
 from star.rankers import Context, applies, check, rankers
@@ -43,6 +44,7 @@ def evaluate(
     progress: Progress = lambda what, done, total: None,
     traces: int = 0,
     tasks_from: Path | None = None,
+    full: int = 0,
 ) -> dict[str, Any]:
     """Run every method on the same tasks.
 
@@ -52,6 +54,7 @@ def evaluate(
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
         tasks_from: folder of tasks in AgentRecBench's files, which takes the place of our own.
         traces: so many of STAR's traces are looked at as well (`trace_quality`), taken from all cells in turn.
+        full: rank the whole catalogue as well (`full_catalogue`), reordering so many retrieved books; 0: do not.
 
     Returns:
         the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one per
@@ -62,16 +65,20 @@ def evaluate(
         UserError: an unknown name, a bad file, a missing checkpoint, or no reader to evaluate on.
     """
     check(methods)
+    if full:
+        check_depth(full)
+        if tasks_from is not None:
+            raise UserError("tasks from a folder name their candidates; leave out --full or --tasks-from")
     parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)
     retriever = Retriever(graph, Attributes.of(dataset.catalog))
     found = None if tasks_from is None else read_tasks(tasks_from, dataset, parts)
     unseen = None if test_users is None or found else read_unseen(test_users, dataset, parts)
+    source = dataset if unseen is None else unseen.dataset
+    readers = None if unseen is None else unseen.rows
     if found is not None:
         asked = {("file", "file"): found.tasks[:tasks]}
     else:
-        source = dataset if unseen is None else unseen.dataset
-        readers = None if unseen is None else unseen.rows
         asked = questions(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
         )
@@ -94,6 +101,17 @@ def evaluate(
         "rows": rows,
         "paired": paired(outcomes, list(asked), seed),
         "retrieval": [_retrieval(s, asked, retriever) for s in dict.fromkeys(s for s, _ in asked)],
+        "full_catalogue": None
+        if not full
+        else full_catalogue(
+            lineup,
+            source.interactions,
+            (parts.part(split_name) if readers is None else readers)[:tasks],
+            retriever,
+            full,
+            seed,
+            progress,
+        ),
         "trace_quality": _trace_quality(lineup, list(asked.values()), traces, progress),
         "latency": None
         if not traces or "star" not in methods

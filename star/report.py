@@ -20,6 +20,7 @@ def tables(document: dict[str, Any]) -> list[Table]:
             _metrics(document),
             _pairs(document),
             _recall(document),
+            _catalogue(document),
             *trace_tables(document.get("trace_quality") or {}),
         )
         if t.rows
@@ -122,6 +123,27 @@ def _recall(document: dict[str, Any]) -> Table:
     )
     heads = ("scenario", "targets", "recall@20", "recall@50", "recall@100")
     return Table("Targets among the retrieved candidates of the whole catalogue", heads, body)
+
+
+def _catalogue(document: dict[str, Any]) -> Table:
+    """Methods over the whole catalogue, with intervals, and what they differ by."""
+    found = document.get("full_catalogue")
+    if not found:
+        return Table("", (), ())
+    names = {"recall@10": "recall@10", "recall@50": "recall@50", "ndcg@10": "NDCG@10", "ndcg@50": "NDCG@50"}
+    body = tuple((row["method"], *(_interval(row, name) for name in names)) for row in found["rows"])
+    differences = "; ".join(
+        f"{p['method']} less {p['against']} {p['difference']:+.3f} ({p['ci'][0]:+.3f} to {p['ci'][1]:+.3f})"
+        for p in found["paired"]
+    )
+    caption = (
+        f"The whole catalogue of {found['items']:,} items without the shelf; the target is the last book of each of "
+        f"{found['n']} readers and is not put in. retrieval + …: the first {found['depth']} retrieved reordered, the rest "
+        f"as retrieved. 95 % intervals (readers resampled)"
+    )
+    if differences:
+        caption += f". NDCG@10, paired: {differences}"
+    return Table(caption, ("method", *names.values()), body)
 
 
 def _named(row: dict[str, Any]) -> str:

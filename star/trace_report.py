@@ -108,8 +108,12 @@ def _against(pair: dict[str, Any] | None) -> tuple[str, str]:
     difference = f"{drop['difference']:+.2f} ({drop['ci'][0]:+.2f} to {drop['ci'][1]:+.2f})"
     if moved["ratio"] is None:
         return difference, "n/a"
-    low, high = ("n/a" if end is None else f"{end:.3g}" for end in moved["ci"]["ratio"])
-    return difference, f"{moved['ratio']:.3g} ({low} to {high})"
+    low, high = map(_times, moved["ci"]["ratio"])
+    return difference, f"{_times(moved['ratio'])} ({low} to {high})"
+
+
+def _times(ratio: float | None) -> str:
+    return "n/a" if ratio is None else f"{ratio:.2g}" if ratio < 100 else "over 100"
 
 
 def _swapped(quality: dict[str, Any]) -> Table:
