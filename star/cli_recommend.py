@@ -21,6 +21,9 @@ def recommend(
     model: Annotated[
         str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models.")
     ] = None,
+    adapter: Annotated[
+        bool, typer.Option(help="Without: the model as it was before GRPO or annotators' preferences.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Recommend books to a reader, or to a shelf."""
@@ -35,10 +38,12 @@ def recommend(
     data = Dataset.load(dataset)
     if user is not None:
         reader = data.interactions.row(user)
-        query = Query(tuple(data.interactions.history(reader).tolist()), reader, k=k, seed=seed)
+        query = Query(
+            tuple(data.interactions.history(reader).tolist()), reader, k=k, seed=seed, adapter=adapter
+        )
     else:
         ids = [part.strip() for part in str(shelf).split(",") if part.strip()]
-        query = Query(tuple(data.catalog.index(id) for id in ids), k=k, seed=seed)
+        query = Query(tuple(data.catalog.index(id) for id in ids), k=k, seed=seed, adapter=adapter)
     star = Star(data, model)
     done = answer(star, query)
     if star.without_token:

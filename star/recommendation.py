@@ -16,7 +16,8 @@ Verdict = Literal["supported", "unsupported", "opinion"]
 class Query:
     """One question. `history`: item indices, oldest first. `reader`: row in the data set's interactions when a known
     reader is picked (that row is then left out of every look-up), None for a shelf composed on the page.
-    `candidates` None means: retrieve from the whole catalogue.
+    `candidates` None means: retrieve from the whole catalogue. `adapter` False: the student without its LoRA adapter, where
+    it has one.
     """
 
     history: tuple[int, ...]
@@ -24,6 +25,7 @@ class Query:
     candidates: tuple[int, ...] | None = None
     k: int = 5
     seed: int = 0
+    adapter: bool = True
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class Recommender(Protocol):
         """Items of the data set that the checkpoint cannot recommend."""
         ...
 
+    @property
+    def adapter(self) -> str | None:
+        """What the model's LoRA adapter was trained by (`grpo`, `dpo`), None where there is none to switch off."""
+        ...
+
     def stream(self, query: Query) -> Iterator[Recommendation]:
         """Snapshots of one answer; the last one, and only it, is `finished` and holds items, nodes and edges.
 
@@ -53,6 +58,7 @@ class Star:
 
         self._shelf = Shelf(dataset)
         self._model = Checkpoint.load(model or dataset.name)
+        self._plain = Checkpoint.load(model or dataset.name, adapter=False) if self.adapter else self._model
         self._items = self._model.match(dataset.catalog)
 
     @property
@@ -72,14 +78,25 @@ class Star:
         """Items of the data set that the checkpoint cannot recommend."""
         return self._items.unknown
 
+    @property
+    def adapter(self) -> str | None:
+        """What the LoRA adapter was trained by, None where there is none to switch off."""
+        return self._model.adapter
+
     def stream(self, query: Query) -> Iterator[Recommendation]:
         from star.student.decoding import Writer, write
 
         start = time.perf_counter()
         tools = self._shelf.tools(query, self._items.known)
-        writer = Writer(self._model, self._items, tools, k=min(query.k, len(tools.candidates)))
+        model = self._model if query.adapter else self._plain
+        writer = Writer(model, self._items, tools, k=min(query.k, len(tools.candidates)))
         draft = Draft(writer.words, writer.own, [])
-        answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(tools.candidates.tolist()))
+        name = (
+            self.checkpoint
+            if query.adapter or not self.adapter
+            else f"{self.checkpoint} without {self.adapter}"
+        )
+        answer = Recommendation(self.dataset.name, name, query, tuple(tools.candidates.tolist()))
         claims: list[tuple[Claim, bool, int]] = []
         findings: list[Finding] = []
         first: float | None = None

@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from star.dataset import Dataset
 from star.errors import UserError
 from star.grammar import TraceError
+from star.recommendation import Query
+from star.recommender import Star, answer
 from star.student.model import MODELS, Checkpoint
 from star.tasks import difficulty
 from training import grpo, onpolicy, rollouts
@@ -126,6 +128,12 @@ def test_adapter_is_written_and_training_goes_on(config: Config, monkeypatch: py
     after = load_file(Path(config.out) / "model.safetensors")
     assert all(torch.equal(base[name], after[name]) for name in base)
     assert Checkpoint.load(config.out).about["stages"]["grpo"]["steps"] == 3
+    star = Star(Dataset.load("demo"), config.out)
+    query = Query(tuple(star.shelf.dataset.interactions.history(0)[:9].tolist()), adapter=False)
+    assert star.adapter == "grpo" and Checkpoint.load(config.out, adapter=False).adapter is None
+    plain = answer(Star(Dataset.load("demo"), str(MODELS / "demo")), query)
+    off = answer(star, query)
+    assert off.text == plain.text and off.checkpoint.endswith("without grpo")
 
 
 def test_targets_are_no_part_of_what_the_tools_read(config: Config) -> None:

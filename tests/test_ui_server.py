@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from star.errors import UserError
 from star.recommendation import Query
 from star.ui.explore import answer
 from star.ui.loader import Loader
+from star.ui.page import loaded
 from star.ui.picker import find_books, find_readers, query, reader_detail, spread
 from star.ui.runs import Runs
 from star.ui.server import application, free_port
@@ -122,6 +123,24 @@ def test_user_errors_and_faults_become_messages() -> None:
     loader.start()
     last = list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0))[-1]
     assert "Something went wrong" in status(last) and "secret" not in str(last)
+
+
+def test_the_adapters_switch_reaches_the_model() -> None:
+    class Adapted(toy.ToyRecommender):
+        adapter = "grpo"
+        asked: ClassVar[list[Query]] = []
+
+        def stream(self, asked: Query) -> Any:
+            self.asked.append(asked)
+            return super().stream(asked)
+
+    loader = Loader(lambda: Adapted(DATA, 0))
+    loader.start()
+    assert [name for _, name in loaded(loader)][-1] == "grpo"
+    assert [name for _, name in loaded(ready())][-1] is None
+    for adapted in (True, False):
+        list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0, adapted))
+    assert [query.adapter for query in Adapted.asked] == [True, False]
 
 
 def test_stop_ends_the_run() -> None:

@@ -101,6 +101,7 @@ class ToyRecommender:
     """Ranks by co-reading with the last book; writes word by word, `delay` seconds per word."""
 
     checkpoint = "toy-counter"
+    adapter: str | None = None
 
     def __init__(self, data: Dataset | None = None, delay: float = 0.004) -> None:
         self.dataset = data or dataset()

@@ -39,6 +39,8 @@ class Checkpoint:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     about: dict[str, Any]
+    adapter: str | None = None
+    """Stage that trained the LoRA adapter merged into `model`, None where there is none."""
 
     @classmethod
     def load(cls, model: str, adapter: bool = True, dtype: torch.dtype = torch.float32) -> Checkpoint:
@@ -64,13 +66,13 @@ class Checkpoint:
             ).merge_and_unload()
         else:
             network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
-        if adapter and (folder / "adapter").is_dir():
+        own = adapter and (folder / "adapter").is_dir()
+        if own:
             from peft import PeftModel
 
             network = PeftModel.from_pretrained(network, folder / "adapter").merge_and_unload()
-        return cls(
-            folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about
-        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return cls(folder.name, network.eval(), tokenizer, about, "grpo" if own else None)
 
     @classmethod
     def _beside(cls, folder: Path, about: dict[str, Any], adapter: bool) -> Checkpoint:
@@ -86,7 +88,8 @@ class Checkpoint:
 
         network = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
         stages = {**base.about.get("stages", {}), **about["stages"]}
-        return cls(folder.name, network.eval(), base.tokenizer, {**base.about, "stages": stages})
+        about = {**base.about, "stages": stages}
+        return cls(folder.name, network.eval(), base.tokenizer, about, next(iter(about["stages"])))
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -29,8 +30,12 @@ AT_ONCE = 2  # answers written at the same time
 Update = tuple[Any, ...]
 
 
-def explore(loader: Loader, runs: Runs) -> None:
-    """Lay out the tab inside the Blocks being built and connect its events."""
+def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
+    """Lay out the tab inside the Blocks being built and connect its events.
+
+    Returns:
+        the switch of the model's adapter, for the page to show once it is known that there is one.
+    """
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
             chosen = picker(loader.dataset, elem_id="picker")
@@ -42,6 +47,13 @@ def explore(loader: Loader, runs: Runs) -> None:
                     label="Seed",
                     info="0 takes the likeliest words; any other number draws them",
                     elem_id="seed",
+                )
+                adapter = gr.Checkbox(
+                    True,
+                    label="With its adapter",
+                    info="off: the model as it was before GRPO, or before it learned from annotators",
+                    visible=False,
+                    elem_id="adapter",
                 )
             go = gr.Button("Recommend", variant="primary", elem_id="recommend")
             stop = gr.Button("Stop", visible=False, elem_id="stop")
@@ -66,8 +78,10 @@ def explore(loader: Loader, runs: Runs) -> None:
 
     outputs = [status, cards, steps, graph, proof, table, go, stop]
 
-    def ask(value: Any, count: float, number: float | None, request: gr.Request) -> Iterator[Update]:
-        yield from answer(loader, runs, str(request.session_hash), value, count, number)
+    def ask(
+        value: Any, count: float, number: float | None, adapted: bool, request: gr.Request
+    ) -> Iterator[Update]:
+        yield from answer(loader, runs, str(request.session_hash), value, count, number, bool(adapted))
 
     def halt(request: gr.Request) -> None:
         # Only a flag: the run ends itself and says so. A cancelled gradio event would swallow the next press.
@@ -75,7 +89,7 @@ def explore(loader: Loader, runs: Runs) -> None:
 
     go.click(
         ask,
-        [chosen, k, seed],
+        [chosen, k, seed, adapter],
         outputs,
         concurrency_id="model",
         concurrency_limit=AT_ONCE,
@@ -83,6 +97,7 @@ def explore(loader: Loader, runs: Runs) -> None:
         api_visibility="private",
     )
     stop.click(halt, queue=False, show_progress="hidden", api_visibility="private")
+    return adapter
 
 
 WAITING = (
@@ -92,7 +107,13 @@ WAITING = (
 
 
 def answer(
-    loader: Loader, runs: Runs, session: str, value: Any, count: float, number: float | None
+    loader: Loader,
+    runs: Runs,
+    session: str,
+    value: Any,
+    count: float,
+    number: float | None,
+    adapted: bool = True,
 ) -> Iterator[Update]:
     """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, buttons."""
     run = runs.begin(session)
@@ -110,6 +131,7 @@ def answer(
                     raise UserError("The model has been loading for minutes; the server's log may say why.")
                 yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.")
         question = query(value, recommender.dataset, count, 0 if number is None else number)
+        question = replace(question, adapter=adapted)
         for last in _throttled(recommender, question):
             if not runs.wanted(session, run):
                 yield _ended("Stopped. What was written so far stays below.", "idle", False)

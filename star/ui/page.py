@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
@@ -76,27 +77,37 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
         )
         with gr.Tabs():
             with gr.Tab("Explore"):
-                explore(loader, runs)
+                adapter = explore(loader, runs)
 
-        def report() -> Iterator[list[Block]]:
-            yield from loaded(loader)
+        def report() -> Iterator[tuple[list[Block], Any]]:
+            for shown, name in loaded(loader):
+                yield (
+                    shown,
+                    gr.update(visible=True, label=f"With its adapter ({name})") if name else gr.skip(),
+                )
 
         page.load(
-            report, None, about, concurrency_limit=None, show_progress="hidden", api_visibility="private"
+            report,
+            None,
+            [about, adapter],
+            concurrency_limit=None,
+            show_progress="hidden",
+            api_visibility="private",
         )
     page.queue(max_size=64)
     return page
 
 
-def loaded(loader: Loader) -> Iterator[list[Block]]:
-    """What is loaded, as it becomes known."""
+def loaded(loader: Loader) -> Iterator[tuple[list[Block], str | None]]:
+    """What is loaded, as it becomes known, and what the model's adapter was trained by, if it has one."""
     try:
-        yield block(views.loading("Loading data set and model…"))
+        yield block(views.loading("Loading data set and model…")), None
         data = loader.dataset()
-        yield block(views.loaded(data, None))
+        yield block(views.loaded(data, None)), None
         recommender = loader.recommender(600.0)
         if recommender is not None:
             without = recommender.without_token
-            yield block(views.loaded(recommender.dataset, recommender.checkpoint, without))
+            shown = block(views.loaded(recommender.dataset, recommender.checkpoint, without))
+            yield shown, recommender.adapter
     except UserError as error:
-        yield block(views.status(str(error), "error"))
+        yield block(views.status(str(error), "error")), None
