@@ -60,7 +60,8 @@ def recommend(
     typer.echo("")
     for item in done.items:
         book = data.catalog[item.item]
-        typer.echo(f"{item.rank}. {book.title} ({', '.join(book.creators)}): {item.reason}")
+        by = f" ({', '.join(book.creators)})" if book.creators else ""
+        typer.echo(f"{item.rank}. {book.title}{by}: {item.reason}")
     verdicts = [c.verdict for c in done.claims if c.author == "model"]
     typer.echo(
         f"\nof {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, "

@@ -25,6 +25,7 @@ from transformers import (
 
 from star.dataset import Dataset
 from star.errors import UserError
+from star.rankers import find_checkpoint
 from star.recommendation import Query
 from star.recommender import Star
 from star.student.model import LORA, Checkpoint
@@ -180,6 +181,7 @@ def test_sft_and_grpo_move_rows_and_lora_and_nothing_else(
 
 def test_the_page_answers_with_it(config: Config, tuned: Path) -> None:
     data = Dataset.load("demo")
+    assert find_checkpoint("demo", config.out) == tuned
     star = Star(data, config.out)
     assert star.without_token == 0
     answer = list(star.stream(Query(history=(1, 2, 3, 4, 5, 6), seed=1)))[-1]

@@ -12,6 +12,7 @@ import toys
 
 from star.dataset import Dataset
 from star.errors import UserError
+from star.settings import ROOT
 from star.student.model import Checkpoint
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
@@ -173,3 +174,22 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
         load_config(str(tmp_path / "form.yaml"))
     with pytest.raises(UserError, match="no trajectories"):
         load_trajectories(tmp_path)
+
+
+CONFIGS = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+
+
+def test_stages_with_a_loop_of_their_own_run_alone(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="started in 2 processes, expected one"):
+        pretrain.train(config, 0.05)
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_configs_of_the_repository_fit_together(file: Path) -> None:
+    made = load_config(str(file))
+    assert made.runs.startswith("runs/") and made.out.startswith(("runs/", "assets/models/"))
+    assert made.hidden % made.heads == 0
+    of_a_step = made.grpo_tasks * made.grpo_group
+    assert of_a_step % made.grpo_batch == 0 and made.grpo_batch % made.grpo_group == 0
+    assert set(made.sft_folds) < set(range(10))

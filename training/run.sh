@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The whole chain for one checkpoint: training/run.sh training/configs/demo.yaml
+# The CPU or one GPU, whichever there is. Data sets and large bases on several GPUs: training/configs/qwen3-0.6b.yaml.
 # Every stage goes on where it was stopped; delete its folder under runs/ to begin anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,8 +10,8 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 # Keep large blocks instead of giving them back to the system after every step: a quarter of the time otherwise.
 export MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=200000000
 
-# 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes).
-$python -m training.trajectories --config "$config"
+# 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
+$python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
 # 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes).
 $python -m training.pretrain --config "$config"
 # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).

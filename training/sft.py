@@ -7,7 +7,7 @@ are outside the loss (labels −100). Saves every 100 steps and goes on from the
 TensorBoard under `runs/`. The finished checkpoint (bf16 safetensors) is written to the config's `out`. Of a big base the
 rows of the new tokens and LoRA are trained. Several GPUs:
 
-    accelerate launch --config_file training/configs/accelerate.yaml -m training.sft --config FILE
+    accelerate launch --config_file training/accelerate.yaml -m training.sft --config FILE
 """
 
 from __future__ import annotations
