@@ -79,7 +79,11 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One transaction that only reads; it never waits for writers on either database."""
-        with self._translated(), Session(self._reader) as session, session.begin():
+        with (
+            self._translated(),
+            Session(self._reader, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:
@@ -88,10 +92,9 @@ class Database:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """SQLite's writers of this process in turn: by themselves they would poll for the lock, and some would starve."""
-        if not self.sqlite:
-            yield
-            return
+        """Writers of this process in turn: they wait for the same lock anyhow. On SQLite they would poll for it, and some
+        would starve; on PostgreSQL each would wait with a connection, and use up the pool.
+        """
         if not self._turn.acquire(timeout=TURN_S):
             raise Unavailable(f"{self.place} has been busy for {TURN_S} s; nothing was saved, try again")
         try:
