@@ -7,13 +7,14 @@ cd "$(dirname "$0")/.."
 config=${1:-training/configs/demo.yaml}
 python=.venv/bin/python
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-# Keep large blocks instead of giving them back to the system after every step: a quarter of the time otherwise.
-export MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=200000000
+# For pretraining: keep large blocks instead of giving them back to the system after every step, a quarter of the time
+# otherwise. Not for SFT: its batches differ in length, and the process grew to 13 GB.
+keep=(env MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=200000000)
 
 # 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
 $python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
 # 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes).
-$python -m training.pretrain --config "$config"
+"${keep[@]}" $python -m training.pretrain --config "$config"
 # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
 $python -m training.sft --config "$config"
 # 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.
