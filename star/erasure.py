@@ -122,9 +122,10 @@ def erasure_test(
 
     Returns:
         n; left_out (answers that quote nothing of their first choice, or too little else is there to erase); units (mean
-        number taken away); per reading and arm `drop` (nats lost by the first choice, mean), `moved` (the same without its
-        sign), `places` lost, `first` (share where it is the first choice); per reading `intact` (share where it is the first
-        choice with nothing erased) and `pairs`.
+        number taken away), all_there_is (share of answers where the tools said no more of the first choice), units_kept
+        (mean number left where all but the cited is taken); per reading and arm `drop` (nats lost by the first choice,
+        mean), `moved` (the same without its sign), `places` lost, `first` (share where it is the first choice); per reading
+        `intact` (share where it is the first choice with nothing erased) and `pairs`.
     """
     rng = np.random.default_rng(seed)
     planned = [(answer, plan) for answer in given if (plan := erasures(answer, rng)) is not None]
@@ -135,6 +136,7 @@ def erasure_test(
         "n": len(planned),
         "left_out": len(given) - len(planned),
         "units": rounded(np.mean([len(plan["cited"].units) for _, plan in planned])),
+        "all_there_is": rounded(np.mean([_is_all(answer, plan["cited"]) for answer, plan in planned])),
         "units_kept": rounded(np.mean([len(plan["kept"].units) for _, plan in planned])),
     }
     for reading in ("anew", "forced"):
@@ -149,6 +151,10 @@ def erasure_test(
         report[reading] = _reading(before, after, readers, seed)
         report[reading]["intact"] = rounded((before[1] == 1).mean())
     return report
+
+
+def _is_all(answer: Answer, erasure: Erasure) -> bool:
+    return all(unit in erasure.units for unit in answer.citations.units if unit[1] == answer.first)
 
 
 def _anew(answer: Answer, erasure: Erasure) -> Writer:

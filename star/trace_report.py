@@ -84,9 +84,10 @@ def _erasure(quality: dict[str, Any]) -> Table:
     caption = (
         f"Erasure, {found['n']} answers ({found['left_out']} left out: nothing cited of the first choice, or too little "
         "else to erase). Taken from the tools' answers: what the reflection cites of the first choice "
-        f"({found['units']:.1f} lines), or all but what it cites at all ({found['units_kept']:.1f} lines stay), each beside "
-        "erasures as large at random; how much log-probability and how many places the first choice loses. anew: the model "
-        "writes its trace again; forced: its own trace without the lines"
+        f"({found['units']:.1f} lines; in {found['all_there_is']:.0%} all that they said of it), or all but what it cites "
+        f"at all ({found['units_kept']:.1f} lines stay), each beside erasures as large at random; how much log-probability "
+        "and how many places the first choice loses. anew: the model writes its trace again; forced: its own trace without "
+        "the lines"
     )
     heads = (
         "erased",

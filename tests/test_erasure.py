@@ -95,6 +95,7 @@ def test_a_ranker_by_evidence_moves_as_far_as_counted(given: list[Answer], readi
     report = erasure_test(given)
     found = report[reading]
     assert (report["n"], report["left_out"], found["n"], found["intact"]) == (len(given), 0, len(given), 1.0)
+    assert report["all_there_is"] == 1 and 1 < report["units"] <= 2 < report["units_kept"]
     cited, others = found["arms"]["cited"], found["arms"]["others"]
     assert cited["drop"] == pytest.approx(np.mean(drops), abs=1e-3) and cited["drop"] == cited["moved"] > 3
     assert cited["first"] < 1 == others["first"] and others["drop"] <= 0 <= others["moved"]
