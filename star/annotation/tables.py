@@ -1,0 +1,194 @@
+"""Tables: rows of one dataclass as JSONL, CSV or Parquet, and back without loss.
+
+Fields may be text, whole numbers, floats and booleans, each with None. CSV is safe to open in a spreadsheet: a cell that
+would be read as a formula gets an apostrophe in front, which reading takes off again.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import polars as pl
+
+from star.errors import UserError
+
+FORMATS = ("jsonl", "csv", "parquet")
+DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, "CSV Injection"
+R = TypeVar("R")
+Column = tuple[type, tuple[str, ...], bool]
+"""(str, int, float or bool; the words allowed, if not all; whether None may stand)."""
+
+
+def columns(kind: type) -> dict[str, Column]:
+    """The fields of a dataclass."""
+    hints = get_type_hints(kind)
+    return {field.name: _column(hints[field.name]) for field in dataclasses.fields(kind)}
+
+
+def _column(hint: Any) -> Column:
+    if get_origin(hint) is Literal:
+        return str, get_args(hint), False
+    parts = [part for part in get_args(hint) if part is not NoneType]
+    return (parts[0], (), True) if parts else (hint, (), False)
+
+
+def save(rows: Sequence[Any], kind: type, path: Path) -> None:
+    """Write rows of `kind`; the ending of the file says the format. A file that is there is replaced at once.
+
+    Raises:
+        UserError: another ending.
+    """
+    made = {"jsonl": _to_jsonl, "csv": _to_csv, "parquet": _to_parquet}
+    content = made[_format(path)]([dataclasses.asdict(row) for row in rows], columns(kind))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def load(path: Path, kind: type[R]) -> list[R]:
+    """Read what `save` wrote.
+
+    Raises:
+        UserError: no such file, not of this format, other columns, or a value of the wrong kind; with its line.
+    """
+    reading: dict[str, Callable[[Path, dict[str, Column]], Iterator[tuple[int, dict[str, Any]]]]] = {
+        "jsonl": _from_jsonl,
+        "csv": _from_csv,
+        "parquet": _from_parquet,
+    }
+    if not path.is_file():
+        raise UserError(f"{path} is not there; expected a file of {kind.__name__} rows; export it again")
+    fields = columns(kind)
+    out = []
+    try:
+        for line, record in reading[_format(path)](path, fields):
+            if record.keys() != fields.keys():
+                raise UserError(
+                    f"{path} line {line} has {', '.join(sorted(record)) or 'nothing'}; expected {', '.join(fields)}"
+                )
+            values = {name: _checked(record[name], fields[name], path, line, name) for name in fields}
+            out.append(kind(**values))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}); export it again") from None
+    return out
+
+
+def _format(path: Path) -> str:
+    name = path.suffix.removeprefix(".")
+    if name not in FORMATS:
+        raise UserError(f"{path} ends in {path.suffix or 'nothing'}; expected .{', .'.join(FORMATS)}")
+    return name
+
+
+def _checked(value: Any, column: Column, path: Path, line: int, name: str) -> Any:
+    kind, words, optional = column
+    if kind is float and type(value) is int:
+        value = float(value)
+    if (value is None and optional) or (type(value) is kind and (not words or value in words)):
+        return value
+    expected = " or ".join(words) if words else {str: "text", int: "a whole number"}.get(kind, kind.__name__)
+    shown = repr(value)[:40]
+    raise UserError(
+        f"{path} line {line} has {shown} as {name}; expected {expected}{' or nothing' * optional}"
+    )
+
+
+# JSONL
+
+
+def _to_jsonl(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
+
+
+def _from_jsonl(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8", newline="\n") as handle:
+        for line, text in enumerate(handle, 1):
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise UserError(
+                    f"{path} line {line} is not JSON ({str(error)[:60]}); export it again"
+                ) from None
+            if not isinstance(row, dict):
+                raise UserError(f"{path} line {line} is {str(row)[:40]}; expected an object")
+            yield line, row
+
+
+# CSV: nothing is None, an apostrophe alone is the empty text
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return "'" + text if text == "" or text.startswith(("'", *DANGEROUS)) else text
+
+
+def _to_csv(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(fields)
+    for row in rows:
+        cells = (
+            str(v).lower() if isinstance(v, bool) else None if v is None else str(v) for v in row.values()
+        )
+        writer.writerow([None if cell is None else guarded(cell) for cell in cells])
+    return out.getvalue().encode()
+
+
+def _from_csv(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(2**31 - 1)  # a note may be longer than the module's default allows
+    with path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.reader(handle, strict=True)
+        try:
+            head = next(reader, [])
+            for cells in reader:
+                if len(cells) != len(head):
+                    raise UserError(
+                        f"{path} line {reader.line_num} has {len(cells)} cells; expected {len(head)}, as in its head"
+                    )
+                row = dict(zip(head, cells, strict=True))
+                yield reader.line_num, {name: _value(cell, fields.get(name)) for name, cell in row.items()}
+        except csv.Error as error:
+            raise UserError(f"{path} line {reader.line_num} is not CSV ({error}); export it again") from None
+
+
+def _value(cell: str, column: Column | None) -> Any:
+    if cell == "":
+        return None
+    text = cell.removeprefix("'")
+    kind = str if column is None else column[0]
+    try:
+        return {"true": True, "false": False}.get(text, text) if kind is bool else kind(text)
+    except ValueError:
+        return text  # refused where it is checked
+
+
+# Parquet
+
+
+def _schema(fields: dict[str, Column]) -> dict[str, Any]:
+    types = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
+    return {name: types[kind] for name, (kind, _, _) in fields.items()}
+
+
+def _to_parquet(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame(rows, schema=_schema(fields)).write_parquet(out)
+    return out.getvalue()
+
+
+def _from_parquet(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        frame = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            f"{path} is not Parquet ({str(error).splitlines()[0][:60]}); export it again"
+        ) from None
+    yield from enumerate(frame.iter_rows(named=True), 1)
