@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
 from gradio.themes import Base
 
+from star.annotation.people import allows
 from star.errors import UserError
 from star.ui import views
+from star.ui.annotate import annotate
 from star.ui.assets import script, stylesheet
+from star.ui.door import Door
 from star.ui.explore import explore
+from star.ui.lead import lead
 from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.runs import Runs
@@ -61,11 +66,15 @@ def theme() -> Base:
 
 def head() -> str:
     """Tags for the page's head: our style sheet and script, before anything is drawn."""
-    return stylesheet("star.css") + script("star.js") + f'<link rel="icon" href="{ICON}">'
+    return stylesheet("star.css") + stylesheet("annotate.css") + script("star.js") + f'<link rel="icon" href="{ICON}">'
 
 
-def build(loader: Loader, runs: Runs) -> gr.Blocks:
-    """The whole page. Data set and model are still loading when it is built, and come in through `loader`."""
+def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
+    """The whole page. Data set and model are still loading when it is built, and come in through `loader`.
+
+    Args:
+        door: to annotations; None leaves their tabs out.
+    """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER, js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False)
         about = live(
@@ -77,6 +86,11 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Explore"):
                 explore(loader, runs)
+            if door is not None:
+                with gr.Tab("Annotate"):
+                    annotate()
+                with gr.Tab("Lead", visible=not door.auth) as lead_tab:
+                    lead()
 
         def report() -> Iterator[list[Block]]:
             yield from loaded(loader)
@@ -84,6 +98,13 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
         page.load(
             report, None, about, concurrency_limit=None, show_progress="hidden", api_visibility="private"
         )
+        if door is not None and door.auth:
+            # Shown to those who may use it; whoever opens it all the same is refused by every route it talks to.
+            def visible(request: gr.Request) -> dict[str, Any]:
+                person = door.person(request.request)
+                return gr.update(visible=person is not None and allows(person.role, "adjudicator"))
+
+            page.load(visible, None, lead_tab, queue=False, show_progress="hidden", api_visibility="private")
     page.queue(max_size=64)
     return page
 

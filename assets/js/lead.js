@@ -1,0 +1,2 @@
+"use strict";
+STAR.lead = (root) => {};
