@@ -172,11 +172,11 @@ def _rows(connection: Connection) -> int:
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8") as stream:
+    with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             try:
-                yield json.loads(line)
-            except ValueError:
+                yield dict(json.loads(line))
+            except (ValueError, TypeError):
                 raise UserError(
                     f"{file}, line {number} is not JSON; the backup is damaged or cut short"
                 ) from None

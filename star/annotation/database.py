@@ -8,6 +8,7 @@ On PostgreSQL `lock` gives the same order by a row lock on the campaign.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from star.errors import UserError
 from star.settings import ROOT, Settings
 
 BUSY_MS = 10_000
+TURN_S = 30
 DEFAULT = ROOT / "data" / "annotations.sqlite"
 
 
@@ -47,6 +49,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
         self._reader = self.engine.execution_options(star_reads_only=True)
+        self._turn = threading.Lock()
 
     @property
     def file(self) -> Path | None:
@@ -65,7 +68,12 @@ class Database:
         Raises:
             Unavailable: the database could not be reached, or another writer held it for ten seconds.
         """
-        with self._translated(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._translated(),
+            self._one_at_a_time(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
@@ -77,6 +85,19 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """SQLite's writers of this process in turn: by themselves they would poll for the lock, and some would starve."""
+        if not self.sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=TURN_S):
+            raise Unavailable(f"{self.place} has been busy for {TURN_S} s; nothing was saved, try again")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

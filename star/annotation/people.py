@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from star.annotation import events
 from star.annotation.database import Database
 from star.annotation.models import Annotator, Campaign, Lease, Role
-from star.annotation.text import clean, clean_name, name_key
+from star.annotation.text import NAME, clean, clean_name, name_key
 from star.errors import UserError
 
 INCLUDES: dict[Role, tuple[Role, ...]] = {
@@ -133,7 +133,7 @@ def everyone(database: Database) -> tuple[Person, ...]:
     """All who are not withdrawn, by name."""
     with database.read() as session:
         rows = session.scalars(select(Annotator).where(Annotator.withdrawn_at.is_(None)))
-        return tuple(sorted(map(_person, rows), key=lambda p: p.name.casefold()))
+        return tuple(sorted(map(person_of, rows), key=lambda p: p.name.casefold()))
 
 
 def set_password(database: Database, name: str, password: str) -> Person:
@@ -227,6 +227,7 @@ def find(database: Database, name: str) -> Person:
 
 
 def _named(session: Session, name: str) -> Annotator:
+    name = clean(name, "name", NAME)
     row = session.scalar(
         select(Annotator).where((Annotator.key == name_key(name)) | (Annotator.pseudonym == name))
     )

@@ -21,6 +21,7 @@ from star.annotation.models import Campaign, Kind, Record, Response, State
 from star.annotation.people import Person, active
 from star.annotation.queue import hold, release
 from star.annotation.rubric import Version, version
+from star.annotation.text import storable
 from star.errors import UserError
 
 EDITABLE = 10
@@ -197,10 +198,10 @@ def _find(session: Session, who: Person, uuid: str) -> tuple[Response, Record, C
         select(Response, Record, Campaign)
         .join(Record, Record.id == Response.record_id)
         .join(Campaign, Campaign.id == Record.campaign_id)
-        .where(Response.uuid == uuid, Response.annotator_id == who.id)
+        .where(Response.uuid == storable(uuid), Response.annotator_id == who.id)
     ).first()
     if row is None:
-        raise UserError(f"no record was assigned to you under {str(uuid)[:80]!r}; ask for the next one")
+        raise UserError(f"no record was assigned to you under {str(uuid)[:40]!r}; ask for the next one")
     return row[0], row[1], row[2]
 
 

@@ -27,16 +27,16 @@ def clean(text: object, what: str, limit: int) -> str:
         raise UserError(f"{what} is {type(text).__name__}, expected text")
     if len(text) > limit:
         raise UserError(f"{what} has {len(text):,} characters, at most {limit:,} are kept; shorten it")
-    return _storable(text)
+    return storable(text)
 
 
 def clean_document(value: Any) -> Any:
     """A JSON value with every string in it made storable, keys too."""
     match value:
         case str():
-            return _storable(value)
+            return storable(value)
         case dict():
-            return {_storable(str(key)): clean_document(inside) for key, inside in value.items()}
+            return {storable(str(key)): clean_document(inside) for key, inside in value.items()}
         case list() | tuple():
             return [clean_document(inside) for inside in value]
         case _:
@@ -61,5 +61,6 @@ def name_key(name: str) -> str:
     return "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc")).strip()
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """`text` without null bytes and lone surrogates, which no database takes, in a query neither."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

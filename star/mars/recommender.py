@@ -1,0 +1,57 @@
+"""The teacher as a recommender: a run of MARS, checked and shown like STAR's own, so that people can compare the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from star.dataset import Dataset
+from star.mars.judgement import weights_for
+from star.mars.run import run
+from star.recommendation import Query, Recommendation, Timing
+from star.shelf import Draft, Shelf
+from star.verify import check
+
+
+class Teacher:
+    """Keeps the `Recommender` protocol. Its rules answer at once, so there is one snapshot, the finished answer."""
+
+    checkpoint = "mars"
+    without_token = 0
+
+    def __init__(self, dataset: Dataset, known: np.ndarray | None = None) -> None:
+        """`known`: bool (I,), items that may be recommended, so that a student is compared on its own candidates."""
+        self._shelf, self._known = Shelf(dataset), known
+
+    @property
+    def dataset(self) -> Dataset:
+        return self._shelf.dataset
+
+    def stream(self, query: Query) -> Iterator[Recommendation]:
+        start = time.perf_counter()
+        tools = self._shelf.tools(query, self._known)
+        candidates = tools.candidates.tolist()
+        done = run(
+            tools, [query.seed, len(tools.history), *sorted(candidates)], weights_for(self.dataset.name)
+        )
+        words = done.words()
+        said = done.seconds
+        draft = Draft(words, [True] * len(words), [said * (n + 1) / len(words) for n in range(len(words))])
+        steps, claims = self._shelf.view(draft, tools, 0.0)
+        answer = Recommendation(
+            self.dataset.name, self.checkpoint, query, tuple(candidates), text=" ".join(words), steps=steps
+        )
+        findings = [check(claim, tools) for claim, _, _ in claims]
+        # Rules have points, no probabilities; made comparable for `Recommended.score`.
+        points = np.array([done.points[c] for c in candidates])
+        share = np.exp(points - points.max())
+        score = dict(zip(candidates, (share / share.sum()).tolist(), strict=True))
+        ranking = list(done.order[: query.k])
+        answer = self._shelf.finish(answer, claims, findings, tools, ranking, [score[i] for i in ranking])
+        calls = sum(1 for message in done.log if message.response is not None)
+        total = time.perf_counter() - start
+        timing = Timing(total, total, sum(step.tokens for step in steps), calls)
+        yield replace(answer, timing=timing)
