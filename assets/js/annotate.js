@@ -146,16 +146,27 @@ STAR.annotate = (root) => {
     if (newer) edited();
     else say(said, back ? `You look at an answer that is ${record.state}. Change it and submit again, or go on (N).`
       : record.revision > 0 ? "Your draft is back as it was saved." : "A new record. Press ? for the keys, G for the guidelines.", "idle");
-    form.focus();
+    form.focus({ preventScroll: true });
+    fit();
   }
+
+  /* On wide screens the form fills the window below the place where it stands, so that its buttons are always in sight. */
+  function fit() {
+    if (!root.isConnected) return;
+    const box = find("[data-form]");
+    const beside = getComputedStyle(box).position === "sticky";
+    box.style.maxHeight = beside ? `${Math.max(320, innerHeight - Math.max(10, box.getBoundingClientRect().top) - 10)}px` : "";
+  }
+  addEventListener("scroll", fit, { passive: true });
+  addEventListener("resize", fit, { passive: true });
 
   function shelf(books) {
     const row = (book) => make("li", {}, make("b", {}, book.title), book.by ? ` ${book.by}` : null);
-    find("[data-shelf]").replaceChildren(
+    find("[data-shelf]").replaceChildren(...[
       make("h2", {}, `The reader's shelf: ${books.length} ${books.length === 1 ? "book" : "books"}, latest first`),
       make("ol", {}, books.slice(0, 10).map(row)),
-      books.length > 10 ? make("details", {}, make("summary", {}, `${books.length - 10} more`), make("ol", {}, books.slice(10).map(row))) : null,
-    );
+      books.length > 10 && make("details", {}, make("summary", {}, `${books.length - 10} more`), make("ol", {}, books.slice(10).map(row))),
+    ].filter(Boolean));
   }
 
   async function open(id) {

@@ -37,10 +37,10 @@ STAR.form = (box, { changed, sides, buttons }) => {
 
   const groups = () => (kind === "pair" ? 1 : rubric.criteria.length);
 
-  function go(place, focus = true) {
+  function go(place, focus = true, options = {}) {
     current = Math.max(0, Math.min(groups() - 1, place));
     rows.forEach(({ row }, i) => row.classList.toggle("current", i === current));
-    if (focus && rows[current]) (rows[current].buttons.find((b) => b.tabIndex === 0) || rows[current].buttons[0]).focus();
+    if (focus && rows[current]) (rows[current].buttons.find((b) => b.tabIndex === 0) || rows[current].buttons[0]).focus(options);
   }
 
   /* 1 to 5 and 0; for pairs 1 left, 2 no difference, 3 right. False for a key that means nothing here. */
@@ -218,7 +218,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
 
   return {
     load, key, undo, go, missing, toMissing, edit, paint,
-    move: (by) => go(current + by), at: () => current, focus: () => go(current),
+    move: (by) => go(current + by), at: () => current, focus: (options) => go(current, true, options),
     setReason: (why) => { answer.reason = why; },
     answer: () => copy(), spent: (seconds) => { answer.seconds += seconds; },
   };
