@@ -42,7 +42,7 @@ class Context:
 def find_checkpoint(dataset: str, model: str | None) -> Path | None:
     """Folder of the checkpoint by name under assets/models or by path; None where there is none."""
     places = [MODELS / (model or dataset), *([Path(model)] if model else [])]
-    return next((place for place in places if (place / "config.json").is_file()), None)
+    return next((place for place in places if (place / "star.json").is_file()), None)
 
 
 def _scored(name: str, score: Callable[[Context], Score]) -> Callable[[Context], Ranker]:

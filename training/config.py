@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -83,19 +84,33 @@ def load_config(path: str) -> Config:
     Raises:
         UserError: no such file, or a field that `Config` does not have.
     """
-    file = Path(path)
-    if not file.is_file():
-        there = ", ".join(map(str, sorted(Path("training/configs").glob("*.yaml"))))
-        raise UserError(f"config {path!r} does not exist; there are: {there}")
-    given = yaml.safe_load(file.read_text("utf-8"))
-    known = {field.name for field in dataclasses.fields(Config)}
-    if unknown := set(given) - known:
-        raise UserError(
-            f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}"
-        )
+    given = read_fields(path, Config)
     for name in ("negatives", "sft_folds", "grpo_weights"):
         if name in given:
             given[name] = tuple(given[name])
     if given.get("form", "full") not in FORMS:
         raise UserError(f"config {path} has form {given['form']!r}; expected one of {', '.join(FORMS)}")
     return Config(**given)
+
+
+def read_fields(path: str, kind: type) -> dict[str, Any]:
+    """The fields of a YAML file, all of them fields of the dataclass `kind`.
+
+    Raises:
+        UserError: no such file, no mapping, a field that `kind` does not have, or one it needs that is missing.
+    """
+    file = Path(path)
+    if not file.is_file():
+        there = ", ".join(map(str, sorted(Path("training/configs").glob("*.yaml"))))
+        raise UserError(f"config {path!r} does not exist; there are: {there}")
+    given = yaml.safe_load(file.read_text("utf-8"))
+    if not isinstance(given, dict):
+        raise UserError(f"config {path} holds {type(given).__name__}; expected fields with values")
+    known = {field.name: field.default for field in dataclasses.fields(kind)}
+    if unknown := set(given) - set(known):
+        raise UserError(
+            f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}"
+        )
+    if missing := [n for n, default in known.items() if default is dataclasses.MISSING and n not in given]:
+        raise UserError(f"config {path} lacks {', '.join(missing)}; add it")
+    return given

@@ -22,11 +22,11 @@ from transformers.utils import logging
 
 from star.catalog import Catalog
 from star.errors import UserError
+from star.fingerprint import MODELS as MODELS
+from star.fingerprint import checkpoint_folder, fingerprint
 from star.grammar import item_word
-from star.settings import ROOT
 from star.student.vocabulary import EOS, number_features
 
-MODELS = ROOT / "assets" / "models"
 CONTEXT = 1024
 
 
@@ -41,23 +41,20 @@ class Checkpoint:
 
     @classmethod
     def load(cls, model: str, adapter: bool = True) -> Checkpoint:
-        """From a folder, or a name under `assets/models`; nothing is fetched.
+        """From a folder, or a name under `assets/models`; nothing is fetched. The folder may also be that of an adapter
+        alone (`training/preference.py`), which is merged into its base.
 
         Args:
-            adapter: merge the LoRA adapter of GRPO in, where the checkpoint has one; False leaves the SFT-only model.
+            adapter: merge LoRA adapters in, where there are some; False leaves the SFT-only model.
 
         Raises:
-            UserError: no checkpoint there.
+            UserError: no checkpoint there, or an adapter of other weights.
         """
-        folder = Path(model) if (Path(model) / "star.json").is_file() else MODELS / model
-        if not (folder / "star.json").is_file():
-            have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
-            raise UserError(
-                f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); "
-                "train one with training/run.sh"
-            )
+        folder = checkpoint_folder(model)
         logging.disable_progress_bar()
         about = json.loads((folder / "star.json").read_text("utf-8"))
+        if "base" in about:
+            return cls._beside(folder, about, adapter)
         network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         if adapter and (folder / "adapter").is_dir():
             from peft import PeftModel
@@ -66,6 +63,22 @@ class Checkpoint:
         return cls(
             folder.name, network.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True), about
         )
+
+    @classmethod
+    def _beside(cls, folder: Path, about: dict[str, Any], adapter: bool) -> Checkpoint:
+        """An adapter in a folder of its own, merged into the checkpoint that its `star.json` names."""
+        base = cls.load(about["base"], adapter)
+        if not adapter:
+            return base
+        if fingerprint(about["base"]) != about["base_fingerprint"]:
+            raise UserError(
+                f"adapter {folder} was trained on other weights than those of {about['base']!r} now; train it again"
+            )
+        from peft import PeftModel
+
+        network = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
+        stages = {**base.about.get("stages", {}), **about["stages"]}
+        return cls(folder.name, network.eval(), base.tokenizer, {**base.about, "stages": stages})
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
