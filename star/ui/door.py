@@ -29,7 +29,7 @@ COOKIE = "star_session"
 HEADER = "x-star"  # no form and no other site can send it without asking first
 HERE = ("127.0.0.1", "localhost", "::1")
 LARGEST = 2_000_000  # bytes of a request to our own endpoints
-OURS = ("/star-annotate/", "/star-lead/", "/star-door/")
+OURS = ("/star-annotate/", "/star-adjudicate/", "/star-lead/", "/star-door/")
 OPEN = (f"/{PREFIX}/", "/star-door/")
 REMEMBERED_S = 5.0
 

@@ -101,7 +101,7 @@ def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
         if door is not None and door.auth:
             # Shown to those who may use it; whoever opens it all the same is refused by every route it talks to.
             def visible(request: gr.Request) -> dict[str, Any]:
-                person = door.person(request.request)
+                person = None if request.request is None else door.person(request.request)
                 return gr.update(visible=person is not None and allows(person.role, "adjudicator"))
 
             page.load(visible, None, lead_tab, queue=False, show_progress="hidden", api_visibility="private")

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from star.annotation.database import Database
 from star.annotation.migrate import open_database
 from star.errors import UserError
-from star.ui import annotate_api, assets, door_api, lead_api
+from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
 from star.ui.door import HERE, Door, Gate, error_handlers
 from star.ui.download import standalone
 from star.ui.loader import Loader
@@ -74,9 +74,9 @@ def application(loader: Loader, database: Database | None = None, auth: bool = F
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     if door is not None:
-        for routes in (door_api, annotate_api):
+        for routes in (door_api, annotate_api, adjudicate_api):
             app.include_router(routes.router(door))
-        app.include_router(lead_api.router(door, loader))
+        app.include_router(lead_api.router(door, loader, loader.model))
         for error, said in error_handlers().items():
             app.add_exception_handler(error, said)
         app.add_middleware(Gate, door=door)
