@@ -35,13 +35,19 @@ def create(
     dataset: Annotated[str, typer.Option(help="Data set: demo, or an imported one.")] = "demo",
     system: Annotated[
         list[str] | None,
-        typer.Option(help="star, star:sft or mars; a seed as star@7, a checkpoint as star=FOLDER. Repeatable."),
+        typer.Option(
+            help="star, star:sft or mars; a seed as star@7, a checkpoint as star=FOLDER. Repeatable."
+        ),
     ] = None,
     pair: Annotated[bool, typer.Option(help="Two traces side by side, blinded.")] = False,
     records: Annotated[int, typer.Option(help="How many records.")] = 50,
     overlap: Annotated[int, typer.Option(help="Ratings per record.")] = 3,
-    gold_share: Annotated[float, typer.Option(help="Share of hidden items with a known answer, 0 to 0.5.")] = 0.0,
-    threshold: Annotated[float, typer.Option(help="Points apart beyond which a record is adjudicated.")] = 2.0,
+    gold_share: Annotated[
+        float, typer.Option(help="Share of hidden items with a known answer, 0 to 0.5.")
+    ] = 0.0,
+    threshold: Annotated[
+        float, typer.Option(help="Points apart beyond which a record is adjudicated.")
+    ] = 2.0,
     scenario: Annotated[list[str] | None, typer.Option(help="Scenario of the readers. Repeatable.")] = None,
     difficulty: Annotated[
         list[str] | None, typer.Option(help="Share of a difficulty, as hard=0.5. Repeatable.")
@@ -74,7 +80,9 @@ def create(
 
     def watch(done: int, total: int) -> None:
         if sys.stderr.isatty():
-            print(f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            print(
+                f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr, flush=True
+            )
 
     number = make(database, _lead(database, who), order, Dataset.load(dataset), model, None, watch)
     _say({"campaign": number, "name": name}, f"campaign {number} {name!r} is ready to be rated", as_json)
@@ -92,7 +100,7 @@ def status(
 
     database = _database()
     lead = _lead(database, who)
-    shown = []
+    shown: list[dict[str, Any]] = []
     for one in campaigns.campaigns(database):
         if campaign is None or one.id == _campaign(database, campaign):
             at = look(database, lead, one.id)
@@ -225,9 +233,12 @@ def agreement(
 @app.command()
 def adjudicate(
     campaign: Campaign,
-    record: Annotated[int | None, typer.Argument(help="Decide on this record; without, list those that wait.")] = None,
+    record: Annotated[
+        int | None, typer.Argument(help="Decide on this record; without, list those that wait.")
+    ] = None,
     rating: Annotated[
-        list[str] | None, typer.Option(help="A criterion's score, as faithful=2 or plan=? (cannot judge). Repeatable.")
+        list[str] | None,
+        typer.Option(help="A criterion's score, as faithful=2 or plan=? (cannot judge). Repeatable."),
     ] = None,
     choice: Annotated[str | None, typer.Option(help="Of a pair: left, right or tie.")] = None,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
@@ -266,13 +277,17 @@ def adjudicate(
 
 
 @app.command()
-def backup(file: Annotated[Path, typer.Argument(help="FILE.jsonl for a portable dump, else a SQLite copy.")]) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(help="FILE.jsonl for a portable dump, else a SQLite copy.")],
+) -> None:
     """Write the whole database to a file, while others go on working."""
     from star.annotation.backup import backup as write
 
     database = _database()
     write(database, file)
-    typer.echo(f"{database.place} is backed up in {file}; it holds names and password hashes, keep it private")
+    typer.echo(
+        f"{database.place} is backed up in {file}; it holds names and password hashes, keep it private"
+    )
 
 
 @app.command()
@@ -288,7 +303,9 @@ def restore(file: Annotated[Path, typer.Argument(help="What star annotations bac
 @app.command()
 def rubric(
     file: Annotated[Path | None, typer.Argument(help="YAML to publish as the next version.")] = None,
-    show: Annotated[int | None, typer.Option(help="Print the rubric with this number; 0 is the one that ships.")] = None,
+    show: Annotated[
+        int | None, typer.Option(help="Print the rubric with this number; 0 is the one that ships.")
+    ] = None,
     who: As = None,
     as_json: AsJson = False,
 ) -> None:
@@ -308,11 +325,17 @@ def rubric(
         found = rubrics.default() if show == 0 else next((v.rubric for v in known if v.id == show), None)
         if found is None:
             raise UserError(f"there is no rubric number {show}; star annotations rubric lists them")
-        typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else rubrics.text(found))
+        typer.echo(
+            json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else rubrics.text(found)
+        )
         return
     rows = [{"id": v.id, "label": v.label, "criteria": list(v.rubric.keys)} for v in known]
     none = "none is published yet; the first campaign publishes the one that ships (--show 0 prints it)"
-    _say({"rubrics": rows}, "\n".join(f"{v.id}  {v.label}: {', '.join(v.rubric.keys)}" for v in known) or none, as_json)
+    _say(
+        {"rubrics": rows},
+        "\n".join(f"{v.id}  {v.label}: {', '.join(v.rubric.keys)}" for v in known) or none,
+        as_json,
+    )
 
 
 @people_app.command("add")
@@ -349,9 +372,7 @@ def list_people(as_json: AsJson = False) -> None:
     """Who there is."""
     from star.annotation import people
 
-    rows = [
-        {"name": p.name, "role": p.role, "pseudonym": p.pseudonym} for p in people.everyone(_database())
-    ]
+    rows = [{"name": p.name, "role": p.role, "pseudonym": p.pseudonym} for p in people.everyone(_database())]
     lines = [f"{row['pseudonym']}  {row['role']:<11} {row['name']}" for row in rows]
     _say({"people": rows}, "\n".join(lines) or "nobody yet", as_json)
 

@@ -68,9 +68,7 @@ def measure(run: Mapping[str, Any]) -> dict[str, float]:
     """Automatic measures of one run: the share of its own checkable claims that the graph bears out, how many it makes, and
     whatever was measured when it was made (`measures`)."""
     verdicts = [
-        c["verdict"]
-        for c in run.get("claims", ())
-        if c["author"] == "model" and c["verdict"] != "opinion"
+        c["verdict"] for c in run.get("claims", ()) if c["author"] == "model" and c["verdict"] != "opinion"
     ]
     found = {"claims": float(len(verdicts))} | dict(run.get("measures") or {})
     if verdicts:
@@ -130,9 +128,7 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
     try:
         tables.save(records, RecordRow, folder / f"records.{format}")
         tables.save(answers, AnswerRow, folder / f"answers.{format}")
-        (folder / "campaign.json").write_text(
-            json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8"
-        )
+        (folder / "campaign.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}); name another folder") from None
     more = (f"records.{format}", f"answers.{format}", "campaign.json")
@@ -203,9 +199,7 @@ def _measures(database: Database, campaign: int) -> Measures:
 
 def _golden(database: Database, campaign: int) -> set[int]:
     with database.read() as session:
-        return set(
-            session.scalars(select(Gold.record_id).join(Record).where(Record.campaign_id == campaign))
-        )
+        return set(session.scalars(select(Gold.record_id).join(Record).where(Record.campaign_id == campaign)))
 
 
 def _of(campaign: int) -> Any:

@@ -1,7 +1,7 @@
 """Frozen records: a stored run as the page's views show it, without the data set it came from.
 
-`thaw` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names. What a
-blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times, no scores.
+`thaw` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names.
+What a blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times, no scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def shown(catalog: Catalog, row: int) -> dict[str, Any]:
 def thaw(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
     """A stored run, and the books it names as its catalogue; rows of items are positions in that catalogue.
 
-    Documents without a graph, claims or facts about their books (other tools may have made them) are shown as far as they go.
+    Documents without a graph, claims or facts about their books (other tools may have made them) are shown as far as
+    they go.
     """
     catalog = Catalog(tuple(_books(document)))
     row = {item.id: place for place, item in enumerate(catalog)}
@@ -37,7 +38,10 @@ def thaw(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
         nodes.append(Node(renamed[node["id"]], node["kind"], node["label"]))
     edges = tuple(
         Edge(
-            renamed.get(e["source"], e["source"]), renamed.get(e["target"], e["target"]), e["kind"], e["weight"]
+            renamed.get(e["source"], e["source"]),
+            renamed.get(e["target"], e["target"]),
+            e["kind"],
+            e["weight"],
         )
         for e in graph.get("edges", ())
     )

@@ -10,7 +10,7 @@ import time
 import uuid as uuids
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -167,7 +167,7 @@ def _answer(
 ) -> None:
     given = Answer(
         json.loads(row.ratings),
-        row.choice,  # type: ignore[arg-type]  (`checked` looks at it)
+        cast(Any, row.choice),  # `checked` looks at it
         row.note,
         row.reason,
         tuple(Flag(**flag) for flag in json.loads(row.flags)),

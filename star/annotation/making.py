@@ -108,9 +108,7 @@ def _check(order: Order) -> None:
     if not 0 <= order.gold_share <= 0.5:
         raise UserError(f"the share of hidden items is {order.gold_share}; expected 0 to 0.5")
     if (order.kind == "pair" and len(order.systems) != 2) or not order.systems:
-        raise UserError(
-            f"{len(order.systems)} systems are named; pairs need two, single records one or more"
-        )
+        raise UserError(f"{len(order.systems)} systems are named; pairs need two, single records one or more")
     unknown = [name for name in order.scenarios if name not in SCENARIOS]
     if unknown or not order.scenarios:
         raise UserError(

@@ -33,9 +33,7 @@ def recent(database: Database, person: Person, campaign: int) -> tuple[Recent, .
     """
     uuids = last(database, person, campaign)
     with database.read() as session:
-        rows = {
-            row.uuid: row for row in session.scalars(select(Response).where(Response.uuid.in_(uuids)))
-        }
+        rows = {row.uuid: row for row in session.scalars(select(Response).where(Response.uuid.in_(uuids)))}
         return tuple(
             Recent(
                 row.uuid,

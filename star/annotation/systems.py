@@ -73,10 +73,14 @@ def open_systems(
     """
     asked = [wanted(name) for name in names]
     if len({w.name for w in asked}) < len(asked):
-        raise UserError(f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2")
+        raise UserError(
+            f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2"
+        )
     loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
     student = next((loaded[key] for key in loaded), None)
-    for one in sorted(asked, key=lambda w: w.kind == "mars"):  # the teacher last: it takes the student's candidates
+    for one in sorted(
+        asked, key=lambda w: w.kind == "mars"
+    ):  # the teacher last: it takes the student's candidates
         if (one.kind, one.model) not in loaded:
             loaded[one.kind, one.model] = _load(one, dataset, model, student)
         student = student or loaded[one.kind, one.model]

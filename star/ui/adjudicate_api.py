@@ -1,4 +1,4 @@
-"""Adjudicate API: records over which annotators disagree, side by side, and decisions on them; for adjudicators and leads."""
+"""Adjudicate API: records over which annotators disagree, and decisions on them; for adjudicators and leads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Door: who may come in. Signed sessions in a cookie, roles asked anew at every call, calls from other sites refused.
 
-Without accounts (`auth` False) people on this machine enter by name, and nothing is let in that did not ask for this machine by
-name: a page elsewhere could otherwise have its own host name resolve to 127.0.0.1 and speak as if it were ours. With accounts
-everything but the login page and our assets needs a session.
+Without accounts (`auth` False) people on this machine enter by name, and nothing is let in that did not ask for this
+machine by name: a page elsewhere could otherwise have its own host name resolve to 127.0.0.1 and speak as if it were ours.
+With accounts everything but the login page and our assets needs a session.
 """
 
 from __future__ import annotations
@@ -112,14 +112,18 @@ class Gate:
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self.app, self.door = app, door
-        self._known: dict[str, float] = {}  # token → until when it is taken as good: pages fetch a hundred files
+        self._known: dict[
+            str, float
+        ] = {}  # token → until when it is taken as good: pages fetch a hundred files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         connection, path = HTTPConnection(scope), str(scope["path"])
         if scope["type"] == "http" and path.startswith(OURS) and _too_long(connection, scope["method"]):
-            answer: Response = JSONResponse({"error": f"more than {LARGEST:,} bytes, or no length given"}, 413)
+            answer: Response = JSONResponse(
+                {"error": f"more than {LARGEST:,} bytes, or no length given"}, 413
+            )
             return await answer(scope, receive, send)
         if self.door.auth and not path.startswith(OPEN) and not await self._session(connection):
             if scope["type"] == "websocket":

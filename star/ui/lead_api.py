@@ -68,7 +68,7 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
             dataset = ""  # still loading
         return {
             "campaigns": [
-                {"id": c.id, "rubric": c.rubric, "created_at": c.created_at} | asdict(c.plan)
+                asdict(c.plan) | {"id": c.id, "rubric": c.rubric, "created_at": c.created_at}
                 for c in campaigns.campaigns(database)
             ],
             "dataset": dataset,
@@ -108,9 +108,9 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
     def drawn(campaign: int, who: Person = lead) -> dict[str, Any]:
         """The same as figures: HTML in which every name is escaped."""
         names = {p.pseudonym: p.name for p in people.everyone(database)}
-        [plan] = [c.plan for c in campaigns.campaigns(database) if c.id == campaign] or [None]
-        asked = next((v for v in rubric.versions(database) if plan is not None and v.id == plan.rubric), None)
-        labels = {} if asked is None else {c.key: c.label for c in asked.rubric.criteria}
+        used = {c.plan.rubric for c in campaigns.campaigns(database) if c.id == campaign}
+        asked = [v.rubric for v in rubric.versions(database) if v.id in used]
+        labels = {c.key: c.label for form in asked for c in form.criteria}
         return {"html": figures(collect.campaign_report(database, campaign), names, labels)}
 
     @routes.get("/export/{campaign}/{format}")

@@ -88,7 +88,15 @@ def _criteria(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
         for row in rows
     ]
     return table(
-        ("Criterion", "α", "−0.5 to 1; the line stands at .667", "Mean", "Ratings", "Cannot judge", "κ of pairs"),
+        (
+            "Criterion",
+            "α",
+            "−0.5 to 1; the line stands at .667",
+            "Mean",
+            "Ratings",
+            "Cannot judge",
+            "κ of pairs",
+        ),
         body,
         "Krippendorff's α, ordinal, with its 95 % interval; records resampled; hidden items left out",
     )
@@ -151,7 +159,9 @@ def _people(rows: Sequence[Report], names: Mapping[str, str]) -> str:
     heads = (
         "Annotator", "Records", "Time each", "Hidden items passed", "All the same", "Cannot judge", "Mean", "Ties"
     )  # fmt: skip
-    return table(heads, body, "How each annotator works; “all the same”: records whose criteria all got one value")
+    return table(
+        heads, body, "How each annotator works; “all the same”: records whose criteria all got one value"
+    )
 
 
 def _correlations(rows: Sequence[Report], labels: Mapping[str, str]) -> str:

@@ -66,7 +66,12 @@ def theme() -> Base:
 
 def head() -> str:
     """Tags for the page's head: our style sheet and script, before anything is drawn."""
-    return stylesheet("star.css") + stylesheet("annotate.css") + script("star.js") + f'<link rel="icon" href="{ICON}">'
+    return (
+        stylesheet("star.css")
+        + stylesheet("annotate.css")
+        + script("star.js")
+        + f'<link rel="icon" href="{ICON}">'
+    )
 
 
 def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
