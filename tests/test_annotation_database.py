@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import annotating
@@ -21,6 +22,7 @@ from star.annotation import adjudication, backup, migrate, people, queue, rows, 
 from star.annotation.answers import Answer, Flag
 from star.annotation.database import Database, Unavailable
 from star.annotation.models import Base
+from star.annotation.turn import TooLong, Turn
 from star.errors import UserError
 from star.settings import Settings
 
@@ -117,6 +119,31 @@ def test_a_database_that_stays_locked_is_one_line(tmp_path: Path, monkeypatch: p
         other.rollback()
         other.close()
         people.add(database, "Ann")
+
+
+def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
+    turn, order = Turn(), list[str]()
+
+    def greedy() -> None:
+        for n in range(3):
+            with turn(10):
+                order.append(f"greedy {n}")
+
+    def patient() -> None:
+        with turn(10):
+            order.append("patient")
+
+    threads = [threading.Thread(target=greedy), threading.Thread(target=patient)]
+    with turn(10):
+        for waiting, thread in enumerate(threads, 2):
+            thread.start()
+            while len(turn._line) < waiting:
+                time.sleep(0.001)
+        with pytest.raises(TooLong), turn(0.01):
+            order.append("never")
+    for thread in threads:
+        thread.join()
+    assert order[:2] == ["greedy 0", "patient"] and order[2:] == ["greedy 1", "greedy 2"]
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "oracle://x", "://", ""])

@@ -8,7 +8,6 @@ On PostgreSQL `lock` gives the same order by a row lock on the campaign.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from star.annotation.models import Campaign
+from star.annotation.turn import TooLong, Turn
 from star.errors import UserError
 from star.settings import ROOT, Settings
 
@@ -49,7 +49,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
         self._reader = self.engine.execution_options(star_reads_only=True)
-        self._turn = threading.Lock()
+        self._turn = Turn()
 
     @property
     def file(self) -> Path | None:
@@ -79,7 +79,11 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One transaction that only reads; it never waits for writers on either database."""
-        with self._translated(), Session(self._reader) as session, session.begin():
+        with (
+            self._translated(),
+            Session(self._reader, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:
@@ -88,16 +92,16 @@ class Database:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """SQLite's writers of this process in turn: by themselves they would poll for the lock, and some would starve."""
-        if not self.sqlite:
-            yield
-            return
-        if not self._turn.acquire(timeout=TURN_S):
-            raise Unavailable(f"{self.place} has been busy for {TURN_S} s; nothing was saved, try again")
+        """Writers of this process in turn: they wait for the same lock anyhow. On SQLite they would poll for it, and some
+        would starve; on PostgreSQL each would wait with a connection, and use up the pool.
+        """
         try:
-            yield
-        finally:
-            self._turn.release()
+            with self._turn(TURN_S):
+                yield
+        except TooLong:
+            raise Unavailable(
+                f"{self.place} has been busy for {TURN_S} s; nothing was saved, try again"
+            ) from None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -232,7 +232,7 @@ def _named(session: Session, name: str) -> Annotator:
         select(Annotator).where((Annotator.key == name_key(name)) | (Annotator.pseudonym == name))
     )
     if row is None:
-        raise UserError(f"there is nobody called {name!r}; star annotators list shows who there is")
+        raise UserError(f"there is nobody called {name!r}; star annotators add makes an account")
     return row
 
 

@@ -32,7 +32,7 @@ def serve(
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ | known | more
         )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # half a minute of work, on a machine that may be busy with others
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
