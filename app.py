@@ -15,13 +15,13 @@ from star.errors import UserError
 def main() -> int:
     """Serve the page until interrupted; 2 when something given was wrong."""
     try:
-        chosen = settings()  # from the environment: STAR_DATASET, STAR_MODEL, STAR_HOST, STAR_PORT
+        chosen = settings()  # from the environment: STAR_DATASET, STAR_MODEL, STAR_HOST, …
 
         from star.ui.loader import Loader
         from star.ui.server import launch
 
         loader = Loader.of(chosen)  # starts with the server, not before it
-        launch(loader, chosen.host, chosen.port)  # builds the page (star/ui/page.py), prints its address
+        launch(loader, chosen.host, chosen.port, chosen.auth)  # builds the page (star/ui/page.py), prints its address
     except UserError as error:
         print(f"star: {error}", file=sys.stderr)
         return 2

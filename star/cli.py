@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from star import cli_data, cli_evaluate, cli_recommend, cli_serve
+from star import cli_annotations, cli_data, cli_evaluate, cli_recommend, cli_serve
 from star.errors import UserError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.command("evaluate")(cli_evaluate.evaluate)
 app.command("tasks")(cli_evaluate.tasks)
 app.command("recommend")(cli_recommend.recommend)
 app.command("serve")(cli_serve.serve)
+app.add_typer(cli_annotations.app, name="annotations")
+app.add_typer(cli_annotations.people_app, name="annotators")
 # Modules import torch, gradio and the like inside the function, so that `star --help` stays quick.
 
 

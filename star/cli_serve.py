@@ -22,13 +22,17 @@ def serve(
         int | None, typer.Option(min=1, max=65535, help="First port to try; the next free one is taken.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all networks.")] = None,
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", help="People sign in; star annotators add makes their accounts."),
+    ] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
-    chosen = settings(dataset=dataset, model=model, port=port, host=host)
+    chosen = settings(dataset=dataset, model=model, port=port, host=host, auth=auth)
     from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 
-    launch(Loader.of(chosen), chosen.host, chosen.port)
+    launch(Loader.of(chosen), chosen.host, chosen.port, chosen.auth)
 
 
 def settings(**given: Any) -> Settings:

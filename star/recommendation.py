@@ -69,11 +69,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Recommended:
-    """One recommended item. `score`: the model's probability among the candidates. `reason`: one line."""
+    """One recommended item. `score`: the model's probability among the candidates, None where it is kept from whoever
+    looks (blinded records). `reason`: one line."""
 
     rank: int
     item: int
-    score: float
+    score: float | None
     reason: str
 
 
@@ -105,7 +106,12 @@ class Recommendation:
     finished: bool = False
 
     def to_json(self, catalog: Catalog, user: str | None = None) -> dict[str, Any]:
-        """The document of `star recommend --json` (DESIGN)."""
+        """The document of `star recommend --json`. Nodes and claims name items by id, so that it can be read back
+        without the catalogue's order (`annotation/frozen.py`)."""
+
+        def named(row: int | None) -> str | None:
+            return None if row is None else catalog[row].id
+
         return {
             "dataset": self.dataset,
             "checkpoint": self.checkpoint,
@@ -141,6 +147,9 @@ class Recommendation:
                 {
                     "text": c.text,
                     "kind": c.claim.kind,
+                    "subject": named(c.claim.subject),
+                    "anchor": named(c.claim.anchor),
+                    "label": c.claim.label,
                     "stated": stated(c.claim),
                     "found": c.found,
                     "edges": list(c.edges),
@@ -150,7 +159,11 @@ class Recommendation:
                 for c in self.claims
             ],
             "graph": {
-                "nodes": [{"id": n.id, "kind": n.kind, "label": n.label} for n in self.nodes],
+                "nodes": [
+                    {"id": n.id, "kind": n.kind, "label": n.label}
+                    | ({"item": named(int(n.id[2:]))} if n.id.startswith("i:") else {})
+                    for n in self.nodes
+                ],
                 "edges": [
                     {"source": e.source, "target": e.target, "kind": e.kind, "weight": e.weight}
                     for e in self.edges

@@ -51,13 +51,14 @@ class Recommender(Protocol):
 class Star:
     """The trained student: one model, one pass."""
 
-    def __init__(self, dataset: Dataset, model: str | None = None):
+    def __init__(self, dataset: Dataset, model: str | None = None, adapter: bool = True):
+        """`adapter`: with the LoRA adapter of GRPO, where the checkpoint has one; False answers as after SFT."""
         from star.student.model import (
             Checkpoint,
         )  # torch and transformers take seconds: the page is up before
 
         self._shelf = Shelf(dataset)
-        self._model = Checkpoint.load(model or dataset.name)
+        self._model = Checkpoint.load(model or dataset.name, adapter)
         self._plain = Checkpoint.load(model or dataset.name, adapter=False) if self.adapter else self._model
         self._items = self._model.match(dataset.catalog)
 
@@ -82,6 +83,11 @@ class Star:
     def adapter(self) -> str | None:
         """What the LoRA adapter was trained by, None where there is none to switch off."""
         return self._model.adapter
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool (I,): items the checkpoint can recommend."""
+        return self._items.known
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
         from star.student.decoding import Writer, write

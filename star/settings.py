@@ -22,5 +22,7 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: int = 7860
     """First port to try; the next free one within 20 is taken."""
+    auth: bool = False
+    """People sign in with accounts. Without, annotating is for people at this machine."""
     database_url: str | None = None
     """Where ratings are kept: `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; None is `data/annotations.sqlite`."""

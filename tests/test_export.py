@@ -85,11 +85,11 @@ def made() -> Export:
             for who, value in (("ann", 5 if system == "star" else 3), ("=bob", 3)):
                 for criterion in ("faithful", "plan"):
                     gold = 4 if n else None
-                    ratings.append(Rating(f"{system}{n}", system, who, criterion, value, 12.5, gold, 2))
-    ratings.append(Rating("star0", "star", "ann", "persuasive", None, 12.5, None, 2))
-    comparisons.append(Comparison("ab0", "mars", "star", "ann", "right", 4.0, 2))
-    comparisons.append(Comparison("ab1", "star", "mars", "=bob", "right", 3.0, 2))
-    comparisons.append(Comparison("ab1", "star", "mars", "ann", "tie", 3.0, 2))
+                    ratings.append(Rating(f"{system}{n}", system, who, criterion, value, 12.5, gold, "trace@2"))
+    ratings.append(Rating("star0", "star", "ann", "persuasive", None, 12.5, None, "trace@2"))
+    comparisons.append(Comparison("ab0", "mars", "star", "ann", "right", 4.0, "trace@2"))
+    comparisons.append(Comparison("ab1", "star", "mars", "=bob", "right", 3.0, "trace@2"))
+    comparisons.append(Comparison("ab1", "star", "mars", "ann", "tie", 3.0, "trace@2"))
     items = tuple(f"id{n}" for n in range(5))
     return Export("toy", items, tuple(written), tuple(ratings), tuple(comparisons))
 
@@ -105,7 +105,7 @@ def test_an_export_comes_back_as_it_was(tmp_path: Path, format: str) -> None:
         row = pl.read_csv(file).row(0, named=True)
     else:
         row = json.loads(file.read_text("utf-8").splitlines()[0])
-    assert row["right_checkpoint"] == "abc" and row["dataset"] == "toy" and row["rubric"] == 2
+    assert row["right_checkpoint"] == "abc" and row["dataset"] == "toy" and row["rubric"] == "trace@2"
     assert row["annotator"] == "ann" and row["record"] == "ab0"
 
 
@@ -119,7 +119,7 @@ def test_preferences_come_from_comparisons_and_from_gaps() -> None:
         ("star1", "mars1", "ann", "gap", "abc"),
     ]
     for p in found:
-        assert p.prompt.startswith("<history>") and p.rubric == 2 and p.dataset == "toy"
+        assert p.prompt.startswith("<history>") and p.rubric == "trace@2" and p.dataset == "toy"
         wins_with = "<i2>" if p.chosen_checkpoint else "<i3>"
         assert p.chosen.split()[3] == wins_with != p.rejected.split()[3]
     assert len(preferences.preferences(made(), gap=2.1)) == 2

@@ -51,7 +51,7 @@ def brought() -> Export:
             trace = parse(words, len(tools.history))
             lengths.append(sum(len(s.words) for s in trace.steps if s.type == "reflection"))
         choice = "tie" if lengths[0] == lengths[1] else "left" if lengths[0] > lengths[1] else "right"
-        comparisons.append(Comparison(f"q{n}", "a", "b", f"rater{n % 2}", choice, 9.0, 1))  # type: ignore[arg-type]
+        comparisons.append(Comparison(f"q{n}", "a", "b", f"rater{n % 2}", choice, 9.0, "trace@1"))  # type: ignore[arg-type]
     return Export("reading", tuple(i.id for i in CATALOG), tuple(written), (), tuple(comparisons))
 
 

@@ -28,11 +28,18 @@ def test_model_cards_are_their_sources() -> None:
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
     text = README.read_text("utf-8")
-    commands = {command.name or "" for command in app.registered_commands}
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    commands = {command.name or "" for command in app.registered_commands} | set(groups)
     documented = set(re.findall(r"`star (\w+)", text))
     assert documented == commands
     for command in commands:
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+    for name, group in groups.items():
+        below = {command.name or command.callback.__name__ for command in group.registered_commands}
+        named = re.findall(rf"`star {name} ([\w|\\]+)", text)
+        assert {word for words in named for word in words.replace("\\", "").split("|")} == below
+        for command in below:
+            assert CliRunner().invoke(app, [name, command, "--help"]).exit_code == 0
 
 
 def test_it_begins_with_the_two_commands_and_a_picture_that_is_there() -> None:

@@ -155,7 +155,7 @@ def campaign(
             first = int(rng.integers(2))
             choice = raters[who].choose(values[first, n], values[1 - first, n], rng)
             comparisons.append(
-                Comparison(f"q{n}", SIDES[first], SIDES[1 - first], raters[who].name, choice, 20.0, 1)  # type: ignore[arg-type]
+                Comparison(f"q{n}", SIDES[first], SIDES[1 - first], raters[who].name, choice, 20.0, "taste@1")  # type: ignore[arg-type]
             )
             ratings += [
                 Rating(
@@ -166,7 +166,7 @@ def campaign(
                     raters[who].rate(values[side, n], rng),
                     20.0,
                     None,
-                    1,
+                    "taste@1",
                 )
                 for side, system in enumerate(SIDES)
             ]

@@ -163,8 +163,10 @@
       canvas.starNetwork = net;
       find("[data-physics]").setAttribute("aria-checked", "false");
       find("[data-find]").value = "";
-      find("[data-html]").href = `${value.files}/graph.html`;
-      find("[data-json]").href = `${value.files}/recommendation.json`;
+      for (const [link, name] of [["[data-html]", "graph.html"], ["[data-json]", "recommendation.json"]]) {
+        find(link).hidden = !value.files; // blinded records are not downloaded
+        find(link).href = `${value.files}/${name}`;
+      }
       legend();
       arrange();
       canvas.dataset.run = value.run;

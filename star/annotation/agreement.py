@@ -23,13 +23,13 @@ from star.annotation.reliability import alpha, bootstrap_alpha, kappa
 from star.annotation.rows import Comparison, Rating
 
 SHARED = 5  # records that two annotators must both have judged before a κ is given
-Measures = Mapping[str, Mapping[str, float]]
+Measures = Mapping[str, Mapping[Any, float]]
 """Name of an automatic measure → record → value."""
 
 
 def criteria(ratings: Sequence[Rating], seed: int = 0) -> list[dict[str, Any]]:
     """Per rubric version and criterion: ordinal α with its interval, κ of each pair, and what it rests on."""
-    grouped: dict[tuple[int, str], list[Rating]] = defaultdict(list)
+    grouped: dict[tuple[str, str], list[Rating]] = defaultdict(list)
     for row in ratings:
         grouped[row.rubric, row.criterion].append(row)
     return [
@@ -79,7 +79,7 @@ def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def correlations(ratings: Sequence[Rating], measures: Measures, seed: int = 0) -> list[dict[str, Any]]:
     """Spearman's ρ of each criterion's mean rating per record with each automatic measure, interval by record."""
-    given: dict[tuple[int, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    given: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in ratings:
         if row.value is not None:
             given[row.rubric, row.criterion][row.record].append(row.value)

@@ -22,9 +22,10 @@ LONGEST_S = 24 * 3600.0
 class Flag:
     """Something in a trace that an annotator points at, with a reason.
 
-    `step`: number of the step in the trace, from 0. `side`: of a pair, which trace. `start`, `end`: a span of the step's
-    text in characters (code points, not JavaScript's UTF-16 units), both None for the whole step; `text`: what stands
-    there, filled in when the flag is stored.
+    `step`: number of the step in the trace, from 0. `side`: of a pair, which trace. `claim`: number of a claim of that step
+    in the run's `claims`, as claims are shown in words that the step itself need not hold. `start`, `end`: a span of the
+    claim's text, else of the step's, in characters (code points, not JavaScript's UTF-16 units), both None for all of
+    it; `text`: what stands there, filled in when the flag is stored.
     """
 
     step: int
@@ -33,6 +34,7 @@ class Flag:
     start: int | None = None
     end: int | None = None
     text: str = ""
+    claim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,20 @@ def _flag(flag: Flag, kind: Kind, runs: Sequence[Any]) -> Flag:
     steps = runs[sides.index(flag.side)]["trace"]["steps"]
     if type(flag.step) is not int or not 0 <= flag.step < len(steps):
         raise UserError(f"a flag is on step {flag.step!r}; the trace has steps 0 to {len(steps) - 1}")
-    text = ""
+    text, whole = "", steps[flag.step]["text"]
+    if flag.claim is not None:
+        if type(flag.claim) is not int or flag.claim not in steps[flag.step].get("claims", ()):
+            raise UserError(f"a flag is on claim {flag.claim!r}, which is none of step {flag.step}'s")
+        whole = runs[sides.index(flag.side)]["claims"][flag.claim]["text"]
+        text = whole[:SPAN]
     if (flag.start, flag.end) != (None, None):
-        whole = steps[flag.step]["text"]
         if (
             type(flag.start) is not int
             or type(flag.end) is not int
             or not 0 <= flag.start < flag.end <= len(whole)
         ):
             raise UserError(
-                f"a flag spans {flag.start!r} to {flag.end!r}; the step has characters 0 to {len(whole)}"
+                f"a flag spans {flag.start!r} to {flag.end!r}; the text has characters 0 to {len(whole)}"
             )
         text = clean(whole[flag.start : flag.end], "the flagged text", SPAN)
     return replace(flag, reason=clean(flag.reason, "the reason of a flag", REASON), text=text)

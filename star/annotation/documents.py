@@ -67,7 +67,8 @@ def mismatched(run: Run, other: Run) -> Run:
     for step in made["trace"]["steps"]:
         step["claims"] = [place[number] for number in step["claims"]]
     made["items"] = copy.deepcopy(other["items"])
-    made["titles"] = {**other.get("titles", {}), **made.get("titles", {})}
+    for about in ("titles", "books"):
+        made[about] = {**other.get(about, {}), **made.get(about, {})}
     return made
 
 

@@ -48,7 +48,7 @@ class RatingRow:
     record: str
     system: str
     checkpoint: str
-    rubric: int
+    rubric: str
     annotator: str
     criterion: str
     value: int | None
@@ -66,7 +66,7 @@ class ComparisonRow:
     left_checkpoint: str
     right_system: str
     right_checkpoint: str
-    rubric: int
+    rubric: str
     annotator: str
     choice: Literal["left", "right", "tie"]
     seconds: float

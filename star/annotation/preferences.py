@@ -26,7 +26,7 @@ class Preference:
     record: str
     rejected_record: str
     annotator: str
-    rubric: int
+    rubric: str
     chosen_checkpoint: str
     rejected_checkpoint: str
     source: Literal["comparison", "gap"]
@@ -42,7 +42,7 @@ class Label:
     dataset: str
     record: str
     annotator: str
-    rubric: int
+    rubric: str
     checkpoint: str
     source: Literal["comparison", "rating"]
 
@@ -57,7 +57,7 @@ def preferences(export: Export, gap: float = 1.0) -> list[Preference]:
         if row.choice != "tie" and pair[0].completion != pair[1].completion:
             better, worse = pair if row.choice == "left" else pair[::-1]
             out.append(_preference(better, worse, row.annotator, row.rubric, "comparison"))
-    by_query: dict[tuple[str, int, str], dict[Written, dict[str, int]]] = defaultdict(
+    by_query: dict[tuple[str, str, str], dict[Written, dict[str, int]]] = defaultdict(
         lambda: defaultdict(dict)
     )
     for rating in export.ratings:
@@ -77,7 +77,7 @@ def preferences(export: Export, gap: float = 1.0) -> list[Preference]:
 
 
 def _preference(
-    better: Written, worse: Written, annotator: str, rubric: int, source: Literal["comparison", "gap"]
+    better: Written, worse: Written, annotator: str, rubric: str, source: Literal["comparison", "gap"]
 ) -> Preference:
     return Preference(
         better.prompt,
@@ -104,7 +104,7 @@ def labels(export: Export, good: float = 4.0, bad: float = 2.0) -> list[Label]:
             for system, side in ((row.left_system, "left"), (row.right_system, "right")):
                 about = trace[row.record, system]
                 out.append(_label(about, row.choice == side, row.annotator, row.rubric, "comparison"))
-    given: dict[tuple[str, int, Written], list[int]] = defaultdict(list)
+    given: dict[tuple[str, str, Written], list[int]] = defaultdict(list)
     for rating in export.ratings:
         if rating.value is not None:
             given[rating.annotator, rating.rubric, trace[rating.record, rating.system]].append(rating.value)
@@ -116,7 +116,7 @@ def labels(export: Export, good: float = 4.0, bad: float = 2.0) -> list[Label]:
 
 
 def _label(
-    about: Written, label: bool, annotator: str, rubric: int, source: Literal["comparison", "rating"]
+    about: Written, label: bool, annotator: str, rubric: str, source: Literal["comparison", "rating"]
 ) -> Label:
     return Label(
         about.prompt,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -17,9 +18,10 @@ from star.errors import UserError
 
 @dataclass(frozen=True)
 class Rating:
-    """One criterion of one answer. `value`: 1 to 5, None for "cannot judge". `gold`: the known answer to a hidden item."""
+    """One criterion of one answer. `record`: its id, a number in the database and text in exports. `value`: 1 to 5, None for
+    "cannot judge". `gold`: the known answer to a hidden item."""
 
-    record: int
+    record: Any
     system: str
     annotator: str
     criterion: str
@@ -33,7 +35,7 @@ class Rating:
 class Comparison:
     """One choice between two sides. `gold`: the known answer to a hidden item, which is no vote between the systems."""
 
-    record: int
+    record: Any
     left_system: str
     right_system: str
     annotator: str

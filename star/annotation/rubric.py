@@ -121,6 +121,13 @@ def parse(document: str | dict[str, Any]) -> Rubric:
     return rubric
 
 
+def text(rubric: Rubric) -> str:
+    """A rubric as YAML, which `parse` reads back."""
+    return yaml.safe_dump(
+        json.loads(json.dumps(asdict(rubric))), sort_keys=False, allow_unicode=True, width=110
+    )
+
+
 def publish(database: Database, lead: Person, rubric: Rubric) -> Version:
     """Store a rubric as the next version of its name; the newest one again if nothing changed."""
     document = clean_document(asdict(rubric))

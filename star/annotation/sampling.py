@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from star.annotation.documents import Known, Run, Sample, mismatched
+from star.annotation.frozen import shown
 from star.dataset import Dataset
 from star.errors import UserError
 from star.graph import Graph
@@ -120,11 +121,15 @@ def draw(
 
 
 def run_of(recommender: Recommender, query: Query, user: str | None = None) -> Run:
-    """One run, frozen: the document of `star recommend --json` with the titles of its books."""
+    """One run, frozen: the document of `star recommend --json` with its books (`frozen.shown`) and their titles."""
     catalog = recommender.dataset.catalog
     done = answer(recommender, query)
     rows = dict.fromkeys((*query.history, *done.candidates))
-    return done.to_json(catalog, user) | {"titles": {catalog[row].id: catalog[row].title for row in rows}}
+    books = {catalog[row].id: shown(catalog, row) for row in rows}
+    return done.to_json(catalog, user) | {
+        "titles": {id: book["title"] for id, book in books.items()},
+        "books": books,
+    }
 
 
 def checkpoint_hash(folder: Path) -> str:

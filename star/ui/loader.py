@@ -22,11 +22,16 @@ class Loader:
         load: returns the recommender; may take long.
         load_dataset: returns the data set alone, much sooner, so that readers and titles can be searched
             while the model still loads; its copy is dropped once the recommender is there.
+        model: name or folder of the checkpoint that `load` takes; None: the one named like the data set.
     """
 
     def __init__(
-        self, load: Callable[[], Recommender], load_dataset: Callable[[], Dataset] | None = None
+        self,
+        load: Callable[[], Recommender],
+        load_dataset: Callable[[], Dataset] | None = None,
+        model: str | None = None,
     ) -> None:
+        self.model = model
         self._load, self._load_dataset = load, load_dataset
         self._changed = threading.Condition()
         self._dataset: Dataset | None = None
@@ -43,7 +48,7 @@ class Loader:
 
             return recommender.load(settings.dataset, settings.model)
 
-        return cls(load, lambda: Dataset.load(settings.dataset))
+        return cls(load, lambda: Dataset.load(settings.dataset), settings.model)
 
     def start(self) -> None:
         """Begin; a second call does nothing."""

@@ -9,10 +9,14 @@ from urllib.parse import quote
 import gradio as gr
 from gradio.themes import Base
 
+from star.annotation.people import allows
 from star.errors import UserError
 from star.ui import views
+from star.ui.annotate import annotate
 from star.ui.assets import script, stylesheet
+from star.ui.door import Door
 from star.ui.explore import explore
+from star.ui.lead import lead
 from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.runs import Runs
@@ -62,11 +66,20 @@ def theme() -> Base:
 
 def head() -> str:
     """Tags for the page's head: our style sheet and script, before anything is drawn."""
-    return stylesheet("star.css") + script("star.js") + f'<link rel="icon" href="{ICON}">'
+    return (
+        stylesheet("star.css")
+        + stylesheet("annotate.css")
+        + script("star.js")
+        + f'<link rel="icon" href="{ICON}">'
+    )
 
 
-def build(loader: Loader, runs: Runs) -> gr.Blocks:
-    """The whole page. Data set and model are still loading when it is built, and come in through `loader`."""
+def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
+    """The whole page. Data set and model are still loading when it is built, and come in through `loader`.
+
+    Args:
+        door: to annotations; None leaves their tabs out.
+    """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER, js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False)
         about = live(
@@ -78,6 +91,11 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Explore"):
                 adapter = explore(loader, runs)
+            if door is not None:
+                with gr.Tab("Annotate"):
+                    annotate()
+                with gr.Tab("Lead", visible=not door.auth) as lead_tab:
+                    lead()
 
         def report() -> Iterator[tuple[list[Block], Any]]:
             for shown, name in loaded(loader):
@@ -94,6 +112,13 @@ def build(loader: Loader, runs: Runs) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
+        if door is not None and door.auth:
+            # Shown to those who may use it; whoever opens it all the same is refused by every route it talks to.
+            def visible(request: gr.Request) -> dict[str, Any]:
+                person = None if request.request is None else door.person(request.request)
+                return gr.update(visible=person is not None and allows(person.role, "adjudicator"))
+
+            page.load(visible, None, lead_tab, queue=False, show_progress="hidden", api_visibility="private")
     page.queue(max_size=64)
     return page
 

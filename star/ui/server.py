@@ -1,4 +1,5 @@
-"""Server: the page mounted in FastAPI, with our assets, downloads, and a policy that forbids other hosts."""
+"""Server: the page mounted in FastAPI, with our assets, downloads, the annotators' API, and a policy that forbids other
+hosts."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ from fastapi.responses import FileResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from star.annotation.database import Database
+from star.annotation.migrate import open_database
 from star.errors import UserError
-from star.ui import assets
+from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
+from star.ui.door import HERE, Door, Gate, error_handlers
 from star.ui.download import standalone
 from star.ui.loader import Loader
 from star.ui.page import build, head, theme
@@ -53,9 +57,15 @@ class Policy:
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-def application(loader: Loader) -> FastAPI:
-    """The web application. Loading begins once the server is up, so that the page comes first."""
+def application(loader: Loader, database: Database | None = None, auth: bool = False) -> FastAPI:
+    """The web application. Loading begins once the server is up, so that the page comes first.
+
+    Args:
+        database: of annotations; None leaves the annotators' and leads' tabs out, and everything they talk to.
+        auth: people sign in with accounts, and nothing is shown before.
+    """
     runs = Runs()
+    door = None if database is None else Door(database, auth)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,6 +73,13 @@ def application(loader: Loader) -> FastAPI:
         yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    if door is not None:
+        for routes in (door_api, annotate_api, adjudicate_api):
+            app.include_router(routes.router(door))
+        app.include_router(lead_api.router(door, loader, loader.model))
+        for error, said in error_handlers().items():
+            app.add_exception_handler(error, said)
+        app.add_middleware(Gate, door=door)
     app.add_middleware(Policy)
 
     @app.get(f"/{assets.PREFIX}/{{name}}")
@@ -87,7 +104,7 @@ def application(loader: Loader) -> FastAPI:
 
     return gr.mount_gradio_app(
         app,
-        build(loader, runs),
+        build(loader, runs, door),
         path="",
         theme=theme(),
         head=head(),
@@ -126,10 +143,22 @@ def free_port(host: str, first: int, tries: int = 20) -> int:
     )
 
 
-def launch(loader: Loader, host: str, port: int) -> None:
-    """Serve until interrupted; prints the address."""
+def launch(loader: Loader, host: str, port: int, auth: bool = False) -> None:
+    """Serve until interrupted; prints the address and where annotations are kept.
+
+    Without accounts there is no annotating from other machines: the tabs are left out where the page can be reached by them.
+    """
     chosen = free_port(host, port)
-    app = application(loader)
+    database = open_database() if auth or host in HERE else None
+    app = application(loader, database, auth)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     print(f"STAR is at http://{shown}:{chosen}  (Ctrl+C stops it)", flush=True)
+    if database is None:
+        print(
+            f"Annotate and Lead are left out: {host} can be reached from other machines and there are no accounts; "
+            "add --auth, or serve on 127.0.0.1",
+            flush=True,
+        )
+    else:
+        print(f"Annotations are kept in {database.place}", flush=True)
     uvicorn.run(app, host=host, port=chosen, log_level="warning", timeout_graceful_shutdown=2)

@@ -81,7 +81,7 @@ def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) ->
     if answer is None or catalog is None or not answer.items:
         empty = '<li class="star-card empty"><span></span></li>' * k
         return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet">{empty}</ol>'
-    best = max(r.score for r in answer.items) or 1.0
+    best = max(r.score or 0.0 for r in answer.items) or 1.0
     rows = "".join(_card(answer, r, catalog[r.item], best) for r in answer.items)
     return f'<ol class="star-cards" aria-label="Recommended books">{rows}</ol>'
 
@@ -89,7 +89,6 @@ def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) ->
 def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -> str:
     genres = "".join(f"<li>{escape(genre)}</li>" for genre in item.genres[:3])
     node = f"i:{entry.item}"
-    share = f"{100 * entry.score:.0f}%" if entry.score >= 0.01 else "under 1%"
     series = f'<p class="star-series">{escape(volume(item))}</p>' if item.series else ""
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
@@ -97,11 +96,19 @@ def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -
         f'<div class="star-card-text"><h3>{escape(item.title)}</h3>'
         f'<p class="star-by">{escape(byline(item))}</p>{series}'
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{escape(entry.reason)}</p>'
-        f'<p class="star-share" title="The model’s probability among the candidates">'
-        f'<i style="width:{100 * entry.score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
-        f"{tally(answer, about(answer, node))}"
+        f"{_share(entry.score, best)}{tally(answer, about(answer, node))}"
         f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
         "Why this book?</button></div></li>"
+    )
+
+
+def _share(score: float | None, best: float) -> str:
+    if score is None:
+        return ""
+    share = f"{100 * score:.0f}%" if score >= 0.01 else "under 1%"
+    return (
+        '<p class="star-share" title="The model’s probability among the candidates">'
+        f'<i style="width:{100 * score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -21,12 +22,17 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def serve(command: list[str], port: int, log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a page and wait until it answers."""
+def serve(
+    command: list[str], port: int, log: Path, **more: str
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a page of this checkout and wait until it answers. Its annotations are kept beside the log."""
+    known = {"STAR_DATABASE_URL": str(log.parent / "annotations.sqlite"), "PYTHONPATH": str(ROOT)}
     url = f"http://127.0.0.1:{port}"
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + 60
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ | known | more
+        )
+    deadline = time.monotonic() + 240  # half a minute of work, on a machine that may be busy with others
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

@@ -1,0 +1,395 @@
+/* The Annotate tab: one record at a time. A draft is sent half a second after the last edit; "Saved" is said only when the
+   server has answered; a save that got no answer is sent again, the same to the letter, until one comes. */
+"use strict";
+
+STAR.annotate = (root) => {
+  const { make, call, dialog, say, lasted, time, uuid, writing } = STAR.desk;
+  const find = (selector) => root.querySelector(selector);
+  const PAUSE = 500, LONGEST_TYPING = 3000, RENEW_S = 300, AWAY_MS = 120000;
+  let me = null, campaigns = [], campaign = null, progress = null;
+  let record = null, sides = [], waitingUuid = uuid();
+  const said = find("[data-said]");
+
+  const store = {
+    get: (key) => { try { return localStorage.getItem(key); } catch (error) { return null; } },
+    set: (key, value) => { try { localStorage.setItem(key, value); } catch (error) { /* full or private */ } },
+    drop: (key) => { try { localStorage.removeItem(key); } catch (error) { /* private */ } },
+  };
+  const mirror = () => `star-draft-${record.uuid}`;
+
+  /* Saving */
+
+  let dirty = false, want = null, running = null, timer = 0, firstEdit = 0;
+
+  function edited() {
+    dirty = true;
+    // A copy in the browser, for what was typed while the server could not be reached.
+    store.set(mirror(), JSON.stringify({ revision: record.revision, answer: form.answer() }));
+    if (!running) say(said, "Not saved yet…", "busy");
+    clearTimeout(timer);
+    const now = performance.now();
+    firstEdit = firstEdit || now;
+    timer = setTimeout(() => save("draft"), Math.min(PAUSE, Math.max(0, firstEdit + LONGEST_TYPING - now)));
+  }
+
+  function save(to) {
+    clearTimeout(timer);
+    firstEdit = 0;
+    want = to === "draft" && want ? want : to;
+    running = running || pump().finally(() => { running = null; });
+    return running;
+  }
+
+  /* Sends what is wanted until nothing is; returns the last receipt, or null where a save was refused. */
+  async function pump() {
+    let receipt = null;
+    while (want) {
+      const to = want, open = record;
+      want = null;
+      dirty = false;
+      const body = JSON.stringify({ uuid: open.uuid, revision: open.revision + 1, to, answer: form.answer() });
+      say(said, to === "draft" ? "Saving…" : "Handing in…", "busy");
+      try {
+        receipt = await untilAnswered(body);
+      } catch (error) {
+        await notSaved(error, to);
+        return null;
+      }
+      open.revision = receipt.revision;
+      open.state = receipt.state;
+      if (!dirty) store.drop(`star-draft-${open.uuid}`);
+      say(said, dirty ? "Saving…" : `Saved ${time(receipt.at)}`, dirty ? "busy" : "done");
+    }
+    return receipt;
+  }
+
+  async function untilAnswered(body) {
+    for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+      try {
+        return await call("star-annotate/save", body, { signal: AbortSignal.timeout(15000) });
+      } catch (error) {
+        if (error.status !== 0 && error.status !== 503 && error.status < 500) throw error;
+        say(said, `Not saved: ${error.message} Trying again…`, "error");
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+  }
+
+  async function notSaved(error, to) {
+    dirty = true;
+    if (error.status === 409) {
+      store.drop(mirror());
+      await open(record.uuid);
+      say(said, "This record was changed in another window; what you see is what is saved. Repeat your last change here.", "error");
+    } else if (error.status === 401) {
+      say(said, "Not saved: you are no longer signed in. Sign in again; what you wrote is kept in this browser.", "error");
+      setTimeout(start, 1500);
+    } else {
+      say(said, `Not saved: ${error.message}`, "error");
+      if (to === "submitted") form.toMissing();
+    }
+  }
+
+  addEventListener("pagehide", () => {
+    if (!record || !dirty) return;
+    const body = JSON.stringify({ uuid: record.uuid, revision: record.revision + 1, to: "draft", answer: form.answer() });
+    fetch("star-annotate/save", { method: "POST", body, keepalive: true, credentials: "same-origin",
+      headers: { "X-Star": "1", "Content-Type": "application/json" } }).catch(() => {});
+  });
+  addEventListener("beforeunload", (event) => { if (dirty && running) event.preventDefault(); });
+
+  /* Time spent: while the page is looked at and used. A long look renews the lease by a save. */
+  let used = performance.now(), unsavedSeconds = 0;
+  for (const kind of ["pointermove", "keydown", "wheel", "pointerdown"]) {
+    document.addEventListener(kind, () => { used = performance.now(); }, { passive: true });
+  }
+  const ticking = setInterval(() => {
+    if (!root.isConnected) { clearInterval(ticking); return; }
+    if (!record || !visible() || document.hidden || performance.now() - used > AWAY_MS) return;
+    form.spent(1);
+    unsavedSeconds += 1;
+    if (unsavedSeconds >= RENEW_S && record.editable && record.state !== "submitted") { unsavedSeconds = 0; edited(); }
+  }, 1000);
+
+  /* The record */
+
+  const form = STAR.form(find("[data-form]"), { changed: edited, sides: () => sides, buttons: () => record.editable ? [
+    make("button.star-button.primary", { type: "button", onclick: submit, title: "Enter" }, record.state === "submitted" ? "Submit again" : "Submit"),
+    make("button.star-button", { type: "button", onclick: skip, title: "S" }, "Skip"),
+    make("button.star-button", { type: "button", onclick: undo, title: "U" }, "Undo"),
+  ] : [make("p", {}, "This answer is no longer among your last ten; it can only be looked at.")] });
+  find("[data-form]").addEventListener("submit", (event) => event.preventDefault());
+
+  function show(next) {
+    const drawn = record && record.record === next.record;
+    record = next;
+    unsavedSeconds = 0;
+    dirty = false;
+    const template = find("[data-side]");
+    if (!drawn) {
+      find("[data-record]").hidden = false;
+      const names = record.kind === "pair" ? ["left", "right"] : [null];
+      if (sides.length !== names.length) {
+        sides = names.map((name) => STAR.side(template, name));
+        find("[data-sides]").replaceChildren(...sides.map((side) => side.root));
+      }
+      find("[data-sides]").classList.toggle("pair", record.kind === "pair");
+      sides.forEach((side, i) => side.show(record.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
+      shelf(record.sides[0].shelf);
+    }
+    const kept = JSON.parse(store.get(mirror()) || "null");
+    const newer = kept && kept.revision === record.revision && record.editable;
+    form.load(record, newer ? kept.answer : record.answer);
+    if (!newer) store.drop(mirror());
+    root.dataset.uuid = record.uuid;
+    const back = record.state === "submitted" || record.state === "skipped";
+    if (newer) edited();
+    else say(said, back ? `You look at an answer that is ${record.state}. Change it and submit again, or go on (N).`
+      : record.revision > 0 ? "Your draft is back as it was saved." : "A new record. Press ? for the keys, G for the guidelines.", "idle");
+    form.focus({ preventScroll: true });
+    fit();
+  }
+
+  /* On wide screens the form fills the window below the place where it stands, so that its buttons are always in sight. */
+  function fit() {
+    if (!root.isConnected) return;
+    const box = find("[data-form]");
+    const beside = getComputedStyle(box).position === "sticky";
+    box.style.maxHeight = beside ? `${Math.max(320, innerHeight - Math.max(10, box.getBoundingClientRect().top) - 10)}px` : "";
+  }
+  addEventListener("scroll", fit, { passive: true });
+  addEventListener("resize", fit, { passive: true });
+
+  function shelf(books) {
+    const row = (book) => make("li", {}, make("b", {}, book.title), book.by ? ` ${book.by}` : null);
+    find("[data-shelf]").replaceChildren(...[
+      make("h2", {}, `The reader's shelf: ${books.length} ${books.length === 1 ? "book" : "books"}, latest first`),
+      make("ol", {}, books.slice(0, 10).map(row)),
+      books.length > 10 && make("details", {}, make("summary", {}, `${books.length - 10} more`), make("ol", {}, books.slice(10).map(row))),
+    ].filter(Boolean));
+  }
+
+  async function open(id) {
+    try { show(await call(`star-annotate/record/${encodeURIComponent(id)}`)); } catch (error) { trouble(error); }
+  }
+
+  async function next() {
+    say(said, "Fetching the next record…", "busy");
+    try {
+      const given = await call("star-annotate/next", { campaign: campaign.id, uuid: waitingUuid });
+      progress = given.progress;
+      bar();
+      if (given.record) {
+        if (given.record.uuid === waitingUuid) waitingUuid = uuid();
+        show(given.record);
+        find(".star-bar").scrollIntoView({ block: "nearest" });
+        return;
+      }
+      record = null;
+      find("[data-record]").hidden = true;
+      say(said, "Nothing is left for you in this campaign now. Records that others do not finish come back; look again later.", "done");
+    } catch (error) { trouble(error); }
+  }
+
+  function trouble(error) {
+    say(said, error.message, "error");
+    if (error.status === 401) setTimeout(start, 1000);
+    else if (error.status === 0) setTimeout(() => { if (root.isConnected && !record) next(); }, 3000);
+  }
+
+  async function leave() {
+    if (record && dirty) await save("draft");
+    if (running) await running;
+  }
+
+  async function submit() {
+    if (!record || !record.editable) return;
+    const missing = form.missing();
+    if (missing.length) {
+      say(said, `Not yet rated: ${missing.join(", ")}.`, "error");
+      form.toMissing();
+      return;
+    }
+    if (running) await running;
+    const receipt = await save("submitted");
+    if (receipt && receipt.state === "submitted") { await next(); }
+  }
+
+  async function skip() {
+    if (!record || !record.editable) return;
+    const why = await dialog("Skip this record", (body, done) => {
+      const reason = make("textarea", { rows: 2, maxLength: 2000, "data-first": true, "aria-label": "Why skip it?", value: form.answer().reason });
+      const line = make("p.star-status", { role: "alert" });
+      const finish = (event) => {
+        event.preventDefault();
+        if (reason.value.trim()) done(reason.value); else say(line, "Say in a few words why.", "error");
+      };
+      reason.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey) finish(event); });
+      body.append(make("form", { onsubmit: finish }, make("label", {}, "Why skip it? It goes to somebody else.", reason), line,
+        make("div.star-buttons", {}, make("button.star-button.primary", { type: "submit" }, "Skip"),
+          make("button.star-button", { type: "button", onclick: () => done(null) }, "Cancel"))));
+    });
+    if (!why) return;
+    if (running) await running;
+    form.setReason(why);
+    const receipt = await save("skipped");
+    if (receipt && receipt.state === "skipped") await next();
+  }
+
+  function undo() {
+    if (!record) return;
+    if (!form.undo()) say(said, "Nothing to undo on this record. L lists your last answers.", "idle");
+  }
+
+  async function recent() {
+    await leave();
+    let rows;
+    try { rows = (await call(`star-annotate/recent/${campaign.id}`)).recent; } catch (error) { trouble(error); return; }
+    const chosen = await dialog("Your last answers", (body, done) => {
+      if (!rows.length) body.append(make("p", {}, "None yet in this campaign."));
+      body.append(make("ol.star-recent", {}, rows.map((row, i) => make("li", {}, make("button.star-button", {
+        type: "button", "data-first": i === 0, onclick: () => done(row.uuid) },
+      make("b", {}, time(row.at)), ` ${row.state}${row.changed ? ", changed since" : ""} · ${told(row.answer)}`)))));
+    });
+    if (chosen) await open(chosen);
+  }
+
+  const told = (answer) => (answer.choice ? answer.choice
+    : Object.values(answer.ratings).map((value) => (typeof value === "number" ? value : "?")).join(" ") || "not rated");
+
+  function guidelines() {
+    if (!record) return;
+    const { rubric } = record;
+    const now = rubric.criteria[form.at()];
+    dialog(rubric.title, (body) => {
+      body.append(make("p", {}, rubric.introduction));
+      if (record.kind === "pair") body.append(make("h4", {}, rubric.pair_question), make("p", {}, rubric.pair_guideline));
+      for (const asked of rubric.criteria) {
+        const part = make("section.star-guideline", { tabIndex: -1 },
+          make("h4", {}, asked.label), make("p", {}, make("i", {}, asked.question)), make("p", {}, asked.guideline),
+          asked.examples.map((example) => make("blockquote", {}, make("b", {}, String(example.score)), make("p", {}, example.text), make("p.star-why-score", {}, example.why))));
+        if (asked === now && record.kind !== "pair") { part.classList.add("current"); part.dataset.first = "1"; }
+        body.append(part);
+      }
+      body.append(make("p.star-hint", {}, `Rubric ${rubric.label}`));
+    }, { wide: true });
+  }
+
+  const KEYS = [
+    ["1 – 5", "rate the criterion in focus; of a pair: 1 left, 2 no difference, 3 right"], ["0", "cannot judge"],
+    ["↓ or Tab", "next criterion"], ["↑ or Shift+Tab", "the one before"], ["Enter", "submit and go on"],
+    ["S", "skip, with a reason"], ["F", "flag a step, or the words that are selected"], ["U", "undo the last change"],
+    ["L", "your last ten answers, to change one"], ["N", "on to the next record"], ["R", "write a note or a reason; Escape leaves it"],
+    ["G", "guidelines with worked examples"], ["?", "this help"],
+  ];
+
+  function help() {
+    dialog("Keys", (body) => body.append(make("dl.star-keys", {}, KEYS.map(([key, does]) => make("div", {}, make("dt", {}, key), make("dd", {}, does)))),
+      make("p.star-hint", {}, "Keys rest while you write in a field.")));
+  }
+
+  function pointed() {
+    const selection = document.getSelection();
+    for (const side of sides) {
+      const at = selection && !selection.isCollapsed ? side.locate(selection) : null;
+      if (at) return { ...at, side: side.name, reason: "" };
+    }
+    return null;
+  }
+
+  /* Keys */
+
+  const visible = () => root.isConnected && root.offsetParent !== null;
+  const ACTIONS = { s: skip, f: () => form.edit(pointed()), u: undo, g: guidelines, "?": help, l: recent,
+    n: async () => { if (campaign) { await leave(); await next(); } },
+    r: () => { const field = find("[data-form] textarea:enabled"); if (field) field.focus(); } };
+
+  function onKey(event) {
+    if (!root.isConnected) { document.removeEventListener("keydown", onKey); return; }
+    if (!visible() || STAR.desk.open() || find("[data-desk]").hidden || event.ctrlKey || event.altKey || event.metaKey) return;
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (writing(target)) {
+      if (event.key === "Escape" && root.contains(target)) form.focus();
+      return;
+    }
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (ACTIONS[key] && !event.repeat) { event.preventDefault(); ACTIONS[key](); return; }
+    if (!record) return;
+    const ours = !target.closest("button:not([role=radio]), a, summary, [role=tab], tr[data-edge]");
+    if (/^[0-5]$/.test(key)) { if (form.key(Number(key))) event.preventDefault(); }
+    else if ((key === "ArrowDown" || key === "ArrowUp") && ours && (target === document.body || find("[data-form]").contains(target))) {
+      event.preventDefault();
+      form.move(key === "ArrowDown" ? 1 : -1);
+    } else if (key === "Enter" && ours && !event.repeat) { event.preventDefault(); submit(); }
+  }
+  document.addEventListener("keydown", onKey);
+
+  /* A button beside selected words, for the mouse. */
+  const here = make("button.star-button.star-flag-here", { type: "button", hidden: true,
+    onmousedown: (event) => event.preventDefault(), onclick: () => { here.hidden = true; form.edit(pointed()); } }, "Flag these words");
+  root.append(here);
+  document.addEventListener("selectionchange", () => {
+    if (!root.isConnected || !record || !record.editable || !visible()) return;
+    const at = pointed();
+    here.hidden = !at || at.start === null;
+    if (here.hidden) return;
+    const box = document.getSelection().getRangeAt(0).getBoundingClientRect();
+    const base = root.getBoundingClientRect();
+    here.style.left = `${Math.min(box.left - base.left, base.width - 150)}px`;
+    here.style.top = `${box.bottom - base.top + 4}px`;
+  });
+
+  /* Who, which campaign, how far */
+
+  function bar() {
+    find("[data-who]").replaceChildren(make("span", {}, me.person.name), " ",
+      make("button.star-link", { type: "button", onclick: async () => { await leave(); STAR.desk.person(await call("star-door/sign-out", {})); if (me.auth) location.href = "star-door/login"; } },
+        me.auth ? "Sign out" : "Change"));
+    const chosen = make("select", { "aria-label": "Campaign" }, campaigns.map((c) => make("option", { value: String(c.id), selected: campaign && c.id === campaign.id }, c.name)));
+    chosen.addEventListener("change", async () => { await leave(); choose(Number(chosen.value)); });
+    find("[data-campaign]").replaceChildren(campaigns.length ? chosen : "");
+    if (progress) {
+      const share = progress.wanted ? (100 * progress.done) / progress.wanted : 0;
+      find("[data-progress]").replaceChildren(
+        make("span", {}, `You: ${progress.submitted} submitted${progress.skipped ? `, ${progress.skipped} skipped` : ""} · ${progress.last_hour} in the last hour · ${lasted(progress.seconds)} each`),
+        make("span", {}, `Team: ${progress.done} of ${progress.wanted}`, make("i.star-meter", {}, make("i", { style: `width:${share}%` }))));
+    }
+    find("[data-tools]").replaceChildren(...[["Last answers", "L", recent], ["Guidelines", "G", guidelines], ["Keys", "?", help]]
+      .map(([words, key, does]) => make("button.star-link", { type: "button", title: key, onclick: does }, words)));
+  }
+
+  async function choose(id) {
+    campaign = campaigns.find((c) => c.id === id) || campaigns[0];
+    store.set("star-campaign", String(campaign.id));
+    record = null;
+    find("[data-record]").hidden = true;
+    await next();
+  }
+
+  async function start(given) {
+    try {
+      me = given || await call("star-door/me");
+      if (!me.person) {
+        record = null;
+        find("[data-desk]").hidden = true;
+        STAR.desk.entrance(find("[data-entrance]"), me, { role: "annotator", title: "Who is rating?", action: "Start",
+          words: "Your ratings are kept under this name. Others do not see them, and you do not see theirs." });
+        return;
+      }
+      find("[data-entrance]").replaceChildren();
+      find("[data-desk]").hidden = false;
+      campaigns = (await call("star-annotate/campaigns")).campaigns;
+      if (!campaigns.length) {
+        progress = null;
+        bar();
+        say(said, "There is no campaign yet. A lead creates one on the Lead tab or with star annotations create.", "idle");
+        return;
+      }
+      await choose(Number(store.get("star-campaign")));
+    } catch (error) { trouble(error); }
+  }
+
+  document.addEventListener("star-person", (event) => { if (root.isConnected) start(event.detail.person ? null : event.detail); });
+  document.addEventListener("star-campaigns", () => { if (root.isConnected && me && me.person) start(); });
+  start();
+};

@@ -1,0 +1,121 @@
+"""Making a campaign: from what a lead asks for to frozen records, with systems loaded and readers sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from star.annotation import rubric
+from star.annotation.campaigns import Plan, create
+from star.annotation.database import Database
+from star.annotation.documents import Sample
+from star.annotation.models import Kind
+from star.annotation.people import Person
+from star.annotation.sampling import samples
+from star.annotation.systems import open_systems
+from star.dataset import Dataset
+from star.errors import UserError
+from star.recommender import Recommender
+from star.tasks import MIX, SCENARIOS
+
+MOST = 5_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a lead asks for. `systems`: their names (`systems.wanted`). `gold_share`: of the items an annotator gets, hidden
+    ones; as many are made as that takes. `rubric`: id of a version; None takes the newest, or publishes the default.
+    """
+
+    name: str
+    systems: tuple[str, ...] = ("star",)
+    kind: Kind = "single"
+    records: int = 50
+    overlap: int = 3
+    gold_share: float = 0.0
+    threshold: float = 2.0
+    scenarios: tuple[str, ...] = ("classic",)
+    mix: Mapping[str, float] = field(default_factory=lambda: dict(MIX))
+    seed: int = 0
+    rubric: int | None = None
+
+    @property
+    def hidden(self) -> int:
+        """Hidden items to make: each annotator gets each of them once."""
+        return round(self.records * self.gold_share / (1 - self.gold_share)) or int(self.gold_share > 0)
+
+
+def make(
+    database: Database,
+    lead: Person,
+    order: Order,
+    dataset: Dataset,
+    model: str | None = None,
+    ready: Recommender | None = None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Run the systems for sampled readers and store the campaign; returns its id. Takes about a second per record.
+
+    Args:
+        model, ready: as in `open_systems`.
+        watch: told how many records of how many are made.
+
+    Raises:
+        UserError: what does not fit in the order. Refused: the caller is no lead.
+    """
+    _check(order)
+    version = order.rubric
+    if version is None:
+        known = rubric.versions(database)
+        version = known[0].id if known else rubric.publish(database, lead, rubric.default()).id
+    opened = open_systems(order.systems, dataset, model, ready)
+    total = order.records + order.hidden
+
+    def watched() -> Iterator[Sample]:
+        made = samples(
+            opened.recommenders,
+            order.records,
+            order.kind == "pair",
+            order.hidden,
+            order.scenarios,
+            order.mix,
+            order.seed,
+            opened.seeds,
+        )
+        watch(0, total)
+        for done, sample in enumerate(made, 1):
+            watch(done, total)
+            yield sample
+
+    plan = Plan(
+        order.name,
+        dataset.name,
+        opened.systems,
+        version,
+        order.kind,
+        order.overlap,
+        order.gold_share,
+        order.threshold,
+        order.seed,
+    )
+    return create(database, lead, plan, watched())
+
+
+def _check(order: Order) -> None:
+    """What would only be found out after all runs were made."""
+    if not 1 <= order.records <= MOST:
+        raise UserError(f"{order.records} records are asked for; expected 1 to {MOST:,}")
+    if not 0 <= order.gold_share <= 0.5:
+        raise UserError(f"the share of hidden items is {order.gold_share}; expected 0 to 0.5")
+    if (order.kind == "pair" and len(order.systems) != 2) or not order.systems:
+        raise UserError(f"{len(order.systems)} systems are named; pairs need two, single records one or more")
+    unknown = [name for name in order.scenarios if name not in SCENARIOS]
+    if unknown or not order.scenarios:
+        raise UserError(
+            f"there is no scenario {(unknown or ['(none)'])[0][:40]!r}; expected {', '.join(SCENARIOS)}"
+        )
+    wrong = [level for level in order.mix if level not in MIX]
+    if wrong or any(not 0 <= share <= 1 for share in order.mix.values()) or sum(order.mix.values()) <= 0:
+        raise UserError(
+            f"the mix of difficulties is {dict(order.mix)}; expected shares of {', '.join(MIX)}, as 0.3"
+        )
