@@ -1,4 +1,4 @@
-"""Annotating in a browser: a whole campaign, by keyboard, with a window closed in the middle; hostile text; a dead server."""
+"""Annotating in a browser: a whole campaign, by keyboard, with a window closed midway; hostile text; a dead server."""
 
 from __future__ import annotations
 
