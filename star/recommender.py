@@ -13,6 +13,7 @@ from star.dataset import Dataset
 from star.evidence import Claim
 from star.recommendation import Query, Recommendation, Timing
 from star.shelf import Draft, Shelf
+from star.tools import Tools
 from star.verify import Finding, check
 
 
@@ -88,6 +89,16 @@ class Star:
     def known(self) -> np.ndarray:
         """bool (I,): items the checkpoint can recommend."""
         return self._items.known
+
+    def weights(self, tools: Tools, seed: int = 0) -> dict[int, float]:
+        """Candidate → its probability where the ranking begins, for an answer written with these tools."""
+        from star.student.decoding import Writer, write
+
+        writer = Writer(self._model, self._items, tools)
+        for _ in write(writer, seed=seed or None):
+            pass
+        scores = np.zeros(len(writer.candidates)) if writer.scores is None else writer.scores
+        return dict(zip(writer.candidates.tolist(), scores.tolist(), strict=True))
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
         from star.student.decoding import Writer, write

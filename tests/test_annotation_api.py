@@ -29,7 +29,9 @@ from star.ui.server import application
 HERE = "http://127.0.0.1"
 OURS = {"X-Star": "1"}
 SECRET = "correct horse"
-HOSTILE = '<img src=x onerror="window.hacked=1">\u202egnp![](http://evil.example/x.png)<script>hacked()</script>'
+HOSTILE = (
+    '<img src=x onerror="window.hacked=1">\u202egnp![](http://evil.example/x.png)<script>hacked()</script>'
+)
 
 
 @pytest.fixture
@@ -89,7 +91,9 @@ def test_our_routes_refuse_who_has_no_role(database: Database) -> None:
     nobody, ann = client(app), entered(app, "Ann")
     people.add(database, "Judge", "adjudicator")
     judge = entered(app, "Judge")
-    ours = [(m, p) for m, p in routes(app) if p.startswith(("/star-annotate", "/star-adjudicate", "/star-lead"))]
+    ours = [
+        (m, p) for m, p in routes(app) if p.startswith(("/star-annotate", "/star-adjudicate", "/star-lead"))
+    ]
     assert len(ours) >= 18
     for method, path in ours:
         body = {} if method == "POST" else None

@@ -52,7 +52,8 @@ STAR.lead = (root) => {
     return make("label", {}, label, input, hint && make("small", {}, hint));
   }
 
-  function order() {
+  async function order() {
+    all = await tried(() => call("star-lead/overview")) || all; // what was loading then may be there now
     const text = (value, more = {}) => make("input", { type: "text", value, autocomplete: "off", ...more });
     const count = (value, min, max, step = 1) => make("input", { type: "number", value: String(value), min: String(min), max: String(max), step: String(step) });
     const name = text("", { maxLength: 80, required: true });

@@ -18,7 +18,7 @@ from star.errors import UserError
 
 Run = dict[str, Any]
 
-BETRAYING = ("checkpoint", "timing", "seed")
+BETRAYING = ("checkpoint", "timing", "seed", "measures")
 
 
 @dataclass(frozen=True)

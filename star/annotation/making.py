@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from star.annotation import rubric
 from star.annotation.campaigns import Plan, create
@@ -12,10 +12,11 @@ from star.annotation.documents import Sample
 from star.annotation.models import Kind
 from star.annotation.people import Person
 from star.annotation.sampling import samples
-from star.annotation.systems import open_systems
+from star.annotation.systems import Opened, open_systems
 from star.dataset import Dataset
 from star.errors import UserError
-from star.recommender import Recommender
+from star.recommendation import Query
+from star.recommender import Recommender, Star
 from star.tasks import MIX, SCENARIOS
 
 MOST = 5_000
@@ -85,7 +86,7 @@ def make(
         watch(0, total)
         for done, sample in enumerate(made, 1):
             watch(done, total)
-            yield sample
+            yield _measured(sample, opened, dataset)
 
     plan = Plan(
         order.name,
@@ -99,6 +100,23 @@ def make(
         order.seed,
     )
     return create(database, lead, plan, watched())
+
+
+def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
+    """A student's run with what taking its evidence away does to it, to be held against what people say of it."""
+    name, run = sample.systems[0], sample.runs[0]
+    student = opened.recommenders[name]
+    if len(sample.runs) > 1 or sample.gold is not None or not isinstance(student, Star) or not run["items"]:
+        return sample
+    from star.counterfactual import erasure  # brings torch
+
+    shelf, candidates = (
+        tuple(dataset.catalog.index(id) for id in run[part]) for part in ("shelf", "candidates")
+    )
+    reader = dataset.interactions.row(run["user"])
+    query = Query(shelf, reader, candidates, seed=run["seed"])
+    found = erasure(student, query, dataset.catalog.index(run["items"][0]["id"]))
+    return replace(sample, runs=(run | {"measures": found},))
 
 
 def _check(order: Order) -> None:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from star.annotation.database import Database
 from star.annotation.migrate import open_database
+from star.annotation.people import everyone
 from star.errors import UserError
 from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
 from star.ui.door import HERE, Door, Gate, error_handlers
@@ -161,4 +162,6 @@ def launch(loader: Loader, host: str, port: int, auth: bool = False) -> None:
         )
     else:
         print(f"Annotations are kept in {database.place}", flush=True)
+        if auth and not everyone(database):
+            print("Nobody has an account yet: star annotators add NAME --role lead", flush=True)
     uvicorn.run(app, host=host, port=chosen, log_level="warning", timeout_graceful_shutdown=2)

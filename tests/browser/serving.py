@@ -22,9 +22,7 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def serve(
-    command: list[str], port: int, log: Path, **more: str
-) -> tuple[subprocess.Popen[bytes], str]:
+def serve(command: list[str], port: int, log: Path, **more: str) -> tuple[subprocess.Popen[bytes], str]:
     """Start a page of this checkout and wait until it answers. Its annotations are kept beside the log."""
     known = {"STAR_DATABASE_URL": str(log.parent / "annotations.sqlite"), "PYTHONPATH": str(ROOT)}
     url = f"http://127.0.0.1:{port}"

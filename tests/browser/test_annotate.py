@@ -29,7 +29,9 @@ from star.recommendation import Query  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-LONG = 90_000  # making a campaign loads a model and ranks readers, on a machine that tests other things as well
+LONG = (
+    90_000  # making a campaign loads a model and ranks readers, on a machine that tests other things as well
+)
 HOSTILE = '<img src=x onerror="window.hacked=1">\u202egnp ![](http://evil.example/x.png)<script>window.hacked=2</script>'
 CRITERIA = len(annotating.KEYS)
 
@@ -109,14 +111,13 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
     lead.locator("#lead").get_by_label("Your name").fill("Lea", timeout=LONG)
     lead.keyboard.press("Enter")
     expect(lead.locator("#lead [role=status]")).to_contain_text("no campaign yet", timeout=LONG)
-    expect(lead.locator("#loaded")).to_contain_text("Checkpoint demo", timeout=LONG)
     lead.get_by_role("button", name="New campaign").click()
     order = lead.locator(".star-order")
     order.get_by_label("Name").fill("autumn")
     order.get_by_label("Records").fill("2")
     order.get_by_label("Threshold").fill("1")
     order.get_by_role("button", name="Create").click()
-    expect(lead.locator("#lead [role=status]")).to_contain_text("is ready to be rated", timeout=2 * LONG)
+    expect(lead.locator("#lead [role=status]")).to_contain_text("is ready to be rated", timeout=4 * LONG)
 
     raters = [visit(campaign_url).page for _ in range(3)]
     for page, name in zip(raters, ("Ann", "Bob", "Cem"), strict=True):
