@@ -220,7 +220,9 @@ def test_ranking_behind_own_traces(
     config: Config, tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A random base writes nothing readable, so the teacher's traces stand in for its own."""
-    monkeypatch.setattr(onpolicy, "rollouts", lambda config, checkpoint, rows, folder: rows)
+    monkeypatch.setattr(
+        onpolicy, "rollouts", lambda config, checkpoint, rows, folder: rows.with_columns(changed=0)
+    )
     source = tmp_path / "copy"
     shutil.copytree(tuned, source, ignore=shutil.ignore_patterns("adapter"))
     config = dataclasses.replace(config, out=str(source), own_rows=8, own_passes=1, sft_batch=4)

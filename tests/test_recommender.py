@@ -139,9 +139,10 @@ def test_json(fluent: Star) -> None:
         extra = {"name", "arguments"} if step["type"].startswith("tool") else set()
         assert set(step) == {"type", "text", "seconds", "tokens", "claims"} | extra
     for claim in document["claims"]:
-        assert set(claim) == {"text", "kind", "stated", "found", "edges", "author", "verdict"}
+        what = {"text", "kind", "stated", "found", "edges", "author", "verdict"}
+        assert set(claim) == what | {"subject", "anchor", "label"}
         assert all(0 <= n < len(document["graph"]["edges"]) for n in claim["edges"])
-    assert all(set(n) == {"id", "kind", "label"} for n in document["graph"]["nodes"])
+    assert all(set(n) - {"item"} == {"id", "kind", "label"} for n in document["graph"]["nodes"])
     assert all(set(e) == {"source", "target", "kind", "weight"} for e in document["graph"]["edges"])
     assert set(document["timing"]) == {"first_token_s", "total_s", "generated_tokens", "tool_calls"}
 

@@ -74,7 +74,8 @@ def test_files_are_written_and_read_group_by_group(whole: Config) -> None:
     assert max(map(len, parts)) == 20 and pl.concat(parts).equals(frame.select("reader", "trace"))
 
 
-def test_two_processes_write_the_same(whole: Config, tmp_path: Path) -> None:
+def test_two_processes_write_the_same(whole: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # two processes on two cores: more threads wait for each other
     config = config_for(tmp_path / "runs")
     report = make(config, "--processes", "2", "--folds", "0,1")
     of_folds = rows(config)
