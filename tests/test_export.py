@@ -85,7 +85,9 @@ def made() -> Export:
             for who, value in (("ann", 5 if system == "star" else 3), ("=bob", 3)):
                 for criterion in ("faithful", "plan"):
                     gold = 4 if n else None
-                    ratings.append(Rating(f"{system}{n}", system, who, criterion, value, 12.5, gold, "trace@2"))
+                    ratings.append(
+                        Rating(f"{system}{n}", system, who, criterion, value, 12.5, gold, "trace@2")
+                    )
     ratings.append(Rating("star0", "star", "ann", "persuasive", None, 12.5, None, "trace@2"))
     comparisons.append(Comparison("ab0", "mars", "star", "ann", "right", 4.0, "trace@2"))
     comparisons.append(Comparison("ab1", "star", "mars", "=bob", "right", 3.0, "trace@2"))
