@@ -221,7 +221,7 @@ def test_submit_skip_recent_and_progress(database: Database) -> None:
     shown = ann.get("/star-annotate/recent/1").json()
     assert [row["state"] for row in shown["recent"]] == ["skipped", "submitted"]
     assert shown["progress"] | {"seconds": None} == {
-        "submitted": 1, "skipped": 1, "seconds": None, "last_hour": 1, "done": 1, "wanted": 3,
+        "submitted": 1, "skipped": 1, "seconds": None, "last_hour": 1, "team": 1, "share": 0.3,
     }  # fmt: skip
     theirs = begun(bob)
     assert theirs["uuid"] not in (first["uuid"], second["uuid"])

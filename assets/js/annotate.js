@@ -135,7 +135,7 @@ STAR.annotate = (root) => {
       }
       find("[data-sides]").classList.toggle("pair", record.kind === "pair");
       sides.forEach((side, i) => side.show(record.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
-      shelf(record.sides[0].shelf);
+      find("[data-shelf]").replaceChildren(STAR.shelf(record.sides[0].shelf));
     }
     const kept = JSON.parse(store.get(mirror()) || "null");
     const newer = kept && kept.revision === record.revision && record.editable;
@@ -147,26 +147,6 @@ STAR.annotate = (root) => {
     else say(said, back ? `You look at an answer that is ${record.state}. Change it and submit again, or go on (N).`
       : record.revision > 0 ? "Your draft is back as it was saved." : "A new record. Press ? for the keys, G for the guidelines.", "idle");
     form.focus({ preventScroll: true });
-    fit();
-  }
-
-  /* On wide screens the form fills the window below the place where it stands, so that its buttons are always in sight. */
-  function fit() {
-    if (!root.isConnected) return;
-    const box = find("[data-form]");
-    const beside = getComputedStyle(box).position === "sticky";
-    box.style.maxHeight = beside ? `${Math.max(320, innerHeight - Math.max(10, box.getBoundingClientRect().top) - 10)}px` : "";
-  }
-  addEventListener("scroll", fit, { passive: true });
-  addEventListener("resize", fit, { passive: true });
-
-  function shelf(books) {
-    const row = (book) => make("li", {}, make("b", {}, book.title), book.by ? ` ${book.by}` : null);
-    find("[data-shelf]").replaceChildren(...[
-      make("h2", {}, `The reader's shelf: ${books.length} ${books.length === 1 ? "book" : "books"}, latest first`),
-      make("ol", {}, books.slice(0, 10).map(row)),
-      books.length > 10 && make("details", {}, make("summary", {}, `${books.length - 10} more`), make("ol", {}, books.slice(10).map(row))),
-    ].filter(Boolean));
   }
 
   async function open(id) {
@@ -349,10 +329,10 @@ STAR.annotate = (root) => {
     chosen.addEventListener("change", async () => { await leave(); choose(Number(chosen.value)); });
     find("[data-campaign]").replaceChildren(campaigns.length ? chosen : "");
     if (progress) {
-      const share = progress.wanted ? (100 * progress.done) / progress.wanted : 0;
       find("[data-progress]").replaceChildren(
         make("span", {}, `You: ${progress.submitted} submitted${progress.skipped ? `, ${progress.skipped} skipped` : ""} · ${progress.last_hour} in the last hour · ${lasted(progress.seconds)} each`),
-        make("span", {}, `Team: ${progress.done} of ${progress.wanted}`, make("i.star-meter", {}, make("i", { style: `width:${share}%` }))));
+        make("span", {}, `Team: ${progress.team} ratings, about ${Math.round(100 * progress.share)} %`,
+          make("i.star-meter", {}, make("i", { style: `width:${100 * progress.share}%` }))));
     }
     find("[data-tools]").replaceChildren(...[["Last answers", "L", recent], ["Guidelines", "G", guidelines], ["Keys", "?", help]]
       .map(([words, key, does]) => make("button.star-link", { type: "button", title: key, onclick: does }, words)));

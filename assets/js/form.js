@@ -214,7 +214,17 @@ STAR.form = (box, { changed, sides, buttons }) => {
     current = Math.max(0, kind === "pair" ? 0 : rubric.criteria.findIndex((c) => !(c.key in answer.ratings)));
     paint();
     go(current, false);
+    fit();
   }
+
+  /* On wide screens the form fills the window below the place where it stands, so that its buttons are always in sight. */
+  function fit() {
+    if (!box.isConnected) { removeEventListener("scroll", fit); removeEventListener("resize", fit); return; }
+    const beside = getComputedStyle(box).position === "sticky";
+    box.style.maxHeight = beside ? `${Math.max(320, innerHeight - Math.max(10, box.getBoundingClientRect().top) - 10)}px` : "";
+  }
+  addEventListener("scroll", fit, { passive: true });
+  addEventListener("resize", fit, { passive: true });
 
   return {
     load, key, undo, go, missing, toMissing, edit, paint,

@@ -152,6 +152,8 @@ STAR.lead = (root) => {
       if (mark === drawnAt) return;
       drawnAt = mark;
       showOut();
+      all = await call("star-lead/overview");
+      people();
       STAR.live(figures(), [{ key: "figures", html: (await call(`star-lead/figures/${chosen}`)).html }]);
     });
   }
@@ -191,7 +193,7 @@ STAR.lead = (root) => {
     const holder = make("div.star-sides", {}, sides.map((side) => side.root));
     holder.classList.toggle("pair", found.kind === "pair");
     box.one.replaceChildren(make("h2", {}, `Record ${record}: ${found.disagreement} points apart`), said,
-      make("div.star-record", {}, make("div.star-shown", {}, answers(found), holder), formBox));
+      make("div.star-record", {}, make("div.star-shown", {}, answers(found), STAR.shelf(found.sides[0].shelf), holder), formBox));
     sides.forEach((side, i) => side.show(found.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
     form.load({ rubric: found.rubric, kind: found.kind, editable: true }, null);
     form.focus({ preventScroll: true });
@@ -202,7 +204,7 @@ STAR.lead = (root) => {
     const asked = found.kind === "pair" ? [["Choice", (a) => a.choice]] : found.rubric.criteria.map((c) => [c.label, (a) => value(a.ratings[c.key])]);
     const words = [["Reason", (a) => a.reason], ["Note", (a) => a.note], ["Flags", (a) => a.flags.map((f) => `step ${f.step + 1}: ${f.text ? `“${f.text}” ` : ""}${f.reason}`).join("\n")], ["Time", (a) => lasted(a.seconds)]];
     return make("div.star-answers", {}, table(["", ...found.answers.map((a) => a.who)],
-      [...asked, ...words].map(([label, get]) => row(make("b", {}, label), ...found.answers.map((a) => get(a) || "")))));
+      [...asked, ...words.filter(([, get]) => found.answers.some(get))].map(([label, get]) => row(make("b", {}, label), ...found.answers.map((a) => get(a) || "")))));
   }
 
   document.addEventListener("keydown", function onKey(event) {

@@ -2,6 +2,14 @@
    Flags point into texts by code points; the page shows texts cut into lines, so places are searched for in them. */
 "use strict";
 
+/* The reader's shelf, latest book first. */
+STAR.shelf = (books) => {
+  const { make } = STAR.desk;
+  const list = (some) => make("ol", {}, some.map((book) => make("li", {}, make("b", {}, book.title), book.by ? ` ${book.by}` : null)));
+  return make("div.star-shelf-row", {}, make("h2", {}, `The reader's shelf: ${books.length} ${books.length === 1 ? "book" : "books"}, latest first`),
+    list(books.slice(0, 10)), books.length > 10 && make("details", {}, make("summary", {}, `${books.length - 10} more`), list(books.slice(10))));
+};
+
 STAR.side = (template, name = null) => {
   const root = template.content.firstElementChild.cloneNode(true);
   const find = (selector) => root.querySelector(selector);

@@ -89,6 +89,7 @@ def campaign_report(database: Database, campaign: int, seed: int = 0) -> dict[st
     for one in made["annotators"]:
         mine = [row for row in hidden if row.annotator == one["annotator"]]
         if mine:
+            one["records"] += len(mine)
             one["gold"] = len(mine)
             one["gold_pass_rate"] = sum(row.choice == row.gold for row in mine) / len(mine)
     return {"campaign": campaign} | made

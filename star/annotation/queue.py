@@ -43,7 +43,9 @@ class Assignment:
 class Progress:
     """How far someone and the team are. `seconds`: the person's median per submitted record, None before the first.
 
-    `wanted`, `done`: ratings of the whole team, hidden items left out. `last_hour`: own submitted in the last hour.
+    `wanted`, `done`: ratings of the whole team, hidden items left out, `given`: all of the team's, hidden items too; only
+    `given` and a coarse share may be shown to annotators, else a count that stands still gives a hidden item away.
+    `last_hour`: own submitted in the last hour.
     """
 
     submitted: int
@@ -52,6 +54,7 @@ class Progress:
     last_hour: int
     done: int
     wanted: int
+    given: int
 
 
 def claim(
@@ -148,6 +151,9 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
         wanted = session.scalar(
             select(func.count() * plan.overlap).select_from(Record).where(_ordinary(plan))
         )
+        given = session.scalar(
+            select(func.coalesce(func.sum(_submitted(plan)), 0)).where(Record.campaign_id == plan.id)
+        )
         return Progress(
             len(seconds),
             len(own) - len(seconds),
@@ -155,6 +161,7 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
             sum(1 for state, at, _ in own if state == "submitted" and at > now - 3600),
             int(done or 0),
             int(wanted or 0),
+            int(given or 0),
         )
 
 

@@ -47,7 +47,7 @@ FRAME = f"""
     <p class="star-status" role="status" data-said></p>
     <div class="star-record" data-record hidden>
       <div class="star-shown">
-        <div class="star-shelf-row" data-shelf></div>
+        <div data-shelf></div>
         <div class="star-sides" data-sides></div>
       </div>
       <form class="star-form" data-form aria-label="Your rating"></form>

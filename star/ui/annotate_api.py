@@ -83,6 +83,18 @@ def router(door: Door) -> APIRouter:
             "rubric": form(opened.rubric),
         }
 
+    def progress(who: Person, campaign: int) -> dict[str, Any]:
+        """Own numbers as they are; of the team's, none that stands still where a hidden item was rated."""
+        far = queue.progress(database, who, campaign)
+        return {
+            "submitted": far.submitted,
+            "skipped": far.skipped,
+            "seconds": far.seconds,
+            "last_hour": far.last_hour,
+            "team": far.given,
+            "share": round(far.done / far.wanted, 1) if far.wanted else 0.0,
+        }
+
     @routes.get("/campaigns")
     def all_campaigns(who: Person = annotator) -> dict[str, Any]:
         return {"campaigns": [{"id": id, "name": name} for id, name in campaigns.names(database).items()]}
@@ -93,7 +105,7 @@ def router(door: Door) -> APIRouter:
         given = queue.claim(database, who, asked.campaign, uuid=asked.uuid)
         return {
             "record": None if given is None else record(who, given.uuid),
-            "progress": asdict(queue.progress(database, who, asked.campaign)),
+            "progress": progress(who, asked.campaign),
         }
 
     @routes.get("/record/{uuid}")
@@ -111,6 +123,6 @@ def router(door: Door) -> APIRouter:
     def last_answers(campaign: int, who: Person = annotator) -> dict[str, Any]:
         """The answers that may still be changed, and how far everyone is."""
         rows = [asdict(row) | {"answer": row.answer.to_json()} for row in recent(database, who, campaign)]
-        return {"recent": rows, "progress": asdict(queue.progress(database, who, campaign))}
+        return {"recent": rows, "progress": progress(who, campaign)}
 
     return routes

@@ -70,8 +70,15 @@ def figures(report: Report, names: Mapping[str, str], labels: Mapping[str, str])
         parts.append(_people(report["annotators"], names))
     shown = [row for row in report["correlations"] if row["rho"] is not None]
     if shown:
-        parts.append(_correlations(shown, labels))
+        words = "<summary>How ratings go with automatic measures</summary>"
+        parts.append(f'<details data-key="measures">{words}{_correlations(shown, labels)}</details>')
     return "".join(parts) or '<p class="star-hint">Nothing has been submitted in this campaign yet.</p>'
+
+
+def _in_order(rows: Sequence[Report], labels: Mapping[str, str]) -> list[Report]:
+    """As the rubric asks them."""
+    place = {key: number for number, key in enumerate(labels)}
+    return sorted(rows, key=lambda row: place.get(row["criterion"], len(place)))
 
 
 def _criteria(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
@@ -85,7 +92,7 @@ def _criteria(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
             str(row["cannot_judge"]),
             _kappas(row["kappa"]),
         )
-        for row in rows
+        for row in _in_order(rows, labels)
     ]
     return table(
         (
@@ -157,7 +164,7 @@ def _people(rows: Sequence[Report], names: Mapping[str, str]) -> str:
         for row in rows
     ]
     heads = (
-        "Annotator", "Records", "Time each", "Hidden items passed", "All the same", "Cannot judge", "Mean", "Ties"
+        "Annotator", "Records", "Time each", "Hidden items: answers passed", "All the same", "Cannot judge", "Mean", "Ties"
     )  # fmt: skip
     return table(
         heads, body, "How each annotator works; “all the same”: records whose criteria all got one value"
@@ -173,7 +180,7 @@ def _correlations(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
             scale(row["rho"], row["ci"], -1.0, 1.0, 0.0),
             str(row["records"]),
         )
-        for row in rows
+        for row in _in_order(rows, labels)
     ]
     heads = ("Criterion", "Measure", "ρ", "−1 to 1; the line stands at 0", "Records")
     return table(heads, body, "Mean ratings of records against automatic measures, Spearman's ρ")
