@@ -63,7 +63,7 @@ def stream(url: str, n: int, until: float, done: list[int], problems: list[str])
         ]
         while time.monotonic() < until:
             session = uuid.uuid4().hex[:11]
-            data = [{"mode": "reader", "reader": 7 + n + len(done), "shelf": []}, 5, 0]
+            data = [{"mode": "reader", "reader": 7 + n + len(done), "shelf": []}, 5, 0, True]
             page.post("/gradio_api/queue/join", json={"data": data, "fn_index": ask, "session_hash": session})
             with page.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
                 for line in events.iter_lines():
