@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -62,22 +63,34 @@ def test_roles_cover_what_they_should(config: Config) -> None:
 
 
 def test_other_counts_are_the_same_wherever_they_are_quoted(config: Config) -> None:
-    changed = 0
+    changed: Counter[str] = Counter()
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
         new = renumbered(row["trace"], 2000, np.random.default_rng(row["reader"]))
         before, after = (parse(t.split(), row["shelf"]) for t in (row["trace"], new))
         assert after.ranking == before.ranking
         said = [c for s in after.steps if s.type == "tool_response" for c in s.claims]
         for step, old in zip(after.steps, before.steps, strict=True):
+            assert (step.type, step.name, step.arguments) == (old.type, old.name, old.arguments)
             for claim, was in zip(step.claims, old.claims, strict=True):
-                if claim.kind == "co_read" and claim.anchor is not None:
+                assert (claim.kind, claim.subject, claim.anchor) == (was.kind, was.subject, was.anchor)
+                assert (claim.strength, claim.label) == (was.strength, was.label)
+                if claim.kind != "opinion":
                     assert claim in said, "a quotation has other numbers than the line it quotes"
+                if claim.kind == "co_read" and claim.anchor is not None:
                     assert 5 <= claim.numbers["both"] <= claim.numbers["of"] <= 2000
-                    assert (claim.anchor, claim.numbers["lift"]) == (was.anchor, was.numbers["lift"])
-                    changed += claim.numbers != was.numbers
+                    assert 0.1 <= claim.numbers["lift"] <= 99
+                elif claim.kind == "similar":
+                    assert 5 <= claim.numbers.get("both", 5) <= claim.numbers["of"] == was.numbers["of"]
                 else:
                     assert claim == was
-    assert changed > 100
+                changed[claim.kind] += claim.numbers != was.numbers
+    assert changed["co_read"] > 100 and changed["similar"] > 100
+
+
+def test_other_counts_are_words_that_the_student_has(config: Config) -> None:
+    words = set(words_of(Dataset.load("demo").catalog, 800))
+    for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
+        assert set(renumbered(row["trace"], 800, np.random.default_rng(row["at"])).split()) <= words
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -72,7 +72,11 @@ def read_batches(folder: Path, columns: Collection[str], size: int = 1_000) -> I
                 yield pl.DataFrame(pl.from_arrow(batch))
 
 
-CO_READ = re.compile(r" (\d+) /(\d+) <i")
+COUNTED = re.compile(
+    r" user_cf (?P<asked>\d+)| (?P<lift>x[\d.]+) (?P<both>\d+) /(?P<of>\d+) <i"
+    r"|(?P<about><i\d+> similar_\w+ )(?P<similar>few|\d+/(?P<readers>\d+))"
+)
+LIFTS = [f"x{n / 10:g}" for n in range(1, 100)] + [f"x{n}" for n in range(10, 100)]  # tools.rounded_lift
 FORMS: dict[str, tuple[str, ...]] = {
     "full": (),
     "no-reflection": ("reflection",),
@@ -94,27 +98,41 @@ def in_form(trace: str, form: str) -> list[str]:
 
 
 def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
-    """The trace with other counts in its lines on co-reading, the same wherever a line is quoted.
+    """The trace with other counts in its lines on co-reading and similar readers, the same wherever a line is quoted.
 
     A graph of nine folds has other counts than the one that serves: those of the most read books would never have been
-    seen, and a word that was never seen is not copied. Each anchor's readers are drawn anew between 10 and `largest`, by
-    turns evenly in the logarithm, where the readers of both keep their share, and so that large counts are frequent for
-    either: the anchor's as the largest of three even draws, the readers of both evenly below it.
+    seen, and a word that was never seen is not copied. By turns: each anchor's readers drawn evenly in the logarithm
+    between 10 and `largest`, the readers of both keeping their share; or all drawn so that every number stands behind
+    every strength and is frequent: the anchor's readers as the largest of three even draws, the readers of both evenly
+    below it, lifts and counts of similar readers evenly ("few" in half of its places).
     """
-    drawn: dict[str, int] = {}
-    pairs: dict[tuple[str, str], int] = {}
     evenly = rng.random() < 0.5
+    asked = 0
+    drawn: dict[tuple[str, ...], str] = {}
 
     def other(found: re.Match[str]) -> str:
+        nonlocal asked
+        if found["asked"]:
+            asked = int(found["asked"])
+            return found[0]
+        if found["about"]:
+            return found["about"] + _similar(found) if evenly else found[0]
         value = (
             rng.uniform(10, largest, 3).max() if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
         )
-        of = drawn.setdefault(found[2], round(float(value)))
-        share = rng.random() if evenly else int(found[1]) / int(found[2])
-        both = pairs.setdefault((found[1], found[2]), min(of, max(WITHHELD, round(share * of))))
-        return f" {both} /{of} <i"
+        of = int(drawn.setdefault((found["of"],), str(round(float(value)))))
+        share = rng.random() if evenly else int(found["both"]) / int(found["of"])
+        both = min(of, max(WITHHELD, round(share * of)))
+        lift = LIFTS[rng.integers(len(LIFTS))] if evenly else found["lift"]
+        return drawn.setdefault((found["lift"], found["both"], found["of"]), f" {lift} {both} /{of} <i")
 
-    return CO_READ.sub(other, trace)
+    def _similar(found: re.Match[str]) -> str:
+        of = int(found["readers"] or asked)
+        few = found["similar"] == "few" and rng.random() < 0.5
+        new = "few" if few or of < WITHHELD else f"{rng.integers(WITHHELD, of + 1)}/{of}"
+        return drawn.setdefault((found["about"].split()[0], found["similar"]), new)
+
+    return COUNTED.sub(other, trace)
 
 
 def encode(
