@@ -6,7 +6,15 @@ import sys
 
 import typer
 
-from star import cli_annotations, cli_data, cli_evaluate, cli_recommend, cli_serve
+from star import (
+    cli_annotations,
+    cli_annotators,
+    cli_data,
+    cli_evaluate,
+    cli_ratings,
+    cli_recommend,
+    cli_serve,
+)
 from star.errors import UserError
 
 app = typer.Typer(
@@ -22,8 +30,28 @@ app.command("evaluate")(cli_evaluate.evaluate)
 app.command("tasks")(cli_evaluate.tasks)
 app.command("recommend")(cli_recommend.recommend)
 app.command("serve")(cli_serve.serve)
-app.add_typer(cli_annotations.app, name="annotations")
-app.add_typer(cli_annotations.people_app, name="annotators")
+
+annotations = typer.Typer(
+    help="Campaigns: make them, see how far they are, take ratings out.", no_args_is_help=True
+)
+annotations.command("create")(cli_annotations.create)
+annotations.command("status")(cli_annotations.status)
+annotations.command("add")(cli_annotations.add)
+annotations.command("withdraw")(cli_annotations.withdraw)
+annotations.command("export")(cli_ratings.export)
+annotations.command("import")(cli_ratings.import_)
+annotations.command("agreement")(cli_ratings.agreement)
+annotations.command("adjudicate")(cli_ratings.adjudicate)
+annotations.command("backup")(cli_annotations.backup)
+annotations.command("restore")(cli_annotations.restore)
+annotations.command("rubric")(cli_annotations.rubric)
+app.add_typer(annotations, name="annotations")
+
+annotators = typer.Typer(help="Accounts of annotators, for star serve --auth.", no_args_is_help=True)
+annotators.command("add")(cli_annotators.add)
+annotators.command("password")(cli_annotators.password)
+annotators.command("list")(cli_annotators.list_)
+app.add_typer(annotators, name="annotators")
 # Modules import torch, gradio and the like inside the function, so that `star --help` stays quick.
 
 
