@@ -1,4 +1,4 @@
-"""kill -9 of the web server while annotators save: what was acknowledged is there, and it serves again within ten seconds."""
+"""kill -9 of the web server while annotators save: what was acknowledged is there, and it serves again soon."""
 
 from __future__ import annotations
 
