@@ -60,7 +60,9 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
     lead = Depends(door.needs("lead"))
 
     def report(campaign: int) -> dict[str, Any]:
-        from star.annotation.collect import campaign_report  # scipy.stats takes a second: the page is up before
+        from star.annotation.collect import (
+            campaign_report,  # scipy.stats takes a second: the page is up before
+        )
 
         return campaign_report(database, campaign)
 
