@@ -6,7 +6,15 @@ import sys
 
 import typer
 
-from star import cli_annotations, cli_data, cli_evaluate, cli_recommend, cli_serve
+from star import (
+    cli_annotations,
+    cli_annotators,
+    cli_data,
+    cli_evaluate,
+    cli_ratings,
+    cli_recommend,
+    cli_serve,
+)
 from star.errors import UserError
 
 app = typer.Typer(
@@ -22,8 +30,28 @@ app.command("evaluate")(cli_evaluate.evaluate)
 app.command("tasks")(cli_evaluate.tasks)
 app.command("recommend")(cli_recommend.recommend)
 app.command("serve")(cli_serve.serve)
-app.add_typer(cli_annotations.app, name="annotations")
-app.add_typer(cli_annotations.people_app, name="annotators")
+
+campaigns = typer.Typer(
+    help="Campaigns: make them, see how far they are, take ratings out.", no_args_is_help=True
+)
+campaigns.command("create")(cli_annotations.create)
+campaigns.command("status")(cli_annotations.status)
+campaigns.command("add")(cli_annotations.add)
+campaigns.command("withdraw")(cli_annotations.withdraw)
+campaigns.command("export")(cli_ratings.export)
+campaigns.command("import")(cli_ratings.import_)
+campaigns.command("agreement")(cli_ratings.agreement)
+campaigns.command("adjudicate")(cli_ratings.adjudicate)
+campaigns.command("backup")(cli_annotations.backup)
+campaigns.command("restore")(cli_annotations.restore)
+campaigns.command("rubric")(cli_annotations.rubric)
+app.add_typer(campaigns, name="annotations")
+
+people = typer.Typer(help="Accounts of annotators, for star serve --auth.", no_args_is_help=True)
+people.command("add")(cli_annotators.add)
+people.command("password")(cli_annotators.password)
+people.command("list")(cli_annotators.list_)
+app.add_typer(people, name="annotators")
 # Modules import torch, gradio and the like inside the function, so that `star --help` stays quick.
 
 

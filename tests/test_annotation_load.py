@@ -87,13 +87,13 @@ def test_saves_stay_quick_while_others_stream(tmp_path: Path) -> None:
     annotating.campaign(database, 60, overlap=25)
     database.close()
     with httpx.Client() as page:
-        port = _free_port()
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-c", "from star.cli import main; main()", "serve", "--port", str(port)]
         environment = os.environ | {"STAR_DATABASE_URL": place, "PYTHONPATH": str(ROOT)}
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
-            _wait(page, url, server)
+            wait(page, url, server)
             saves, done, problems = [], [], []  # type: ignore[var-annotated]
             stream(url, 0, time.monotonic() + 0.01, done, problems)  # waits until the model is there
             done.clear()
@@ -116,13 +116,13 @@ def test_saves_stay_quick_while_others_stream(tmp_path: Path) -> None:
     assert p95 <= 0.5
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         return int(trial.getsockname()[1])
 
 
-def _wait(page: httpx.Client, url: str, server: subprocess.Popen[bytes]) -> None:
+def wait(page: httpx.Client, url: str, server: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         try:
             page.get(url)

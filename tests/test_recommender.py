@@ -139,10 +139,14 @@ def test_json(fluent: Star) -> None:
         extra = {"name", "arguments"} if step["type"].startswith("tool") else set()
         assert set(step) == {"type", "text", "seconds", "tokens", "claims"} | extra
     for claim in document["claims"]:
-        what = {"text", "kind", "stated", "found", "edges", "author", "verdict"}
-        assert set(claim) == what | {"subject", "anchor", "label"}
+        assert set(claim) == {
+            *("text", "kind", "subject", "anchor", "label", "stated", "found", "edges", "author", "verdict"),
+        }
+        assert {claim["subject"], claim["anchor"]} <= {None, *(item.id for item in DATA.catalog)}
         assert all(0 <= n < len(document["graph"]["edges"]) for n in claim["edges"])
-    assert all(set(n) - {"item"} == {"id", "kind", "label"} for n in document["graph"]["nodes"])
+    for node in document["graph"]["nodes"]:
+        book = {"item"} if node["id"].startswith("i:") else set()
+        assert set(node) == {"id", "kind", "label"} | book
     assert all(set(e) == {"source", "target", "kind", "weight"} for e in document["graph"]["edges"])
     assert set(document["timing"]) == {"first_token_s", "total_s", "generated_tokens", "tool_calls"}
 

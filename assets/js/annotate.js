@@ -1,102 +1,22 @@
-/* The Annotate tab: one record at a time. A draft is sent half a second after the last edit; "Saved" is said only when the
-   server has answered; a save that got no answer is sent again, the same to the letter, until one comes. */
+/* The Annotate tab: one record at a time, by mouse or by keyboard alone. */
 "use strict";
 
 STAR.annotate = (root) => {
   const { make, call, dialog, say, lasted, time, uuid, writing } = STAR.desk;
   const find = (selector) => root.querySelector(selector);
-  const PAUSE = 500, LONGEST_TYPING = 3000, RENEW_S = 300, AWAY_MS = 120000;
+  const RENEW_S = 300, AWAY_MS = 120000;
   let me = null, campaigns = [], campaign = null, progress = null;
   let record = null, sides = [], waitingUuid = uuid();
   const said = find("[data-said]");
 
-  const store = {
-    get: (key) => { try { return localStorage.getItem(key); } catch (error) { return null; } },
-    set: (key, value) => { try { localStorage.setItem(key, value); } catch (error) { /* full or private */ } },
-    drop: (key) => { try { localStorage.removeItem(key); } catch (error) { /* private */ } },
-  };
-  const mirror = () => `star-draft-${record.uuid}`;
-
-  /* Saving */
-
-  let dirty = false, want = null, running = null, timer = 0, firstEdit = 0;
-
-  function edited() {
-    dirty = true;
-    // A copy in the browser, for what was typed while the server could not be reached.
-    store.set(mirror(), JSON.stringify({ revision: record.revision, answer: form.answer() }));
-    if (!running) say(said, "Not saved yet…", "busy");
-    clearTimeout(timer);
-    const now = performance.now();
-    firstEdit = firstEdit || now;
-    timer = setTimeout(() => save("draft"), Math.min(PAUSE, Math.max(0, firstEdit + LONGEST_TYPING - now)));
-  }
-
-  function save(to) {
-    clearTimeout(timer);
-    firstEdit = 0;
-    want = to === "draft" && want ? want : to;
-    running = running || pump().finally(() => { running = null; });
-    return running;
-  }
-
-  /* Sends what is wanted until nothing is; returns the last receipt, or null where a save was refused. */
-  async function pump() {
-    let receipt = null;
-    while (want) {
-      const to = want, open = record;
-      want = null;
-      dirty = false;
-      const body = JSON.stringify({ uuid: open.uuid, revision: open.revision + 1, to, answer: form.answer() });
-      say(said, to === "draft" ? "Saving…" : "Handing in…", "busy");
-      try {
-        receipt = await untilAnswered(body);
-      } catch (error) {
-        await notSaved(error, to);
-        return null;
-      }
-      open.revision = receipt.revision;
-      open.state = receipt.state;
-      if (!dirty) store.drop(`star-draft-${open.uuid}`);
-      say(said, dirty ? "Saving…" : `Saved ${time(receipt.at)}`, dirty ? "busy" : "done");
-    }
-    return receipt;
-  }
-
-  async function untilAnswered(body) {
-    for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
-      try {
-        return await call("star-annotate/save", body, { signal: AbortSignal.timeout(15000) });
-      } catch (error) {
-        if (error.status !== 0 && error.status !== 503 && error.status < 500) throw error;
-        say(said, `Not saved: ${error.message} Trying again…`, "error");
-        await new Promise((resolve) => setTimeout(resolve, wait));
-      }
-    }
-  }
-
-  async function notSaved(error, to) {
-    dirty = true;
-    if (error.status === 409) {
-      store.drop(mirror());
-      await open(record.uuid);
-      say(said, "This record was changed in another window; what you see is what is saved. Repeat your last change here.", "error");
-    } else if (error.status === 401) {
-      say(said, "Not saved: you are no longer signed in. Sign in again; what you wrote is kept in this browser.", "error");
-      setTimeout(start, 1500);
-    } else {
-      say(said, `Not saved: ${error.message}`, "error");
-      if (to === "submitted") form.toMissing();
-    }
-  }
-
-  addEventListener("pagehide", () => {
-    if (!record || !dirty) return;
-    const body = JSON.stringify({ uuid: record.uuid, revision: record.revision + 1, to: "draft", answer: form.answer() });
-    fetch("star-annotate/save", { method: "POST", body, keepalive: true, credentials: "same-origin",
-      headers: { "X-Star": "1", "Content-Type": "application/json" } }).catch(() => {});
+  const saver = STAR.saver({
+    record: () => record,
+    answer: () => form.answer(),
+    say: (words, kind) => say(said, words, kind),
+    overtaken: () => open(record.uuid),
+    signedOut: () => setTimeout(start, 1500),
+    refused: (to) => { if (to === "submitted") form.toMissing(); },
   });
-  addEventListener("beforeunload", (event) => { if (dirty && running) event.preventDefault(); });
 
   /* Time spent: while the page is looked at and used. A long look renews the lease by a save. */
   let used = performance.now(), unsavedSeconds = 0;
@@ -108,12 +28,12 @@ STAR.annotate = (root) => {
     if (!record || !visible() || document.hidden || performance.now() - used > AWAY_MS) return;
     form.spent(1);
     unsavedSeconds += 1;
-    if (unsavedSeconds >= RENEW_S && record.editable && record.state !== "submitted") { unsavedSeconds = 0; edited(); }
+    if (unsavedSeconds >= RENEW_S && record.editable && record.state !== "submitted") { unsavedSeconds = 0; saver.edited(); }
   }, 1000);
 
   /* The record */
 
-  const form = STAR.form(find("[data-form]"), { changed: edited, sides: () => sides, buttons: () => record.editable ? [
+  const form = STAR.form(find("[data-form]"), { changed: saver.edited, sides: () => sides, buttons: () => record.editable ? [
     make("button.star-button.primary", { type: "button", onclick: submit, title: "Enter" }, record.state === "submitted" ? "Submit again" : "Submit"),
     make("button.star-button", { type: "button", onclick: skip, title: "S" }, "Skip"),
     make("button.star-button", { type: "button", onclick: undo, title: "U" }, "Undo"),
@@ -124,7 +44,6 @@ STAR.annotate = (root) => {
     const drawn = record && record.record === next.record;
     record = next;
     unsavedSeconds = 0;
-    dirty = false;
     const template = find("[data-side]");
     if (!drawn) {
       find("[data-record]").hidden = false;
@@ -137,13 +56,11 @@ STAR.annotate = (root) => {
       sides.forEach((side, i) => side.show(record.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
       find("[data-shelf]").replaceChildren(STAR.shelf(record.sides[0].shelf));
     }
-    const kept = JSON.parse(store.get(mirror()) || "null");
-    const newer = kept && kept.revision === record.revision && record.editable;
-    form.load(record, newer ? kept.answer : record.answer);
-    if (!newer) store.drop(mirror());
+    const newer = saver.opened();
+    form.load(record, newer || record.answer);
     root.dataset.uuid = record.uuid;
     const back = record.state === "submitted" || record.state === "skipped";
-    if (newer) edited();
+    if (newer) saver.edited();
     else say(said, back ? `You look at an answer that is ${record.state}. Change it and submit again, or go on (N).`
       : record.revision > 0 ? "Your draft is back as it was saved." : "A new record. Press ? for the keys, G for the guidelines.", "idle");
     form.focus({ preventScroll: true });
@@ -178,8 +95,7 @@ STAR.annotate = (root) => {
   }
 
   async function leave() {
-    if (record && dirty) await save("draft");
-    if (running) await running;
+    if (record) await saver.settled();
   }
 
   async function submit() {
@@ -190,8 +106,7 @@ STAR.annotate = (root) => {
       form.toMissing();
       return;
     }
-    if (running) await running;
-    const receipt = await save("submitted");
+    const receipt = await saver.save("submitted");
     if (receipt && receipt.state === "submitted") { await next(); }
   }
 
@@ -210,9 +125,9 @@ STAR.annotate = (root) => {
           make("button.star-button", { type: "button", onclick: () => done(null) }, "Cancel"))));
     });
     if (!why) return;
-    if (running) await running;
+    await saver.settled();
     form.setReason(why);
-    const receipt = await save("skipped");
+    const receipt = await saver.save("skipped");
     if (receipt && receipt.state === "skipped") await next();
   }
 
@@ -340,7 +255,7 @@ STAR.annotate = (root) => {
 
   async function choose(id) {
     campaign = campaigns.find((c) => c.id === id) || campaigns[0];
-    store.set("star-campaign", String(campaign.id));
+    STAR.kept.set("star-campaign", String(campaign.id));
     record = null;
     find("[data-record]").hidden = true;
     await next();
@@ -365,7 +280,7 @@ STAR.annotate = (root) => {
         say(said, "There is no campaign yet. A lead creates one on the Lead tab or with star annotations create.", "idle");
         return;
       }
-      await choose(Number(store.get("star-campaign")));
+      await choose(Number(STAR.kept.get("star-campaign")));
     } catch (error) { trouble(error); }
   }
 

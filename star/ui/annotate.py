@@ -56,7 +56,16 @@ FRAME = f"""
 </div>
 """
 
-SCRIPTS = ("vis-network.js", "star.js", "graph.js", "desk.js", "side.js", "form.js", "annotate.js")
+SCRIPTS = (
+    "vis-network.js",
+    "star.js",
+    "graph.js",
+    "desk.js",
+    "side.js",
+    "form.js",
+    "saver.js",
+    "annotate.js",
+)
 
 
 def annotate() -> gr.HTML:

@@ -12,6 +12,7 @@ from star.annotation import people, sessions
 from star.annotation.people import Person, Refused
 from star.ui.assets import script, stylesheet
 from star.ui.door import COOKIE, Door
+from star.ui.page import ICON
 
 
 class Enter(BaseModel):
@@ -84,7 +85,8 @@ def router(door: Door) -> APIRouter:
 
 
 def _head() -> str:
-    tags = stylesheet("star.css") + stylesheet("annotate.css") + script("login.js")
+    icon = f'<link rel="icon" href="{ICON}">'
+    tags = icon + stylesheet("star.css") + stylesheet("annotate.css") + script("login.js")
     return tags.replace('="star-assets/', '="../star-assets/')
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
-from star.annotation import campaigns, collect, people, rubric
+from star.annotation import campaigns, people, rubric
 from star.annotation.making import Order
 from star.annotation.people import Person
 from star.annotation.status import status
@@ -59,6 +59,13 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
     routes = APIRouter(prefix="/star-lead")
     lead = Depends(door.needs("lead"))
 
+    def report(campaign: int) -> dict[str, Any]:
+        from star.annotation.collect import (
+            campaign_report,  # scipy.stats takes a second: the page is up before
+        )
+
+        return campaign_report(database, campaign)
+
     @routes.get("/overview")
     def overview(who: Person = lead) -> dict[str, Any]:
         """Campaigns, what new ones can be made of, rubrics, people."""
@@ -102,7 +109,7 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
     @routes.get("/agreement/{campaign}")
     def agreement(campaign: int, who: Person = lead) -> dict[str, Any]:
         """Everything that tells whether the ratings can be trusted, as JSON."""
-        return collect.campaign_report(database, campaign)
+        return report(campaign)
 
     @routes.get("/figures/{campaign}")
     def drawn(campaign: int, who: Person = lead) -> dict[str, Any]:
@@ -111,11 +118,13 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
         used = {c.plan.rubric for c in campaigns.campaigns(database) if c.id == campaign}
         asked = [v.rubric for v in rubric.versions(database) if v.id in used]
         labels = {c.key: c.label for form in asked for c in form.criteria}
-        return {"html": figures(collect.campaign_report(database, campaign), names, labels)}
+        return {"html": figures(report(campaign), names, labels)}
 
     @routes.get("/export/{campaign}/{format}")
     def export(campaign: int, format: str, who: Person = lead) -> Response:
         """A zip of what `star annotations export` writes."""
+        from star.annotation import collect
+
         packed = io.BytesIO()
         with tempfile.TemporaryDirectory() as folder:
             files = collect.export(database, campaign, Path(folder), format)
