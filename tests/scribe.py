@@ -104,6 +104,7 @@ class Scribe:
         self.device = torch.device("cpu")
         self.cache: object = None
         self.rows: list[list[str]] = []
+        self.made: dict[tuple[str, ...], list[str]] = {}
 
     def __call__(self, input_ids: torch.Tensor, past_key_values: object, **_: Any) -> SimpleNamespace:
         if past_key_values is not self.cache:
@@ -124,9 +125,15 @@ class Scribe:
         if "<plan>" not in words:
             return {"<plan>": 100.0}
         start = [words.index("<plan>"), *(n + 1 for n, w in enumerate(words) if w == "</tool_response>")][-1]
-        script = (BEGIN, AGAIN)[answered] if answered < 2 else self.reflection(words)
+        script = (BEGIN, AGAIN)[answered] if answered < 2 else self.script(tuple(words[:start]))
         place = len(words) - start
         return {script[place] if place < len(script) else "<recommend>": 100.0}
+
+    def script(self, words: tuple[str, ...]) -> list[str]:
+        """The reflection behind these words, made once."""
+        if words not in self.made:
+            self.made[words] = self.reflection(list(words))
+        return self.made[words]
 
     def reflection(self, words: list[str]) -> list[str]:
         """Every line about the favourites, as a quotation; then a conclusion."""
