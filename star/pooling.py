@@ -28,6 +28,9 @@ COSTS = ("seconds_per_query", "generated_tokens", "model_calls")
 POOLED = "pooled"
 
 
+ORACLE = "oracle"
+
+
 NEIGHBOURS = ("itemknn", "itemknn:recent", "userknn")
 
 
@@ -106,7 +109,20 @@ def paired(outcomes: dict[tuple[str, Cell], Outcome], of: list[Cell], seed: int)
             if len(there[method]) == len(part) and complete:
                 pairs[method, max(complete, key=lambda name: _mean(there[name]))] = None
         rows += [_pair(one, two, name, there[one], there[two], seed) for one, two in pairs]
-    return rows
+    return rows + _shares(outcomes, seed)
+
+
+def _shares(outcomes: dict[tuple[str, Cell], Outcome], seed: int) -> list[dict[str, Any]]:
+    """STAR and MARS as a share of the oracle (`ratio`), over the cells that the oracle answers."""
+    exact = [cell for method, cell in outcomes if method == ORACLE]
+    best = [outcomes[ORACLE, cell] for cell in exact]
+    return [
+        _pair(
+            method, ORACLE, ("the oracle's cells", POOLED), [outcomes[method, c] for c in exact], best, seed
+        )
+        for method in ("star", "mars")
+        if exact and all((method, cell) in outcomes for cell in exact)
+    ]
 
 
 def _mean(outcomes: Sequence[Outcome]) -> float:

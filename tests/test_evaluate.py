@@ -119,6 +119,17 @@ def test_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (cost["seconds_per_query"], cost["generated_tokens"], cost["model_calls"]) == (0.25, 30, 2)
 
 
+def test_the_share_of_the_oracle_is_taken_where_the_oracle_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, rank in (("star", 2), ("mars", 4), ("oracle", 1)):
+        monkeypatch.setitem(METHODS, name, lambda context, name=name, rank=rank: Stub(name, rank))
+    made = evaluate(reading.dataset(), ["star", "mars", "oracle"], tasks=20)
+    rows = [p for p in made["paired"] if p["against"] == "oracle"]
+    assert [(p["method"], p["scenario"], p["negatives"]) for p in rows] == [
+        (name, "the oracle's cells", "pooled") for name in ("star", "mars")
+    ]
+    assert [p["ratio"] for p in rows] == [pytest.approx(2 / 3, abs=1e-4), pytest.approx(1 / 3, abs=1e-4)]
+
+
 def test_every_method_gets_the_same_tasks_and_the_training_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, list[Task]] = {"star": [], "mars": []}
     contexts: list[Context] = []
