@@ -59,7 +59,8 @@ class Config:
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
     own_rows: int = 4_000
-    """Training tasks for which the student writes its own traces before it learns to rank behind them."""
+    """Training tasks for which the student writes its own traces before it learns to rank behind them, at most half of those
+    of the SFT folds: as many others are the teacher's."""
     own_temperature: float = 0.5
     own_passes: int = 2
     own_lr: float = 3e-4

@@ -7,7 +7,9 @@ contenders and slips are others. Here it writes traces for training readers (by 
 quotations are set right (`training/mending.py`), and it learns to write them so and to rank behind them what was really
 read and what the guide thinks (the dataset aggregation of DAgger, Ross et al. 2011, arXiv 1011.0686; the tools are the
 expert for quotations, the guide for the ranking). Only tasks of the SFT folds, which pretraining did not see. Half of
-every batch are the teacher's kept trajectories, so that the form stays. Saves rollouts per part and goes on from there.
+every batch are trajectories of the teacher for the other tasks of these folds, so that the form stays: kept or not, with
+what was really read first, since a student that only sees those that were kept learns to believe whatever its reflection
+names first (training/LOG.md). Saves rollouts per part and goes on from there.
 """
 
 from __future__ import annotations
@@ -99,31 +101,31 @@ def train(config: Config, source: Path) -> None:
     frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
     frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
     rng = np.random.default_rng(config.seed)
-    chosen = np.sort(rng.permutation(len(frame))[: config.own_rows])
+    half = config.sft_batch // 2
+    shuffled = rng.permutation(len(frame))
+    many = min(config.own_rows, len(frame) // 2)
+    chosen, others = np.sort(shuffled[:many]), frame[shuffled[many : 2 * many].tolist()]
     own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / "onpolicy")
-    kept = frame.filter("kept")
-    kept = kept[rng.permutation(len(kept))[: len(own)].tolist()]
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
 
-    def sequences(rows: pl.DataFrame, real: bool) -> list[Sequence]:
+    def sequences(rows: pl.DataFrame) -> list[Sequence]:
         return [
             encode(
                 prompt,
                 renumbered(trace, largest, rng) if rng.random() < config.renumbered else trace,
                 vocabulary,
                 guide,
-                target if real else None,
+                target,
             )
             for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows()
         ]
 
-    ours, theirs = sequences(own, True), sequences(kept, False)
+    ours, theirs = sequences(own), sequences(others)
     student = bases.trainable(source, dtype).to(device).train()
     model = bases.network(student)
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
-    half = config.sft_batch // 2
     steps = config.own_passes * len(ours) // half
     writer = SummaryWriter(Path(config.runs) / "onpolicy" / "tensorboard")
     streams = batches(ours, half, rng), batches(theirs, half, rng)
