@@ -34,7 +34,13 @@ ORACLE = "oracle"
 NEIGHBOURS = ("itemknn", "itemknn:recent", "userknn")
 
 
-RIVALS = (("star", ("mars",)), ("star", BASELINES), ("star", ("fusion",)), ("mars", NEIGHBOURS))
+RIVALS = (
+    ("star", ("mars",)),
+    ("star", BASELINES),
+    ("star", ("fusion",)),
+    ("mars", NEIGHBOURS),
+    ("star:behind-mars", ("mars",)),
+)
 
 
 @dataclass(frozen=True)

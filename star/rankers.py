@@ -124,6 +124,16 @@ def _sft(context: Context) -> Ranker:
     return _star(context, "star:sft", False)
 
 
+def _behind(context: Context) -> Ranker:
+    """The student ranking behind the teacher's trace."""
+    star, teacher = _star(context), _mars(context)
+    from star.mars.run import MarsRanker
+    from star.student.ranker import BehindTeacher, StarRanker
+
+    assert isinstance(star, StarRanker) and isinstance(teacher, MarsRanker)
+    return BehindTeacher(star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher)
+
+
 @dataclass(frozen=True)
 class Oracle:
     """The best possible order where readers are simulated: by the exact probability of being read next.
@@ -177,6 +187,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "mars:chat": _chat,
     "star": _star,
     "star:sft": _sft,
+    "star:behind-mars": _behind,
     "oracle": _oracle,
 }
 BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
@@ -212,6 +223,7 @@ def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[st
         names.remove("star:sft")
     if checkpoint is None:
         names.remove("star")
+        names.remove("star:behind-mars")
         notes.append(f"star is left out: no checkpoint {model or dataset.name!r} under assets/models")
     return names, notes
 

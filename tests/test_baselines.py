@@ -18,7 +18,7 @@ from star.interactions import Interactions
 from star.rankers import METHODS, Context, check, default_methods, rankers
 from star.tasks import Task, make_tasks, split
 
-NAMES = [name for name in METHODS if name not in ("star", "star:sft", "mars:chat", "oracle")]
+NAMES = [name for name in METHODS if not name.startswith("star") and name not in ("mars:chat", "oracle")]
 BY_SCORE = [name for name in NAMES if name != "unchanged"]
 
 

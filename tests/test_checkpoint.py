@@ -17,6 +17,7 @@ from star.rankers import Context, rankers
 from star.recommendation import Query
 from star.recommender import Star, answer
 from star.settings import ROOT
+from star.student.ranker import BehindTeacher
 from star.trace import parse
 
 MODELS = ROOT / "assets" / "models"
@@ -112,3 +113,23 @@ def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="no checkpoint"):
         Checkpoint.load(str(tmp_path))
+
+
+def test_behind_the_teachers_trace_it_only_ranks(star: Star) -> None:
+    data = star.dataset
+    parts = tasks.split(data.interactions)
+    graph = Graph.build(data.interactions, parts.train)
+    asked = tasks.make_tasks(data.interactions, parts.valid, "classic", "uniform", graph.counts, limit=30)
+    context = Context(data, parts, graph)
+    behind, teacher, own = rankers(["star:behind-mars", "mars", "star"], context)
+    assert isinstance(behind, BehindTeacher)
+    begun = behind.begun(asked)
+    for words, task in zip(begun, asked, strict=True):
+        assert words == behind.teacher.run(task).words()[: len(words)] and words[-1] == "<recommend>"
+    ranked = behind.rank(asked)
+    assert all(
+        a.generated_tokens == 5 and sorted(a.order) == sorted(t.candidates)
+        for a, t in zip(ranked, asked, strict=True)
+    )
+    orders = [a.order for a in ranked]
+    assert orders != [a.order for a in teacher.rank(asked)] and orders != [a.order for a in own.rank(asked)]

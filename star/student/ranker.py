@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from star.baselines import Ranked
 from star.dataset import Dataset
 from star.graph import Graph
+from star.mars.run import MarsRanker
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from star.tasks import Task
@@ -35,8 +36,14 @@ class StarRanker:
     ) -> StarRanker:
         return cls(dataset, graph, Checkpoint.load(str(folder), adapter), name)
 
-    def writers(self, tasks: Sequence[Task], free: bool = False) -> list[Writer]:
-        """One writer per task, not yet driven."""
+    def writers(
+        self, tasks: Sequence[Task], free: bool = False, begun: Sequence[Sequence[str]] | None = None
+    ) -> list[Writer]:
+        """One writer per task, not yet driven.
+
+        Args:
+            begun: what stands already of each trace.
+        """
         attributes, items = Attributes.of(self.dataset.catalog), self.checkpoint.match(self.dataset.catalog)
         return [
             Writer(
@@ -44,21 +51,38 @@ class StarRanker:
                 items,
                 Tools(self.graph, self.dataset.catalog, attributes, t.history, t.candidates, t.reader),
                 free=free,
+                words=list(words),
             )
-            for t in tasks
+            for t, words in zip(tasks, begun or [()] * len(tasks), strict=True)
         ]
 
     def rank(self, tasks: Sequence[Task]) -> list[Ranked]:
         out: list[Ranked] = []
         for start in range(0, len(tasks), BATCH):
             part, began = tasks[start : start + BATCH], time.perf_counter()
-            writers = written(self.writers(part))
+            writers = written(self.writers(part, begun=self.begun(part)))
             seconds = (time.perf_counter() - began) / len(part)
             out += [
                 Ranked(order(w, t.candidates), seconds, sum(w.own), 1)
                 for w, t in zip(writers, part, strict=True)
             ]
         return out
+
+    def begun(self, tasks: Sequence[Task]) -> list[list[str]] | None:
+        """What stands of the traces before the student goes on; None: nothing."""
+        return None
+
+
+@dataclass(frozen=True)
+class BehindTeacher(StarRanker):
+    """The student that only ranks: it reads the teacher's trace instead of writing its own, so that how it weighs evidence
+    is told from what it collects and quotes."""
+
+    teacher: MarsRanker = field(kw_only=True)
+
+    def begun(self, tasks: Sequence[Task]) -> list[list[str]]:
+        said = [self.teacher.run(task).words() for task in tasks]
+        return [words[: words.index("<recommend>") + 1] for words in said]
 
 
 def written(writers: Sequence[Writer]) -> list[Writer]:
