@@ -36,7 +36,7 @@ from training.config import Config, load_config
 from training.corpus import Sequence, encode, load_trajectories, renumbered
 from training.device import alone, device_for
 from training.mending import mended
-from training.pretrain import batches, loss_of
+from training.pretrain import batches, items_of, loss_of
 from training.rollouts import tools_of
 
 PART = 200  # traces written side by side, and per saved part
@@ -125,6 +125,7 @@ def train(config: Config, source: Path) -> None:
     student = bases.trainable(source, dtype).to(device).train()
     model = bases.network(student)
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    items = items_of(vocabulary, model.config.vocab_size).to(device)
     optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
     steps = config.own_passes * len(ours) // half
     writer = SummaryWriter(Path(config.runs) / "onpolicy" / "tensorboard")
@@ -135,7 +136,7 @@ def train(config: Config, source: Path) -> None:
         for group in optimizer.param_groups:
             group["lr"] = config.own_lr * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
         with torch.autocast(device.type, torch.bfloat16):
-            loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng)
+            loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng, items)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(moving, 1.0)
         optimizer.step()

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
+from star.grammar import ITEM
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, grammar_of, words_of
@@ -53,6 +54,7 @@ SAMPLED = {
 }  # share of positions that enter the loss, for speed
 GUIDE = 0.7  # share of the ranking's loss that imitates the guide's probabilities
 OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
+NAMED = 4.0  # weight, per written item, of naming one that stands in the context, whichever it is
 SAVE_EVERY = 300.0
 
 
@@ -88,11 +90,20 @@ def collate(
 
 
 def loss_of(
-    model: torch.nn.Module, batch: list[Sequence], rng: np.random.Generator, guide: float = GUIDE
+    model: torch.nn.Module,
+    batch: list[Sequence],
+    rng: np.random.Generator,
+    items: torch.Tensor,
+    guide: float = GUIDE,
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Weighted cross-entropy over the sampled positions; logits are computed for these alone.
 
+    Which book is looked at next is a matter of taste, so the cross-entropy there is mostly noise, and books like those in
+    question get a share of the probability. The student must not name a book that nobody asked about, whose line it then
+    has to make up: where it writes an item, the probability of all items outside the context is a loss of its own.
+
     Args:
+        items: bool (V,), which tokens are items.
         guide: share of the ranking's loss that follows the guide's probabilities (distillation, Hinton et al. 2015)
             instead of what was really read: its gradient is far less noisy, so weighing is learned sooner.
     """
@@ -112,6 +123,13 @@ def loss_of(
     among = torch.gather(logits[first], 1, candidates).log_softmax(-1)
     imitation = -(soft * among).sum(1)
     listed = -among.gather(1, place[:, None])[:, 0]
+    rows = torch.arange(len(tokens), device=model.device)[:, None].expand_as(role)[chosen]
+    naming = (kinds == WRITTEN) & items[label[chosen]]
+    there = torch.zeros(len(tokens), len(items), dtype=torch.bool, device=model.device)
+    there.scatter_(1, tokens, True)
+    spoken = logits[naming].masked_fill(~items, -torch.inf)
+    known = spoken.masked_fill(~there[rows[naming]], -torch.inf)
+    strange = spoken.logsumexp(-1) - known.logsumexp(-1)
     each[first] = OPEN * each[first] + (1 - guide) * listed + guide * imitation
     report = {
         "written": float(each[kinds == WRITTEN].mean().detach()),
@@ -120,8 +138,16 @@ def loss_of(
         "imitation": float((imitation + (soft * (soft + 1e-9).log()).sum(1)).mean().detach()),
         "listed": float(listed.mean().detach()),
         "hit": float((among.argmax(-1) == place).float().mean()),
+        "strange": float(strange.detach().sum()) / max(1, len(strange)),
     }
-    return (each * weight).sum() / weight.sum(), report
+    return ((each * weight).sum() + NAMED * strange.sum()) / weight.sum(), report
+
+
+def items_of(vocabulary: dict[str, int], size: int) -> torch.Tensor:
+    """Which of `size` tokens are items, bool (size,)."""
+    mask = torch.zeros(size, dtype=torch.bool)
+    mask[[token for word, token in vocabulary.items() if ITEM.match(word)]] = True
+    return mask
 
 
 def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
@@ -181,6 +207,7 @@ def train(config: Config, minutes: float) -> Path:
     if config.start:
         take_over(student, words, Checkpoint.load(config.start))
     model, vocabulary = bases.network(student).to(device), grammar_of(tokenizer)
+    items = items_of(vocabulary, model.config.vocab_size).to(device)
     sequences, check = encode_all(
         Path(config.runs) / "trajectories",
         vocabulary,
@@ -229,7 +256,7 @@ def train(config: Config, minutes: float) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
         with torch.autocast(device.type, torch.bfloat16):
-            loss, report = loss_of(model, batch, rng)
+            loss, report = loss_of(model, batch, rng, items)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
