@@ -26,7 +26,8 @@ HIDDEN_AT_MOST = 0.5
 
 @dataclass(frozen=True)
 class System:
-    """What wrote runs: a name for exports, its checkpoint and the hash of it (`sampling.checkpoint_hash`)."""
+    """What wrote runs: a name for exports, its checkpoint and the hash of it (`fingerprint.fingerprint`, with `:sft` behind
+    where its adapter is left out; empty for MARS)."""
 
     name: str
     checkpoint: str

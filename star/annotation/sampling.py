@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 
@@ -130,14 +128,3 @@ def run_of(recommender: Recommender, query: Query, user: str | None = None) -> R
         "titles": {id: book["title"] for id, book in books.items()},
         "books": books,
     }
-
-
-def checkpoint_hash(folder: Path) -> str:
-    """SHA-256 over a checkpoint's files, names and contents, the adapter's too; its card (`*.md`) is left out."""
-    digest = hashlib.sha256()
-    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md"):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
