@@ -108,14 +108,14 @@ def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
     student = opened.recommenders[name]
     if len(sample.runs) > 1 or sample.gold is not None or not isinstance(student, Star) or not run["items"]:
         return sample
-    from star.counterfactual import erasure  # brings torch
+    from star.erasure import resting  # brings torch
 
     shelf, candidates = (
         tuple(dataset.catalog.index(id) for id in run[part]) for part in ("shelf", "candidates")
     )
     reader = dataset.interactions.row(run["user"])
     query = Query(shelf, reader, candidates, seed=run["seed"])
-    found = erasure(student, query, dataset.catalog.index(run["items"][0]["id"]))
+    found = resting(student, query, dataset.catalog.index(run["items"][0]["id"]))
     return replace(sample, runs=(run | {"measures": found},))
 
 
