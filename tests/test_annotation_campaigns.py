@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import annotating
 import pytest
@@ -351,3 +352,32 @@ def test_real_samples_make_a_campaign(tmp_path: Path) -> None:
         [ann] = raters(database, 1)
         given = queue.claim(database, ann, number)
         assert given and store.load(database, ann, given.uuid).runs[0]["claims"]
+
+
+def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path: Path) -> None:
+    import reading
+
+    from star.annotation.making import Order, make
+
+    ships = rubric.default()
+    with annotating.ready("sqlite", tmp_path) as database:
+        boss = lead(database)
+
+        def made(keys: tuple[str, ...], **order: Any) -> list[dict[str, int]]:
+            asked = tuple(c for c in ships.criteria if c.key in keys)
+            form = rubric.publish(database, boss, replace(ships, name="-".join(keys), criteria=asked))
+            plan = Order(f"{form.id}, {len(order)}", ("mars",), records=2, overlap=1, rubric=form.id)
+            number = make(database, boss, replace(plan, **order), reading.dataset())
+            with database.read() as session:
+                golds = sa.select(Gold).join(Record).where(Record.campaign_id == number)
+                return [gold.ratings for gold in session.scalars(golds)]
+
+        assert made(ships.keys, gold_share=0.3) == [{"faithful": 1, "ranking": 1}]
+        assert made(("plan", "ranking"), gold_share=0.3) == [{"ranking": 1}]
+        with pytest.raises(
+            UserError, match="asks plan, tools; hidden items are known by faithful and"
+        ) as refused:
+            made(("plan", "tools"), gold_share=0.3)
+        assert "\n" not in str(refused.value)
+        assert not made(("plan", "tools"))
+        assert made(("plan", "tools"), gold_share=0.3, kind="pair", systems=("mars@1", "mars@2")) == [{}]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from star.annotation import rubric
 from star.annotation.campaigns import Plan, create
 from star.annotation.database import Database
-from star.annotation.documents import Sample
+from star.annotation.documents import Sample, deserved
 from star.annotation.models import Kind
 from star.annotation.people import Person
 from star.annotation.sampling import samples
@@ -69,6 +69,10 @@ def make(
     if version is None:
         known = rubric.versions(database)
         version = known[0].id if known else rubric.publish(database, lead, rubric.default()).id
+    with database.read() as session:
+        criteria = rubric.version(session, version).rubric.keys
+    if order.hidden and order.kind == "single":
+        deserved(criteria)  # says so before anything is made
     opened = open_systems(order.systems, dataset, model, ready)
     total = order.records + order.hidden
 
@@ -82,6 +86,7 @@ def make(
             order.mix,
             order.seed,
             opened.seeds,
+            criteria,
         )
         watch(0, total)
         for done, sample in enumerate(made, 1):

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from star.annotation.documents import Known, Run, Sample, mismatched
+from star.annotation.documents import DESERVED, Known, Run, Sample, deserved, mismatched
 from star.annotation.frozen import shown
 from star.dataset import Dataset
 from star.errors import UserError
@@ -27,6 +27,7 @@ def samples(
     mix: Mapping[str, float] = MIX,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
+    criteria: Sequence[str] = tuple(DESERVED),
 ) -> Iterator[Sample]:
     """Runs of recommenders over the same data set, for test readers sampled by scenario and difficulty.
 
@@ -35,9 +36,11 @@ def samples(
         n: records; then `hidden` more with a known answer (`mismatched` runs; in pairs, beside the run as it was).
         seed: of the sample.
         seeds: of each system's wording, for two seeds of one checkpoint; None: 0, the likeliest words, for all.
+        criteria: of the rubric; those of them by which hidden items are known to be bad make their answer.
 
     Raises:
-        UserError: another number of recommenders than needed, different data sets, or too few readers.
+        UserError: another number of recommenders than needed, different data sets, too few readers, or single hidden items
+        by criteria of which nothing is known.
     """
     names, makers = list(recommenders), list(recommenders.values())
     if not makers or (pair and len(makers) != 2):
@@ -47,6 +50,7 @@ def samples(
     data = makers[0].dataset
     if any(maker.dataset.name != data.name for maker in makers):
         raise UserError("the systems answer over different data sets; compare them over one")
+    known = deserved(criteria) if hidden and not pair else None
     wording = [0] * len(makers) if seeds is None else list(seeds)
 
     def run(system: int, task: Task) -> Run:
@@ -66,7 +70,6 @@ def samples(
         if pair:
             yield Sample((names[0],) * 2, (own, broken), task.scenario, level, Known(choice="left"))
         else:
-            known = Known({"faithful": 1, "ranking": 1})
             yield Sample((names[0],), (broken,), task.scenario, level, known)
 
 
