@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.grammar import TraceError
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
@@ -156,4 +156,4 @@ def train(config: Config, source: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
+from star.errors import command
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, grammar_of, words_of
@@ -280,4 +281,4 @@ def train(config: Config, minutes: float) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 
+from star.errors import command
 from star.report import tables
 from star.settings import ROOT
 from star.tabular import markdown
@@ -69,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)
