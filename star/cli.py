@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from star import (
@@ -15,7 +13,7 @@ from star import (
     cli_recommend,
     cli_serve,
 )
-from star.errors import UserError
+from star.errors import command
 
 app = typer.Typer(
     name="star",
@@ -56,9 +54,5 @@ app.add_typer(people, name="annotators")
 
 
 def main() -> None:
-    """Run the command line; a UserError is one line on stderr and exit status 2."""
-    try:
-        app()
-    except UserError as error:
-        print(f"star: {error}", file=sys.stderr)
-        sys.exit(2)
+    """Run the command line."""
+    command(app)

@@ -16,8 +16,6 @@ from star.citation import citations
 from star.evidence import Claim
 from star.metrics import bootstrap_pair, mean_hit_rate
 from star.pooling import rounded
-from star.recommendation import Query
-from star.recommender import Star
 from star.student.decoding import Writer, write_many
 from star.student.ranker import BATCH, StarRanker, order, written
 from star.tasks import Task
@@ -59,42 +57,6 @@ class Permuted(Tools):
         if name in ("user_cf", "item_cf"):
             lines.sort(key=lambda line: place[_item(line[0])])  # in the order of the candidates, as ever
         return Response(name, tuple(arguments), tuple(lines))
-
-
-class Erased(Tools):
-    """The same tools, but of one candidate they find nothing."""
-
-    def __init__(self, tools: Tools, item: int):
-        super().__init__(
-            tools.graph,
-            tools.catalog,
-            tools.attributes,
-            tools.history.tolist(),
-            tools.candidates.tolist(),
-            tools.reader,
-        )
-        self.item = item
-
-    def call(self, name: str, arguments: Sequence[int]) -> Response:
-        found = super().call(name, arguments)
-        return replace(found, lines=tuple(line for line in found.lines if _item(line[0]) != self.item))
-
-
-def erasure(star: Star, query: Query, first: int) -> dict[str, float]:
-    """What the first choice loses when its evidence is taken away (ERASER's comprehensiveness, arXiv 1911.03429).
-
-    Returns:
-        `erasure`: by how much its probability falls; `erasure, control`: the same where the evidence of another candidate,
-        the next in the list, is taken away in its place.
-    """
-    tools = star.shelf.tools(query, star.known)
-    candidates = tools.candidates.tolist()
-    other = candidates[(candidates.index(first) + 1) % len(candidates)]
-    before = star.weights(tools, query.seed)[first]
-    return {
-        name: before - star.weights(Erased(tools, item), query.seed)[first]
-        for name, item in (("erasure", first), ("erasure, control", other))
-    }
 
 
 def _item(evidence: Any) -> int:

@@ -23,9 +23,12 @@ import numpy as np
 
 from star.answers import Answer
 from star.citation import Unit, unit_found, unit_of
+from star.grammar import TOOLS
 from star.metrics import bootstrap_pair
 from star.pooling import rounded
 from star.quality import Progress
+from star.recommendation import Query
+from star.recommender import Star
 from star.student.decoding import Writer
 from star.student.ranker import written
 from star.tools import Response, Tools
@@ -39,6 +42,11 @@ class Erasure:
 
     units: frozenset[Unit]
     keep: bool = False
+
+    @classmethod
+    def about(cls, item: int) -> Erasure:
+        """All that the tools say of one candidate."""
+        return cls(frozenset((tool, item) for tool in TOOLS))
 
     def spares(self, unit: Unit | None) -> bool:
         return (unit in self.units) == self.keep
@@ -55,6 +63,23 @@ class Erased(Tools):
         found = super().call(name, arguments)
         lines = tuple(line for line in found.lines if self.erasure.spares(unit_found(name, line)))
         return Response(name, found.arguments, lines)
+
+
+def resting(star: Star, query: Query, first: int) -> dict[str, float]:
+    """How far the first choice of one answer rests on what the tools say of it (comprehensiveness, read `anew`).
+
+    Returns:
+        `erasure`: by how much its probability falls when the tools say nothing of it; `erasure, control`: the same where
+        they say nothing of another candidate, the next in the list, in its place.
+    """
+    tools = star.shelf.tools(query, star.known)
+    candidates = tools.candidates.tolist()
+    other = candidates[(candidates.index(first) + 1) % len(candidates)]
+    before = star.weights(tools, query.seed)[first]
+    return {
+        name: before - star.weights(Erased(tools, Erasure.about(item)), query.seed)[first]
+        for name, item in (("erasure", first), ("erasure, control", other))
+    }
 
 
 def without(answer: Answer, erasure: Erasure) -> list[str]:

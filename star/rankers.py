@@ -119,7 +119,8 @@ def _sft(context: Context) -> Ranker:
     """The student before GRPO: its checkpoint without the adapter."""
     if context.checkpoint is not None and not (context.checkpoint / "adapter").is_dir():
         raise UserError(
-            f"star:sft differs from star only where there is an adapter of GRPO; {context.checkpoint.name} has none"
+            f"star:sft differs from star only where there is an adapter of GRPO; {context.checkpoint.name} has none: leave "
+            "it out, or give the folder of an earlier checkpoint as star:FOLDER"
         )
     return _star(context, "star:sft", False)
 
@@ -238,7 +239,7 @@ def check(names: Sequence[str]) -> list[str]:
     if unknown or not names:
         raise UserError(
             f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}, and "
-            "star:FOLDER for another checkpoint"
+            "star:FOLDER for another checkpoint, where FOLDER holds its star.json, as star:runs/demo/pretrain/model"
         )
     return list(dict.fromkeys(names))
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import annotating
 import pytest
@@ -300,7 +301,7 @@ def test_a_mismatched_run_has_the_evidence_of_one_and_the_conclusion_of_another(
     assert made["trace"]["steps"][1]["claims"] == [0] and run(1)["items"][0]["title"] == "Emma"
 
 
-def test_samples_come_from_test_readers_by_scenario_and_difficulty(tmp_path: Path) -> None:
+def test_samples_come_from_test_readers_by_scenario_and_difficulty() -> None:
     import reading
 
     from star.annotation import sampling
@@ -335,17 +336,6 @@ def test_samples_come_from_test_readers_by_scenario_and_difficulty(tmp_path: Pat
     with pytest.raises(UserError, match="pairs need two"):
         list(sampling.samples({"mars": teacher}, 2, pair=True))
 
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"1")
-    (folder / "README.md").write_text("a")
-    before = sampling.checkpoint_hash(folder)
-    (folder / "README.md").write_text("b")
-    assert sampling.checkpoint_hash(folder) == before and len(before) == 64
-    (folder / "adapter").mkdir()
-    (folder / "adapter" / "w.safetensors").write_bytes(b"2")
-    assert sampling.checkpoint_hash(folder) != before
-
 
 def test_real_samples_make_a_campaign(tmp_path: Path) -> None:
     import reading
@@ -362,3 +352,32 @@ def test_real_samples_make_a_campaign(tmp_path: Path) -> None:
         [ann] = raters(database, 1)
         given = queue.claim(database, ann, number)
         assert given and store.load(database, ann, given.uuid).runs[0]["claims"]
+
+
+def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path: Path) -> None:
+    import reading
+
+    from star.annotation.making import Order, make
+
+    ships = rubric.default()
+    with annotating.ready("sqlite", tmp_path) as database:
+        boss = lead(database)
+
+        def made(keys: tuple[str, ...], **order: Any) -> list[dict[str, int]]:
+            asked = tuple(c for c in ships.criteria if c.key in keys)
+            form = rubric.publish(database, boss, replace(ships, name="-".join(keys), criteria=asked))
+            plan = Order(f"{form.id}, {len(order)}", ("mars",), records=2, overlap=1, rubric=form.id)
+            number = make(database, boss, replace(plan, **order), reading.dataset())
+            with database.read() as session:
+                golds = sa.select(Gold).join(Record).where(Record.campaign_id == number)
+                return [gold.ratings for gold in session.scalars(golds)]
+
+        assert made(ships.keys, gold_share=0.3) == [{"faithful": 1, "ranking": 1}]
+        assert made(("plan", "ranking"), gold_share=0.3) == [{"ranking": 1}]
+        with pytest.raises(
+            UserError, match="asks plan, tools; hidden items are known by faithful and"
+        ) as refused:
+            made(("plan", "tools"), gold_share=0.3)
+        assert "\n" not in str(refused.value)
+        assert not made(("plan", "tools"))
+        assert made(("plan", "tools"), gold_share=0.3, kind="pair", systems=("mars@1", "mars@2")) == [{}]

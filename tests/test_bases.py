@@ -28,9 +28,10 @@ from star.errors import UserError
 from star.rankers import find_checkpoint
 from star.recommendation import Query
 from star.recommender import Star
+from star.settings import ROOT
 from star.student.model import LORA, Checkpoint
 from star.student.vocabulary import grammar_of, words_of, written
-from training import bases, grpo, onpolicy, pretrain, rollouts, sft
+from training import bases, cards, grpo, onpolicy, pretrain, rollouts, sft
 from training.config import Config, load_config
 
 RESERVED = 40  # rows beyond the tokenizer, as Qwen3 has them
@@ -242,3 +243,34 @@ def test_a_base_that_is_gone_is_named(config: Config, aligned: Path, tmp_path: P
     (tmp_path / "two.yaml").write_text("dataset: demo\nruns: r\nout: o\nbase: a\nstart: b\n")
     with pytest.raises(UserError, match="both a base and a start"):
         load_config(str(tmp_path / "two.yaml"))
+
+
+def test_its_card_names_the_base(
+    config: Config, aligned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(cards, "ROOT", tmp_path)
+    shutil.copytree(aligned, tmp_path / "models" / "tiny")
+
+    def refused() -> str:
+        with pytest.raises(UserError) as error:
+            cards.card("tiny")
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    assert "has no licence" in refused()
+    monkeypatch.setitem(cards.LICENCES, "tiny", "CC BY-SA 4.0")
+    assert "there is no" in refused() and "evaluation/tiny.json" in refused()
+    (tmp_path / "assets" / "evaluation").mkdir(parents=True)
+    shutil.copy(
+        ROOT / "assets" / "evaluation" / "demo.json", tmp_path / "assets" / "evaluation" / "tiny.json"
+    )
+    [text] = cards.cards().values()
+    done = Checkpoint.load(str(aligned))
+    for part in (
+        f"An adapter of the base `{config.base}`",
+        f"rows for {len(done.vocabulary):,} word tokens of its own, of which {len(done.about['items']):,} are items",
+        "LoRA of rank 4",
+        "CC BY-SA 4.0; the base has a licence of its own",
+    ):
+        assert part in text, part

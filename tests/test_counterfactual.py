@@ -10,12 +10,10 @@ import toys
 
 from star import tasks as T
 from star.answers import answers
-from star.counterfactual import Erased, Permuted, erasure, permutation_test, reflection_test, swap_test
+from star.counterfactual import Permuted, permutation_test, reflection_test, swap_test
 from star.dataset import Dataset
 from star.graph import Graph
 from star.rankers import MODELS
-from star.recommendation import Query
-from star.recommender import Star, answer
 from star.student.ranker import StarRanker, order
 from star.verify import check
 
@@ -110,27 +108,3 @@ def test_the_shipped_student_follows_the_evidence() -> None:
     assert moved["follows"] > 0.5 > moved["stays"]
     assert moved["mean_permuted"] < moved["mean"] - 0.2
     assert np.isfinite(list(moved.values())).all()
-
-
-def test_erased_tools_say_nothing_of_one_candidate_and_the_same_of_others() -> None:
-    tools = toys.reading_tools(0)
-    for name, arguments in (("item_cf", (10,)), ("user_cf", (50,))):
-        plain = tools.call(name, arguments).lines
-        item = plain[0][0].claim.subject
-        assert item is not None
-        found = Erased(tools, item).call(name, arguments).lines
-        assert found == tuple(line for line in plain if line[0].claim.subject != item)
-        assert 0 < len(found) < len(plain)
-
-
-@pytest.mark.checkpoint
-def test_the_first_choice_rests_on_its_own_evidence() -> None:
-    star = Star(Dataset.load("demo"))
-    log = star.dataset.interactions
-    losses = []
-    for reader in sorted(star.dataset.held_out)[:6]:
-        query = Query(tuple(log.history(reader).tolist()), reader)
-        first = answer(star, query).items[0].item
-        losses.append(erasure(star, query, first))
-    own, other = (np.mean([loss[name] for loss in losses]) for name in ("erasure", "erasure, control"))
-    assert own > 0.05 and own > 2 * abs(other), (own, other)

@@ -12,7 +12,11 @@ import toys
 
 from star.answers import Answer, answers
 from star.citation import unit_found
-from star.erasure import Erased, Erasure, drawn, erasure_test, erasures, standing, without
+from star.dataset import Dataset
+from star.erasure import Erased, Erasure, drawn, erasure_test, erasures, resting, standing, without
+from star.recommendation import Query
+from star.recommender import Star
+from star.recommender import answer as answered
 from star.student.decoding import Writer
 from star.student.ranker import written
 from star.trace import parse
@@ -154,3 +158,27 @@ def test_standing(given: list[Answer]) -> None:
     assert standing(again, answer.first)[1] == 1
     again.scores = None
     assert np.isnan(standing(again, answer.first)).all()
+
+
+def test_erased_tools_say_nothing_of_one_candidate_and_the_same_of_others() -> None:
+    tools = toys.reading_tools(0)
+    for name, arguments in (("item_cf", (10,)), ("user_cf", (50,))):
+        plain = tools.call(name, arguments).lines
+        item = plain[0][0].claim.subject
+        assert item is not None
+        found = Erased(tools, Erasure.about(item)).call(name, arguments).lines
+        assert found == tuple(line for line in plain if line[0].claim.subject != item)
+        assert 0 < len(found) < len(plain)
+
+
+@pytest.mark.checkpoint
+def test_the_first_choice_rests_on_its_own_evidence() -> None:
+    star = Star(Dataset.load("demo"))
+    log = star.dataset.interactions
+    losses = []
+    for reader in sorted(star.dataset.held_out)[:6]:
+        query = Query(tuple(log.history(reader).tolist()), reader)
+        first = answered(star, query).items[0].item
+        losses.append(resting(star, query, first))
+    own, other = (np.mean([loss[name] for loss in losses]) for name in ("erasure", "erasure, control"))
+    assert own > 0.05 and own > 2 * abs(other), (own, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import reading
 import torch
 import toys
+from peft import LoraConfig, get_peft_model
 
 from star.errors import UserError
+from star.fingerprint import fingerprint
 from star.grammar import item_word, prompt
 from star.mars import compact
 from star.student import decoding
@@ -72,6 +75,20 @@ def test_checkpoint_round_trip(checkpoint: Checkpoint) -> None:
     ]
     text = "<plan> look back 10 books ; </plan>"
     assert checkpoint.tokenizer.decode(checkpoint.tokenizer(text)["input_ids"]) == text
+
+
+def test_an_adapter_by_itself_says_what_trained_it(tmp_path: Path) -> None:
+    base, own = toys.save_checkpoint(tmp_path / "base"), tmp_path / "own"
+    about = json.loads((base / "star.json").read_text("utf-8")) | {"stages": {"pretrain": {}, "sft": {}}}
+    (base / "star.json").write_text(json.dumps(about), "utf-8")
+    settings = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+    get_peft_model(Checkpoint.load(str(base)).model, settings).save_pretrained(own)
+    stages = {"adapter_of": str(base), "fingerprint": fingerprint(str(base)), "stages": {"dpo": {}}}
+    (own / "star.json").write_text(json.dumps(stages), "utf-8")
+    loaded = Checkpoint.load(str(own))
+    assert loaded.adapter == "dpo" and list(loaded.about["stages"]) == ["pretrain", "sft", "dpo"]
+    without = Checkpoint.load(str(own), adapter=False)
+    assert without.adapter is None and without.name == "base"
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:

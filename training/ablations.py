@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from star.errors import UserError
+from star.errors import UserError, command
 from training.config import Config, load_config
 
 FULL = "full"
@@ -98,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from star.errors import UserError
 from star.rankers import MODELS
 from star.settings import ROOT
 
@@ -25,25 +26,30 @@ STAGES = {
 
 
 def card(name: str) -> str:
-    """One checkpoint's card in Markdown."""
+    """One checkpoint's card in Markdown.
+
+    Raises:
+        UserError: it was not evaluated, or nobody said under which licence it stands.
+    """
     folder = MODELS / name
     about = json.loads((folder / "star.json").read_text("utf-8"))
-    shape = json.loads((folder / "config.json").read_text("utf-8"))
-    sizes = [p.stat().st_size for p in folder.rglob("*.safetensors")]
-    said = json.loads((ROOT / "assets" / "evaluation" / f"{name}.json").read_text("utf-8"))
+    if name not in LICENCES:
+        raise UserError(
+            f"{folder} has no licence; write under which it stands into training/cards.py, LICENCES"
+        )
+    said = evaluation(name)
     recipe = "\n".join(
         f"- {STAGES.get(stage, stage.upper())}: "
         + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
         for stage, values in about["stages"].items()
     )
+    speaks = "writes" if "base" in about else "knows"
     return f"""# STAR checkpoint `{name}`
 
-A decoder of the Qwen3 architecture: {shape["num_hidden_layers"]} layers, width {shape["hidden_size"]}, \
-{shape["num_attention_heads"]} heads, {shape["vocab_size"]:,} word tokens of which {len(about["items"]):,} are items; \
-{sum(sizes) / 1e6:.1f} MB of safetensors in bf16. Trained from scratch in this repository.
+{_on_a_base(folder, about) if "base" in about else _compact(folder, about)}
 
 **Use**: `star serve --dataset {name}` or `star recommend --dataset {name} …`. It ranks retrieved candidates of its own
-catalogue and writes the trace that led to the ranking; it is no chat model and knows nothing but the words of
+catalogue and writes the trace that led to the ranking; it is no chat model and {speaks} nothing but the words of
 `star/grammar.py`.
 
 **Data and split**: data set `{about["dataset"]}`, split in `star/tasks.py`: test and validation readers are in no graph, no
@@ -58,8 +64,41 @@ here):
 **Limits**: items outside the list in `star.json` have no token and are never recommended. Plans and remarks are opinions; a
 small share of its claims is not borne out by the graph, which the page marks one by one.
 
-**Licence**: {LICENCES[name]}.
+**Licence**: {LICENCES[name]}{"; the base has a licence of its own" if "base" in about else ""}.
 """
+
+
+def _compact(folder: Path, about: dict[str, Any]) -> str:
+    shape = json.loads((folder / "config.json").read_text("utf-8"))
+    return f"""A decoder of the Qwen3 architecture: {shape["num_hidden_layers"]} layers, width {shape["hidden_size"]}, \
+{shape["num_attention_heads"]} heads, {shape["vocab_size"]:,} word tokens of which {len(about["items"]):,} are items; \
+{_megabytes(folder)} of safetensors in bf16. Trained from scratch in this repository."""
+
+
+def _on_a_base(folder: Path, about: dict[str, Any]) -> str:
+    adapter = json.loads((folder / "lora" / "adapter_config.json").read_text("utf-8"))
+    words = len(adapter["trainable_token_indices"]["embed_tokens"])
+    return f"""An adapter of the base `{about["base"]}`, which is no part of it and has to be on the machine: rows for \
+{words:,} word tokens of its own, of which {len(about["items"]):,} are items, and LoRA of rank {adapter["r"]}; \
+{_megabytes(folder)} of safetensors. Rows and LoRA were trained in this repository, the base was not."""
+
+
+def _megabytes(folder: Path) -> str:
+    return f"{sum(p.stat().st_size for p in folder.rglob('*.safetensors')) / 1e6:.1f} MB"
+
+
+def evaluation(name: str) -> dict[str, Any]:
+    """What `star evaluate --json` wrote about a checkpoint.
+
+    Raises:
+        UserError: nothing is there.
+    """
+    file = ROOT / "assets" / "evaluation" / f"{name}.json"
+    if not file.is_file():
+        raise UserError(
+            f"there is no {file}; write it with star evaluate --dataset … --traces 500 --json {file}"
+        )
+    return dict(json.loads(file.read_text("utf-8")))
 
 
 def _figures(document: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ embedded catalogue. The training readers of goodbooks-10k stand beside as the ce
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from scipy.stats import spearmanr
 
 from star import baselines, metrics, tasks
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import command
 from star.graph import Graph
 from star.interactions import Interactions
 from star.simulator import (
@@ -201,8 +200,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"check_demo: {error}", file=sys.stderr)
-        sys.exit(2)
+    command(main)

@@ -108,13 +108,16 @@ def read_fields(path: str, kind: type) -> dict[str, Any]:
     """The fields of a YAML file, all of them fields of the dataclass `kind`.
 
     Raises:
-        UserError: no such file, no mapping, a field that `kind` does not have, or one it needs that is missing.
+        UserError: no such file, no YAML, no mapping, a field that `kind` does not have, or one it needs that is missing.
     """
     file = Path(path)
     if not file.is_file():
         there = ", ".join(map(str, sorted(Path("training/configs").glob("*.yaml"))))
         raise UserError(f"config {path!r} does not exist; there are: {there}")
-    given = yaml.safe_load(file.read_text("utf-8"))
+    try:
+        given = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(given, dict):
         raise UserError(f"config {path} holds {type(given).__name__}; expected fields with values")
     known = {field.name: field.default for field in dataclasses.fields(kind)}

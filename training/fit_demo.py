@@ -21,7 +21,7 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from star.dataset import DEMO, Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.simulator import LONGEST, SHORTEST, Figures, Relations, log_probabilities_batch, read_catalog
 from training.match_demo import Histories, real_histories
 
@@ -269,8 +269,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"fit_demo: {error}", file=sys.stderr)
-        sys.exit(2)
+    command(main)

@@ -28,7 +28,7 @@ from peft import LoraConfig
 
 from star import tasks as T
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.grammar import ITEM
 from star.student.model import Checkpoint
 from star.tasks import MIX, difficulty
@@ -198,4 +198,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,13 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.grammar import TraceError
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from training import bases
 from training.config import Config, load_config
-from training.corpus import Sequence, encode, load_trajectories, renumbered
+from training.corpus import TOOL, WRITTEN, Sequence, encode, load_trajectories, renumbered
 from training.device import alone, device_for
 from training.mending import mended
 from training.pretrain import batches, items_of, loss_of
@@ -121,7 +122,11 @@ def train(config: Config, source: Path) -> None:
             for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows()
         ]
 
-    ours, theirs = sequences(own), sequences(others)
+    ours = sequences(own)
+    theirs = [  # their words are read like a tool's, not learned: the student is to settle on words of its own
+        replace(s, roles=np.where(s.roles == WRITTEN, TOOL, s.roles).astype(np.uint8))
+        for s in sequences(others)
+    ]
     student = bases.trainable(source, dtype).to(device).train()
     model = bases.network(student)
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -159,4 +164,4 @@ def train(config: Config, source: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
+from star.errors import command
 from star.grammar import ITEM
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
@@ -307,4 +308,4 @@ def train(config: Config, minutes: float) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

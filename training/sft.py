@@ -26,7 +26,7 @@ from transformers import AutoTokenizer
 
 from star import tasks as T
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.student.vocabulary import grammar_of
 from training import bases
 from training.config import Config, load_config
@@ -142,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

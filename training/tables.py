@@ -9,13 +9,13 @@ it; `<!-- tree -->` … `<!-- end -->` holds every module with the first sentenc
 from __future__ import annotations
 
 import ast
-import json
 import re
 
+from star.errors import command
 from star.report import tables
 from star.settings import ROOT
 from star.tabular import markdown
-from training.cards import cards
+from training.cards import cards, evaluation
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"<!-- (table: (?P<name>[\w-]+)|tree) -->\n.*?<!-- end -->", re.DOTALL)
@@ -34,8 +34,7 @@ def rendered(text: str) -> str:
 
 def table(name: str) -> str:
     """One evaluation in Markdown, its command first."""
-    file = ROOT / "assets" / "evaluation" / f"{name}.json"
-    document = json.loads(file.read_text("utf-8"))
+    document = evaluation(name)
     timing = document.get("latency")
     said = (
         ""
@@ -65,10 +64,10 @@ def tree() -> str:
 
 
 def main() -> None:
-    README.write_text(rendered(README.read_text("utf-8")), "utf-8")
-    for file, text in cards().items():
+    made = {README: rendered(README.read_text("utf-8")), **cards()}
+    for file, text in made.items():
         file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

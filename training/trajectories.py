@@ -32,7 +32,7 @@ from star.baselines import Score
 from star.candidates import Retriever
 from star.catalog import Catalog
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.fusion import Scorer, fit, training_lists
 from star.grammar import prompt
 from star.graph import Graph, crossfit
@@ -202,4 +202,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -21,6 +21,7 @@ from star import metrics
 from star import tasks as T
 from star.baselines import ByScore, Score
 from star.dataset import Dataset
+from star.errors import UserError, command
 from star.factorisation import Als, LightGcn, als, fit_als, fit_lightgcn, lightgcn
 from star.graph import Graph
 from star.sasrec import SasRec, fit_sasrec, sasrec
@@ -45,6 +46,9 @@ def main() -> None:
     parser.add_argument("--methods", default="als,lightgcn,sasrec")
     parser.add_argument("--tasks", type=int, default=600)
     args = parser.parse_args()
+    methods = args.methods.split(",")
+    if unknown := [method for method in methods if method not in GRIDS]:
+        raise UserError(f"there is no grid of {unknown[0]!r}; expected {', '.join(GRIDS)}")
     data = Dataset.load(args.dataset)
     split = T.split(data.interactions)
     graph = Graph.build(data.interactions, split.train)
@@ -52,7 +56,7 @@ def main() -> None:
         T.make_tasks(data.interactions, split.valid, s, n, graph.counts, limit=args.tasks)
         for s, n in T.cells(negatives=("uniform", "matched"))
     ]
-    for method in args.methods.split(","):
+    for method in methods:
         grid, found = GRIDS[method], []
         for values in tqdm(list(product(*grid.values())), desc=method):
             settings = dict(zip(grid, values, strict=True))
@@ -74,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

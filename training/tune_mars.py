@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
+from star.errors import command
 from star.graph import Graph
 from star.mars.judgement import Weights, weights_for
 from star.mars.run import MarsRanker
@@ -80,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -26,7 +26,8 @@ HIDDEN_AT_MOST = 0.5
 
 @dataclass(frozen=True)
 class System:
-    """What wrote runs: a name for exports, its checkpoint and the hash of it (`sampling.checkpoint_hash`)."""
+    """What wrote runs: a name for exports, its checkpoint and the hash of it (`fingerprint.fingerprint`, with `:sft` behind
+    where its adapter is left out; empty for MARS)."""
 
     name: str
     checkpoint: str
@@ -205,7 +206,8 @@ def _known(known: Known, kind: Kind, rubric: Rubric) -> Known:
     wrong = [key for key, score in known.ratings.items() if key not in rubric.keys or score not in SCALE]
     if wrong:
         raise UserError(
-            f"the known answer rates {wrong[0]!r} {known.ratings[wrong[0]]!r}; expected criterion → 1 to 5"
+            f"the known answer rates {wrong[0]!r} {known.ratings[wrong[0]]!r}; expected 1 to 5 for some of "
+            f"{', '.join(rubric.keys)}"
         )
     if (kind == "pair") != (known.choice is not None) or (kind == "single") != bool(known.ratings):
         raise UserError(

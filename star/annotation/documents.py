@@ -19,6 +19,8 @@ from star.errors import UserError
 Run = dict[str, Any]
 
 BETRAYING = ("checkpoint", "timing", "seed", "measures")
+DESERVED = {"faithful": 1, "ranking": 1}
+"""Criterion → what a `mismatched` run deserves by it; of other criteria nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def blinded(run: Run) -> Run:
 def mismatched(run: Run, other: Run) -> Run:
     """A hidden item: the evidence of `run`, and reflection and ranking of another reader's run behind it.
 
-    Whoever reads it sees that the conclusion does not rest on the evidence: `faithful` and `ranking` deserve a 1. Verdicts
-    of the borrowed statements are taken out, as they were true of the other reader.
+    Whoever reads it sees that the conclusion does not rest on the evidence (`DESERVED`). Verdicts of the borrowed statements
+    are taken out, as they were true of the other reader.
     """
     made = copy.deepcopy(run)
     steps = [s for s in made["trace"]["steps"] if s["type"] not in ("reflection", "recommend")]
@@ -70,6 +72,21 @@ def mismatched(run: Run, other: Run) -> Run:
     for about in ("titles", "books"):
         made[about] = {**other.get(about, {}), **made.get(about, {})}
     return made
+
+
+def deserved(criteria: Sequence[str]) -> Known:
+    """The right answer to a `mismatched` run by these criteria, as far as one is known.
+
+    Raises:
+        UserError: by none of them.
+    """
+    known = {key: score for key, score in DESERVED.items() if key in criteria}
+    if not known:
+        raise UserError(
+            f"the rubric asks {', '.join(criteria)}; hidden items are known by {' and '.join(DESERVED)} alone: take a share "
+            "of hidden items of 0, or a rubric with one of the two"
+        )
+    return Known(known)
 
 
 def checksum(runs: Sequence[Run]) -> str:

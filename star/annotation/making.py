@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from star.annotation import rubric
 from star.annotation.campaigns import Plan, create
 from star.annotation.database import Database
-from star.annotation.documents import Sample
+from star.annotation.documents import Sample, deserved
 from star.annotation.models import Kind
 from star.annotation.people import Person
 from star.annotation.sampling import samples
@@ -69,6 +69,10 @@ def make(
     if version is None:
         known = rubric.versions(database)
         version = known[0].id if known else rubric.publish(database, lead, rubric.default()).id
+    with database.read() as session:
+        criteria = rubric.version(session, version).rubric.keys
+    if order.hidden and order.kind == "single":
+        deserved(criteria)  # says so before anything is made
     opened = open_systems(order.systems, dataset, model, ready)
     total = order.records + order.hidden
 
@@ -82,6 +86,7 @@ def make(
             order.mix,
             order.seed,
             opened.seeds,
+            criteria,
         )
         watch(0, total)
         for done, sample in enumerate(made, 1):
@@ -108,14 +113,14 @@ def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
     student = opened.recommenders[name]
     if len(sample.runs) > 1 or sample.gold is not None or not isinstance(student, Star) or not run["items"]:
         return sample
-    from star.counterfactual import erasure  # brings torch
+    from star.erasure import resting  # brings torch
 
     shelf, candidates = (
         tuple(dataset.catalog.index(id) for id in run[part]) for part in ("shelf", "candidates")
     )
     reader = dataset.interactions.row(run["user"])
     query = Query(shelf, reader, candidates, seed=run["seed"])
-    found = erasure(student, query, dataset.catalog.index(run["items"][0]["id"]))
+    found = resting(student, query, dataset.catalog.index(run["items"][0]["id"]))
     return replace(sample, runs=(run | {"measures": found},))
 
 

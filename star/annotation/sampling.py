@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 
-from star.annotation.documents import Known, Run, Sample, mismatched
+from star.annotation.documents import DESERVED, Known, Run, Sample, deserved, mismatched
 from star.annotation.frozen import shown
 from star.dataset import Dataset
 from star.errors import UserError
@@ -29,6 +27,7 @@ def samples(
     mix: Mapping[str, float] = MIX,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
+    criteria: Sequence[str] = tuple(DESERVED),
 ) -> Iterator[Sample]:
     """Runs of recommenders over the same data set, for test readers sampled by scenario and difficulty.
 
@@ -37,9 +36,11 @@ def samples(
         n: records; then `hidden` more with a known answer (`mismatched` runs; in pairs, beside the run as it was).
         seed: of the sample.
         seeds: of each system's wording, for two seeds of one checkpoint; None: 0, the likeliest words, for all.
+        criteria: of the rubric; those of them by which hidden items are known to be bad make their answer.
 
     Raises:
-        UserError: another number of recommenders than needed, different data sets, or too few readers.
+        UserError: another number of recommenders than needed, different data sets, too few readers, or single hidden items
+        by criteria of which nothing is known.
     """
     names, makers = list(recommenders), list(recommenders.values())
     if not makers or (pair and len(makers) != 2):
@@ -49,6 +50,7 @@ def samples(
     data = makers[0].dataset
     if any(maker.dataset.name != data.name for maker in makers):
         raise UserError("the systems answer over different data sets; compare them over one")
+    known = deserved(criteria) if hidden and not pair else None
     wording = [0] * len(makers) if seeds is None else list(seeds)
 
     def run(system: int, task: Task) -> Run:
@@ -68,7 +70,6 @@ def samples(
         if pair:
             yield Sample((names[0],) * 2, (own, broken), task.scenario, level, Known(choice="left"))
         else:
-            known = Known({"faithful": 1, "ranking": 1})
             yield Sample((names[0],), (broken,), task.scenario, level, known)
 
 
@@ -130,14 +131,3 @@ def run_of(recommender: Recommender, query: Query, user: str | None = None) -> R
         "titles": {id: book["title"] for id, book in books.items()},
         "books": books,
     }
-
-
-def checkpoint_hash(folder: Path) -> str:
-    """SHA-256 over a checkpoint's files, names and contents, the adapter's too; its card (`*.md`) is left out."""
-    digest = hashlib.sha256()
-    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md"):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -87,9 +87,9 @@ class Checkpoint:
         from peft import PeftModel
 
         network = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
-        stages = {**base.about.get("stages", {}), **about["stages"]}
-        about = {**base.about, "stages": stages}
-        return cls(folder.name, network.eval(), base.tokenizer, about, next(iter(about["stages"])))
+        own: dict[str, Any] = about["stages"]
+        whole = {**base.about, "stages": {**base.about.get("stages", {}), **own}}
+        return cls(folder.name, network.eval(), base.tokenizer, whole, next(iter(own)))
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -19,11 +19,12 @@ expect = sync_api.expect
 import annotating  # noqa: E402
 import toy  # noqa: E402
 from conftest import REAL, STAR  # noqa: E402
-from serving import free_port, serve, toy_command  # noqa: E402
+from serving import ROOT, free_port, serve, toy_command  # noqa: E402
 
 from star.annotation import campaigns, people, rubric  # noqa: E402
 from star.annotation.documents import Sample  # noqa: E402
 from star.annotation.migrate import open_database  # noqa: E402
+from star.annotation.preferences import load_labels  # noqa: E402
 from star.annotation.sampling import run_of  # noqa: E402
 from star.recommendation import Query  # noqa: E402
 
@@ -165,14 +166,86 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
     lead.get_by_role("button", name="Decide").click()
     expect(lead.locator("#lead [role=status]")).to_contain_text("is decided", timeout=LONG)
     expect(lead.get_by_role("button", name=re.compile("points apart"))).to_have_count(1, timeout=LONG)
-    with lead.expect_download() as download:
-        lead.get_by_role("link", name="JSONL").click()
-    archive = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
-    ratings = archive.read(next(n for n in archive.namelist() if n.endswith("ratings.jsonl"))).decode()
-    rows = [json.loads(line) for line in ratings.splitlines()]
+    folder = exported(lead, "JSONL", tmp_path)
+    rows = [json.loads(line) for line in (folder / "ratings.jsonl").read_text("utf-8").splitlines()]
     assert len(rows) == 6 * CRITERIA and {row["value"] for row in rows} == {2, 4, 5}
-    answers = archive.read(next(n for n in archive.namelist() if n.endswith("answers.jsonl"))).decode()
+    answers = (folder / "answers.jsonl").read_text("utf-8")
     assert "half a thought" in answers and "between them" in answers and "Ann" not in answers
+
+    labels = load_labels(folder := exported(lead, "TRL: DPO and KTO", tmp_path))
+    assert sorted(label.label for label in labels) == [False] * 2 + [True] * 4  # Cem's two; Ann's and Bob's
+    for page in (lead, bob, cem, again):
+        page.close()  # they would go on asking the server while others compute
+    adapter = learned(folder, tmp_path)
+    about = json.loads((adapter / "star.json").read_text("utf-8"))
+    assert about["stages"]["kto"]["rows"] == 6 and about["stages"]["kto"]["annotators"] == 3
+    assert {label.checkpoint for label in labels} == {about["fingerprint"]}, "other weights wrote the traces"
+    shown_on_the_page(adapter, visit, tmp_path)
+
+
+def exported(lead: Any, link: str, folder: Path) -> Path:
+    """The folder in what the lead downloads by this link."""
+    with lead.expect_download(timeout=LONG) as download:
+        lead.get_by_role("link", name=link).click()
+    archive = zipfile.ZipFile(download.value.path())
+    archive.extractall(folder)
+    [name] = {Path(name).parts[0] for name in archive.namelist()}
+    return folder / name
+
+
+def learned(export: Path, folder: Path) -> Path:
+    """The adapter that training makes of an export, by the command; its weights are no longer those below it."""
+    import torch
+
+    from star.student.model import Checkpoint
+
+    out, config = folder / "of-autumn", folder / "preference.yaml"
+    config.write_text(f"model: demo\ndata: {export}\nout: {out}\nmethod: kto\nbatch: 2\npasses: 1\n", "utf-8")
+    command = [sys.executable, "-m", "training.preference", "--config", str(config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with_it, without = (Checkpoint.load(str(out), adapter).model.state_dict() for adapter in (True, False))
+    assert any(not torch.equal(with_it[name], without[name]) for name in without), "nothing was learned"
+    return out
+
+
+def shown_on_the_page(adapter: Path, visit: Any, folder: Path) -> None:
+    """A page of the adapter by its path: its switch is there, and it answers with a readable trace, with it and without."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-c",
+        STAR,
+        "serve",
+        "--dataset",
+        "demo",
+        "--model",
+        str(adapter),
+        "--port",
+        str(port),
+    ]
+    process, url = serve(command, port, folder / "log")
+    try:
+        page = visit(url).page
+        expect(page.locator("#loaded")).to_contain_text("of-autumn", timeout=4 * LONG)
+        page.get_by_role("button", name="Advanced").click()
+        switch = page.get_by_label("With its adapter (kto)")
+        expect(switch).to_be_checked(timeout=LONG)
+        expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
+        canvas, last = page.locator(".star-canvas"), ""
+        for adapted in (True, False):
+            switch.set_checked(adapted)
+            page.get_by_role("button", name="Recommend", exact=True).click()
+            expect(canvas).to_have_attribute("data-run", re.compile(r"[0-9a-f]{32}"), timeout=LONG)
+            expect(canvas).not_to_have_attribute("data-run", last, timeout=LONG)
+            last = canvas.get_attribute("data-run")
+            expect(page.locator(".star-status.done")).to_be_visible(timeout=LONG)
+            expect(page.locator("#cards .star-card h3")).to_have_count(5)
+            for step in ("plan", "reflection"):
+                expect(page.locator(f"#trace .star-step.{step}").first).to_be_visible()
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(scope="module")
