@@ -12,6 +12,7 @@ from star.settings import ROOT
 
 CONFIG = (
     "trajectories",
+    "ablations",
     "pretrain",
     "sft",
     "onpolicy",

@@ -60,7 +60,7 @@ def prepare(config: Config, trajectories: Path) -> Path:
     return file
 
 
-def command(configs: dict[str, Config], dataset: str, full: str) -> str:
+def comparison(configs: dict[str, Config], dataset: str, full: str) -> str:
     """What compares those that are finished with the one that nothing was taken from."""
     others = [f"star:{c.out}" for name, c in configs.items() if name != FULL and finished(c)]
     return (
@@ -94,7 +94,7 @@ def main() -> None:
         for stage in STAGES:
             print(f"{name}: {stage}", file=sys.stderr, flush=True)
             subprocess.run([sys.executable, "-m", f"training.{stage}", "--config", str(file)], check=True)
-    print(command(configs, config.dataset, configs[FULL].out))
+    print(comparison(configs, config.dataset, configs[FULL].out))
 
 
 if __name__ == "__main__":
