@@ -19,7 +19,18 @@ from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
 from training import pretrain, sft, start
 from training.config import Config, load_config
-from training.corpus import FORMS, PROMPT, RANK, TOOL, WRITTEN, encode, load_trajectories, renumbered
+from training.corpus import (
+    FORMS,
+    PROMPT,
+    RANK,
+    TOOL,
+    WRITTEN,
+    encode,
+    item_tokens,
+    load_trajectories,
+    renamed,
+    renumbered,
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +102,47 @@ def test_other_counts_are_words_that_the_student_has(config: Config) -> None:
     words = set(words_of(Dataset.load("demo").catalog, 800))
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
         assert set(renumbered(row["trace"], 800, np.random.default_rng(row["at"])).split()) <= words
+
+
+def test_other_items_stand_everywhere_in_place_of_the_same_one(config: Config) -> None:
+    words = words_of(Dataset.load("demo").catalog, 2000)
+    vocabulary = {word: n for n, word in enumerate(words)}
+    items, rng = item_tokens(vocabulary), np.random.default_rng(0)
+    assert [words[token] for token in items] == [f"<i{n}>" for n in range(len(Dataset.load("demo").catalog))]
+    for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
+        before = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+        after = renamed(before, items, rng)
+        pairs = set(zip(before.tokens.tolist(), after.tokens.tolist(), strict=True))
+        assert len(pairs) == len({old for old, _ in pairs}) == len({new for _, new in pairs})
+        assert {old for old, new in pairs if old == new} >= {old for old, _ in pairs if old not in items}
+        assert sum(old != new for old, new in pairs) > 10
+        assert {new for old, new in pairs if old in items} <= set(items.tolist())
+        assert set(zip(before.candidates.tolist(), after.candidates.tolist(), strict=True)) <= pairs
+        assert (after.roles == before.roles).all() and (after.soft == before.soft).all()
+        parse([words[token] for token in after.tokens[(before.roles == PROMPT).sum() : -1]], row["shelf"])
+
+
+def test_naming_an_item_outside_the_context_is_a_loss(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = words_of(Dataset.load("demo").catalog, 2000)
+    vocabulary = {word: n for n, word in enumerate(words)}
+    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
+    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+    model = pretrain.new_model(words, 32, 1, 2, 64, 0)
+    mask = pretrain.mask_of(item_tokens(vocabulary), len(words))
+    report = pretrain.loss_of(model, [sequence], np.random.default_rng(0), mask)[1]
+    tokens = torch.from_numpy(sequence.tokens.astype(np.int64))
+    with torch.no_grad():
+        p = model(input_ids=tokens[None]).logits[0].float().softmax(-1)
+    named = [
+        n for n in range(1, len(tokens)) if sequence.roles[n] == WRITTEN and words[tokens[n]].startswith("<i")
+    ]
+    there = tokens.unique()
+    inside = there[mask[there]]
+    expected = [float(torch.log(p[n - 1, mask].sum() / p[n - 1, inside].sum())) for n in named]
+    assert len(named) > 5 and report["strange"] == pytest.approx(np.mean(expected), rel=1e-3)
+    assert report["strange"] > 1, "a fresh model names anything"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -35,6 +35,8 @@ class Config:
     """Ablations: what the student's traces leave out (`training/corpus.py`, FORMS)."""
     renumbered: float = 0.5
     """Share of the trajectories that get other counts (`training/corpus.py`)."""
+    renamed: float = 0.5
+    """Share of the trajectories that get other items, in every stage but GRPO (`training/corpus.py`)."""
     seed: int = 0
     per_reader: int = 30
     """Trajectories per training reader."""

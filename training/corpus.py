@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from star.errors import UserError
 from star.evidence import WITHHELD
-from star.grammar import item_word
+from star.grammar import ITEM, item_word
 from star.student.vocabulary import EOS
 from star.trace import steps_of
 
@@ -173,6 +173,26 @@ def encode(
     return Sequence(
         tokens, roles, tokens[len(before) - len(guide) : len(before)], (soft / soft.sum()).astype(np.float32)
     )
+
+
+def item_tokens(vocabulary: dict[str, int]) -> np.ndarray:
+    """Tokens of the items, int64 (I,)."""
+    return np.array([token for word, token in vocabulary.items() if ITEM.match(word)], dtype=np.int64)
+
+
+def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> Sequence:
+    """The sequence with other items, each everywhere in place of the same one.
+
+    What is known of a book by heart is then no help: whom to look at, what to quote and how to rank must be read off the
+    context.
+
+    Args:
+        items: int (I,), all tokens that are items.
+    """
+    there = np.intersect1d(sequence.tokens, items)
+    table = np.arange(max(items.max(), sequence.tokens.max()) + 1, dtype=np.int32)
+    table[there] = rng.choice(items, len(there), replace=False)
+    return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates])
 
 
 def encode_all(

@@ -34,10 +34,10 @@ from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from training import bases
 from training.config import Config, load_config
-from training.corpus import TOOL, WRITTEN, Sequence, encode, load_trajectories, renumbered
+from training.corpus import TOOL, WRITTEN, Sequence, encode, item_tokens, load_trajectories, renumbered
 from training.device import alone, device_for
 from training.mending import mended
-from training.pretrain import batches, items_of, loss_of
+from training.pretrain import batches, loss_of, mask_of
 from training.rollouts import tools_of
 
 PART = 200  # traces written side by side, and per saved part
@@ -130,11 +130,12 @@ def train(config: Config, source: Path) -> None:
     student = bases.trainable(source, dtype).to(device).train()
     model = bases.network(student)
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    items = items_of(vocabulary, model.config.vocab_size).to(device)
+    tokens = item_tokens(vocabulary)
+    items = mask_of(tokens, model.config.vocab_size).to(device)
     optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
     steps = config.own_passes * len(ours) // half
     writer = SummaryWriter(Path(config.runs) / "onpolicy" / "tensorboard")
-    streams = batches(ours, half, rng), batches(theirs, half, rng)
+    streams = [batches(some, half, rng, config.renamed, tokens) for some in (ours, theirs)]
     averages: dict[str, float] = {}
     bar = tqdm(range(steps), desc="onpolicy", mininterval=10)
     for step in bar:

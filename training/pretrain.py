@@ -29,7 +29,6 @@ from tqdm import tqdm
 from star import tasks as T
 from star.dataset import Dataset
 from star.errors import command
-from star.grammar import ITEM
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, grammar_of, words_of
@@ -42,6 +41,8 @@ from training.corpus import (
     WRITTEN,
     Sequence,
     encode_all,
+    item_tokens,
+    renamed,
 )
 from training.device import alone, device_for
 from training.start import take_over
@@ -59,15 +60,25 @@ NAMED = 4.0  # weight, per written item, of naming one that stands in the contex
 SAVE_EVERY = 300.0
 
 
-def batches(sequences: list[Sequence], size: int, rng: np.random.Generator) -> Iterator[list[Sequence]]:
-    """Endless batches of sequences of like length (sorted within pools of 50 batches, so little is padded)."""
+def batches(
+    sequences: list[Sequence], size: int, rng: np.random.Generator, share: float, items: np.ndarray
+) -> Iterator[list[Sequence]]:
+    """Endless batches of sequences of like length (sorted within pools of 50 batches, so little is padded).
+
+    Args:
+        share: of the sequences that get other items (`renamed`), each time anew.
+        items: int (I,), tokens of the items.
+    """
     while True:
         order = rng.permutation(len(sequences))
         for start in range(0, len(order) - size + 1, size * 50):
             pool = sorted(order[start : start + size * 50], key=lambda n: len(sequences[n].tokens))
             groups = [pool[a : a + size] for a in range(0, len(pool), size)]
             for place in rng.permutation(len(groups)):
-                yield [sequences[n] for n in groups[place]]
+                yield [
+                    renamed(sequences[n], items, rng) if rng.random() < share else sequences[n]
+                    for n in groups[place]
+                ]
 
 
 def collate(
@@ -144,10 +155,10 @@ def loss_of(
     return ((each * weight).sum() + NAMED * strange.sum()) / weight.sum(), report
 
 
-def items_of(vocabulary: dict[str, int], size: int) -> torch.Tensor:
-    """Which of `size` tokens are items, bool (size,)."""
+def mask_of(tokens: np.ndarray, size: int) -> torch.Tensor:
+    """Which of `size` tokens are among these, bool (size,)."""
     mask = torch.zeros(size, dtype=torch.bool)
-    mask[[token for word, token in vocabulary.items() if ITEM.match(word)]] = True
+    mask[torch.from_numpy(tokens)] = True
     return mask
 
 
@@ -208,7 +219,7 @@ def train(config: Config, minutes: float) -> Path:
     if config.start:
         take_over(student, words, Checkpoint.load(config.start))
     model, vocabulary = bases.network(student).to(device), grammar_of(tokenizer)
-    items = items_of(vocabulary, model.config.vocab_size).to(device)
+    items = mask_of(item_tokens(vocabulary), model.config.vocab_size).to(device)
     sequences, check = encode_all(
         Path(config.runs) / "trajectories",
         vocabulary,
@@ -248,7 +259,7 @@ def train(config: Config, minutes: float) -> Path:
         )
         state.with_suffix(".part").rename(state)
 
-    for batch in batches(sequences, config.pretrain_batch, rng):
+    for batch in batches(sequences, config.pretrain_batch, rng, config.renamed, item_tokens(vocabulary)):
         spent = time.monotonic() - began
         if spent >= limit:
             break

@@ -30,7 +30,7 @@ from star.errors import UserError, command
 from star.student.vocabulary import grammar_of
 from training import bases
 from training.config import Config, load_config
-from training.corpus import RANK, WRITTEN, encode, renumbered, scan_trajectories
+from training.corpus import RANK, WRITTEN, encode, item_tokens, renamed, renumbered, scan_trajectories
 from training.device import device_for, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
@@ -46,12 +46,14 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     kept = of_folds.filter(pl.col("kept")).select("prompt", "trace", "guide").collect()
     rng = np.random.default_rng(config.seed)
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
-    rows = []
+    rows, items = [], item_tokens(vocabulary)
     for at in rng.permutation(len(kept))[: config.sft_rows]:
         prompt, trace, guide = kept.row(int(at))
         if rng.random() < config.renumbered:
             trace = renumbered(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
+        if rng.random() < config.renamed:
+            sequence = renamed(sequence, items, rng)
         written = (sequence.roles == WRITTEN) | (sequence.roles == RANK)
         rows.append(
             {
