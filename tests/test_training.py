@@ -135,9 +135,8 @@ def test_naming_an_item_outside_the_context_is_a_loss(
     tokens = torch.from_numpy(sequence.tokens.astype(np.int64))
     with torch.no_grad():
         p = model(input_ids=tokens[None]).logits[0].float().softmax(-1)
-    named = [
-        n for n in range(1, len(tokens)) if sequence.roles[n] == WRITTEN and words[tokens[n]].startswith("<i")
-    ]
+    end = int(np.flatnonzero(sequence.roles == RANK)[0])
+    named = [n for n in range(1, end) if sequence.roles[n] == WRITTEN and words[tokens[n]].startswith("<i")]
     there = tokens.unique()
     inside = there[mask[there]]
     expected = [float(torch.log(p[n - 1, mask].sum() / p[n - 1, inside].sum())) for n in named]

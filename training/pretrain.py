@@ -112,7 +112,8 @@ def loss_of(
 
     Which book is looked at next is a matter of taste, so the cross-entropy there is mostly noise, and books like those in
     question get a share of the probability. The student must not name a book that nobody asked about, whose line it then
-    has to make up: where it writes an item, the probability of all items outside the context is a loss of its own.
+    has to make up: where it writes an item before the ranking, the probability of all items outside the context is a loss
+    of its own.
 
     Args:
         items: bool (V,), which tokens are items.
@@ -136,7 +137,8 @@ def loss_of(
     imitation = -(soft * among).sum(1)
     listed = -among.gather(1, place[:, None])[:, 0]
     rows = torch.arange(len(tokens), device=model.device)[:, None].expand_as(role)[chosen]
-    naming = (kinds == WRITTEN) & items[label[chosen]]
+    ranking = (role == RANK).cumsum(1) > 0  # there the decoder sees to it
+    naming = (kinds == WRITTEN) & items[label[chosen]] & ~ranking[chosen]
     there = torch.zeros(len(tokens), len(items), dtype=torch.bool, device=model.device)
     there.scatter_(1, tokens, True)
     spoken = logits[naming].masked_fill(~items, -torch.inf)
