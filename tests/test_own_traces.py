@@ -149,7 +149,7 @@ def test_own_traces_are_learned_from(config: Config, tmp_path: Path) -> None:
     source = tmp_path / "copy"
     shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
     about = json.loads((source / "star.json").read_text("utf-8"))
-    about["stages"].pop("onpolicy", None)
+    about["stages"] = {k: v for k, v in about["stages"].items() if not k.startswith("onpolicy")}
     (source / "star.json").write_text(json.dumps(about), "utf-8")
     config = dataclasses.replace(config, out=str(source), own_rows=16, own_passes=1, sft_batch=8)
     before = load_file(source / "model.safetensors")
@@ -166,6 +166,13 @@ def test_own_traces_are_learned_from(config: Config, tmp_path: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.argv", sys_argv)
             onpolicy.main()
+    assert onpolicy.rounds_of(source) == 1
+    onpolicy.train(config, source)
+    assert (
+        list(Checkpoint.load(str(source)).about["stages"])[-1] == "onpolicy-2"
+        and onpolicy.rounds_of(source) == 2
+    )
+    assert (Path(config.runs) / "onpolicy-2" / "part0.parquet").is_file()
 
 
 def test_quotations_are_set_right() -> None:

@@ -39,7 +39,7 @@ def card(name: str) -> str:
         )
     said = evaluation(name)
     recipe = "\n".join(
-        f"- {STAGES.get(stage, stage.upper())}: "
+        f"- {_named(stage)}: "
         + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
         for stage, values in about["stages"].items()
     )
@@ -99,6 +99,12 @@ def evaluation(name: str) -> dict[str, Any]:
             f"there is no {file}; write it with star evaluate --dataset … --traces 500 --json {file}"
         )
     return dict(json.loads(file.read_text("utf-8")))
+
+
+def _named(stage: str) -> str:
+    """`onpolicy-2` is the second round of `onpolicy`."""
+    name, _, nth = stage.partition("-")
+    return STAGES.get(name, name.upper()) + (f", round {nth}" if nth else "")
 
 
 def _figures(document: dict[str, Any]) -> str:

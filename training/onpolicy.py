@@ -82,15 +82,29 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True)
+    parser.add_argument(
+        "--again", action="store_true", help="a further round, tasks of the same folds drawn anew"
+    )
     args = parser.parse_args()
     config = load_config(args.config)
     alone("onpolicy")
     source = Path(config.out)
     if not (source / "star.json").is_file():
         raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
-    if "onpolicy" in json.loads((source / "star.json").read_text("utf-8"))["stages"]:
-        raise UserError(f"{source} has been through this stage; run python -m training.sft again before it")
+    if rounds_of(source) and not args.again:
+        raise UserError(
+            f"{source} has been through this stage; run python -m training.sft again before it, or give --again for a "
+            "further round"
+        )
     train(config, source)
+
+
+def rounds_of(source: Path) -> int:
+    """How many rounds a checkpoint has been through."""
+    return sum(
+        stage.startswith("onpolicy")
+        for stage in json.loads((source / "star.json").read_text("utf-8"))["stages"]
+    )
 
 
 def train(config: Config, source: Path) -> None:
@@ -101,12 +115,13 @@ def train(config: Config, source: Path) -> None:
     split = T.split(Dataset.load(config.dataset).interactions)
     frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
     frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
-    rng = np.random.default_rng(config.seed)
+    stage = "onpolicy" + (f"-{rounds_of(source) + 1}" if rounds_of(source) else "")
+    rng = np.random.default_rng([config.seed, rounds_of(source)])
     half = config.sft_batch // 2
     shuffled = rng.permutation(len(frame))
     many = min(config.own_rows, len(frame) // 2)
     chosen, others = np.sort(shuffled[:many]), frame[shuffled[many : 2 * many].tolist()]
-    own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / "onpolicy")
+    own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage)
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
 
@@ -134,7 +149,7 @@ def train(config: Config, source: Path) -> None:
     items = mask_of(tokens, model.config.vocab_size).to(device)
     optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
     steps = config.own_passes * len(ours) // half
-    writer = SummaryWriter(Path(config.runs) / "onpolicy" / "tensorboard")
+    writer = SummaryWriter(Path(config.runs) / stage / "tensorboard")
     streams = [batches(some, half, rng, config.renamed, tokens) for some in (ours, theirs)]
     averages: dict[str, float] = {}
     bar = tqdm(range(steps), desc="onpolicy", mininterval=10)
@@ -154,7 +169,7 @@ def train(config: Config, source: Path) -> None:
             for key, value in averages.items():
                 writer.add_scalar(key, value, step)
     about = json.loads((source / "star.json").read_text("utf-8"))
-    about["stages"]["onpolicy"] = {
+    about["stages"][stage] = {
         "traces": len(ours),
         "mended_lines": int(own["changed"].sum()),
         "steps": steps,
