@@ -139,19 +139,23 @@ def test_the_loss_is_dpo_over_the_drawn_words_alone(config: PreferenceConfig) ->
     with trainer.model.disable_adapter():
         reference = by_hand(trainer.model, tokens, mask)
     chosen, rejected = (policy - reference).chunk(2)
+    preferred, half = policy.chunk(2)[0].sum(), mask[: len(mask) // 2, 1:].sum()
     expected = -torch.nn.functional.logsigmoid(config.beta * (chosen - rejected)).mean()
-    assert loss == pytest.approx(float(expected), abs=2e-3) and abs(loss - np.log(2)) > 5e-3
+    expected = expected - config.anchor * preferred / half
+    assert loss == pytest.approx(float(expected), abs=2e-3)
+    assert abs(float((chosen - rejected).mean())) > 0.05
     whole = by_hand(trainer.model, tokens, completion * (tokens != 0))
     assert ((whole - policy).abs() > 10).all(), "the words of the tools would have counted"
 
 
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_it_learns_what_was_preferred_and_the_adapter_loads_by_its_path(
-    config: PreferenceConfig, method: str, tmp_path: Path
+    config: PreferenceConfig, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = dataclasses.replace(config, method=method, out=str(tmp_path / "adapter"))  # type: ignore[arg-type]
     weights = load_file(Path(config.model) / "model.safetensors")
     about = preference.train(config)
+    assert capsys.readouterr().out == "", "standard output is for one JSON document"
     after = load_file(Path(config.model) / "model.safetensors")
     assert all(torch.equal(weights[name], after[name]) for name in weights)
     base, moved = Checkpoint.load(config.model), Checkpoint.load(config.out)
@@ -215,11 +219,15 @@ def test_errors_are_one_line(
         assert stop.value.code == 2 and said.count("\n") == 1 and part in said, said
 
     good = f"model: {config.model}\ndata: {config.data}\nout: {tmp_path / 'out'}\n"
+    file.write_text(good + "lr: 1e-3\nbeta: 1\n")
+    assert (preference.load_config(str(file)).lr, preference.load_config(str(file)).beta) == (1e-3, 1.0)
     with pytest.MonkeyPatch.context() as patch:
         refused("- a\n", "expected fields", patch)
         refused("model: demo\n", "lacks data, out", patch)
         refused(good + "betta: 1\n", "betta", patch)
         refused(good + "method: ppo\n", "expected dpo or kto", patch)
+        refused(good + "lr: fast\n", "lr 'fast'; expected float", patch)
+        refused(good + "batch: 2.5\n", "expected int", patch)
         refused(good + "batch: 500\n", "at least 500", patch)
         refused(good.replace(config.data, str(tmp_path)), "no manifest.json", patch)
         refused(good.replace(config.model, "nothing"), "no checkpoint 'nothing'", patch)
@@ -267,8 +275,16 @@ def test_raters_follow_their_taste_with_noise_ties_and_a_leaning() -> None:
     assert np.mean(ratings[0]) < 1.7 < 2.8 < np.mean(ratings[1]) < 3.2 < 4.3 < np.mean(ratings[2])
 
 
+def test_raters_compare_within_a_query_and_dislike_what_cannot_be_read() -> None:
+    apart = np.array([[0.0, 100, 200, np.nan, np.nan], [2.0, 98, 202, 50, np.nan]])
+    liked = simulated_raters.liking(apart)
+    within = np.std(apart[0, :3] - apart[1, :3]) / np.sqrt(2)
+    assert liked[1, 0] - liked[0, 0] == pytest.approx(2 / within) and 0.5 < 2 / within < 2
+    assert liked[0, 3] == pytest.approx(liked[1, 3] - 2) and liked[0, 4] == liked[1, 4] == -2
+
+
 def test_the_experiment_runs_from_raters_to_unseen_readers(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(simulated_raters.Dataset, "load", lambda name: reading.dataset())
     speaking = toys.parrot(Checkpoint.load(str(source)), toys.GOOD)
@@ -283,20 +299,44 @@ def test_the_experiment_runs_from_raters_to_unseen_readers(
     monkeypatch.setattr(
         simulated_raters.preference, "train", lambda config: trained.append(config) or {"stages": {"dpo": {}}}
     )
+    measured_on: list[set[int]] = []
+    measure = simulated_raters.measured
+    monkeypatch.setattr(
+        simulated_raters,
+        "measured",
+        lambda writers, tasks: measured_on.append({t.reader for t in tasks}) or measure(writers, tasks),
+    )
     config = PreferenceConfig(str(source), str(tmp_path / "export"), str(tmp_path / "out"))
     made = simulated_raters.experiment(config, "recent", queries=6, tasks=8)
-    assert trained == [config] and loaded == [str(source), str(source), str(tmp_path / "out")]
+    (own,) = trained
+    assert (own.data, own.out) == (f"{config.data}-recent", f"{config.out}-recent")
+    assert own == dataclasses.replace(config, data=own.data, out=own.out)
+    assert loaded == [str(source), str(source), own.out]
     assert json.loads(json.dumps(made)) == made and made["queries"] == 6
+    assert made["fingerprint"] == fingerprint(str(source)) and made["config"] == dataclasses.asdict(own)
     for name in ("short", "held", "recent", "readable", "words", "hr_mean"):
         row = made["unseen"][name]
         assert row["difference"] == 0 and row["ci"] == [0, 0] and row["n"] == 8
-    said = export.load(Path(config.data))
+    said = export.load(Path(own.data))
     assert len(said.comparisons) == 12 and len(said.written) == 12 and len(said.ratings) == 24
     assert len({row.record for row in said.comparisons}) == 6
     held_out = reading.dataset().held_out
-    asked = simulated_raters.questions(
-        reading.dataset(), reading.parts().train[reading.parts().folds == 9], reading.graph(), 6
-    )
+    parts = reading.parts()
+    asked = simulated_raters.questions(reading.dataset(), parts.train[parts.folds == 9], reading.graph(), 6)
     assert asked and not held_out & {task.reader for task in asked}
+    assert measured_on[0] == measured_on[1] <= set(parts.test.tolist()) and made["split"] == "test"
     with pytest.raises(UserError, match="no taste 'odd'"):
         simulated_raters.experiment(config, "odd")
+
+    file = tmp_path / "c.yaml"
+    file.write_text(f"model: {config.model}\ndata: {config.data}\nout: {config.out}\n")
+    given = f"--config {file} --taste short --queries 4 --tasks 4 --split valid"
+    capsys.readouterr()
+    for extra in ("", f" --json {tmp_path / 'made.json'}"):
+        monkeypatch.setattr("sys.argv", ["simulated_raters", *(given + extra).split()])
+        simulated_raters.main()
+        assert measured_on.pop() <= set(parts.valid.tolist())
+        out = capsys.readouterr().out
+        document = json.loads((tmp_path / "made.json").read_text() if extra else out)
+        assert document["command"] == f"python -m training.simulated_raters {given}"
+        assert document["split"] == "valid" and document["tasks"] == 4 and not (extra and out)

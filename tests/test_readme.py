@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import re
 
+import pytest
 from typer.testing import CliRunner
 
 from star.cli import app
+from star.fingerprint import fingerprint
 from star.settings import ROOT
+from training import tables
 from training.cards import cards
-from training.tables import README, rendered
+from training.preference import load_config
+from training.tables import README, documents, rendered
 
 
 def test_tables_and_tree_are_their_sources() -> None:
     text = README.read_text("utf-8")
     assert rendered(text) == text, "README differs from its sources; run python -m training.tables"
+
+
+def test_a_number_changed_in_a_document_of_preferences_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, made = README.read_text("utf-8"), copy.deepcopy(documents())
+    made[0]["unseen"]["hr_mean"]["after"] += 0.002
+    monkeypatch.setattr(tables, "documents", lambda: made)
+    assert rendered(text) != text
+
+
+def test_preferences_moved_the_shipped_checkpoint_their_way_and_it_still_ranks() -> None:
+    """The bar of the annotation workbench, on what `training.simulated_raters` measured last."""
+    made = {document["taste"]: document for document in documents()}
+    assert made.keys() >= {"short", "recent"}
+    for taste, document in made.items():
+        config = load_config(str(ROOT / document["command"].split()[4]))
+        where = {"data": f"{config.data}-{taste}", "out": f"{config.out}-{taste}"}
+        assert document["config"] == dataclasses.asdict(config) | where and document["split"] == "test"
+        assert document["fingerprint"] == fingerprint(document["checkpoint"]), (
+            f"measured on other weights than those shipped; run again: {document['command']}"
+        )
+        measured = document["unseen"]
+        assert measured[taste]["ci"][0] > 0, f"{taste}: not moved their way"
+        assert measured["hr_mean"]["ci"][1] >= 0, f"{taste}: ranks worse than before"
+        assert measured["readable"]["after"] >= measured["readable"]["before_ci"][0], (
+            f"{taste}: broken traces"
+        )
 
 
 def test_model_cards_are_their_sources() -> None:

@@ -17,7 +17,7 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from datasets import Dataset as Rows
 from peft import LoraConfig
+from transformers import PrinterCallback
 
 from star.annotation.export import in_items_of, read_manifest
 from star.annotation.preferences import Label, Preference, load_labels, load_preferences
@@ -47,12 +48,17 @@ class PreferenceConfig:
     """Folder of the adapter; its logs go to `tensorboard` in it."""
     method: Literal["dpo", "kto"] = "dpo"
     """`dpo` learns from pairs, `kto` from single traces with a label."""
-    beta: float = 0.1
-    """How dear it is to move away from the checkpoint."""
-    lr: float = 3e-4
+    beta: float = 1.0
+    """How dear it is to move away from the checkpoint. The best reply to raters whose odds for a pair are e^d is to move its
+    log-probabilities d / beta apart (arXiv 2305.18290, eq. 5): at 1 by what they say, at 0.1 by ten times that, which a
+    small model reached by unlearning the grammar."""
+    anchor: float = 1.0
+    """Weight, beside DPO's own loss, of the preferred trace's log-likelihood per word (RPO, arXiv 2404.19733), against
+    preferred and other traces becoming unlikely alike; KTO has none."""
+    lr: float = 1e-3
     batch: int = 8
     """Pairs, or single traces, per step."""
-    passes: int = 2
+    passes: int = 1
     """How often each row is seen."""
     rank: int = 16
     """Rank of the LoRA adapter."""
@@ -68,10 +74,22 @@ def load_config(path: str) -> PreferenceConfig:
     Raises:
         UserError: no such file, an unknown or missing field, another method.
     """
-    config = PreferenceConfig(**read_fields(path, PreferenceConfig))
+    given = read_fields(path, PreferenceConfig)
+    for name, value in given.items():
+        kind = {"float": float, "int": int, "bool": bool}.get(KINDS[name], str)
+        try:  # YAML takes 1e-3 for text, since it has no point
+            given[name] = float(value) if kind is float else value
+        except (TypeError, ValueError):
+            pass
+        if type(given[name]) is not kind:
+            raise UserError(f"config {path} has {name} {value!r}; expected {kind.__name__}")
+    config = PreferenceConfig(**given)
     if config.method not in ("dpo", "kto"):
         raise UserError(f"config {path} has method {config.method!r}; expected dpo or kto")
     return config
+
+
+KINDS = {field.name: str(field.type) for field in fields(PreferenceConfig)}
 
 
 def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> torch.Tensor:
@@ -149,6 +167,7 @@ def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[
             return narrowed(super().torch_call(examples))
 
     dpo = config.method == "dpo"
+    own = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, config.anchor]} if dpo else {}
     steps = max(1, config.passes * len(columns["prompt"]) // config.batch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -173,6 +192,7 @@ def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[
             disable_tqdm=True,
             dataloader_num_workers=0,
             disable_dropout=True,
+            **own,
         )
         pad = checkpoint.tokenizer.pad_token_id
         return (DPOTrainer if dpo else KTOTrainer)(
@@ -219,6 +239,7 @@ def train(config: PreferenceConfig) -> dict[str, Any]:
     torch.manual_seed(config.seed)
     columns = (pairs if config.method == "dpo" else singles)(rows, items, checkpoint)  # type: ignore[operator]
     trainer = trainer_for(config, checkpoint, columns)
+    trainer.remove_callback(PrinterCallback)  # standard output is for the one document at the end
     trainer.train()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     stage = {

@@ -1,11 +1,13 @@
 """Simulated raters of known taste: does training on preferences move the model their way, and does it still rank?
 
-    python -m training.simulated_raters --config training/configs/preference.yaml --taste short
+    python -m training.simulated_raters --config training/configs/preference.yaml --taste short --json FILE
 
-Two traces per query at temperature 1 for training readers, from the graph of the other folds; raters who know nothing but
-their taste compare them blindly, with noise, ties and a leaning to one side each; their answers go through the same export
-as people's, and `training.preference` learns from it. Before and after are then compared on the same tasks of test readers,
-whom nothing has seen, as the page would serve them. One JSON document on standard output; intervals over readers.
+Two traces per query at temperature 1 for training readers, from the graph of the other folds, the ranking settled as on the
+page (drawn too with `learn_ranking`, which puts it in the loss). Raters who know nothing but their taste compare them
+blindly, with noise, ties and a leaning to one side each; their answers go through the same export as people's, and
+`training.preference` learns from it. Before and after are then compared on the same tasks of test readers, whom nothing has
+seen, as the page would serve them; settings are chosen with `--split valid`. One JSON document on standard output or in
+FILE; intervals over readers. Export and adapter stay where the config says, `-short` behind their names.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ TASTES: dict[str, Taste] = {"short": short, "held": held, "recent": recent}
 
 @dataclass(frozen=True)
 class Rater:
-    """strength: of the taste, per standard deviation of it; lean: towards the left side, and towards high ratings;
+    """strength: of the taste, per standard deviation (`liking`); lean: towards the left side, and towards high ratings;
     width: differences in taste below which a tie is likely."""
 
     name: str
@@ -108,14 +110,14 @@ def questions(data: Dataset, readers: np.ndarray, graph: Graph, limit: int) -> l
 
 
 def answers(
-    ranker: StarRanker, tasks: Sequence[T.Task], seed: int | None = None, temperature: float = 1.0
+    ranker: StarRanker, tasks: Sequence[T.Task], seed: int | None = None, draw_ranking: bool = False
 ) -> list[Writer]:
-    """A finished writer per task: as served without a seed, else everything drawn, the ranking too."""
+    """A finished writer per task: as served without a seed, else its words drawn at temperature 1."""
     done: list[Writer] = []
     for start in range(0, len(tasks), BATCH):
         writers = ranker.writers(tasks[start : start + BATCH])
         seeds = None if seed is None else [seed * 1_000_003 + start + n for n in range(len(writers))]
-        write_many(writers, seeds, temperature, draw_ranking=seed is not None)
+        write_many(writers, seeds, 1.0, draw_ranking)
         done += writers
         print(f"{len(done)} of {len(tasks)} traces", file=sys.stderr)
     return done
@@ -127,6 +129,14 @@ def tasted(writers: Sequence[Writer], taste: Taste) -> np.ndarray:
     return np.array([np.nan if isinstance(t, str) else taste(t, tools) for t, tools in traces])
 
 
+def liking(values: np.ndarray) -> np.ndarray:
+    """Tastes (2, pairs) in standard deviations between traces of one query, which is what raters compare; the books asked
+    about differ far more than that. A trace that cannot be read (nan) is liked two of them less than the other."""
+    spread = float(np.nanstd(values[0] - values[1])) / np.sqrt(2)
+    scaled = (values - np.nanmean(values)) / max(spread, 1e-9)
+    return np.where(np.isnan(scaled), np.nan_to_num(scaled[::-1]) - 2, scaled)
+
+
 def campaign(
     data: Dataset,
     checkpoint: str,
@@ -136,13 +146,9 @@ def campaign(
     overlap: int,
     seed: int,
 ) -> export.Export:
-    """What these raters say of these pairs, as a campaign would bring it: comparisons, and ratings of each trace.
-
-    A trace that cannot be read is liked two standard deviations less than the mean.
-    """
+    """What these raters say of these pairs, as a campaign would bring it: comparisons, and ratings of each trace."""
     rng = np.random.default_rng(seed)
-    values = np.stack([tasted([pair[side] for pair in pairs], taste) for side in (0, 1)])
-    values = np.nan_to_num((values - np.nanmean(values)) / max(np.nanstd(values), 1e-9), nan=-2.0)
+    values = liking(np.stack([tasted([pair[side] for pair in pairs], taste) for side in (0, 1)]))
     written, comparisons, ratings = [], [], []
     for n, pair in enumerate(pairs):
         for side, system in enumerate(SIDES):
@@ -213,15 +219,16 @@ def _four(values: Sequence[float]) -> list[float]:
 def experiment(
     config: PreferenceConfig,
     taste: str,
-    queries: int = 400,
+    queries: int = 200,
     tasks: int = 400,
     raters: int = 6,
     overlap: int = 2,
+    part: str = "test",
 ) -> dict[str, Any]:
-    """The whole of it; export and adapter are left in the config's folders.
+    """The whole of it; export and adapter are left in the config's folders, named after the taste as well.
 
     Args:
-        queries: pairs of traces for the raters; tasks: for measuring.
+        queries: pairs of traces for the raters; tasks: for measuring; part: `test` or `valid` readers, for measuring.
 
     Raises:
         UserError: no such taste, or what `training.preference` raises.
@@ -229,17 +236,19 @@ def experiment(
     if taste not in TASTES:
         raise UserError(f"there is no taste {taste!r}; expected {', '.join(TASTES)}")
     began = time.perf_counter()
+    config = dataclasses.replace(config, data=f"{config.data}-{taste}", out=f"{config.out}-{taste}")
     checkpoint = Checkpoint.load(config.model)
     data = Dataset.load(checkpoint.about["dataset"])
     split = T.split(data.interactions)
     others = Graph.build(data.interactions, split.train[split.folds != FOLD])
     asked = questions(data, split.train[split.folds == FOLD], others, queries)
     ranker = StarRanker(data, others, checkpoint)
-    pairs = list(zip(*(answers(ranker, asked, config.seed * 2 + side) for side in (1, 2)), strict=True))
+    sides = (answers(ranker, asked, config.seed * 2 + side, config.learn_ranking) for side in (1, 2))
+    pairs = list(zip(*sides, strict=True))
     rng = np.random.default_rng(config.seed)
     people = [Rater.drawn(f"rater{n}", rng) for n in range(raters)]
     brought = campaign(data, fingerprint(config.model), pairs, TASTES[taste], people, overlap, config.seed)
-    preferences.save_trl(brought, Path(config.data))
+    preferences.save_trl(brought, Path(config.data), gap=np.inf)  # the ratings say the same again
     export.save(brought, Path(config.data))
     said = report(brought.ratings, brought.comparisons)
     written = time.perf_counter() - began
@@ -247,7 +256,7 @@ def experiment(
     trained = time.perf_counter() - began - written
 
     graph = Graph.build(data.interactions, split.train)
-    tested = questions(data, split.test, graph, tasks)
+    tested = questions(data, split.part(part), graph, tasks)
     results = []
     for model in (config.model, config.out):
         tried = StarRanker(data, graph, Checkpoint.load(model))
@@ -255,13 +264,19 @@ def experiment(
     readers = np.array([task.reader for task in tested])
     return {
         "taste": taste,
-        "model": config.model,
+        "liked": str(TASTES[taste].__doc__).rstrip("."),
+        "dataset": data.name,
+        "checkpoint": config.model,
+        "fingerprint": fingerprint(config.model),
+        "seed": config.seed,
+        "split": part,
         "config": dataclasses.asdict(config),
         "queries": len(asked),
         "raters": [dataclasses.asdict(rater) for rater in people],
         "alpha": {"ratings": said["criteria"][0]["alpha"], "comparisons": said["contest"]["alpha"]},
         "training": stage,
-        "test": {"tasks": len(tested), "readers": len(set(readers.tolist()))},
+        "tasks": len(tested),
+        "readers": len(set(readers.tolist())),
         "unseen": compared(*results, readers, config.seed),
         "seconds": {"traces": round(written), "training": round(trained)},
     }
@@ -273,13 +288,21 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True)
     parser.add_argument("--taste", required=True, help=", ".join(TASTES))
-    parser.add_argument("--queries", type=int, default=400)
+    parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--tasks", type=int, default=400)
+    parser.add_argument("--split", default="test", choices=("valid", "test"), help="readers to measure on")
+    parser.add_argument("--json", metavar="FILE", help="where the document goes; standard output without")
     args = parser.parse_args()
+    said = " ".join(f"--{name} {value}" for name, value in vars(args).items() if name != "json")
     try:
         config = preference.load_config(args.config)
         torch.set_num_threads(config.threads)
-        print(json.dumps(experiment(config, args.taste, args.queries, args.tasks), indent=1))
+        made = experiment(config, args.taste, args.queries, args.tasks, part=args.split)
+        text = json.dumps({"command": f"python -m training.simulated_raters {said}"} | made, indent=1)
+        if args.json is None:
+            print(text)
+        else:
+            Path(args.json).write_text(text + "\n", "utf-8")
     except UserError as error:
         print(f"star: {error}", file=sys.stderr)
         sys.exit(2)

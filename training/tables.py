@@ -3,18 +3,22 @@
     python -m training.tables            (a test fails where README and its sources differ)
 
 `<!-- table: NAME -->` … `<!-- end -->` holds the tables of `assets/evaluation/NAME.json`, as `star evaluate --json` wrote
-it; `<!-- tree -->` … `<!-- end -->` holds every module with the first sentence of its docstring.
+it; `<!-- table: preferences -->` those of every `assets/evaluation/preferences-TASTE.json`, as
+`python -m training.simulated_raters --json` wrote them; `<!-- tree -->` holds every module with the first sentence of its
+docstring.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+from typing import Any
 
 from star.errors import command
 from star.report import tables
 from star.settings import ROOT
-from star.tabular import markdown
+from star.tabular import Table, markdown
 from training.cards import cards, evaluation
 
 README = ROOT / "README.md"
@@ -25,7 +29,8 @@ def rendered(text: str) -> str:
     """README with every block made anew."""
 
     def block(found: re.Match[str]) -> str:
-        body = table(found["name"]) if found["name"] else tree()
+        name = found["name"]
+        body = preferences() if name == "preferences" else table(name) if name else tree()
         head = found[0].splitlines()[0]
         return f"{head}\n{body}\n<!-- end -->"
 
@@ -45,6 +50,51 @@ def table(name: str) -> str:
         )
     )
     return f"`{document['command']}`\n\n{markdown(tables(document))}{said}"
+
+
+MEASURED = {"readable": "traces that can be read", "hr_mean": "mean hit rate", "words": "words written"}
+
+
+def documents() -> list[dict[str, Any]]:
+    """What was measured with simulated raters, one document per taste."""
+    files = sorted((ROOT / "assets" / "evaluation").glob("preferences-*.json"))
+    return [json.loads(file.read_text("utf-8")) for file in files]
+
+
+def preferences() -> str:
+    """Simulated raters' tastes in Markdown: the commands, and a table per taste."""
+    made = documents()
+    commands = "\n".join(f"`{document['command']}`" for document in made)
+    return f"{commands}\n\n{markdown([moved(document) for document in made])}"
+
+
+def moved(document: dict[str, Any]) -> Table:
+    """How training on one taste moved it, the traces and the ranking."""
+    taste, stage, config = document["taste"], document["training"], document["config"]
+    raters, agreed = len(document["raters"]), document["alpha"]["ratings"]
+    caption = (
+        f"Taste `{taste}`: {document['liked']}. Data set {document['dataset']}, checkpoint `{document['checkpoint']}` "
+        f"({document['fingerprint']}), seed {document['seed']}. {raters} raters (α of their ratings {agreed:.2f}) on "
+        f"{document['queries']} pairs of traces for training readers; {config['method'].upper()} on {stage['rows']} "
+        f"preferences, {stage['steps']} steps. Measured on {document['tasks']} tasks of {document['readers']} "
+        f"{document['split']} readers; 95 % intervals (readers resampled, differences paired)"
+    )
+    body = tuple(
+        (
+            title,
+            str(row["n"]),
+            f"{row['before']:.3f} ({_span(row['before_ci'])})",
+            f"{row['after']:.3f} ({_span(row['after_ci'])})",
+            f"{row['difference']:+.3f} ({row['ci'][0]:+.3f} to {row['ci'][1]:+.3f})",
+        )
+        for name, title in ({taste: "**their taste**"} | MEASURED).items()
+        if (row := document["unseen"][name])
+    )
+    return Table(caption, ("measured", "tasks", "before", "after", "difference"), body)
+
+
+def _span(ends: list[float]) -> str:
+    return f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def tree() -> str:
