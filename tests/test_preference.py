@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from star.annotation import export, preferences
 from star.annotation.export import Export, Written
 from star.annotation.rows import Comparison
-from star.errors import UserError
+from star.errors import UserError, command
 from star.fingerprint import fingerprint
 from star.rankers import find_checkpoint
 from star.student.decoding import Writer, write_many
@@ -214,7 +214,7 @@ def test_errors_are_one_line(
         file.write_text(text)
         monkeypatch.setattr("sys.argv", ["preference", "--config", str(file)])
         with pytest.raises(SystemExit) as stop:
-            preference.main()
+            command(preference.main)
         said = capsys.readouterr().err
         assert stop.value.code == 2 and said.count("\n") == 1 and part in said, said
 

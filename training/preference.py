@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -29,7 +28,7 @@ from transformers import PrinterCallback
 
 from star.annotation.export import in_items_of, read_manifest
 from star.annotation.preferences import Label, Preference, load_labels, load_preferences
-from star.errors import UserError
+from star.errors import UserError, command
 from star.fingerprint import MODELS, checkpoint_folder, fingerprint
 from star.student.model import Checkpoint
 from star.student.vocabulary import EOS, UNKNOWN
@@ -272,14 +271,10 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True)
     args = parser.parse_args()
-    try:
-        config = load_config(args.config)
-        torch.set_num_threads(config.threads)
-        print(json.dumps(train(config)))
-    except UserError as error:
-        print(f"star: {error}", file=sys.stderr)
-        sys.exit(2)
+    config = load_config(args.config)
+    torch.set_num_threads(config.threads)
+    print(json.dumps(train(config)))
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -32,7 +32,7 @@ from star.annotation.agreement import report
 from star.annotation.rows import Comparison, Rating
 from star.candidates import Retriever
 from star.dataset import Dataset
-from star.errors import UserError
+from star.errors import UserError, command
 from star.fingerprint import fingerprint
 from star.graph import Graph
 from star.quality import read
@@ -294,19 +294,17 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="where the document goes; standard output without")
     args = parser.parse_args()
     said = " ".join(f"--{name} {value}" for name, value in vars(args).items() if name != "json")
-    try:
-        config = preference.load_config(args.config)
-        torch.set_num_threads(config.threads)
-        made = experiment(config, args.taste, args.queries, args.tasks, part=args.split)
-        text = json.dumps({"command": f"python -m training.simulated_raters {said}"} | made, indent=1)
-        if args.json is None:
-            print(text)
-        else:
-            Path(args.json).write_text(text + "\n", "utf-8")
-    except UserError as error:
-        print(f"star: {error}", file=sys.stderr)
-        sys.exit(2)
+    if args.json is not None and not Path(args.json).resolve().parent.is_dir():
+        raise UserError(f"--json {args.json} cannot be written: its folder does not exist; make it first")
+    config = preference.load_config(args.config)
+    torch.set_num_threads(config.threads)
+    made = experiment(config, args.taste, args.queries, args.tasks, part=args.split)
+    text = json.dumps({"command": f"python -m training.simulated_raters {said}"} | made, indent=1)
+    if args.json is None:
+        print(text)
+    else:
+        Path(args.json).write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    command(main)
