@@ -70,7 +70,8 @@ def preferences() -> str:
 
 def moved(document: dict[str, Any]) -> Table:
     """How training on one taste moved it, the traces and the ranking."""
-    taste, stage, config = document["taste"], document["training"], document["config"]
+    taste, config = document["taste"], document["config"]
+    stage = document["training"][config["method"]]
     raters, agreed = len(document["raters"]), document["alpha"]["ratings"]
     caption = (
         f"Taste `{taste}`: {document['liked']}. Data set {document['dataset']}, checkpoint `{document['checkpoint']}` "
