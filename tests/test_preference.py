@@ -24,7 +24,7 @@ from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from star.student.vocabulary import EOS
 from star.trace import parse
-from training import preference, rollouts, simulated_raters
+from training import preference, rollouts, simulated_raters, tables
 from training.preference import PreferenceConfig
 from training.simulated_raters import Rater
 
@@ -297,7 +297,9 @@ def test_the_experiment_runs_from_raters_to_unseen_readers(
     trained: list[PreferenceConfig] = []
     monkeypatch.setattr(simulated_raters.Checkpoint, "load", load)
     monkeypatch.setattr(
-        simulated_raters.preference, "train", lambda config: trained.append(config) or {"stages": {"dpo": {}}}
+        simulated_raters.preference,
+        "train",
+        lambda config: trained.append(config) or {"stages": {"dpo": {"rows": 12, "steps": 3}}},
     )
     measured_on: list[set[int]] = []
     measure = simulated_raters.measured
@@ -317,6 +319,10 @@ def test_the_experiment_runs_from_raters_to_unseen_readers(
     for name in ("short", "held", "recent", "readable", "words", "hr_mean"):
         row = made["unseen"][name]
         assert row["difference"] == 0 and row["ci"] == [0, 0] and row["n"] == 8
+    shown = tables.moved(made)
+    assert [row[:2] for row in shown.rows[:2]] == [("**their taste**", "8"), ("traces that can be read", "8")]
+    assert len(shown.rows) == 4 and all(row[-1] == "+0.000 (+0.000 to +0.000)" for row in shown.rows)
+    assert "6 pairs of traces" in shown.caption and "DPO on 12 preferences, 3 steps" in shown.caption
     said = export.load(Path(own.data))
     assert len(said.comparisons) == 12 and len(said.written) == 12 and len(said.ratings) == 24
     assert len({row.record for row in said.comparisons}) == 6
