@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-
-import yaml
 
 from star import tasks as T
 from star.dataset import Dataset
 from star.graph import crossfit
-from training.config import Config
+from training.config import Config, save_config
 from training.trajectories import fold_rows, shard_of, write_shard
 
 
@@ -48,7 +45,4 @@ def make(runs: Path, readers: int = 12) -> Config:
 
 def written(config: Config) -> Path:
     """The config as a file."""
-    file = Path(config.runs) / "config.yaml"
-    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
-    file.write_text(yaml.safe_dump(fields), "utf-8")
-    return file
+    return save_config(config, Path(config.runs) / "config.yaml")

@@ -17,10 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from star.errors import UserError, command
-from training.config import Config, load_config
+from training.config import Config, load_config, save_config
 
 FULL = "full"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -54,10 +52,7 @@ def prepare(config: Config, trajectories: Path) -> Path:
     link = folder / "trajectories"
     if not link.exists():
         link.symlink_to(trajectories.resolve(), target_is_directory=True)
-    file = folder / "config.yaml"
-    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
-    file.write_text(yaml.safe_dump(fields), "utf-8")
-    return file
+    return save_config(config, folder / "config.yaml")
 
 
 def comparison(configs: dict[str, Config], dataset: str, full: str) -> str:
@@ -93,7 +88,10 @@ def main() -> None:
         file = prepare(configs[name], trajectories)
         for stage in STAGES:
             print(f"{name}: {stage}", file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, "-m", f"training.{stage}", "--config", str(file)], check=True)
+            try:
+                subprocess.run([sys.executable, "-m", f"training.{stage}", "--config", str(file)], check=True)
+            except subprocess.CalledProcessError as error:  # the stage has said why
+                sys.exit(error.returncode)
     print(comparison(configs, config.dataset, configs[FULL].out))
 
 

@@ -106,6 +106,13 @@ def load_config(path: str) -> Config:
     return Config(**given)
 
 
+def save_config(config: Config, file: Path) -> Path:
+    """Write a config as YAML, every field of it; returns the file."""
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+    file.write_text(yaml.safe_dump(fields), "utf-8")
+    return file
+
+
 def read_fields(path: str, kind: type) -> dict[str, Any]:
     """The fields of a YAML file, all of them fields of the dataclass `kind`.
 

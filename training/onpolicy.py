@@ -7,9 +7,10 @@ contenders and slips are others. Here it writes traces for training readers (by 
 quotations are set right (`training/mending.py`), and it learns to write them so and to rank behind them what was really
 read and what the guide thinks (the dataset aggregation of DAgger, Ross et al. 2011, arXiv 1011.0686; the tools are the
 expert for quotations, the guide for the ranking). Only tasks of the SFT folds, which pretraining did not see. Half of
-every batch are trajectories of the teacher for the other tasks of these folds, so that the form stays: kept or not, with
-what was really read first, since a student that only sees those that were kept learns to believe whatever its reflection
-names first (training/LOG.md). Saves rollouts per part and goes on from there.
+every batch are trajectories of the teacher for the other tasks of these folds, kept or not, with what was really read
+first, since a student that only sees those that were kept learns to believe whatever its reflection names first; their
+words are read like a tool's, so that the student settles on words of its own (training/LOG.md). Saves rollouts per part and
+goes on from there.
 """
 
 from __future__ import annotations
