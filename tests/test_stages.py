@@ -60,6 +60,11 @@ def test_a_missing_data_set(
     ("stage", "text", "expected"),
     [
         ("sft", "a: [1\nb: 2", "is not YAML"),
+        (
+            "sft",
+            "dataset: demo\nruns: {here}\nout: {here}/out\nsft_lr: fast\n",
+            "sft_lr 'fast'; expected float",
+        ),
         ("sft", "dataset: demo\nruns: {here}\nout: {here}/out\n", "python -m training.pretrain"),
         ("pretrain", "dataset: none\nruns: {here}\nout: {here}/out\n", "'none'"),
         ("onpolicy", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,11 +114,15 @@ def save_config(config: Config, file: Path) -> Path:
     return file
 
 
+PLAIN: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
+
+
 def read_fields(path: str, kind: type) -> dict[str, Any]:
     """The fields of a YAML file, all of them fields of the dataclass `kind`.
 
     Raises:
-        UserError: no such file, no YAML, no mapping, a field that `kind` does not have, or one it needs that is missing.
+        UserError: no such file, no YAML, no mapping, a field that `kind` does not have, one it needs that is missing, or a
+        value of another type.
     """
     file = Path(path)
     if not file.is_file():
@@ -136,4 +141,14 @@ def read_fields(path: str, kind: type) -> dict[str, Any]:
         )
     if missing := [n for n, default in known.items() if default is dataclasses.MISSING and n not in given]:
         raise UserError(f"config {path} lacks {', '.join(missing)}; add it")
+    for field in dataclasses.fields(kind):
+        plain = PLAIN.get(str(field.type))
+        if plain is None or field.name not in given:
+            continue
+        value = given[field.name]
+        if plain is float and type(value) in (int, str):  # YAML takes 1e-3 for text, since it has no point
+            with contextlib.suppress(ValueError):
+                given[field.name] = float(value)
+        if type(given[field.name]) is not plain:
+            raise UserError(f"config {path} has {field.name} {value!r}; expected {plain.__name__}")
     return given

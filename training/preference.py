@@ -16,7 +16,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,22 +73,10 @@ def load_config(path: str) -> PreferenceConfig:
     Raises:
         UserError: no such file, an unknown or missing field, another method.
     """
-    given = read_fields(path, PreferenceConfig)
-    for name, value in given.items():
-        kind = {"float": float, "int": int, "bool": bool}.get(KINDS[name], str)
-        try:  # YAML takes 1e-3 for text, since it has no point
-            given[name] = float(value) if kind is float else value
-        except (TypeError, ValueError):
-            pass
-        if type(given[name]) is not kind:
-            raise UserError(f"config {path} has {name} {value!r}; expected {kind.__name__}")
-    config = PreferenceConfig(**given)
+    config = PreferenceConfig(**read_fields(path, PreferenceConfig))
     if config.method not in ("dpo", "kto"):
         raise UserError(f"config {path} has method {config.method!r}; expected dpo or kto")
     return config
-
-
-KINDS = {field.name: str(field.type) for field in fields(PreferenceConfig)}
 
 
 def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> torch.Tensor:
