@@ -33,11 +33,13 @@ SCENARIOS = ("classic", "user_cold_start")  # of the lists it is fitted on
 SOURCES = ("tasks", "graph", "tools", "candidates", "fusion")  # modules the features depend on
 
 
-def features(graph: Graph, dataset: Dataset, attributes: Attributes, task: Task) -> np.ndarray:
+def features(
+    graph: Graph, dataset: Dataset, attributes: Attributes, task: Task, latent: Score | None = None
+) -> np.ndarray:
     """Signals of every candidate, float32 (C, F).
 
-    Per window: co-reading and read-next; per number of readers asked: their share; popularity; then each of
-    these as rank within the list (small is best, ties shared) and divided by the list's greatest; then
+    Per window: co-reading and read-next; per number of readers asked: their share; popularity; `latent` where it is given;
+    then each of these as rank within the list (small is best, ties shared) and divided by the list's greatest; then
     series, next volume, books by the author, and the length of the shelf.
     """
     tools = Tools(graph, dataset.catalog, attributes, task.history, task.candidates, task.reader)
@@ -46,6 +48,8 @@ def features(graph: Graph, dataset: Dataset, attributes: Attributes, task: Task)
         columns += tools.pulls(window)[2:]
     columns += [tools.similar_share(asked)[1] for asked in ASKED]
     columns.append(np.log1p(graph.counts[list(task.candidates)]))
+    if latent is not None:
+        columns.append(latent(task))
     raw = np.stack(columns, axis=1)
     ranks = rankdata(-raw, axis=0) / len(raw)
     relative = raw / np.maximum(raw.max(axis=0), 1e-9)
@@ -65,12 +69,18 @@ def _relations(a: Attributes, history: np.ndarray, candidates: np.ndarray) -> np
 
 
 def training_lists(
-    dataset: Dataset, split: Split, lists: int, seed: int = 0, only: Collection[int] | None = None
+    dataset: Dataset,
+    split: Split,
+    lists: int,
+    seed: int = 0,
+    only: Collection[int] | None = None,
+    latent: Callable[[Graph], Score] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features and answers of so many lists with uniform and matched negatives, and the fair retrieved ones.
 
     Args:
         only: make lists of the readers of these folds alone.
+        latent: one more signal, fitted on the graph that serves a fold.
 
     Returns:
         float32 (rows, F) and bool (rows,), one row per candidate.
@@ -85,7 +95,7 @@ def training_lists(
     ):
         if only is not None and fold not in only:
             continue
-        retriever = Retriever(graph, attributes)
+        retriever, more = Retriever(graph, attributes), latent and latent(graph)
         readers = np.random.default_rng([seed, int(inside[0])]).permutation(inside)
         for scenario in SCENARIOS:
             for kind in ("uniform", "matched", "retrieved"):
@@ -95,7 +105,7 @@ def training_lists(
                 for task in tasks:
                     if kind == "retrieved" and not _came_by_itself(dataset, retriever, task):
                         continue
-                    xs.append(features(graph, dataset, attributes, task))
+                    xs.append(features(graph, dataset, attributes, task, more))
                     ys.append(np.array(task.candidates) == task.target)
     return np.concatenate(xs), np.concatenate(ys)
 
@@ -140,18 +150,20 @@ def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score
 
 @dataclass(frozen=True)
 class Scorer:
-    """Log-odds of every candidate of a task, float (C,), from fitted trees over the signals of one graph."""
+    """Log-odds of every candidate of a task, float (C,), from fitted trees over the signals of one graph, and `latent` where
+    they were fitted with it."""
 
     graph: Graph
     dataset: Dataset
     trees: Any
+    latent: Score | None = None
 
     @cached_property
     def _attributes(self) -> Attributes:
         return Attributes.of(self.dataset.catalog)
 
     def __call__(self, task: Task) -> np.ndarray:
-        rows = features(self.graph, self.dataset, self._attributes, task)
+        rows = features(self.graph, self.dataset, self._attributes, task, self.latent)
         return np.asarray(_one_thread(self.trees.decision_function, rows))
 
 

@@ -167,23 +167,26 @@ def test_rows_of_other_settings_are_not_mixed_in(whole: Config, tmp_path: Path) 
 def test_encoding_in_batches_is_encoding_at_once(whole: Config) -> None:
     folder, frame = Path(whole.runs) / "trajectories", rows(whole)
     vocabulary = {word: n for n, word in enumerate(words_of(Dataset.load("reading").catalog, 300))}
-    held = set(frame["reader"].unique().to_list()[::3])
+    fold_of = {reader: n % 3 for n, reader in enumerate(sorted(frame["reader"].unique()))}
     sequences, check = corpus.encode_all(
-        folder, vocabulary, held, np.random.default_rng(5), 300, 0.5, "full", looked_at=10
+        folder, vocabulary, fold_of, {0}, np.random.default_rng(5), 300, 0.5, "full", looked_at=10
     )
     draw = np.random.default_rng(5)
     expected, others = [], []
     for row in frame.iter_rows(named=True):
         trace = row["trace"]
-        if row["reader"] in held:
+        fold = fold_of[row["reader"]]
+        if fold == 0:
             others.append(row)
             continue
         if draw.random() < 0.5:
             trace = corpus.renumbered(trace, 300, draw)
-        expected.append(corpus.encode(row["prompt"], trace, vocabulary, row["guide"], row["target"]))
+        sequence = corpus.encode(row["prompt"], trace, vocabulary, row["guide"], row["target"])
+        expected.append(dataclasses.replace(sequence, fold=fold))
     assert len(sequences) == len(expected) > 20
     for one, other in zip(sequences, expected, strict=True):
         assert (one.tokens == other.tokens).all() and (one.roles == other.roles).all()
+        assert one.fold == other.fold
     assert len(check) == 10
     for one, row in zip(check, others[:: len(others) // 10], strict=False):
         other = corpus.encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])

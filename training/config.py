@@ -38,6 +38,8 @@ class Config:
     """Share of the trajectories that get other counts (`training/corpus.py`)."""
     renamed: float = 0.5
     """Share of the trajectories that get other items, in every stage but GRPO (`training/corpus.py`)."""
+    vectors: bool = True
+    """Whether item embeddings hold the vectors of a factorisation (`training/vectors.py`); never those of a big base."""
     seed: int = 0
     per_reader: int = 30
     """Trajectories per training reader."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -32,12 +32,13 @@ TEMPERATURE = 1.2  # of the guide's log-odds: held-out lists are likeliest there
 @dataclass(frozen=True)
 class Sequence:
     """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): what the guide thinks
-    of them, as probabilities."""
+    of them, as probabilities; fold of the reader."""
 
     tokens: np.ndarray
     roles: np.ndarray
     candidates: np.ndarray
     soft: np.ndarray
+    fold: int = -1
 
 
 def shards(folder: Path) -> list[Path]:
@@ -198,6 +199,7 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
 def encode_all(
     folder: Path,
     vocabulary: dict[str, int],
+    fold_of: Mapping[int, int],
     held: Collection[int],
     draw: np.random.Generator,
     largest: int,
@@ -205,11 +207,11 @@ def encode_all(
     form: str,
     looked_at: int = 400,
 ) -> tuple[list[Sequence], list[Sequence]]:
-    """The trajectories of all readers but `held`, a `share` of them renumbered, and some of theirs to look at, evenly
-    taken; with what was really read first in the ranking. Text is read a batch at a time.
+    """The trajectories of all readers but those of the `held` folds, a `share` of them renumbered, and some of theirs to
+    look at, evenly taken; with what was really read first in the ranking. Text is read a batch at a time.
     """
     readers = scan_trajectories(folder).select("reader").collect()["reader"].to_list()
-    places = [place for place, reader in enumerate(readers) if reader in held]
+    places = [place for place, reader in enumerate(readers) if fold_of[reader] in held]
     chosen = set(places[:: max(1, len(places) // looked_at)][:looked_at])
     sequences, check = [], []
     rows = chain.from_iterable(
@@ -220,7 +222,8 @@ def encode_all(
     ):
         if place in chosen:
             check.append(encode(prompt, trace, vocabulary, guide, target, form))
-        elif readers[place] not in held:
+        elif fold_of[readers[place]] not in held:
             said = renumbered(trace, largest, draw) if draw.random() < share else trace
-            sequences.append(encode(prompt, said, vocabulary, guide, target, form))
+            sequence = encode(prompt, said, vocabulary, guide, target, form)
+            sequences.append(replace(sequence, fold=fold_of[readers[place]]))
     return sequences, check

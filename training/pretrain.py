@@ -4,9 +4,10 @@
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
 ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
-state. The loss is dense: a little on histories and on the tools'
-lines (copying circuits form early), more on what the student writes, most on the first recommended book. Runs for a fixed
-time, after which the learning rate has fallen to zero; saves every five minutes and goes on from there when started again.
+state and the score of a factorisation, whose vectors stand in the item embeddings (`training/vectors.py`). The loss is
+dense: a little on histories and on the tools' lines (copying circuits form early), more on what the student writes, most on
+the first recommended book. Runs for a fixed time, after which the learning rate has fallen to zero; saves every five
+minutes and goes on from there when started again.
 Of a big base (`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it.
 Curves: TensorBoard under `runs/`.
 """
@@ -28,7 +29,7 @@ from tqdm import tqdm
 
 from star import tasks as T
 from star.dataset import Dataset
-from star.errors import command
+from star.errors import UserError, command
 from star.graph import Graph
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, grammar_of, words_of
@@ -46,6 +47,7 @@ from training.corpus import (
 )
 from training.device import alone, device_for
 from training.start import take_over
+from training.vectors import WHOLE, Embedded, fit_vectors
 
 WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 2.0, RANK: 24.0}
 SAMPLED = {
@@ -63,7 +65,8 @@ SAVE_EVERY = 300.0
 def batches(
     sequences: list[Sequence], size: int, rng: np.random.Generator, share: float, items: np.ndarray
 ) -> Iterator[list[Sequence]]:
-    """Endless batches of sequences of like length (sorted within pools of 50 batches, so little is padded).
+    """Endless batches of sequences of one fold and like length (sorted within pools of 50 batches, so little is padded; of a
+    fold with more than one batch in a pool, what does not fill a batch waits for the next pass).
 
     Args:
         share: of the sequences that get other items (`renamed`), each time anew.
@@ -72,8 +75,14 @@ def batches(
     while True:
         order = rng.permutation(len(sequences))
         for start in range(0, len(order) - size + 1, size * 50):
-            pool = sorted(order[start : start + size * 50], key=lambda n: len(sequences[n].tokens))
-            groups = [pool[a : a + size] for a in range(0, len(pool), size)]
+            folds: dict[int, list[int]] = {}
+            for n in order[start : start + size * 50]:
+                folds.setdefault(sequences[n].fold, []).append(n)
+            groups = []
+            for pool in folds.values():
+                whole = pool[: max(size, len(pool) // size * size)]
+                whole.sort(key=lambda n: len(sequences[n].tokens))
+                groups += [whole[a : a + size] for a in range(0, len(whole), size)]
             for place in rng.permutation(len(groups)):
                 yield [
                     renamed(sequences[n], items, rng) if rng.random() < share else sequences[n]
@@ -218,14 +227,22 @@ def train(config: Config, minutes: float) -> Path:
             words, config.hidden, config.layers, config.heads, config.intermediate, config.seed
         )
         tokenizer = build_tokenizer(words)
+    held: float | None = None  # spread of the vectors that the start holds
     if config.start:
-        take_over(student, words, Checkpoint.load(config.start))
+        start = Checkpoint.load(config.start)
+        take_over(student, words, start)
+        held = start.about["stages"]["pretrain"].get("vectors")
     model, vocabulary = bases.network(student).to(device), grammar_of(tokenizer)
+    if held is not None and not config.vectors:
+        raise UserError(
+            f"checkpoint {config.start} has item vectors; expected vectors: true, or another start"
+        )
     items = mask_of(item_tokens(vocabulary), model.config.vocab_size).to(device)
     sequences, check = encode_all(
         Path(config.runs) / "trajectories",
         vocabulary,
-        {reader for reader, fold in split.fold_of.items() if fold in config.sft_folds},
+        split.fold_of,
+        config.sft_folds,
         np.random.default_rng([config.seed, 1]),
         largest,
         config.renumbered,
@@ -236,13 +253,25 @@ def train(config: Config, minutes: float) -> Path:
     if config.compile:
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
-    state = folder / "state.pt"
+    state, saved = folder / "state.pt", None
     if state.exists():
         saved = torch.load(state, weights_only=True, map_location=device)
         model.load_state_dict(saved["model"], strict=not config.base)
         for optimizer, part in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(part)
         step, spent = saved["step"], saved["spent"]
+    embedded: Embedded | None = None
+    if config.vectors and not config.base:
+        vectors = fit_vectors(data, split, config.sft_folds, config.hidden // 2)
+        table, spread = model.get_input_embeddings().weight, saved["vectors"] if saved else held
+        embedded = Embedded(
+            table, vocabulary, vectors, spread, WHOLE if held is not None and not saved else None
+        )
+
+    def show(fold: int | None) -> None:
+        if embedded is not None:
+            embedded.show(fold)
+
     rng = np.random.default_rng([config.seed, step])
     writer = SummaryWriter(folder / "tensorboard")
     began, saved_at, limit = time.monotonic() - spent, time.monotonic(), minutes * 60
@@ -250,12 +279,14 @@ def train(config: Config, minutes: float) -> Path:
     averages: dict[str, float] = {}
 
     def save() -> None:
+        show(None)
         torch.save(
             {
                 "model": bases.trained_state(model) if config.base else model.state_dict(),
                 "optimizers": [o.state_dict() for o in optimizers],
                 "step": step,
                 "spent": time.monotonic() - began,
+                "vectors": embedded.spread if embedded else None,
             },
             state.with_suffix(".part"),
         )
@@ -269,6 +300,7 @@ def train(config: Config, minutes: float) -> Path:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
+        show(batch[0].fold)
         with torch.autocast(device.type, torch.bfloat16):
             loss, report = loss_of(model, batch, rng, items)
         loss.backward()
@@ -285,6 +317,7 @@ def train(config: Config, minutes: float) -> Path:
             for key, value in averages.items():
                 writer.add_scalar(key, value, step)
         if step % 300 == 0:
+            show(WHOLE)
             model.eval()
             value = hit_rate(model, check)
             model.train()
@@ -298,6 +331,7 @@ def train(config: Config, minutes: float) -> Path:
             saved_at = time.monotonic()
     spent = limit
     save()
+    show(WHOLE)
     model.eval()
     about: dict[str, Any] = {
         **({"base": config.base} if config.base else {}),
@@ -310,6 +344,7 @@ def train(config: Config, minutes: float) -> Path:
                 "sequences": step * config.pretrain_batch,
                 "of": len(sequences),
                 "held_hit_mean": round(hit_rate(model, check), 4),
+                **({"vectors": embedded.spread} if embedded else {}),
             }
         },
     }

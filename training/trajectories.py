@@ -4,7 +4,8 @@
 
 Each row holds the prompt, the teacher's trace, the held-out book and where the teacher ranked it; `kept` marks those that
 pass the outcome filter (held-out book first), which alone go into SFT. `guide` holds what boosted trees over the same
-signals (`star/fusion.py`), fitted on readers of other folds, think of every candidate: pretraining's soft targets.
+signals (`star/fusion.py`) and the score of a factorisation (`training/vectors.py`), fitted on readers of other folds, think
+of every candidate: pretraining's soft targets.
 Deterministic by seed. There is a shard per fold, written group by group and named at its end, and shards that stand are not
 made again: a run that was stopped goes on with the fold it was at. `manifest.json` beside them says what they were made
 with and what was kept (`training/manifest.py`).
@@ -43,6 +44,7 @@ from star.tasks import Task
 from star.tools import Attributes, Tools
 from training import manifest
 from training.config import Config, load_config
+from training.vectors import latent
 
 NEGATIVES = ("uniform", "matched", "retrieved")
 SCHEMA: dict[str, Any] = {
@@ -159,9 +161,9 @@ def make_folds(config: Config, folds: list[int]) -> None:
         if half not in trees:
             others = np.unique(split.folds[split.folds % 2 != half]).tolist()
             trees[half] = fit(
-                *training_lists(data, split, config.guide_lists, config.seed, others), config.seed
+                *training_lists(data, split, config.guide_lists, config.seed, others, latent), config.seed
             )
-        guide = Scorer(graph, data, trees[half])
+        guide = Scorer(graph, data, trees[half], latent(graph))
         rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold, guide)
         write_shard(rows, shard_of(folder, fold))
 
