@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import reading
+import small_runs
 import torch
 
+from star.dataset import Dataset
+from star.errors import UserError
 from star.grammar import item_word
 from star.interactions import Interactions
-from star.tasks import Task
+from star.student.model import Checkpoint
+from star.tasks import Task, split
+from training import pretrain
 from training import vectors as V
 from training.pretrain import batches
 from training.vectors import WHOLE, Embedded, Vectors, fit_vectors
@@ -112,3 +119,23 @@ def test_a_batch_is_of_one_fold_and_small_folds_are_not_lost() -> None:
     assert {batch[0].fold for batch in seen} == {0, 1, 2}
     assert {len(batch) for batch in seen if batch[0].fold < 2} == {8}
     assert {id(s) for batch in seen for s in batch} == {id(s) for s in sequences}
+
+
+def test_a_start_that_holds_vectors_is_not_given_them_twice(tmp_path: Path) -> None:
+    for name in ("runs", "again"):
+        (tmp_path / name).mkdir()
+    config = small_runs.make(tmp_path / "runs", readers=4)
+    first = pretrain.train(config, 0.03)
+    later = dataclasses.replace(config, runs=str(tmp_path / "again"), start=str(first))
+    (tmp_path / "again" / "trajectories").symlink_to(tmp_path / "runs" / "trajectories")
+    second = pretrain.train(later, 0.0)
+    one, other = (Checkpoint.load(str(folder)) for folder in (first, second))
+    assert one.about["stages"]["pretrain"]["vectors"] == other.about["stages"]["pretrain"]["vectors"] > 0
+    tables = [c.model.get_input_embeddings().weight.detach() for c in (one, other)]
+    assert torch.allclose(*tables, atol=1e-6)
+    items = torch.tensor([one.vocabulary[item_word(n)] for n in range(len(one.about["items"]))])
+    data = Dataset.load("demo")
+    expected = fit_vectors(data, split(data.interactions), config.sft_folds, 16).whole
+    assert np.corrcoef(tables[0][items, 16:].ravel(), expected.ravel())[0, 1] > 0.5
+    with pytest.raises(UserError, match="has item vectors"):
+        pretrain.train(dataclasses.replace(later, vectors=False), 0.0)

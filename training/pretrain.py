@@ -231,7 +231,8 @@ def train(config: Config, minutes: float) -> Path:
     if config.start:
         start = Checkpoint.load(config.start)
         take_over(student, words, start)
-        held = start.about["stages"]["pretrain"].get("vectors")
+        if start.about["items"] == [item.id for item in data.catalog]:
+            held = start.about["stages"].get("pretrain", {}).get("vectors")
     model, vocabulary = bases.network(student).to(device), grammar_of(tokenizer)
     if held is not None and not config.vectors:
         raise UserError(
