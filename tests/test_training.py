@@ -25,6 +25,7 @@ from training.corpus import (
     RANK,
     TOOL,
     WRITTEN,
+    Sequence,
     encode,
     item_tokens,
     load_trajectories,
@@ -142,6 +143,31 @@ def test_naming_an_item_outside_the_context_is_a_loss(
     expected = [float(torch.log(p[n - 1, mask].sum() / p[n - 1, inside].sum())) for n in named]
     assert len(named) > 5 and report["strange"] == pytest.approx(np.mean(expected), rel=1e-3)
     assert report["strange"] > 1, "a fresh model names anything"
+
+
+def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real(config: Config) -> None:
+    words = words_of(Dataset.load("demo").catalog, 2000)
+    vocabulary = {word: n for n, word in enumerate(words)}
+    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
+    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+    model = pretrain.new_model(words, 32, 1, 2, 64, 0)
+    items = item_tokens(vocabulary)
+    with torch.no_grad():
+        prompt = torch.from_numpy(sequence.tokens[sequence.roles == PROMPT].astype(np.int64))
+        last = model(input_ids=prompt[None]).logits[0, -1].float()
+        p = last[torch.from_numpy(sequence.candidates.astype(np.int64))].softmax(-1)
+    at = row["prompt"].split()[-len(sequence.candidates) :].index(f"<i{row['target']}>")
+    guide = -(torch.from_numpy(sequence.soft) * p.log()).sum()
+    expected = pretrain.GUIDE * guide - (1 - pretrain.GUIDE) * p[at].log()
+    other = renamed(sequence, items, np.random.default_rng(0))
+
+    def report(batch: list[Sequence]) -> dict[str, float]:
+        mask = pretrain.mask_of(items, len(words))
+        return pretrain.loss_of(model, batch, np.random.default_rng(0), mask)[1]
+
+    assert report([sequence])["prior"] == pytest.approx(float(expected), rel=1e-3)
+    assert report([other, sequence])["prior"] == pytest.approx(float(expected), rel=1e-3)
+    assert report([other])["prior"] == 0
 
 
 @pytest.mark.parametrize("form", FORMS)

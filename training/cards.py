@@ -40,7 +40,12 @@ def card(name: str) -> str:
     said = evaluation(name)
     recipe = "\n".join(
         f"- {_named(stage)}: "
-        + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
+        + ", ".join(
+            "vectors of a factorisation in the item embeddings"
+            if key == "vectors"
+            else f"{key.replace('_', ' ')} {value}"
+            for key, value in values.items()
+        )
         for stage, values in about["stages"].items()
     )
     speaks = "writes" if "base" in about else "knows"

@@ -32,13 +32,14 @@ TEMPERATURE = 1.2  # of the guide's log-odds: held-out lists are likeliest there
 @dataclass(frozen=True)
 class Sequence:
     """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): what the guide thinks
-    of them, as probabilities; fold of the reader."""
+    of them, as probabilities; fold of the reader; real: whether its items are those that were read."""
 
     tokens: np.ndarray
     roles: np.ndarray
     candidates: np.ndarray
     soft: np.ndarray
     fold: int = -1
+    real: bool = True
 
 
 def shards(folder: Path) -> list[Path]:
@@ -193,7 +194,7 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
     there = np.intersect1d(sequence.tokens, items)
     table = np.arange(max(items.max(), sequence.tokens.max()) + 1, dtype=np.int32)
     table[there] = rng.choice(items, len(there), replace=False)
-    return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates])
+    return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
 
 
 def encode_all(

@@ -58,6 +58,7 @@ SAMPLED = {
 }  # share of positions that enter the loss, for speed
 GUIDE = 0.7  # share of the ranking's loss that imitates the guide's probabilities
 OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
+PRIOR = 8.0  # weight, per sequence, of ranking the candidates before anything was looked up
 NAMED = 4.0  # weight, per written item, of naming one that stands in the context, whichever it is
 SAVE_EVERY = 300.0
 
@@ -122,7 +123,8 @@ def loss_of(
     Which book is looked at next is a matter of taste, so the cross-entropy there is mostly noise, and books like those in
     question get a share of the probability. The student must not name a book that nobody asked about, whose line it then
     has to make up: where it writes an item before the ranking, the probability of all items outside the context is a loss
-    of its own.
+    of its own. At the end of the prompt, before anything was looked up, the candidates are ranked by what is known of the
+    shelf's books by heart (`training/vectors.py`), which the ranking can then take up; not where the items are other ones.
 
     Args:
         items: bool (V,), which tokens are items.
@@ -154,6 +156,11 @@ def loss_of(
     known = spoken.masked_fill(~there[rows[naming]], -torch.inf)
     strange = spoken.logsumexp(-1) - known.logsumexp(-1)
     each[first] = OPEN * each[first] + (1 - guide) * listed + guide * imitation
+    real = torch.tensor([s.real for s in batch], device=model.device)
+    before = hidden[torch.arange(len(batch), device=model.device), (role == PROMPT).sum(1)]
+    early = model.lm_head(before).float().gather(1, candidates).log_softmax(-1)
+    prior = -(1 - guide) * early.gather(1, place[:, None])[:, 0] - guide * (soft * early).sum(1)
+    prior = prior[real]
     report = {
         "written": float(each[kinds == WRITTEN].mean().detach()),
         "tool": float(each[kinds == TOOL].mean().detach()),
@@ -162,8 +169,10 @@ def loss_of(
         "listed": float(listed.mean().detach()),
         "hit": float((among.argmax(-1) == place).float().mean()),
         "strange": float(strange.detach().sum()) / max(1, len(strange)),
+        "prior": float(prior.detach().sum()) / max(1, len(prior)),
     }
-    return ((each * weight).sum() + NAMED * strange.sum()) / weight.sum(), report
+    whole = (each * weight).sum() + NAMED * strange.sum() + PRIOR * prior.sum()
+    return whole / weight.sum(), report
 
 
 def mask_of(tokens: np.ndarray, size: int) -> torch.Tensor:
