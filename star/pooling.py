@@ -89,11 +89,11 @@ def _pooled(rows: list[dict[str, Any]], outcomes: list[Outcome], scenario: str, 
         "negatives": POOLED,
         "n": sum(row["n"] for row in rows),
         **{name: float(f"{np.mean([row[name] for row in rows]):.4g}") for name in columns},
-        "ci": {name: rounded(*metrics.interval(_draws(outcomes, name, seed))) for name in METRICS},
+        "ci": {name: rounded(*metrics.interval(draws(outcomes, name, seed))) for name in METRICS},
     }
 
 
-def _draws(outcomes: Sequence[Outcome], metric: str, seed: int) -> np.ndarray:
+def draws(outcomes: Sequence[Outcome], metric: str, seed: int) -> np.ndarray:
     """Bootstrap draws of the mean over cells, (draws,)."""
     drawn = metrics.reader_weights(np.concatenate([o.readers for o in outcomes]), seed)
     each = [metrics.resampled_means(METRICS[metric](o.ranks), o.readers, *drawn) for o in outcomes]
@@ -113,7 +113,7 @@ def paired(outcomes: dict[tuple[str, Cell], Outcome], of: list[Cell], seed: int)
         for method, rivals in (*RIVALS, *variants):
             complete = [r for r in rivals if len(there[r]) == len(part)]
             if len(there[method]) == len(part) and complete:
-                pairs[method, max(complete, key=lambda name: _mean(there[name]))] = None
+                pairs[method, max(complete, key=lambda name: mean_of(there[name]))] = None
         rows += [_pair(one, two, name, there[one], there[two], seed) for one, two in pairs]
     return rows + _shares(outcomes, seed)
 
@@ -131,7 +131,8 @@ def _shares(outcomes: dict[tuple[str, Cell], Outcome], seed: int) -> list[dict[s
     ]
 
 
-def _mean(outcomes: Sequence[Outcome]) -> float:
+def mean_of(outcomes: Sequence[Outcome]) -> float:
+    """Mean hit rate, mean over cells."""
     return float(np.mean([metrics.mean_hit_rate(o.ranks).mean() for o in outcomes]))
 
 
@@ -139,14 +140,14 @@ def _pair(
     method: str, against: str, cell: Cell, a: Sequence[Outcome], b: Sequence[Outcome], seed: int
 ) -> dict[str, Any]:
     """Difference and ratio of the mean hit rate on the same tasks, readers resampled."""
-    spans = metrics.pair_intervals(_draws(a, "mean", seed), _draws(b, "mean", seed))
+    spans = metrics.pair_intervals(draws(a, "mean", seed), draws(b, "mean", seed))
     return {
         "method": method,
         "against": against,
         "scenario": cell[0],
         "negatives": cell[1],
-        "difference": rounded(_mean(a) - _mean(b)),
-        "ratio": rounded(_mean(a) / _mean(b)) if _mean(b) else None,
+        "difference": rounded(mean_of(a) - mean_of(b)),
+        "ratio": rounded(mean_of(a) / mean_of(b)) if mean_of(b) else None,
         "ci": {name: rounded(*span) for name, span in spans.items()},
     }
 

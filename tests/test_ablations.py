@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small_runs
 
+from star.baselines import Ranked
 from star.errors import UserError
-from star.rankers import check
+from star.pooling import Outcome
 from star.student.model import Checkpoint
-from training import ablations
+from star.tabular import markdown
+from training import ablations, compare
 from training.config import Config, load_config
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     made = small_runs.make(tmp_path_factory.mktemp("runs"))
-    return dataclasses.replace(made, start="assets/models/demo", sft_rows=8, sft_passes=1)
+    return dataclasses.replace(made, sft_rows=8, sft_passes=1, pretrain_minutes=0.02)
 
 
-def test_each_differs_from_the_full_student_in_one_thing(config: Config, tmp_path: Path) -> None:
-    full = ablations.variant(config, "full", 7.0)
-    assert full.start is None and full.pretrain_minutes == 7.0
-    for name, changes in ablations.VARIANTS.items():
-        other = ablations.variant(config, name, 7.0)
+def test_each_differs_from_the_full_student_in_what_it_says(config: Config, tmp_path: Path) -> None:
+    full = ablations.variant(config, "full")
+    for name, changes in ablations.STUDENTS.items():
+        other = ablations.variant(config, name)
         differing = {
             f.name
             for f in dataclasses.fields(Config)
             if getattr(full, f.name) != getattr(other, f.name) and f.name not in ("runs", "out")
         }
-        assert differing == set(changes) and len(changes) == (name != "full")
+        assert differing == set(changes) - ({"seed"} if name == "seed-0" else set())
         other = dataclasses.replace(other, runs=str(tmp_path / name))
-        assert load_config(str(ablations.prepare(other, Path(config.runs) / "trajectories"))) == other
+        file = ablations.prepare(other, Path(config.runs), ("trajectories",))
+        assert load_config(str(file)) == other
         assert list((tmp_path / name / "trajectories").glob("fold*.parquet"))
 
 
-def test_students_are_made_once_and_compared_with_the_full_one(
+def test_students_are_made_once_kept_after_every_stage_and_compared(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran: list[str] = []
@@ -52,31 +57,78 @@ def test_students_are_made_once_and_compared_with_the_full_one(
             importlib.import_module(stage).main()
 
     monkeypatch.setattr("subprocess.run", here)
-    arguments = ["ablations", "--config", str(small_runs.written(config)), "--minutes", "0.02"]
-    monkeypatch.setattr("sys.argv", [*arguments, "--only", "full,no-trace,no-pretraining"])
+    file = str(small_runs.written(config))
+    arguments = ["ablations", "--config", file, "--until", "sft", "--only"]
+    monkeypatch.setattr("sys.argv", [*arguments, "full,no-trace"])
     ablations.main()
-    assert ran == ["training.pretrain", "training.sft"] * 3
-    said = capsys.readouterr().out.splitlines()[-1]
-    folder = f"{config.runs}/ablations"
-    assert f"--model {folder}/full/checkpoint" in said
-    methods = said.split("--methods ")[1].split(" --")[0].split(",")
-    assert methods == [
-        "mars",
-        "star",
-        *(f"star:{folder}/{n}/checkpoint" for n in ("no-trace", "no-pretraining")),
+    assert ran == ["training.pretrain"] * 2
+    with pytest.raises(UserError, match=r"seed-1 needs .*run python -m training.pretrain"):
+        monkeypatch.setattr("sys.argv", [*arguments, "seed-1"])
+        ablations.main()
+    full = ablations.after(ablations.variant(config, "full"), "pretrain")
+    shutil.copytree(full, Path(config.runs) / "pretrain" / "model")
+    monkeypatch.setattr("sys.argv", [*arguments, "full,no-trace,seed-0,seed-1"])
+    ablations.main()
+    assert ran[2:] == ["training.sft"] * 2, "finished students were made again, or seeds pretrained"
+    stages = Checkpoint.load(str(ablations.after(ablations.variant(config, "seed-1"), "sft"))).about["stages"]
+    assert stages["pretrain"]["steps"] > 0 and "sft" in stages
+
+    out = Path(config.runs) / "compared.json"
+    monkeypatch.setattr("sys.argv", ["compare", "--config", file, "--tasks", "2", "--json", str(out)])
+    capsys.readouterr()
+    compare.main()
+    document = json.loads(capsys.readouterr().out)
+    assert json.loads(out.read_text("utf-8")) == document
+    assert [(r["student"], r["stage"]) for r in document["rows"]] == [
+        ("mars", ""),
+        (compare.SHARED, "pretrain"),
+        ("seed-0", "sft"),
+        ("seed-1", "sft"),
+        ("full", "pretrain"),
+        ("no-trace", "pretrain"),
     ]
-    assert check(methods) == methods
-    stages = {
-        n: Checkpoint.load(f"{folder}/{n}/checkpoint").about["stages"] for n in ("full", "no-pretraining")
-    }
-    assert stages["full"]["pretrain"]["steps"] > 0 == stages["no-pretraining"]["pretrain"]["steps"]
-    ablations.main()
-    assert len(ran) == 6, "finished students were made again"
+    at = {r["student"]: r for r in document["rows"]}
+    assert at["full"]["mean"] == at[compare.SHARED]["mean"], "the same weights"
+    assert [(p["what"], p["of"]) for p in document["paired"]] == [
+        ("sft - pretrain", "seed-0"),
+        ("sft - pretrain", "seed-1"),
+        ("sft - pretrain", compare.MEAN),
+        ("pretrain - mars", ""),
+        ("sft - mars", compare.MEAN),
+        ("no-trace - full", ""),
+    ]
+    assert "| no-trace - full |" in markdown(compare.shown(document))
 
 
 def test_an_unknown_ablation_is_one_line(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "sys.argv", ["ablations", "--config", str(small_runs.written(config)), "--only", "tea"]
     )
-    with pytest.raises(UserError, match="no ablation tea; expected full, seed-1"):
+    with pytest.raises(UserError, match="no student tea; expected full, no-trace"):
         ablations.main()
+
+
+def outcome(ranks: list[int]) -> list[Outcome]:
+    return [Outcome(np.array(ranks), np.arange(len(ranks)), [Ranked((), 0.0)] * len(ranks))]
+
+
+def test_stages_are_compared_per_seed_and_in_the_mean() -> None:
+    """Mean hit rate: 1 at rank 1, 2/3 at ranks 2 and 3, 1/3 at 4 and 5, else 0."""
+    made = {
+        ("mars", ""): outcome([1, 9]),
+        (compare.SHARED, "pretrain"): outcome([9, 9]),
+        ("seed-0", "sft"): outcome([1, 9]),
+        ("seed-1", "sft"): outcome([1, 1]),
+        ("full", "pretrain"): outcome([1, 1]),
+        ("no-trace", "pretrain"): outcome([9, 9]),
+    }
+    found = {(p["what"], p["of"]): p for p in compare.pairs(made, 0)}
+    assert found["sft - pretrain", "seed-0"]["difference"] == 0.5
+    assert found["sft - pretrain", "seed-1"]["difference"] == 1.0
+    assert found["sft - pretrain", compare.MEAN]["difference"] == 0.75
+    assert found["sft - mars", compare.MEAN]["difference"] == 0.25
+    assert found["pretrain - mars", ""]["difference"] == -0.5
+    assert found["no-trace - full", ""]["difference"] == -1.0
+    low, high = found["sft - mars", compare.MEAN]["ci"]["difference"]
+    assert (low, high) == (0.0, 0.5), "the reader whose target the teacher misses is drawn never or twice"
+    assert found["sft - pretrain", "seed-1"]["ci"]["difference"] == [1.0, 1.0]

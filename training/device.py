@@ -19,6 +19,17 @@ def device_for(threads: int) -> torch.device:
     return torch.device("cpu")
 
 
+def native_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies in bf16 by itself. A CPU without AMX or AVX512-BF16 emulates it, several times slower
+    than float32 (training/LOG.md)."""
+    return device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def mixed(device: torch.device) -> torch.autocast:
+    """Autocast to bf16 where that is faster, else nothing."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=native_bf16(device))
+
+
 def processes() -> int:
     """How many processes train together (`accelerate launch`)."""
     return int(os.environ.get("WORLD_SIZE", "1"))

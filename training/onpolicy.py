@@ -36,7 +36,7 @@ from star.student.model import Checkpoint
 from training import bases
 from training.config import Config, load_config
 from training.corpus import TOOL, WRITTEN, Sequence, encode, item_tokens, load_trajectories, renumbered
-from training.device import alone, device_for
+from training.device import alone, device_for, mixed
 from training.mending import mended
 from training.pretrain import batches, loss_of, mask_of
 from training.rollouts import tools_of
@@ -157,7 +157,7 @@ def train(config: Config, source: Path) -> None:
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = config.own_lr * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng, items)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(moving, 1.0)

@@ -45,7 +45,7 @@ from training.corpus import (
     item_tokens,
     renamed,
 )
-from training.device import alone, device_for
+from training.device import alone, device_for, mixed, native_bf16
 from training.start import take_over
 from training.vectors import WHOLE, Embedded, fit_vectors
 
@@ -260,7 +260,7 @@ def train(config: Config, minutes: float) -> Path:
     )
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
-    if config.compile:
+    if config.compile and native_bf16(device):
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
     state, saved = folder / "state.pt", None
@@ -311,7 +311,7 @@ def train(config: Config, minutes: float) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
         show(batch[0].fold)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             loss, report = loss_of(model, batch, rng, items)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -31,7 +31,7 @@ from star.student.vocabulary import grammar_of
 from training import bases
 from training.config import Config, load_config
 from training.corpus import RANK, WRITTEN, encode, item_tokens, renamed, renumbered, scan_trajectories
-from training.device import device_for, processes
+from training.device import device_for, native_bf16, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
 
@@ -85,7 +85,7 @@ def trainer_for(
             warmup_steps=20,
             weight_decay=0.0,
             seed=config.seed,
-            bf16=True,
+            bf16=native_bf16(device_for(config.threads)),
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
             logging_steps=10,

@@ -3,9 +3,9 @@
     python -m training.tables            (a test fails where README and its sources differ)
 
 `<!-- table: NAME -->` … `<!-- end -->` holds the tables of `assets/evaluation/NAME.json`, as `star evaluate --json` wrote
-it; `<!-- table: preferences -->` those of every `assets/evaluation/preferences-TASTE.json`, as
-`python -m training.simulated_raters --json` wrote them; `<!-- tree -->` holds every module with the first sentence of its
-docstring.
+it; `<!-- table: stages-NAME -->` those that `python -m training.compare --json` wrote; `<!-- table: preferences -->` those of
+every `assets/evaluation/preferences-TASTE.json`, as `python -m training.simulated_raters --json` wrote them;
+`<!-- tree -->` holds every module with the first sentence of its docstring.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from star.report import tables
 from star.settings import ROOT
 from star.tabular import Table, markdown
 from training.cards import cards, evaluation
+from training.compare import shown
 
 README = ROOT / "README.md"
+STAGES = "stages-"
 BLOCK = re.compile(r"<!-- (table: (?P<name>[\w-]+)|tree) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -40,6 +42,8 @@ def rendered(text: str) -> str:
 def table(name: str) -> str:
     """One evaluation in Markdown, its command first."""
     document = evaluation(name)
+    if name.startswith(STAGES):
+        return f"`{document['command']}`\n\n{markdown(shown(document))}"
     timing = document.get("latency")
     said = (
         ""

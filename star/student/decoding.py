@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from transformers import DynamicCache, StaticCache
+from transformers import DynamicCache
 
 from star.grammar import RANKED, TraceError, item_word, prompt, read_call, response_words
 from star.student.model import Checkpoint, ItemTokens
+from star.student.prefix_cache import prefix_cache
 from star.student.vocabulary import UNKNOWN
 from star.tools import ASKED, WINDOWS, Tools
 
@@ -221,7 +222,7 @@ def write_many(
         None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))
     ]
     queues = [writer.start() for writer in writers]
-    cache = StaticCache(config=model.config, max_cache_len=LONGEST)  # grows by nothing, so no step copies it
+    cache = prefix_cache()
     read = 0
     while any(queues) and read < LONGEST:
         width = min(min(len(queue) for queue in queues if queue), AT_ONCE, LONGEST - read)
