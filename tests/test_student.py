@@ -116,9 +116,26 @@ def test_whatever_the_model_says_the_ranking_is_of_the_candidates(
     assert len(found) == len(set(found)) == k and set(found) <= set(done.tools.candidates.tolist())
     assert done.finished and done.words[-1] == "</recommend>" and len(done.words) == len(done.own)
     assert done.scores is not None and done.scores.sum() == pytest.approx(1, abs=1e-5)
-    best = done.candidates[np.argsort(-done.scores)]
-    assert found[0] == best[0]
+    assert found == done.candidates[np.argsort(-done.scores, kind="stable")][:k].tolist()
     assert done.broken and ("no ranking" in done.broken or "tool call" in done.broken)
+
+
+@pytest.mark.usefixtures("short")
+def test_a_ranking_is_decoded_place_by_place_where_the_checkpoint_says_so_or_it_is_drawn(
+    checkpoint: Checkpoint,
+) -> None:
+    at_once = drive(writer(checkpoint))
+    assert sum(at_once.own[-6:]) == 1, "the first is chosen, four others and the end are put in"
+    told = dataclasses.replace(checkpoint, about={**checkpoint.about, "ranking": "word by word"})
+    one_by_one = drive(writer(told))
+    assert sum(one_by_one.own[-6:]) == 5 and ranking(one_by_one)[0] == ranking(at_once)[0]
+    orders = set()
+    for seed in range(8):
+        drawn = writer(checkpoint)
+        write_many([drawn], [seed], 5.0, draw_ranking=True)
+        assert sum(drawn.own[-6:]) == 5 and len(set(ranking(drawn))) == 5
+        orders.add(tuple(ranking(drawn)))
+    assert len(orders) > 1
 
 
 def test_arguments_are_those_the_tools_take(checkpoint: Checkpoint) -> None:

@@ -3,8 +3,8 @@
     python -m training.tables            (a test fails where README and its sources differ)
 
 `<!-- table: NAME -->` … `<!-- end -->` holds the tables of `assets/evaluation/NAME.json`, as `star evaluate --json` wrote
-it; `<!-- table: stages-NAME -->` those that `python -m training.compare --json` wrote; `<!-- table: preferences -->` those of
-every `assets/evaluation/preferences-TASTE.json`, as `python -m training.simulated_raters --json` wrote them;
+it; `<!-- table: stages-NAME -->` those that `python -m training.compare --json` wrote; `<!-- table: preferences -->` those
+of every `assets/evaluation/preferences-TASTE.json`, as `python -m training.simulated_raters --json` wrote them;
 `<!-- tree -->` holds every module with the first sentence of its docstring.
 """
 

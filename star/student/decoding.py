@@ -2,6 +2,9 @@
 
 `Writer` is the state of one answer: which words stand, what may come next, what has to be put in. `write` drives one
 writer through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
+
+The ranking is the order of the candidates' probabilities at its first place (the most likely order of Plackett and Luce):
+that place is what training makes most of, while behind a first choice that is wrong it never went on (training/LOG.md).
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ class Writer:
     finished: bool = False
     scores: np.ndarray | None = None
     """Probability of each candidate (C,) where the ranking began."""
+    word_by_word: bool = False
+    """Every place of the ranking is asked for by itself: for checkpoints that were measured so, and where it is drawn."""
     _call: int | None = None
     _ranking: int | None = None
 
@@ -59,6 +64,7 @@ class Writer:
         self._prompt = prompt(known, candidates)
         self._prompt[1] = str(min(len(self.tools.history), 999))
         self.own = self.own or [False] * len(self.words)
+        self.word_by_word = self.word_by_word or self.checkpoint.word_by_word
         self._given = tuple(self.words)
         self._ranking = len(self.words) if self.words[-1:] == ["<recommend>"] else None
 
@@ -118,13 +124,11 @@ class Writer:
             self._call = None
         elif word == "<recommend>":
             self._ranking = len(self.words)
-        elif (
-            self._ranking is not None
-            and not self.free
-            and len(self.words) - self._ranking >= min(self.k, len(self.candidates))
-        ):
-            put = ["</recommend>"]
-            self.finished = True
+        elif self._ranking is not None and not self.free:
+            put = [] if self.word_by_word or self.scores is None else self._others(word)
+            if len(self.words) + len(put) - self._ranking >= min(self.k, len(self.candidates)):
+                put.append("</recommend>")
+                self.finished = True
         elif word == "</recommend>" and self.free:
             self.finished = True
         elif word == "</recommend>":
@@ -144,6 +148,12 @@ class Writer:
         for w in put:
             self._add(w, False)
         return self.encode(put)
+
+    def _others(self, first: str) -> list[str]:
+        """What is recommended behind the first, by falling probability."""
+        falling = np.argsort(-np.asarray(self.scores), kind="stable")
+        best = [item_word(c) for c in self.candidates[falling].tolist()]
+        return [word for word in best if word != first][: self.k - 1]
 
     def _add(self, word: str, own: bool) -> None:
         self.words.append(word)
@@ -175,7 +185,7 @@ def choose(
     draw_ranking: bool = False,
 ) -> int:
     """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is drawn only
-    where that is asked for (GRPO)."""
+    where that is asked for (GRPO), word by word."""
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
         tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
         writer.scores = torch.softmax(logits[tokens].float(), 0).numpy()
@@ -218,6 +228,8 @@ def write_many(
     """Drive many writers to their ends, each row as many tokens per step as every row has waiting (beyond the prompts: one);
     rows stay aligned from position 0, so none is padded."""
     model = writers[0].checkpoint.model
+    for writer in writers:
+        writer.word_by_word |= draw_ranking
     generators = [
         None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))
     ]

@@ -33,7 +33,8 @@ LORA = "lora"  # folder of a big base's new rows and LoRA, in a checkpoint
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Model, tokenizer and what the checkpoint says of itself (`star.json`: data set, item ids, recipe, a base's name)."""
+    """Model, tokenizer and what the checkpoint says of itself (`star.json`: data set, item ids, recipe, a base's name, how
+    its ranking is decoded)."""
 
     name: str
     model: PreTrainedModel
@@ -90,6 +91,11 @@ class Checkpoint:
         own: dict[str, Any] = about["stages"]
         whole = {**base.about, "stages": {**base.about.get("stages", {}), **own}}
         return cls(folder.name, network.eval(), base.tokenizer, whole, next(iter(own)))
+
+    @property
+    def word_by_word(self) -> bool:
+        """Whether its rankings are decoded place by place (`star/student/decoding.py`), as it was measured."""
+        return bool(self.about.get("ranking") == "word by word")
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
