@@ -27,7 +27,7 @@ from star.graph import Graph
 from star.sasrec import SasRec, fit_sasrec, sasrec
 
 GRIDS: dict[str, dict[str, list[Any]]] = {
-    "als": {"factors": [32, 64, 128], "regularization": [1.0, 10.0, 100.0], "alpha": [2.0, 8.0, 32.0]},
+    "als": {"factors": [32, 64, 128], "regularization": [10.0, 30.0, 100.0], "alpha": [2.0, 5.0, 12.0]},
     "lightgcn": {"width": [64], "layers": [1, 2, 3], "steps": [300, 800], "decay": [1e-4, 1e-2]},
     "sasrec": {"width": [64, 128], "dropout": [0.3, 0.5], "epochs": [40, 100]},
 }

@@ -38,7 +38,7 @@ def by_turns(writer: Writer) -> Cost:
     """Drive a writer to its end, the cache thrown away after every step it closes."""
     began = time.perf_counter()
     model, prompt = writer.checkpoint.model, writer.start()
-    calls = prefilled = generated = 0
+    calls = prefilled = 0
     while not writer.finished:
         cache, pending = DynamicCache(), [*prompt, *writer.encode(writer.words)]
         calls += 1
@@ -49,11 +49,10 @@ def by_turns(writer: Writer) -> Cost:
                 input_ids=torch.tensor([pending]), past_key_values=cache, use_cache=True, logits_to_keep=1
             )
             token = choose(writer, output.logits[0, -1], None, 0.0)
-            generated += 1
             put_in = writer.push(token)
             pending = [token, *put_in]
             turn = not put_in and not writer.word(token).startswith("</")
-    return Cost(time.perf_counter() - began, calls, prefilled, generated, 0)
+    return Cost(time.perf_counter() - began, calls, prefilled, sum(writer.own), 0)
 
 
 def in_one_pass(writer: Writer) -> Cost:

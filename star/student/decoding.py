@@ -52,8 +52,8 @@ class Writer:
     finished: bool = False
     scores: np.ndarray | None = None
     """Probability of each candidate (C,) where the ranking began."""
-    word_by_word: bool = False
-    """Every place of the ranking is asked for by itself: for checkpoints that were measured so, and where it is drawn."""
+    order: np.ndarray | None = None
+    """The candidates (C,) as they are ranked, where that is settled at the ranking's first place."""
     _call: int | None = None
     _ranking: int | None = None
 
@@ -64,7 +64,6 @@ class Writer:
         self._prompt = prompt(known, candidates)
         self._prompt[1] = str(min(len(self.tools.history), 999))
         self.own = self.own or [False] * len(self.words)
-        self.word_by_word = self.word_by_word or self.checkpoint.word_by_word
         self._given = tuple(self.words)
         self._ranking = len(self.words) if self.words[-1:] == ["<recommend>"] else None
 
@@ -125,9 +124,11 @@ class Writer:
         elif word == "<recommend>":
             self._ranking = len(self.words)
         elif self._ranking is not None and not self.free:
-            put = [] if self.word_by_word or self.scores is None else self._others(word)
-            if len(self.words) + len(put) - self._ranking >= min(self.k, len(self.candidates)):
-                put.append("</recommend>")
+            others = [] if self.order is None else self.order[1 : self.k].tolist()
+            for w in map(item_word, others):
+                self._add(w, True)
+            if len(self.words) - self._ranking >= min(self.k, len(self.candidates)):
+                put = ["</recommend>"]
                 self.finished = True
         elif word == "</recommend>" and self.free:
             self.finished = True
@@ -148,12 +149,6 @@ class Writer:
         for w in put:
             self._add(w, False)
         return self.encode(put)
-
-    def _others(self, first: str) -> list[str]:
-        """What is recommended behind the first, by falling probability."""
-        falling = np.argsort(-np.asarray(self.scores), kind="stable")
-        best = [item_word(c) for c in self.candidates[falling].tolist()]
-        return [word for word in best if word != first][: self.k - 1]
 
     def _add(self, word: str, own: bool) -> None:
         self.words.append(word)
@@ -185,10 +180,19 @@ def choose(
     draw_ranking: bool = False,
 ) -> int:
     """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is drawn only
-    where that is asked for (GRPO), word by word."""
+    where that is asked for (GRPO)."""
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
         tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
-        writer.scores = torch.softmax(logits[tokens].float(), 0).numpy()
+        seen = logits[tokens].float()
+        writer.scores = torch.softmax(seen, 0).numpy()
+        if not (writer.free or writer.checkpoint.word_by_word):
+            keys = seen.numpy()
+            if draw_ranking and generator is not None and temperature > 0:
+                # Gumbel's noise makes the order a draw from Plackett and Luce's distribution.
+                keys = keys / temperature + generator.gumbel(size=len(seen))
+            falling = np.argsort(-keys, kind="stable")
+            writer.order = writer.candidates[falling]
+            return tokens[int(falling[0])]
     allowed = writer.allowed()
     settled = allowed is not None and writer._ranking is not None and not draw_ranking
     if allowed is None:  # a big base has tokens that are no words
@@ -228,8 +232,6 @@ def write_many(
     """Drive many writers to their ends, each row as many tokens per step as every row has waiting (beyond the prompts: one);
     rows stay aligned from position 0, so none is padded."""
     model = writers[0].checkpoint.model
-    for writer in writers:
-        writer.word_by_word |= draw_ranking
     generators = [
         None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))
     ]
