@@ -32,6 +32,7 @@ from training.corpus import (
     renamed,
     renumbered,
 )
+from training.device import mixed, native_bf16
 
 
 @pytest.fixture(scope="module")
@@ -285,3 +286,17 @@ def test_configs_of_the_repository_fit_together(file: Path) -> None:
     of_a_step = made.grpo_tasks * made.grpo_group
     assert of_a_step % made.grpo_batch == 0 and made.grpo_batch % made.grpo_group == 0
     assert set(made.sft_folds) < set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("amx", "own", "expected"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_bf16_only_where_the_cpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, own: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: own)
+    with mixed(torch.device("cpu")):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert (product.dtype == torch.bfloat16) == expected
+    assert native_bf16(torch.device("cuda"))
