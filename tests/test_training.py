@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -169,6 +170,26 @@ def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real
     assert report([sequence])["prior"] == pytest.approx(float(expected), rel=1e-3)
     assert report([other, sequence])["prior"] == pytest.approx(float(expected), rel=1e-3)
     assert report([other])["prior"] == 0
+
+
+def test_ranking_is_not_learned_behind_other_numbers(config: Config) -> None:
+    """With other items and other numbers alike the guide says nothing; behind the numbers that were found it does."""
+    words = words_of(Dataset.load("demo").catalog, 2000)
+    vocabulary = {word: n for n, word in enumerate(words)}
+    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
+    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+    model = pretrain.new_model(words, 32, 1, 2, 64, 0)
+    items = item_tokens(vocabulary)
+    mask = pretrain.mask_of(items, len(words))
+    other = renamed(sequence, items, np.random.default_rng(0))
+
+    def loss(counted: bool, soft: np.ndarray) -> float:
+        batch = [dataclasses.replace(other, counted=counted, soft=soft)]
+        return float(pretrain.loss_of(model, batch, np.random.default_rng(0), mask)[0])
+
+    elsewhere = np.roll(sequence.soft, 1)
+    assert loss(False, sequence.soft) == loss(False, elsewhere)
+    assert loss(True, sequence.soft) != loss(True, elsewhere)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -32,7 +32,8 @@ TEMPERATURE = 1.2  # of the guide's log-odds: held-out lists are likeliest there
 @dataclass(frozen=True)
 class Sequence:
     """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): what the guide thinks
-    of them, as probabilities; fold of the reader; real: whether its items are those that were read."""
+    of them, as probabilities; fold of the reader; real: whether its items are those that were read; counted: whether its
+    numbers are those that were found."""
 
     tokens: np.ndarray
     roles: np.ndarray
@@ -40,6 +41,7 @@ class Sequence:
     soft: np.ndarray
     fold: int = -1
     real: bool = True
+    counted: bool = True
 
 
 def shards(folder: Path) -> list[Path]:
@@ -224,7 +226,8 @@ def encode_all(
         if place in chosen:
             check.append(encode(prompt, trace, vocabulary, guide, target, form))
         elif fold_of[readers[place]] not in held:
-            said = renumbered(trace, largest, draw) if draw.random() < share else trace
+            other = draw.random() < share
+            said = renumbered(trace, largest, draw) if other else trace
             sequence = encode(prompt, said, vocabulary, guide, target, form)
-            sequences.append(replace(sequence, fold=fold_of[readers[place]]))
+            sequences.append(replace(sequence, fold=fold_of[readers[place]], counted=not other))
     return sequences, check

@@ -127,16 +127,12 @@ def train(config: Config, source: Path) -> None:
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
 
     def sequences(rows: pl.DataFrame) -> list[Sequence]:
-        return [
-            encode(
-                prompt,
-                renumbered(trace, largest, rng) if rng.random() < config.renumbered else trace,
-                vocabulary,
-                guide,
-                target,
-            )
-            for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows()
-        ]
+        made = []
+        for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows():
+            other = rng.random() < config.renumbered
+            said = renumbered(trace, largest, rng) if other else trace
+            made.append(replace(encode(prompt, said, vocabulary, guide, target), counted=not other))
+        return made
 
     ours = sequences(own)
     theirs = [  # their words are read like a tool's, not learned: the student is to settle on words of its own

@@ -125,6 +125,7 @@ def loss_of(
     has to make up: where it writes an item before the ranking, the probability of all items outside the context is a loss
     of its own. At the end of the prompt, before anything was looked up, the candidates are ranked by what is known of the
     shelf's books by heart (`training/vectors.py`), which the ranking can then take up; not where the items are other ones.
+    Nor is ranking learned behind other numbers than were found: it would learn that numbers say nothing.
 
     Args:
         items: bool (V,), which tokens are items.
@@ -141,13 +142,14 @@ def loss_of(
     logits = model.lm_head(hidden[chosen]).float()
     each = F.cross_entropy(logits, label[chosen], reduction="none")
     kinds = role[chosen]
-    weight = sum((kinds == kind) * value for kind, value in WEIGHT.items())
     first = kinds == RANK
+    rows = torch.arange(len(tokens), device=model.device)[:, None].expand_as(role)[chosen]
+    counted = torch.tensor([s.counted for s in batch], device=model.device)[rows]
+    weight = sum((kinds == kind) * value for kind, value in WEIGHT.items()) * (counted | ~first)
     place = (candidates == label[chosen][first][:, None]).int().argmax(-1)
     among = torch.gather(logits[first], 1, candidates).log_softmax(-1)
     imitation = -(soft * among).sum(1)
     listed = -among.gather(1, place[:, None])[:, 0]
-    rows = torch.arange(len(tokens), device=model.device)[:, None].expand_as(role)[chosen]
     ranking = (role == RANK).cumsum(1) > 0  # there the decoder sees to it
     naming = (kinds == WRITTEN) & items[label[chosen]] & ~ranking[chosen]
     there = torch.zeros(len(tokens), len(items), dtype=torch.bool, device=model.device)
