@@ -185,7 +185,7 @@ def test_ranking_is_not_learned_behind_other_numbers(config: Config) -> None:
 
     def loss(counted: bool, soft: np.ndarray) -> float:
         batch = [dataclasses.replace(other, counted=counted, soft=soft)]
-        return float(pretrain.loss_of(model, batch, np.random.default_rng(0), mask)[0])
+        return pretrain.loss_of(model, batch, np.random.default_rng(0), mask)[0].item()
 
     elsewhere = np.roll(sequence.soft, 1)
     assert loss(False, sequence.soft) == loss(False, elsewhere)

@@ -38,8 +38,9 @@ class Config:
     """Share of the trajectories that get other counts (`training/corpus.py`)."""
     renamed: float = 0.5
     """Share of the trajectories that get other items, in every stage but GRPO (`training/corpus.py`)."""
-    vectors: bool = True
-    """Whether item embeddings hold the vectors of a factorisation (`training/vectors.py`); never those of a big base."""
+    vectors: bool = False
+    """Whether item embeddings hold the vectors of a factorisation (`training/vectors.py`); never those of a big base. Not
+    shown to help yet (training/LOG.md)."""
     seed: int = 0
     per_reader: int = 30
     """Trajectories per training reader."""

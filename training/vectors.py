@@ -1,8 +1,8 @@
 """Item vectors of a factorisation, which the student's item embeddings hold from the start.
 
-The tools state what single paths of the graph say. What a factorisation knows of a book besides (boosted trees over the
-tools' signals gain a hundredth by its score, training/LOG.md) has no words in a trace; the student knows it by heart and
-its teacher does not.
+The tools state what single paths of the graph say. What a factorisation knows of a book besides has no words in a trace; the
+student can know it by heart and its teacher does not. No student has ranked better by it yet (training/LOG.md), so that a
+config has to ask for it.
 
 A factorisation of all readers holds their own targets, and a student pretrained with it would trust it too much. So in
 pretraining the readers of each fold see the vectors of a factorisation without that fold, turned onto the same axes
@@ -26,9 +26,7 @@ from star.grammar import ITEM
 from star.graph import Graph
 from star.tasks import Split, Task
 
-SETTINGS = Als(
-    factors=64, regularization=30.0, alpha=5.0, iterations=15
-)  # on validation readers (training/LOG.md)
+SETTINGS = Als(factors=64, regularization=30.0, alpha=5.0, iterations=15)
 WHOLE = -1
 SHOWN = 20  # books of the shelf that a prompt shows; what stands before them the student cannot know
 
