@@ -125,13 +125,18 @@ def test_other_items_stand_everywhere_in_place_of_the_same_one(config: Config) -
         parse([words[token] for token in after.tokens[(before.roles == PROMPT).sum() : -1]], row["shelf"])
 
 
-def test_naming_an_item_outside_the_context_is_a_loss(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def first_of(config: Config) -> tuple[list[str], dict[str, int], Sequence]:
+    """The words of a student, each with its token, and the first trajectory as tokens."""
     words = words_of(Dataset.load("demo").catalog, 2000)
     vocabulary = {word: n for n, word in enumerate(words)}
     row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
-    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+    return words, vocabulary, encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+
+
+def test_naming_an_item_outside_the_context_is_a_loss(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, vocabulary, sequence = first_of(config)
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     mask = pretrain.mask_of(item_tokens(vocabulary), len(words))
     report = pretrain.loss_of(model, [sequence], np.random.default_rng(0), mask)[1]
@@ -148,17 +153,14 @@ def test_naming_an_item_outside_the_context_is_a_loss(
 
 
 def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real(config: Config) -> None:
-    words = words_of(Dataset.load("demo").catalog, 2000)
-    vocabulary = {word: n for n, word in enumerate(words)}
-    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
-    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+    words, vocabulary, sequence = first_of(config)
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     items = item_tokens(vocabulary)
     with torch.no_grad():
         prompt = torch.from_numpy(sequence.tokens[sequence.roles == PROMPT].astype(np.int64))
         last = model(input_ids=prompt[None]).logits[0, -1].float()
         p = last[torch.from_numpy(sequence.candidates.astype(np.int64))].softmax(-1)
-    at = row["prompt"].split()[-len(sequence.candidates) :].index(f"<i{row['target']}>")
+    at = int(np.flatnonzero(sequence.candidates == sequence.tokens[sequence.roles == RANK])[0])
     guide = -(torch.from_numpy(sequence.soft) * p.log()).sum()
     expected = pretrain.GUIDE * guide - (1 - pretrain.GUIDE) * p[at].log()
     other = renamed(sequence, items, np.random.default_rng(0))
@@ -174,10 +176,7 @@ def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real
 
 def test_ranking_is_not_learned_behind_other_numbers(config: Config) -> None:
     """With other items and other numbers alike the guide says nothing; behind the numbers that were found it does."""
-    words = words_of(Dataset.load("demo").catalog, 2000)
-    vocabulary = {word: n for n, word in enumerate(words)}
-    row = load_trajectories(Path(config.runs) / "trajectories").row(0, named=True)
-    sequence = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+    words, vocabulary, sequence = first_of(config)
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     items = item_tokens(vocabulary)
     mask = pretrain.mask_of(items, len(words))
