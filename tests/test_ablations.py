@@ -24,7 +24,7 @@ from training.config import Config, load_config
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     made = small_runs.make(tmp_path_factory.mktemp("runs"))
-    return dataclasses.replace(made, sft_rows=8, sft_passes=1, pretrain_minutes=0.02)
+    return dataclasses.replace(made, sft_rows=8, sft_passes=1, pretrain_minutes=0.02, vectors=True)
 
 
 def test_each_differs_from_the_full_student_in_what_it_says(config: Config, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from star.settings import ROOT
 CONFIG = (
     "trajectories",
     "ablations",
+    "compare",
     "pretrain",
     "sft",
     "onpolicy",
@@ -44,9 +45,9 @@ def test_every_stage_is_here() -> None:
 def test_a_missing_config(
     stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = ("--taste", "short") if stage == "simulated_raters" else ()
+    more = {"simulated_raters": ("--taste", "short"), "ablations": ("--only", "full")}.get(stage, ())
     said = said_by(stage, capsys, monkeypatch, "--config", "training/configs/none.yaml", *more)
-    assert "'training/configs/none.yaml' does not exist; there are: training/configs/demo.yaml" in said
+    assert "'training/configs/none.yaml' does not exist; there are: training/configs/ablations.yaml" in said
 
 
 @pytest.mark.parametrize("stage", DATASET)
