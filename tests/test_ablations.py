@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,21 +23,22 @@ from training.config import Config, load_config
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     made = small_runs.make(tmp_path_factory.mktemp("runs"))
-    return dataclasses.replace(made, sft_rows=8, sft_passes=1, pretrain_minutes=0.02, vectors=True)
+    return dataclasses.replace(made, sft_rows=8, sft_passes=1, pretrain_minutes=0.02)
 
 
-def test_each_differs_from_the_full_student_in_what_it_says(config: Config, tmp_path: Path) -> None:
-    full = ablations.variant(config, "full")
+def test_each_differs_from_the_whole_student_in_what_it_says(config: Config, tmp_path: Path) -> None:
+    whole = ablations.variant(dataclasses.replace(config, seed=5), ablations.WHOLE)
+    assert whole.seed == 0
     for name, changes in ablations.STUDENTS.items():
         other = ablations.variant(config, name)
         differing = {
             f.name
             for f in dataclasses.fields(Config)
-            if getattr(full, f.name) != getattr(other, f.name) and f.name not in ("runs", "out")
+            if getattr(whole, f.name) != getattr(other, f.name) and f.name not in ("runs", "out")
         }
-        assert differing == set(changes) - ({"seed"} if name == "seed-0" else set())
+        assert differing == {n for n in changes if n != "seed" or changes[n] != 0}
         other = dataclasses.replace(other, runs=str(tmp_path / name))
-        file = ablations.prepare(other, Path(config.runs), ("trajectories",))
+        file = ablations.prepare(other, Path(config.runs))
         assert load_config(str(file)) == other
         assert list((tmp_path / name / "trajectories").glob("fold*.parquet"))
 
@@ -59,19 +59,20 @@ def test_students_are_made_once_kept_after_every_stage_and_compared(
     monkeypatch.setattr("subprocess.run", here)
     file = str(small_runs.written(config))
     arguments = ["ablations", "--config", file, "--until", "sft", "--only"]
-    monkeypatch.setattr("sys.argv", [*arguments, "full,no-trace"])
+    names = "seed-0,seed-1,no-trace,no-pretraining"
+    monkeypatch.setattr("sys.argv", [*arguments, "seed-0,no-trace"])
     ablations.main()
-    assert ran == ["training.pretrain"] * 2
-    with pytest.raises(UserError, match=r"seed-1 needs .*run python -m training.pretrain"):
-        monkeypatch.setattr("sys.argv", [*arguments, "seed-1"])
-        ablations.main()
-    full = ablations.after(ablations.variant(config, "full"), "pretrain")
-    shutil.copytree(full, Path(config.runs) / "pretrain" / "model")
-    monkeypatch.setattr("sys.argv", [*arguments, "full,no-trace,seed-0,seed-1"])
+    assert ran == ["training.pretrain", "training.sft", "training.pretrain"]
+    monkeypatch.setattr("sys.argv", [*arguments, names])
     ablations.main()
-    assert ran[2:] == ["training.sft"] * 2, "finished students were made again, or seeds pretrained"
-    stages = Checkpoint.load(str(ablations.after(ablations.variant(config, "seed-1"), "sft"))).about["stages"]
-    assert stages["pretrain"]["steps"] > 0 and "sft" in stages
+    assert ran[3:] == ["training.pretrain", "training.sft"] * 2, "finished students were made again"
+
+    def stages(name: str) -> dict[str, dict[str, float]]:
+        return Checkpoint.load(str(ablations.after(ablations.variant(config, name), "sft"))).about["stages"]
+
+    assert stages("seed-1")["pretrain"]["steps"] > 0 and "sft" in stages("seed-1")
+    assert stages("no-pretraining")["pretrain"]["steps"] == 0
+    assert stages("no-pretraining")["sft"]["steps"] > stages("seed-0")["sft"]["steps"]
 
     out = Path(config.runs) / "compared.json"
     monkeypatch.setattr("sys.argv", ["compare", "--config", file, "--tasks", "2", "--json", str(out)])
@@ -81,30 +82,30 @@ def test_students_are_made_once_kept_after_every_stage_and_compared(
     assert json.loads(out.read_text("utf-8")) == document
     assert [(r["student"], r["stage"]) for r in document["rows"]] == [
         ("mars", ""),
-        (compare.SHARED, "pretrain"),
+        ("seed-0", "pretrain"),
         ("seed-0", "sft"),
+        ("seed-1", "pretrain"),
         ("seed-1", "sft"),
-        ("full", "pretrain"),
         ("no-trace", "pretrain"),
+        ("no-pretraining", "sft"),
     ]
-    at = {r["student"]: r for r in document["rows"]}
-    assert at["full"]["mean"] == at[compare.SHARED]["mean"], "the same weights"
     assert [(p["what"], p["of"]) for p in document["paired"]] == [
         ("sft - pretrain", "seed-0"),
         ("sft - pretrain", "seed-1"),
         ("sft - pretrain", compare.MEAN),
-        ("pretrain - mars", ""),
+        ("pretrain - mars", compare.MEAN),
         ("sft - mars", compare.MEAN),
-        ("no-trace - full", ""),
+        ("no-trace", "less seed-0, pretrain"),
+        ("no-pretraining", "less seed-0, sft"),
     ]
-    assert "| no-trace - full |" in markdown(compare.shown(document))
+    assert "| no-pretraining | less seed-0, sft |" in markdown(compare.shown(document))
 
 
 def test_an_unknown_ablation_is_one_line(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "sys.argv", ["ablations", "--config", str(small_runs.written(config)), "--only", "tea"]
     )
-    with pytest.raises(UserError, match="no student tea; expected full, no-trace"):
+    with pytest.raises(UserError, match="no student tea; expected seed-0, seed-1"):
         ablations.main()
 
 
@@ -116,19 +117,19 @@ def test_stages_are_compared_per_seed_and_in_the_mean() -> None:
     """Mean hit rate: 1 at rank 1, 2/3 at ranks 2 and 3, 1/3 at 4 and 5, else 0."""
     made = {
         ("mars", ""): outcome([1, 9]),
-        (compare.SHARED, "pretrain"): outcome([9, 9]),
+        ("seed-0", "pretrain"): outcome([9, 9]),
+        ("seed-1", "pretrain"): outcome([9, 9]),
         ("seed-0", "sft"): outcome([1, 9]),
         ("seed-1", "sft"): outcome([1, 1]),
-        ("full", "pretrain"): outcome([1, 1]),
-        ("no-trace", "pretrain"): outcome([9, 9]),
+        ("no-trace", "pretrain"): outcome([1, 9]),
     }
     found = {(p["what"], p["of"]): p for p in compare.pairs(made, 0)}
     assert found["sft - pretrain", "seed-0"]["difference"] == 0.5
     assert found["sft - pretrain", "seed-1"]["difference"] == 1.0
     assert found["sft - pretrain", compare.MEAN]["difference"] == 0.75
     assert found["sft - mars", compare.MEAN]["difference"] == 0.25
-    assert found["pretrain - mars", ""]["difference"] == -0.5
-    assert found["no-trace - full", ""]["difference"] == -1.0
+    assert found["pretrain - mars", compare.MEAN]["difference"] == -0.5
+    assert found["no-trace", "less seed-0, pretrain"]["difference"] == 0.5
     low, high = found["sft - mars", compare.MEAN]["ci"]["difference"]
     assert (low, high) == (0.0, 0.5), "the reader whose target the teacher misses is drawn never or twice"
     assert found["sft - pretrain", "seed-1"]["ci"]["difference"] == [1.0, 1.0]

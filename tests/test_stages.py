@@ -45,7 +45,7 @@ def test_every_stage_is_here() -> None:
 def test_a_missing_config(
     stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = {"simulated_raters": ("--taste", "short"), "ablations": ("--only", "full")}.get(stage, ())
+    more = {"simulated_raters": ("--taste", "short"), "ablations": ("--only", "seed-0")}.get(stage, ())
     said = said_by(stage, capsys, monkeypatch, "--config", "training/configs/none.yaml", *more)
     assert "'training/configs/none.yaml' does not exist; there are: training/configs/ablations.yaml" in said
 

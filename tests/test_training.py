@@ -18,7 +18,7 @@ from star.settings import ROOT
 from star.student.model import Checkpoint
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
-from training import pretrain, sft, start
+from training import loss, pretrain, sft, start
 from training.config import Config, load_config
 from training.corpus import (
     FORMS,
@@ -138,8 +138,8 @@ def test_naming_an_item_outside_the_context_is_a_loss(
 ) -> None:
     words, vocabulary, sequence = first_of(config)
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
-    mask = pretrain.mask_of(item_tokens(vocabulary), len(words))
-    report = pretrain.loss_of(model, [sequence], np.random.default_rng(0), mask)[1]
+    mask = loss.mask_of(item_tokens(vocabulary), len(words))
+    report = loss.loss_of(model, [sequence], np.random.default_rng(0), mask)[1]
     tokens = torch.from_numpy(sequence.tokens.astype(np.int64))
     with torch.no_grad():
         p = model(input_ids=tokens[None]).logits[0].float().softmax(-1)
@@ -162,12 +162,12 @@ def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real
         p = last[torch.from_numpy(sequence.candidates.astype(np.int64))].softmax(-1)
     at = int(np.flatnonzero(sequence.candidates == sequence.tokens[sequence.roles == RANK])[0])
     guide = -(torch.from_numpy(sequence.soft) * p.log()).sum()
-    expected = pretrain.GUIDE * guide - (1 - pretrain.GUIDE) * p[at].log()
+    expected = loss.GUIDE * guide - (1 - loss.GUIDE) * p[at].log()
     other = renamed(sequence, items, np.random.default_rng(0))
 
     def report(batch: list[Sequence]) -> dict[str, float]:
-        mask = pretrain.mask_of(items, len(words))
-        return pretrain.loss_of(model, batch, np.random.default_rng(0), mask)[1]
+        mask = loss.mask_of(items, len(words))
+        return loss.loss_of(model, batch, np.random.default_rng(0), mask)[1]
 
     assert report([sequence])["prior"] == pytest.approx(float(expected), rel=1e-3)
     assert report([other, sequence])["prior"] == pytest.approx(float(expected), rel=1e-3)
@@ -179,16 +179,16 @@ def test_ranking_is_not_learned_behind_other_numbers(config: Config) -> None:
     words, vocabulary, sequence = first_of(config)
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     items = item_tokens(vocabulary)
-    mask = pretrain.mask_of(items, len(words))
+    mask = loss.mask_of(items, len(words))
     other = renamed(sequence, items, np.random.default_rng(0))
 
-    def loss(counted: bool, soft: np.ndarray) -> float:
+    def value(counted: bool, soft: np.ndarray) -> float:
         batch = [dataclasses.replace(other, counted=counted, soft=soft)]
-        return pretrain.loss_of(model, batch, np.random.default_rng(0), mask)[0].item()
+        return loss.loss_of(model, batch, np.random.default_rng(0), mask)[0].item()
 
     elsewhere = np.roll(sequence.soft, 1)
-    assert loss(False, sequence.soft) == loss(False, elsewhere)
-    assert loss(True, sequence.soft) != loss(True, elsewhere)
+    assert value(False, sequence.soft) == value(False, elsewhere)
+    assert value(True, sequence.soft) != value(True, elsewhere)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -164,30 +164,33 @@ def test_rows_of_other_settings_are_not_mixed_in(whole: Config, tmp_path: Path) 
             make(config, *options)
 
 
-def test_encoding_in_batches_is_encoding_at_once(whole: Config) -> None:
-    folder, frame = Path(whole.runs) / "trajectories", rows(whole)
+def test_a_corpus_holds_what_was_found_and_gives_other_counts_anew(whole: Config) -> None:
+    frame = rows(whole)
     vocabulary = {word: n for n, word in enumerate(words_of(Dataset.load("reading").catalog, 300))}
     fold_of = {reader: n % 3 for n, reader in enumerate(sorted(frame["reader"].unique()))}
-    sequences, check = corpus.encode_all(
-        folder, vocabulary, fold_of, {0}, np.random.default_rng(5), 300, 0.5, "full", looked_at=10
-    )
-    draw = np.random.default_rng(5)
-    expected, others = [], []
-    for row in frame.iter_rows(named=True):
-        trace = row["trace"]
-        fold = fold_of[row["reader"]]
-        if fold == 0:
-            others.append(row)
-            continue
-        if draw.random() < 0.5:
-            trace = corpus.renumbered(trace, 300, draw)
-        sequence = corpus.encode(row["prompt"], trace, vocabulary, row["guide"], row["target"])
-        expected.append(dataclasses.replace(sequence, fold=fold))
-    assert len(sequences) == len(expected) > 20
-    for one, other in zip(sequences, expected, strict=True):
+    config = dataclasses.replace(whole, sft_folds=(0,), renumbered=0.5, renamed=0.0)
+    read, check = corpus.read_corpus(config, vocabulary, fold_of, 300, looked_at=10)
+
+    def encoded(row: dict[str, Any], trace: str) -> corpus.Sequence:
+        return corpus.encode(row["prompt"], trace, vocabulary, row["guide"], row["target"])
+
+    learned = [row for row in frame.iter_rows(named=True) if fold_of[row["reader"]]]
+    others = [row for row in frame.iter_rows(named=True) if not fold_of[row["reader"]]]
+    assert len(read.sequences) == len(learned) > 20
+    other_counts = 0
+    for n, row in enumerate(learned):
+        one, other = read.sequences[n], encoded(row, row["trace"])
         assert (one.tokens == other.tokens).all() and (one.roles == other.roles).all()
-        assert one.fold == other.fold
+        assert one.fold == fold_of[row["reader"]]
+        drawn, again = read.draw(n, np.random.default_rng(n)), np.random.default_rng(n)
+        assert drawn.counted == (again.random() >= 0.5) and drawn.fold == one.fold
+        if not drawn.counted:
+            other = encoded(row, corpus.renumbered(row["trace"], 300, again))
+            other_counts += 1
+        assert (drawn.tokens == other.tokens).all()
+    assert 0 < other_counts < len(learned)
+    everywhere = dataclasses.replace(read, renumbered=0.0, renamed=1.0)
+    assert not everywhere.draw(0, np.random.default_rng(0)).real
     assert len(check) == 10
     for one, row in zip(check, others[:: len(others) // 10], strict=False):
-        other = corpus.encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
-        assert (one.tokens == other.tokens).all()
+        assert (one.tokens == encoded(row, row["trace"]).tokens).all()

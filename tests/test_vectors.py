@@ -113,7 +113,7 @@ def test_a_batch_is_of_one_fold_and_small_folds_are_not_lost() -> None:
         for fold, many in ((0, 50), (1, 20), (2, 3))
         for n in range(many)
     ]
-    stream = batches(sequences, 8, np.random.default_rng(0), 0.0, np.arange(3))  # type: ignore[arg-type]
+    stream = batches(sequences, 8, np.random.default_rng(0), lambda n, _: sequences[n])  # type: ignore[arg-type]
     seen = [next(stream) for _ in range(60)]
     assert all(len({s.fold for s in batch}) == 1 for batch in seen)
     assert {batch[0].fold for batch in seen} == {0, 1, 2}

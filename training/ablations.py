@@ -1,14 +1,13 @@
 """Ablations and seeds: students of one recipe that differ in one thing each, trained alike, for one table.
 
-    python -m training.ablations --config training/configs/ablations.yaml --only full,no-trace,no-tools
-    python -m training.ablations --config training/configs/goodbooks.yaml --only seed-0,seed-1,seed-2
+    python -m training.ablations --config training/configs/goodbooks-gpu.yaml --only seed-0,seed-1,no-trace
 
-Ablations go through pretraining from the config's `start` (so many minutes of wall clock, whatever their form: a student
-without a trace reads shorter sequences and sees more of them). Seeds go through what comes behind the config's own
-pretraining: SFT, own traces, GRPO, so that what each stage brings is told from chance; `seed-0` up to own traces is what
-`training/run.sh` makes. Trajectories, and for seeds the pretraining, must stand already. What stands after a stage is kept
-in `after/STAGE` and not made again, so several processes can share the students out with `--only`. `training.compare` ranks
-them all.
+Seeds go through all stages: pretraining, SFT, own traces, GRPO, so that what each stage brings is told from chance; `seed-0`
+is what `training/run.sh` makes of the same config. Ablations have seed 0, go through pretraining alone (so many minutes of
+wall clock, whatever their form: a student without a trace reads shorter sequences and sees more of them) and are compared
+with `seed-0` after it; `no-pretraining` goes through SFT alone, longer, and is compared with `seed-0` after SFT. The
+trajectories must stand already. What stands after a stage is kept in `after/STAGE` and not made again, so several processes
+can share the students out with `--only`, and a run can stop between two stages (`--until`). `training.compare` ranks all.
 """
 
 from __future__ import annotations
@@ -24,24 +23,31 @@ from typing import Any
 from star.errors import UserError, command
 from training.config import Config, load_config, save_config
 
-FULL = "full"
+STAGES = ("pretrain", "sft", "onpolicy", "grpo")
+SEEDS: dict[str, dict[str, Any]] = {f"seed-{n}": {"seed": n} for n in range(3)}
+WHOLE = "seed-0"
+"""The student that nothing was taken from."""
 ABLATIONS: dict[str, dict[str, Any]] = {
-    FULL: {},
     "no-trace": {"form": "no-trace"},
     "no-tools": {"form": "no-tools"},
     "no-reflection": {"form": "no-reflection"},
-    "no-vectors": {"vectors": False},
+    "no-pretraining": {"pretrain_minutes": 0.0, "sft_rows": 1_000_000, "sft_passes": 4, "sft_lr": 1e-3},
+    "vectors": {"vectors": True},
 }
-"""What each changes in the config."""
-SEEDS: dict[str, dict[str, Any]] = {f"seed-{n}": {"seed": n} for n in range(3)}
-STUDENTS = ABLATIONS | SEEDS
-PRETRAINED = "pretrain"
-STAGES = ("sft", "onpolicy", "grpo")  # of the seeds, behind the pretraining that they share
+"""What each changes in the config, seed 0."""
+STUDENTS = SEEDS | {name: {"seed": 0, **changes} for name, changes in ABLATIONS.items()}
+
+
+def last_stage(name: str) -> str:
+    """The last stage that a student goes through."""
+    if name in SEEDS:
+        return STAGES[-1]
+    return "sft" if name == "no-pretraining" else "pretrain"
 
 
 def stages_of(name: str) -> tuple[str, ...]:
     """The stages that a student goes through, in order."""
-    return STAGES if name in SEEDS else (PRETRAINED,)
+    return STAGES[: STAGES.index(last_stage(name)) + 1]
 
 
 def variant(config: Config, name: str) -> Config:
@@ -59,19 +65,18 @@ def finished(config: Config, stage: str) -> bool:
     return (after(config, stage) / "star.json").is_file()
 
 
-def prepare(config: Config, runs: Path, shared: tuple[str, ...]) -> Path:
-    """Make a student's folder with its config and links to what it shares with the run; returns the config's file."""
+def prepare(config: Config, runs: Path) -> Path:
+    """Make a student's folder with its config and a link to the trajectories; returns the config's file."""
     folder = Path(config.runs)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in shared:
-        if not (link := folder / name).exists():
-            link.symlink_to((runs / name).resolve(), target_is_directory=True)
+    if not (link := folder / "trajectories").exists():
+        link.symlink_to((runs / "trajectories").resolve(), target_is_directory=True)
     return save_config(config, folder / "config.yaml")
 
 
 def keep(config: Config, stage: str) -> None:
     """Copy the student as it is now; the copy gets its name when it is whole."""
-    source = Path(config.runs) / PRETRAINED / "model" if stage == PRETRAINED else Path(config.out)
+    source = Path(config.runs) / stage / "model" if stage == "pretrain" else Path(config.out)
     kept = after(config, stage)
     part = kept.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -85,25 +90,23 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True)
     parser.add_argument("--only", required=True, help=f"some of {','.join(STUDENTS)}")
-    parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="last stage of the seeds")
+    parser.add_argument(
+        "--until", choices=STAGES, default=STAGES[-1], help="last stage, where it is an earlier one"
+    )
     args = parser.parse_args()
     names = args.only.split(",")
     if unknown := set(names) - set(STUDENTS):
         raise UserError(f"there is no student {', '.join(sorted(unknown))}; expected {', '.join(STUDENTS)}")
     config = load_config(args.config)
     runs = Path(config.runs)
+    if not (runs / "trajectories").is_dir():
+        raise UserError(
+            f"no trajectories under {runs}; run python -m training.trajectories --config {args.config} first"
+        )
     for name in names:
-        shared = ("trajectories", PRETRAINED) if name in SEEDS else ("trajectories",)
-        for part in shared:
-            if not (runs / part).is_dir():
-                raise UserError(
-                    f"{name} needs {runs / part}; run python -m training.{part} --config {args.config} first"
-                )
         student = variant(config, name)
-        file = prepare(student, runs, shared)
-        for stage in stages_of(name):
-            if stage in STAGES[STAGES.index(args.until) + 1 :]:
-                break
+        file = prepare(student, runs)
+        for stage in stages_of(name)[: STAGES.index(args.until) + 1]:
             if finished(student, stage):
                 continue
             print(f"{name}: {stage}", file=sys.stderr, flush=True)

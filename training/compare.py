@@ -3,7 +3,8 @@
     python -m training.compare --config training/configs/goodbooks.yaml --json assets/evaluation/stages-goodbooks.json
 
 Ranks the students of `training.ablations` and MARS on the same tasks of all scenarios. A stage is compared with the one
-before it per training seed and in the mean over the seeds, an ablation with the student that nothing was taken from.
+before it per training seed and in the mean over the seeds, an ablation with seed 0, from which nothing was taken, after the
+same stage.
 Intervals: readers resampled; what the seeds differ by is seen in the single ones.
 """
 
@@ -33,12 +34,22 @@ from star.student.ranker import StarRanker, order, written
 from star.tabular import Table
 from star.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
 from star.tools import Attributes
-from training.ablations import ABLATIONS, FULL, PRETRAINED, SEEDS, STAGES, after, finished, stages_of, variant
+from training.ablations import (
+    ABLATIONS,
+    SEEDS,
+    STAGES,
+    STUDENTS,
+    WHOLE,
+    after,
+    finished,
+    last_stage,
+    stages_of,
+    variant,
+)
 from training.config import Config, load_config
 
 MARS = "mars"
 MEAN = "mean of the seeds"
-SHARED = "all seeds"
 Key = tuple[str, str]
 """(student, stage)."""
 
@@ -93,35 +104,32 @@ def pair(
 def pairs(outcomes: dict[Key, list[Outcome]], seed: int) -> list[dict[str, Any]]:
     """Stages one after the other, each against MARS, ablations against the full student."""
     made = []
-    stages = (PRETRAINED, *STAGES)
-    steps = [(later, earlier) for earlier, later in pairwise(stages)] + [(STAGES[-1], STAGES[0])]
-    for later, earlier in steps:
-        there = [name for name in SEEDS if {_key(name, later), _key(name, earlier)} <= outcomes.keys()]
+    first, *_, last = STAGES
+    steps = [(later, earlier) for earlier, later in pairwise(STAGES)]
+    for later, earlier in [*steps, (last, "sft"), (last, first)]:
+        there = [name for name in SEEDS if {(name, later), (name, earlier)} <= outcomes.keys()]
         for names in [[name] for name in there] + ([there] if len(there) > 1 else []):
             made.append(
                 pair(
                     f"{later} - {earlier}",
                     names[0] if len(names) == 1 else MEAN,
-                    [outcomes[_key(name, later)] for name in names],
-                    [outcomes[_key(name, earlier)] for name in names],
+                    [outcomes[name, later] for name in names],
+                    [outcomes[name, earlier] for name in names],
                     seed,
                 )
             )
-    for stage in stages:
-        if some := [outcomes[key] for key in dict.fromkeys(_key(n, stage) for n in SEEDS) if key in outcomes]:
+    for stage in STAGES:
+        if some := [outcomes[name, stage] for name in SEEDS if (name, stage) in outcomes]:
             made.append(
                 pair(f"{stage} - {MARS}", MEAN if len(some) > 1 else "", some, [outcomes[MARS, ""]], seed)
             )
-    whole = FULL, PRETRAINED
     for name in ABLATIONS:
-        if name != FULL and (name, PRETRAINED) in outcomes and whole in outcomes:
-            made.append(pair(f"{name} - {FULL}", "", [outcomes[name, PRETRAINED]], [outcomes[whole]], seed))
+        stage = last_stage(name)
+        if {(name, stage), (WHOLE, stage)} <= outcomes.keys():
+            made.append(
+                pair(name, f"less {WHOLE}, {stage}", [outcomes[name, stage]], [outcomes[WHOLE, stage]], seed)
+            )
     return made
-
-
-def _key(name: str, stage: str) -> Key:
-    """The seeds share one pretraining."""
-    return (SHARED, stage) if stage == PRETRAINED else (name, stage)
 
 
 def shown(document: dict[str, Any]) -> list[Table]:
@@ -129,8 +137,7 @@ def shown(document: dict[str, Any]) -> list[Table]:
     about = (
         f"{document['dataset']}, {document['split']} readers, {document['cells']} cells of at most "
         f"{document['tasks']} tasks, seed {document['seed']}. Mean of HR@1, HR@3, HR@5 with 95 % intervals (readers "
-        "resampled). Seeds: everything behind one pretraining; ablations: pretraining alone, equally many minutes each, "
-        "from one start"
+        "resampled). Pretraining: equally many minutes for every student"
     )
     rows = tuple(
         (
@@ -161,11 +168,10 @@ def shown(document: dict[str, Any]) -> list[Table]:
 def students(config: Config) -> dict[Key, Path]:
     """Every student that stands, in the order of the table."""
     found: dict[Key, Path] = {}
-    if (shared := Path(config.runs) / PRETRAINED / "model").is_dir():
-        found[SHARED, PRETRAINED] = shared
-    for name in (*SEEDS, *ABLATIONS):
+    for name in STUDENTS:
         made = variant(config, name)
-        found |= {(name, stage): after(made, stage) for stage in stages_of(name) if finished(made, stage)}
+        stages = stages_of(name) if name in SEEDS else (last_stage(name),)
+        found |= {(name, stage): after(made, stage) for stage in stages if finished(made, stage)}
     return found
 
 

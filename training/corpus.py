@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,9 @@ from star.evidence import WITHHELD
 from star.grammar import ITEM, item_word
 from star.student.vocabulary import EOS
 from star.trace import steps_of
+
+if TYPE_CHECKING:
+    from training.config import Config
 
 PROMPT, TOOL, WRITTEN, RANK = (
     0,
@@ -193,41 +197,86 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
     Args:
         items: int (I,), all tokens that are items.
     """
-    there = np.intersect1d(sequence.tokens, items)
     table = np.arange(max(items.max(), sequence.tokens.max()) + 1, dtype=np.int32)
-    table[there] = rng.choice(items, len(there), replace=False)
+    seen, possible = np.zeros(len(table), bool), np.zeros(len(table), bool)
+    seen[sequence.tokens], possible[items] = True, True
+    there = np.flatnonzero(seen & possible)
+    others = rng.choice(items, len(there))
+    if len(np.unique(others)) < len(
+        others
+    ):  # seldom where items are many, and several times as fast as without replacement
+        others = rng.choice(items, len(there), replace=False)
+    table[there] = others
     return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
 
 
-def encode_all(
-    folder: Path,
+@dataclass(frozen=True)
+class Corpus:
+    """Trajectories that are read again and again, each time with other numbers or other items by chance.
+
+    Args:
+        sequences: with the numbers and items that were found.
+        texts: prompt, trace, guide and target of each.
+        largest: the largest count that may be stated.
+        renumbered, renamed: shares that get other counts, other items.
+        items: int (I,), tokens of the items.
+    """
+
+    sequences: list[Sequence]
+    texts: list[tuple[str, str, list[float], int]]
+    vocabulary: dict[str, int]
+    form: str
+    largest: int
+    renumbered: float
+    renamed: float
+    items: np.ndarray
+
+    def draw(self, n: int, rng: np.random.Generator) -> Sequence:
+        """The n-th sequence as it is read this time."""
+        sequence = self.sequences[n]
+        if rng.random() < self.renumbered:
+            prompt, trace, guide, target = self.texts[n]
+            said = renumbered(trace, self.largest, rng)
+            other = encode(prompt, said, self.vocabulary, guide, target, self.form)
+            sequence = replace(other, fold=sequence.fold, counted=False)
+        return renamed(sequence, self.items, rng) if rng.random() < self.renamed else sequence
+
+
+def read_corpus(
+    config: Config,
     vocabulary: dict[str, int],
     fold_of: Mapping[int, int],
-    held: Collection[int],
-    draw: np.random.Generator,
     largest: int,
-    share: float,
-    form: str,
     looked_at: int = 400,
-) -> tuple[list[Sequence], list[Sequence]]:
-    """The trajectories of all readers but those of the `held` folds, a `share` of them renumbered, and some of theirs to
-    look at, evenly taken; with what was really read first in the ranking. Text is read a batch at a time.
-    """
+) -> tuple[Corpus, list[Sequence]]:
+    """The trajectories of all readers but those of the SFT folds, and some of theirs to look at, evenly taken; with what was
+    really read first in the ranking. Text is read a batch at a time."""
+    folder, held = Path(config.runs) / "trajectories", config.sft_folds
     readers = scan_trajectories(folder).select("reader").collect()["reader"].to_list()
     places = [place for place, reader in enumerate(readers) if fold_of[reader] in held]
     chosen = set(places[:: max(1, len(places) // looked_at)][:looked_at])
-    sequences, check = [], []
+    sequences, texts, check = [], [], []
     rows = chain.from_iterable(
         frame.iter_rows() for frame in read_batches(folder, ("prompt", "trace", "guide", "target"))
     )
-    for place, (prompt, trace, guide, target) in enumerate(
-        tqdm(rows, total=len(readers), desc="encode", mininterval=5)
-    ):
-        if place in chosen:
-            check.append(encode(prompt, trace, vocabulary, guide, target, form))
-        elif fold_of[readers[place]] not in held:
-            other = draw.random() < share
-            said = renumbered(trace, largest, draw) if other else trace
-            sequence = encode(prompt, said, vocabulary, guide, target, form)
-            sequences.append(replace(sequence, fold=fold_of[readers[place]], counted=not other))
-    return sequences, check
+    for place, text in enumerate(tqdm(rows, total=len(readers), desc="encode", mininterval=5)):
+        prompt, trace, guide, target = text
+        fold = fold_of[readers[place]]
+        if place in chosen or fold not in held:
+            sequence = encode(prompt, trace, vocabulary, guide, target, config.form)
+            if fold in held:
+                check.append(sequence)
+            else:
+                sequences.append(replace(sequence, fold=fold))
+                texts.append(text)
+    corpus = Corpus(
+        sequences,
+        texts,
+        vocabulary,
+        config.form,
+        largest,
+        config.renumbered,
+        config.renamed,
+        item_tokens(vocabulary),
+    )
+    return corpus, check

@@ -108,7 +108,7 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
             logging_steps=1,
-            save_steps=20,
+            save_steps=10,
             save_total_limit=1,
             report_to=["tensorboard"],
             disable_dropout=True,

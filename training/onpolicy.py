@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +36,23 @@ from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
 from training import bases
 from training.config import Config, load_config
-from training.corpus import TOOL, WRITTEN, Sequence, encode, item_tokens, load_trajectories, renumbered
+from training.corpus import (
+    TOOL,
+    WRITTEN,
+    Sequence,
+    encode,
+    item_tokens,
+    load_trajectories,
+    renamed,
+    renumbered,
+)
 from training.device import alone, device_for, mixed
+from training.loss import loss_of, mask_of
 from training.mending import mended
-from training.pretrain import batches, loss_of, mask_of
+from training.pretrain import batches
 from training.rollouts import tools_of
 
-PART = 200  # traces written side by side, and per saved part
+PART = 500  # traces written side by side, and per saved part
 
 
 def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
@@ -147,7 +158,16 @@ def train(config: Config, source: Path) -> None:
     optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
     steps = config.own_passes * len(ours) // half
     writer = SummaryWriter(Path(config.runs) / stage / "tensorboard")
-    streams = [batches(some, half, rng, config.renamed, tokens) for some in (ours, theirs)]
+
+    def stream(some: list[Sequence]) -> Iterator[list[Sequence]]:
+        return batches(
+            some,
+            half,
+            rng,
+            lambda n, rng: renamed(some[n], tokens, rng) if rng.random() < config.renamed else some[n],
+        )
+
+    streams = [stream(ours), stream(theirs)]
     averages: dict[str, float] = {}
     bar = tqdm(range(steps), desc="onpolicy", mininterval=10)
     for step in bar:

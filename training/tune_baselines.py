@@ -27,9 +27,9 @@ from star.graph import Graph
 from star.sasrec import SasRec, fit_sasrec, sasrec
 
 GRIDS: dict[str, dict[str, list[Any]]] = {
-    "als": {"factors": [32, 64, 128], "regularization": [10.0, 30.0, 100.0], "alpha": [2.0, 5.0, 12.0]},
-    "lightgcn": {"width": [64], "layers": [1, 2, 3], "steps": [300, 800], "decay": [1e-4, 1e-2]},
-    "sasrec": {"width": [64, 128], "dropout": [0.3, 0.5], "epochs": [40, 100]},
+    "als": {"factors": [64, 256], "regularization": [30.0, 100.0, 200.0], "alpha": [5.0, 30.0, 60.0]},
+    "lightgcn": {"layers": [1, 2, 3], "steps": [100, 200]},
+    "sasrec": {"dropout": [0.3, 0.5], "epochs": [10, 30]},
 }
 FITS: dict[str, Callable[[Graph, dict[str, Any]], Score]] = {
     "als": lambda g, s: als(fit_als(g, Als(**s)), Als(**s)),
@@ -73,6 +73,7 @@ def main() -> None:
                 for cell in cells
             ]
             found.append((float(np.mean(means)), settings))
+            tqdm.write(f"{method} {found[-1][0]:.4f} {json.dumps(settings)}")
         for value, settings in sorted(found, key=lambda pair: pair[0]):
             print(f"{method} {value:.4f} {json.dumps(settings)}", flush=True)
 

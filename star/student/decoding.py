@@ -171,6 +171,11 @@ class Writer:
         """The next token is the first of the ranking."""
         return self._ranking is not None and len(self.words) == self._ranking
 
+    @property
+    def open(self) -> bool:
+        """Any word may come next."""
+        return not self.at_ranking and self.allowed() is None
+
 
 def choose(
     writer: Writer,
@@ -202,6 +207,42 @@ def choose(
         return int(allowed[int(part.argmax())])
     p = torch.softmax(part.float() / max(temperature, 1e-3), 0).numpy().astype(np.float64)
     return int(generator.choice(allowed, p=p / p.sum()))
+
+
+def choose_many(
+    writers: Sequence[Writer],
+    logits: torch.Tensor,
+    generators: Sequence[np.random.Generator | None],
+    temperature: float,
+    draw_ranking: bool = False,
+) -> list[int]:
+    """What `choose` says of every row of logits (B, V), the same words; rows where any word may follow (most of them) at
+    once, on the model's device."""
+    tokens = [-1] * len(writers)
+    for free in (False, True):
+        rows = [row for row, writer in enumerate(writers) if writer.free is free and writer.open]
+        if not rows:
+            continue
+        part, spoken = logits[rows], writers[rows[0]].checkpoint.spoken
+        whole = free or len(spoken) == logits.shape[1]
+        if not whole:
+            part = part[:, torch.from_numpy(spoken).to(part.device)]
+        found = part.argmax(1).tolist()
+        if temperature > 0 and any(generators[row] is not None for row in rows):
+            below = torch.softmax(part.float() / max(temperature, 1e-3), 1).double().cumsum(1)
+            drawn = [0.0 if (g := generators[row]) is None else g.random() for row in rows]
+            at = torch.tensor(drawn, dtype=torch.float64, device=part.device)[:, None] * below[:, -1:]
+            sampled = torch.searchsorted(below, at, right=True)[:, 0].tolist()
+            found = [
+                likeliest if generators[row] is None else token
+                for row, likeliest, token in zip(rows, found, sampled, strict=True)
+            ]
+        for row, place in zip(rows, found, strict=True):
+            tokens[row] = place if whole else int(spoken[place])
+    for row, writer in enumerate(writers):
+        if tokens[row] < 0:
+            tokens[row] = choose(writer, logits[row].cpu(), generators[row], temperature, draw_ranking)
+    return tokens
 
 
 @torch.inference_mode()
@@ -245,13 +286,18 @@ def write_many(
             del queue[:width]
         read += width
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        logits = output.logits[:, -1].cpu()
-        for row, (writer, queue) in enumerate(zip(writers, queues, strict=True)):
-            if not queue and not writer.finished:
-                token = choose(writer, logits[row], generators[row], temperature, draw_ranking)
-                queue += [token, *writer.push(token)]
-                if writer.finished:
-                    queue.clear()
+        rows = [row for row, queue in enumerate(queues) if not queue and not writers[row].finished]
+        tokens = choose_many(
+            [writers[row] for row in rows],
+            output.logits[rows, -1],
+            [generators[row] for row in rows],
+            temperature,
+            draw_ranking,
+        )
+        for row, token in zip(rows, tokens, strict=True):
+            queues[row] += [token, *writers[row].push(token)]
+            if writers[row].finished:
+                queues[row].clear()
     for writer in writers:
         if not writer.finished:
             writer.broken = writer.broken or f"not finished after {LONGEST} tokens"
