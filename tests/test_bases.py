@@ -222,7 +222,9 @@ def test_ranking_behind_own_traces(
 ) -> None:
     """A random base writes nothing readable, so the teacher's traces stand in for its own."""
     monkeypatch.setattr(
-        onpolicy, "rollouts", lambda config, checkpoint, rows, folder: rows.with_columns(changed=0)
+        onpolicy,
+        "rollouts",
+        lambda config, checkpoint, rows, folder, temperature: rows.with_columns(changed=0),
     )
     source = tmp_path / "copy"
     shutil.copytree(tuned, source, ignore=shutil.ignore_patterns("adapter"))

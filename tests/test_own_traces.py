@@ -152,7 +152,7 @@ def test_targets_are_no_part_of_what_the_tools_read(config: Config) -> None:
         assert own.graph.position(row["reader"]) is None
 
 
-def test_own_traces_are_learned_from(config: Config, tmp_path: Path) -> None:
+def test_own_traces_are_learned_from(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "copy"
     shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
     about = json.loads((source / "star.json").read_text("utf-8"))
@@ -168,13 +168,15 @@ def test_own_traces_are_learned_from(config: Config, tmp_path: Path) -> None:
     assert any(theirs[prompt] != trace for prompt, trace in own.select("prompt", "trace").iter_rows())
     done = Checkpoint.load(str(source))
     assert done.about["stages"]["onpolicy"]["traces"] == own["changed"].count() > 8
+
+    def main(config: Config) -> None:
+        monkeypatch.setattr("sys.argv", ["onpolicy", "--config", str(small_runs.written(config))])
+        onpolicy.main()
+
     with pytest.raises(UserError, match="has been through this stage"):
-        sys_argv = ["onpolicy", "--config", str(small_runs.written(config))]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.argv", sys_argv)
-            onpolicy.main()
+        main(config)
     assert onpolicy.rounds_of(source) == 1
-    onpolicy.train(config, source)
+    main(dataclasses.replace(config, own_rounds=2))
     assert (
         list(Checkpoint.load(str(source)).about["stages"])[-1] == "onpolicy-2"
         and onpolicy.rounds_of(source) == 2

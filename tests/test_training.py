@@ -255,6 +255,16 @@ def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(
     )
 
 
+def test_the_rate_falls_to_zero_in_every_cycle() -> None:
+    def at(*done: float, step: int = 1000) -> list[float]:
+        return [round(pretrain.rate_at(share, step, 2), 3) for share in done]
+
+    assert at(0, 0.2, 0.25, 0.375, 0.4999) == [1, 1, 1, 0.5, 0]
+    assert at(0.5, 0.75, 0.875, 0.9999) == [1, 1, 0.5, 0]
+    assert at(0, 0.6, step=99) == [0.5, 0.5], "the first steps rise to it"
+    assert pretrain.rate_at(0.75, 1000, 1) == 0.5
+
+
 def test_a_start_is_taken_over_word_by_word(tmp_path: Path) -> None:
     before = Checkpoint.load(str(toys.save_checkpoint(tmp_path / "before")))
     words = [*before.words[::-1], "~100003", "~7", "new"]

@@ -54,6 +54,8 @@ class Config:
     intermediate: int = 384
     pretrain_minutes: float = 44.0
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
+    pretrain_cycles: int = 1
+    """How often the learning rate falls to zero in these minutes."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
     sft_lr: float = 3e-4
@@ -67,6 +69,8 @@ class Config:
     own_rows: int = 4_000
     """Training tasks for which the student writes its own traces before it learns to rank behind them, at most half of those
     of the SFT folds: as many others are the teacher's."""
+    own_rounds: int = 1
+    """How often: in rounds after the first the likeliest words are written, and learned from at two thirds of the rate."""
     own_temperature: float = 0.5
     own_passes: int = 2
     own_lr: float = 3e-4

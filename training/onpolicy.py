@@ -55,7 +55,9 @@ from training.rollouts import tools_of
 PART = 500  # traces written side by side, and per saved part
 
 
-def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
+def rollouts(
+    config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder: Path, temperature: float
+) -> pl.DataFrame:
     """`rows` with the student's own traces, mended, in place of the teacher's; those broken off are left out.
 
     `changed`: how many lines of a trace had to be mended.
@@ -70,7 +72,7 @@ def rollouts(config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder:
         part = rows[at : at + PART]
         writers = [Writer(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
-        write_many(writers, seeds, config.own_temperature)
+        write_many(writers, seeds, temperature)
         right = [_mended(writer) for writer in writers]
         made = part.with_columns(
             pl.Series("trace", [" ".join(r[0]) if r else "" for r in right]),
@@ -103,12 +105,14 @@ def main() -> None:
     source = Path(config.out)
     if not (source / "star.json").is_file():
         raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
-    if rounds_of(source) and not args.again:
+    left = config.own_rounds - rounds_of(source)
+    if left < 1 and not args.again:
         raise UserError(
             f"{source} has been through this stage; run python -m training.sft again before it, or give --again for a "
             "further round"
         )
-    train(config, source)
+    for _ in range(max(1, left)):
+        train(config, source)
 
 
 def rounds_of(source: Path) -> int:
@@ -127,13 +131,16 @@ def train(config: Config, source: Path) -> None:
     split = T.split(Dataset.load(config.dataset).interactions)
     frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
     frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
-    stage = "onpolicy" + (f"-{rounds_of(source) + 1}" if rounds_of(source) else "")
+    again = rounds_of(source) > 0
+    stage = "onpolicy" + (f"-{rounds_of(source) + 1}" if again else "")
+    rate = config.own_lr * (2 / 3 if again else 1)
     rng = np.random.default_rng([config.seed, rounds_of(source)])
     half = config.sft_batch // 2
     shuffled = rng.permutation(len(frame))
     many = min(config.own_rows, len(frame) // 2)
     chosen, others = np.sort(shuffled[:many]), frame[shuffled[many : 2 * many].tolist()]
-    own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage)
+    warmth = 0.0 if again else config.own_temperature
+    own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage, warmth)
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
 
@@ -155,7 +162,7 @@ def train(config: Config, source: Path) -> None:
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
     tokens = item_tokens(vocabulary)
     items = mask_of(tokens, model.config.vocab_size).to(device)
-    optimizer = torch.optim.AdamW(moving, lr=config.own_lr, weight_decay=0.0, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(moving, lr=rate, weight_decay=0.0, betas=(0.9, 0.98))
     steps = config.own_passes * len(ours) // half
     writer = SummaryWriter(Path(config.runs) / stage / "tensorboard")
 
@@ -172,7 +179,7 @@ def train(config: Config, source: Path) -> None:
     bar = tqdm(range(steps), desc="onpolicy", mininterval=10)
     for step in bar:
         for group in optimizer.param_groups:
-            group["lr"] = config.own_lr * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
+            group["lr"] = rate * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
         with mixed(device):
             loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng, items)
         loss.backward()

@@ -6,8 +6,8 @@ All teacher trajectories of the pretraining folds serve, kept or not, with the b
 ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
 state and the score of a factorisation, whose vectors stand in the item embeddings (`training/vectors.py`). The loss is
 dense: a little on histories and on the tools' lines (copying circuits form early), more on what the student writes, most on
-the first recommended book. Runs for a fixed time, after which the learning rate has fallen to zero; saves every five
-minutes and goes on from there when started again.
+the first recommended book. Runs for a fixed time, after which the learning rate has fallen to zero (`pretrain_cycles`
+times); saves every five minutes and goes on from there when started again.
 Of a big base (`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it.
 Curves: TensorBoard under `runs/`.
 """
@@ -80,6 +80,17 @@ def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]
     if not matrices:
         return [adam]
     return [torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adam]
+
+
+def rate_at(done: float, step: int, cycles: int) -> float:
+    """Share of the learning rate: level, then falling to zero in the second half of each cycle (warm restarts, Loshchilov,
+    Hutter 2017, arXiv 1608.03983); the first steps of all rise to it.
+
+    Args:
+        done: share of the time that is spent, 0 to 1.
+    """
+    within = done * cycles % 1
+    return min(1.0, (step + 1) / 200) * min(1.0, (1 - within) / 0.5)
 
 
 @torch.no_grad()
@@ -187,7 +198,7 @@ def train(config: Config, minutes: float) -> Path:
         spent = time.monotonic() - began
         if spent >= limit:
             break
-        factor = min(1.0, (step + 1) / 200) * min(1.0, (1 - spent / limit) / 0.5)
+        factor = rate_at(spent / limit, step, config.pretrain_cycles)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
