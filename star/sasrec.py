@@ -21,7 +21,7 @@ from star.tasks import Task
 
 @dataclass(frozen=True)
 class SasRec:
-    """Settings. Not tuned yet; `training/tune_baselines.py` has the grid."""
+    """Settings, the best of a grid on validation readers of goodbooks (`training/tune_baselines.py`)."""
 
     width: int = 64
     layers: int = 2

@@ -29,7 +29,7 @@ from star.sasrec import SasRec, fit_sasrec, sasrec
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "als": {"factors": [64, 256], "regularization": [30.0, 100.0, 200.0], "alpha": [5.0, 30.0, 60.0]},
     "lightgcn": {"layers": [1, 2], "steps": [100, 300]},
-    "sasrec": {"dropout": [0.3, 0.5], "epochs": [10, 30]},
+    "sasrec": {"dropout": [0.1, 0.3, 0.5], "epochs": [10, 30, 60, 120]},
 }
 FITS: dict[str, Callable[[Graph, dict[str, Any]], Score]] = {
     "als": lambda g, s: als(fit_als(g, Als(**s)), Als(**s)),
