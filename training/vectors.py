@@ -26,7 +26,7 @@ from star.grammar import ITEM
 from star.graph import Graph
 from star.tasks import Split, Task
 
-SETTINGS = Als(factors=64, regularization=30.0, alpha=5.0, iterations=15)
+SETTINGS = Als(factors=64, regularization=200.0, alpha=60.0, iterations=15)
 WHOLE = -1
 SHOWN = 20  # books of the shelf that a prompt shows; what stands before them the student cannot know
 
