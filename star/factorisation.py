@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from tqdm import tqdm
 
 from star.baselines import Score
 from star.cache import Arrays
@@ -86,7 +87,7 @@ def fit_lightgcn(graph: Graph, settings: LightGcn, seed: int = 0) -> Arrays:
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.rate)
     read = sp.csr_matrix(graph.matrix)
     rng = np.random.default_rng(seed)
-    for step in range(settings.steps):
+    for step in tqdm(range(settings.steps), desc="LightGCN", leave=False):
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * (1 - step / settings.steps)
         drawn = rng.integers(n_items, size=pairs.shape[1])

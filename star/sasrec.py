@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from tqdm import tqdm
 
 from star.baselines import Score
 from star.cache import Arrays
@@ -74,7 +75,7 @@ def fit_sasrec(graph: Graph, settings: SasRec, seed: int = 0) -> Arrays:
     histories = [h for h in histories if len(h) > 1]
     steps = settings.epochs * -(-len(histories) // settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, total_steps=steps, pct_start=0.1)
-    for _ in range(settings.epochs):
+    for _ in tqdm(range(settings.epochs), desc="SASRec", leave=False):
         order = rng.permutation(len(histories))
         for at in range(0, len(order), settings.batch):
             rows = np.full(
