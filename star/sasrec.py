@@ -22,7 +22,8 @@ from star.tasks import Task
 
 @dataclass(frozen=True)
 class SasRec:
-    """Settings, the best of a grid on validation readers of goodbooks (`training/tune_baselines.py`)."""
+    """Settings, the best of those tried on validation readers of goodbooks (`training/tune_baselines.py` has the grid,
+    training/LOG.md what of it was run)."""
 
     width: int = 64
     layers: int = 2

@@ -1,13 +1,14 @@
 """Ablations and seeds: students of one recipe that differ in one thing each, trained alike, for one table.
 
-    python -m training.ablations --config training/configs/goodbooks-gpu.yaml --only seed-0,seed-1,no-trace
+    python -m training.ablations --config training/configs/ablations.yaml --only seed-0,seed-1,no-trace
 
 Seeds go through all stages: pretraining, SFT, own traces, GRPO, so that what each stage brings is told from chance; `seed-0`
-is what `training/run.sh` makes of the same config. Ablations have seed 0, go through pretraining alone (so many minutes of
-wall clock, whatever their form: a student without a trace reads shorter sequences and sees more of them) and are compared
-with `seed-0` after it; `no-pretraining` goes through SFT alone, longer, and is compared with `seed-0` after SFT. The
-trajectories must stand already. What stands after a stage is kept in `after/STAGE` and not made again, so several processes
-can share the students out with `--only`, and a run can stop between two stages (`--until`). `training.compare` ranks all.
+up to own traces is what `training/run.sh` makes of a config with seed 0. Ablations have seed 0, go through pretraining alone
+(so many minutes of wall clock, whatever their form: a student without a trace reads shorter sequences and sees more of them)
+and are compared with `seed-0` after it; `no-pretraining` goes through SFT alone, longer, and is compared with `seed-0` after
+SFT. The trajectories must stand already. What stands after a stage is kept in `after/STAGE` and not made again, so several
+processes can share the students out with `--only`, and a run can stop between two stages (`--until`). `training.compare`
+ranks them all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What each stage of the training and each part of the recipe brings, on readers that nothing was fitted on.
 
-    python -m training.compare --config training/configs/goodbooks.yaml --json assets/evaluation/stages-goodbooks.json
+    python -m training.compare --config training/configs/ablations.yaml --json assets/evaluation/stages-goodbooks.json
 
 Ranks the students of `training.ablations` and MARS on the same tasks of all scenarios. A stage is compared with the one
 before it per training seed and in the mean over the seeds, an ablation with seed 0, from which nothing was taken, after the

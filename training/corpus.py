@@ -210,6 +210,13 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
     return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
 
 
+def sometimes_renamed(
+    sequence: Sequence, share: float, items: np.ndarray, rng: np.random.Generator
+) -> Sequence:
+    """A `share` of all sequences with other items, the others as they are."""
+    return renamed(sequence, items, rng) if rng.random() < share else sequence
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Trajectories that are read again and again, each time with other numbers or other items by chance.
@@ -239,7 +246,7 @@ class Corpus:
             said = renumbered(trace, self.largest, rng)
             other = encode(prompt, said, self.vocabulary, guide, target, self.form)
             sequence = replace(other, fold=sequence.fold, counted=False)
-        return renamed(sequence, self.items, rng) if rng.random() < self.renamed else sequence
+        return sometimes_renamed(sequence, self.renamed, self.items, rng)
 
 
 def read_corpus(

@@ -43,8 +43,8 @@ from training.corpus import (
     encode,
     item_tokens,
     load_trajectories,
-    renamed,
     renumbered,
+    sometimes_renamed,
 )
 from training.device import alone, device_for, mixed
 from training.loss import loss_of, mask_of
@@ -171,7 +171,7 @@ def train(config: Config, source: Path) -> None:
             some,
             half,
             rng,
-            lambda n, rng: renamed(some[n], tokens, rng) if rng.random() < config.renamed else some[n],
+            lambda n, rng: sometimes_renamed(some[n], config.renamed, tokens, rng),
         )
 
     streams = [stream(ours), stream(theirs)]

@@ -4,7 +4,7 @@
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
 ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
-state and the score of a factorisation, whose vectors stand in the item embeddings (`training/vectors.py`). The loss is
+state and the score of a factorisation (`training/vectors.py`: its vectors can stand in the item embeddings). The loss is
 dense: a little on histories and on the tools' lines (copying circuits form early), more on what the student writes, most on
 the first recommended book. Runs for a fixed time, after which the learning rate has fallen to zero (`pretrain_cycles`
 times); saves every five minutes and goes on from there when started again.
@@ -34,7 +34,7 @@ from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, grammar_of, words_of
 from training import bases
 from training.config import Config, load_config
-from training.corpus import RANK, Sequence, item_tokens, read_corpus
+from training.corpus import RANK, Sequence, read_corpus
 from training.device import alone, device_for, mixed, native_bf16
 from training.loss import collate, loss_of, mask_of
 from training.start import take_over
@@ -148,8 +148,8 @@ def train(config: Config, minutes: float) -> Path:
         raise UserError(
             f"checkpoint {config.start} has item vectors; expected vectors: true, or another start"
         )
-    items = mask_of(item_tokens(vocabulary), model.config.vocab_size).to(device)
     corpus, check = read_corpus(config, vocabulary, split.fold_of, largest)
+    items = mask_of(corpus.items, model.config.vocab_size).to(device)
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
     if config.compile and native_bf16(device):

@@ -30,7 +30,15 @@ from star.errors import UserError, command
 from star.student.vocabulary import grammar_of
 from training import bases
 from training.config import Config, load_config
-from training.corpus import RANK, WRITTEN, encode, item_tokens, renamed, renumbered, scan_trajectories
+from training.corpus import (
+    RANK,
+    WRITTEN,
+    encode,
+    item_tokens,
+    renumbered,
+    scan_trajectories,
+    sometimes_renamed,
+)
 from training.device import device_for, native_bf16, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
@@ -52,8 +60,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
         if rng.random() < config.renumbered:
             trace = renumbered(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
-        if rng.random() < config.renamed:
-            sequence = renamed(sequence, items, rng)
+        sequence = sometimes_renamed(sequence, config.renamed, items, rng)
         written = (sequence.roles == WRITTEN) | (sequence.roles == RANK)
         rows.append(
             {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -73,7 +74,7 @@ def main() -> None:
                 for cell in cells
             ]
             found.append((float(np.mean(means)), settings))
-            tqdm.write(f"{method} {found[-1][0]:.4f} {json.dumps(settings)}")
+            tqdm.write(f"{method} {found[-1][0]:.4f} {json.dumps(settings)}", file=sys.stderr)
         for value, settings in sorted(found, key=lambda pair: pair[0]):
             print(f"{method} {value:.4f} {json.dumps(settings)}", flush=True)
 
