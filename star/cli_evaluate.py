@@ -14,7 +14,7 @@ import typer
 from star.errors import UserError
 
 if TYPE_CHECKING:
-    from star.evaluate import Progress
+    from star.work import Progress
 
 
 def evaluate(
@@ -55,6 +55,7 @@ def evaluate(
             help="Rank the whole catalogue too; STAR, MARS, fusion reorder so many retrieved (up to 20)",
         ),
     ] = 0,
+    processes: Annotated[int, typer.Option(min=1, help="Share the work among so many processes")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
     """Compare methods on readers that nothing was fitted on: 1 + 19 candidates, intervals over readers."""
@@ -82,6 +83,7 @@ def evaluate(
             traces,
             tasks_from,
             full,
+            processes,
         )
     document = {"command": _command(locals()), **document}
     if (counted := document["test_users"] or document["tasks_from"]) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,21 @@ import numpy as np
 
 from star import metrics
 from star.agentrecbench import read_tasks
-from star.baselines import Ranked, Ranker
+from star.baselines import Ranker
 from star.candidates import Retriever
 from star.dataset import Dataset
 from star.errors import UserError
 from star.full_catalogue import check_depth, full_catalogue
 from star.graph import Graph
 from star.pooling import METRICS, Cell, Outcome, paired, pools, rounded
-from star.rankers import Context, applies, check, rankers
+from star.rankers import Context, check, rankers
 from star.tasks import NEGATIVE_KINDS, SCENARIOS, Split, Task, cells, make_tasks, split
 from star.tools import Attributes
 from star.unseen import read_unseen
+from star.work import Progress, Work, helpers
 
 TASKS = 400
-CHUNK = 200  # tasks handed to a ranker at once
 COUNTERFACTUALS = 200  # of the traces looked at, so many are written again with their evidence changed
-
-Progress = Callable[[str, int, int], None]
-"""(what is running, tasks done, tasks in all)."""
 
 
 def evaluate(
@@ -45,6 +42,7 @@ def evaluate(
     traces: int = 0,
     tasks_from: Path | None = None,
     full: int = 0,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Run every method on the same tasks.
 
@@ -55,6 +53,7 @@ def evaluate(
         tasks_from: folder of tasks in AgentRecBench's files, which takes the place of our own.
         traces: so many of STAR's traces are looked at as well (`trace_quality`), taken from all cells in turn.
         full: rank the whole catalogue as well (`full_catalogue`), reordering so many retrieved books; 0: do not.
+        processes: share the work among so many; nothing but the seconds depends on it.
 
     Returns:
         the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one per
@@ -84,7 +83,14 @@ def evaluate(
         )
     context = Context(dataset, parts, graph, model, seed)
     lineup = rankers(methods, context)
-    outcomes = _run(lineup, asked, progress)
+    with helpers(context, processes - 1) as pool:
+        work = Work(lineup, asked, pool)
+        catalogue = None
+        if full:
+            these = (parts.part(split_name) if readers is None else readers)[:tasks]
+            catalogue = full_catalogue(lineup, source.interactions, these, retriever, full, seed, progress)
+        looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
+        outcomes = work.outcomes(progress)
     percentile = metrics.percentiles(graph.counts)
     rows = [_row(key, cell, out, percentile, seed) for (key, cell), out in outcomes.items()]
     rows += pools(rows, outcomes, list(asked), seed)
@@ -101,18 +107,8 @@ def evaluate(
         "rows": rows,
         "paired": paired(outcomes, list(asked), seed),
         "retrieval": [_retrieval(s, asked, retriever) for s in dict.fromkeys(s for s, _ in asked)],
-        "full_catalogue": None
-        if not full
-        else full_catalogue(
-            lineup,
-            source.interactions,
-            (parts.part(split_name) if readers is None else readers)[:tasks],
-            retriever,
-            full,
-            seed,
-            progress,
-        ),
-        "trace_quality": _trace_quality(lineup, list(asked.values()), traces, progress),
+        "full_catalogue": catalogue,
+        "trace_quality": looked_at,
         "latency": None
         if not traces or "star" not in methods
         else _latency(dataset, model, parts.part(split_name)),
@@ -201,31 +197,6 @@ def questions(
     if not made:
         raise UserError(f"no reader gives a task for {', '.join(scenarios)}; ask for other scenarios")
     return made
-
-
-def _run(
-    lineup: Sequence[Ranker], questions: dict[Cell, list[Task]], progress: Progress
-) -> dict[tuple[str, Cell], Outcome]:
-    plan = [(r, cell) for r in lineup for cell in questions if applies(r.name, cell)]
-    total, done = sum(len(questions[cell]) for _, cell in plan), 0
-    outcomes = {}
-    for ranker, cell in plan:
-        tasks, answers = questions[cell], []
-        for begin in range(0, len(tasks), CHUNK):
-            progress(f"{ranker.name}, {cell[0]}, {cell[1]}", done, total)
-            chunk = tasks[begin : begin + CHUNK]
-            answers += ranker.rank(chunk)
-            done += len(chunk)
-        ranks = [_rank(ranker.name, task, answer) for task, answer in zip(tasks, answers, strict=True)]
-        outcomes[ranker.name, cell] = Outcome(np.array(ranks), np.array([t.reader for t in tasks]), answers)
-    progress("done", total, total)
-    return outcomes
-
-
-def _rank(name: str, task: Task, answer: Ranked) -> int:
-    if sorted(answer.order) != sorted(task.candidates):
-        raise ValueError(f"{name} did not return the {len(task.candidates)} candidates, each once")
-    return metrics.rank_of(answer.order, task.target)
 
 
 def _row(method: str, cell: Cell, out: Outcome, percentile: np.ndarray, seed: int) -> dict[str, Any]:

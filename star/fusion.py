@@ -38,9 +38,9 @@ def features(
 ) -> np.ndarray:
     """Signals of every candidate, float32 (C, F).
 
-    Per window: co-reading and read-next; per number of readers asked: their share; popularity; `latent` where it is given;
-    then each of these as rank within the list (small is best, ties shared) and divided by the list's greatest; then
-    series, next volume, books by the author, and the length of the shelf.
+    Per window: co-reading and read-next; per number of readers asked: their share; popularity; what `latent` says, (C, k),
+    where it is given; then each of these as rank within the list (small is best, ties shared) and divided by the list's
+    greatest; then series, next volume, books by the author, and the length of the shelf.
     """
     tools = Tools(graph, dataset.catalog, attributes, task.history, task.candidates, task.reader)
     columns: list[np.ndarray] = []
@@ -49,7 +49,7 @@ def features(
     columns += [tools.similar_share(asked)[1] for asked in ASKED]
     columns.append(np.log1p(graph.counts[list(task.candidates)]))
     if latent is not None:
-        columns.append(latent(task))
+        columns += list(latent(task).T)
     raw = np.stack(columns, axis=1)
     ranks = rankdata(-raw, axis=0) / len(raw)
     relative = raw / np.maximum(raw.max(axis=0), 1e-9)
@@ -74,13 +74,13 @@ def training_lists(
     lists: int,
     seed: int = 0,
     only: Collection[int] | None = None,
-    latent: Callable[[Graph], Score] | None = None,
+    latent: Callable[[int], Score] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features and answers of so many lists with uniform and matched negatives, and the fair retrieved ones.
 
     Args:
         only: make lists of the readers of these folds alone.
-        latent: one more signal, fitted on the graph that serves a fold.
+        latent: fold → further signals, (C, k) per task, of models that were fitted without it.
 
     Returns:
         float32 (rows, F) and bool (rows,), one row per candidate.
@@ -95,7 +95,7 @@ def training_lists(
     ):
         if only is not None and fold not in only:
             continue
-        retriever, more = Retriever(graph, attributes), latent and latent(graph)
+        retriever, more = Retriever(graph, attributes), latent and latent(int(fold))
         readers = np.random.default_rng([seed, int(inside[0])]).permutation(inside)
         for scenario in SCENARIOS:
             for kind in ("uniform", "matched", "retrieved"):
@@ -150,8 +150,8 @@ def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score
 
 @dataclass(frozen=True)
 class Scorer:
-    """Log-odds of every candidate of a task, float (C,), from fitted trees over the signals of one graph, and `latent` where
-    they were fitted with it."""
+    """Log-odds of every candidate of a task, float (C,), from fitted trees over the signals of one graph, and what `latent`
+    says, (C, k), where they were fitted with it."""
 
     graph: Graph
     dataset: Dataset

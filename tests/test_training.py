@@ -18,7 +18,7 @@ from star.settings import ROOT
 from star.student.model import Checkpoint
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
-from training import loss, pretrain, sft, start
+from training import loss, onpolicy, pretrain, sft, start
 from training.config import Config, load_config
 from training.corpus import (
     FORMS,
@@ -302,10 +302,11 @@ CONFIGS = sorted(
 )
 
 
-def test_stages_with_a_loop_of_their_own_run_alone(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_traces_are_written_by_one_process(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("sys.argv", ["onpolicy", "--config", str(small_runs.written(config))])
     with pytest.raises(UserError, match="started in 2 processes, expected one"):
-        pretrain.train(config, 0.05)
+        onpolicy.main()
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)

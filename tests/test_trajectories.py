@@ -34,7 +34,13 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def config_for(runs: Path, **fields: Any) -> Config:
     runs.mkdir(parents=True)
     return Config(
-        dataset="reading", runs=str(runs), out=str(runs / "out"), per_reader=2, guide_lists=60, **fields
+        dataset="reading",
+        runs=str(runs),
+        out=str(runs / "out"),
+        per_reader=2,
+        guide_lists=60,
+        latent_epochs=1,
+        **fields,
     )
 
 

@@ -17,7 +17,7 @@ from star.errors import UserError
 from star.grammar import item_word
 from star.interactions import Interactions
 from star.student.model import Checkpoint
-from star.tasks import Task, split
+from star.tasks import split
 from training import pretrain
 from training import vectors as V
 from training.pretrain import batches
@@ -91,20 +91,6 @@ def test_showing_exchanges_vectors_and_keeps_what_is_learned(vectors: Vectors) -
     later = Embedded(table, words, vectors, embedded.spread, WHOLE)  # as a start that holds them
     later.show(None)
     assert torch.allclose(table, before + learned, atol=1e-5)
-
-
-def test_latent_sees_the_shelf_that_the_prompt_shows() -> None:
-    data = reading.dataset()
-    graph = reading.graph()
-    score = V.latent(graph)
-    shelf = tuple(range(30))
-    candidates = tuple(range(40, 50))
-
-    def of(history: tuple[int, ...]) -> np.ndarray:
-        return score(Task(0, history, candidates[0], candidates, "training", "uniform"))
-
-    assert len(data.catalog) >= 50
-    assert np.array_equal(of(shelf), of(shelf[-20:])) and not np.allclose(of(shelf), of(shelf[-19:]))
 
 
 def test_a_batch_is_of_one_fold_and_small_folds_are_not_lost() -> None:

@@ -48,6 +48,8 @@ class Config:
     """Shares of uniform, matched and retrieved candidate lists."""
     guide_lists: int = LISTS
     """Candidate lists that the guide's trees are fitted on, per half of the folds."""
+    latent_epochs: int = 30
+    """Epochs of the sequence model whose score the guide knows, fitted once per fold (`training/latent.py`); 0: none."""
     hidden: int = 128
     layers: int = 4
     heads: int = 4
@@ -58,6 +60,8 @@ class Config:
     """How often the learning rate falls to zero in these minutes."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
+    heart: int = 0
+    """Prompts per step that are learned by heart beside the trajectories (`training/heart.py`); never by a big base."""
     sft_lr: float = 3e-4
     sft_batch: int = 16
     sft_rows: int = 4_000

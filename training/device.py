@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import torch
 
@@ -31,7 +32,7 @@ def mixed(device: torch.device) -> torch.autocast:
 
 
 def processes() -> int:
-    """How many processes train together (`accelerate launch`)."""
+    """How many processes train together (`torch.distributed.run`, `accelerate launch`)."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -40,8 +41,32 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def together() -> bool:
+    """Join the other processes that train, if there are some (`torch.distributed.run`); whether there are."""
+    if processes() > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return processes() > 1
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Put the mean over all processes in place of every gradient, in one exchange."""
+    there = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([grad.reshape(-1) for grad in there])
+    torch.distributed.all_reduce(flat)
+    flat /= processes()
+    for grad, part in zip(there, flat.split([grad.numel() for grad in there]), strict=True):
+        grad.copy_(part.view_as(grad))
+
+
+def agreed(value: float, device: torch.device) -> float:
+    """What the first process says, in all of them: clocks differ, and all must stop at the same step."""
+    said = torch.tensor([value], dtype=torch.float64, device=device)
+    torch.distributed.broadcast(said, 0)
+    return float(said)
+
+
 def alone(stage: str) -> None:
-    """For the stages whose loop is written by hand.
+    """For a stage that takes one process.
 
     Raises:
         UserError: started in several processes, which would write over each other.
@@ -49,5 +74,5 @@ def alone(stage: str) -> None:
     if processes() > 1:
         raise UserError(
             f"training.{stage} was started in {processes()} processes, expected one; start it with python -m "
-            f"training.{stage}, without accelerate (SFT and GRPO take several)"
+            f"training.{stage}, without accelerate (pretraining, SFT and GRPO take several)"
         )

@@ -15,7 +15,7 @@ SAMPLED = {
     WRITTEN: 1.0,
     RANK: 1.0,
 }  # share of positions that enter the loss, for speed
-GUIDE = 0.7  # share of the ranking's loss that imitates the guide's probabilities
+GUIDE = 0.85  # share of the ranking's loss that imitates the guide's probabilities
 OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
 PRIOR = 8.0  # weight, per sequence, of ranking the candidates before anything was looked up
 NAMED = 4.0  # weight, per written item, of naming one that stands in the context, whichever it is

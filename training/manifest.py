@@ -28,7 +28,7 @@ from star.tasks import COLD_KNOWN, COLD_READERS, Split, difficulty
 from training.config import Config
 from training.corpus import read_batches
 
-SETTINGS = ("dataset", "seed", "per_reader", "negatives", "guide_lists")
+SETTINGS = ("dataset", "seed", "per_reader", "negatives", "guide_lists", "latent_epochs")
 """Fields of the config that the rows depend on."""
 COLUMNS = ("reader", "at", "negatives", "shelf", "target", "rank", "kept", "guide", "prompt")
 

@@ -1,13 +1,16 @@
 """Pretraining of the student on reading histories, verbalised evidence and what was really read next.
 
     python -m training.pretrain --config training/configs/goodbooks.yaml
+    python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.pretrain --config FILE
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
 ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
-state and the score of a factorisation (`training/vectors.py`: its vectors can stand in the item embeddings). The loss is
-dense: a little on histories and on the tools' lines (copying circuits form early), more on what the student writes, most on
-the first recommended book. Runs for a fixed time, after which the learning rate has fallen to zero (`pretrain_cycles`
-times); saves every five minutes and goes on from there when started again.
+state and what models of the whole graph say (`training/latent.py`; the vectors of one can stand in the item embeddings,
+`training/vectors.py`). The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more
+on what the student writes, most on the first recommended book; beside it prompts are learned by heart (`training/heart.py`).
+Several processes read other sequences each and take the mean of their gradients; the first of them writes. Runs for a
+fixed time, after which the learning rate has fallen to zero (`pretrain_cycles` times); saves every five minutes and goes on
+from there when started again.
 Of a big base (`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it.
 Curves: TensorBoard under `runs/`.
 """
@@ -19,7 +22,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -35,20 +38,31 @@ from star.student.vocabulary import build_tokenizer, grammar_of, words_of
 from training import bases
 from training.config import Config, load_config
 from training.corpus import RANK, Sequence, read_corpus
-from training.device import alone, device_for, mixed, native_bf16
+from training.device import (
+    agreed,
+    average_gradients,
+    device_for,
+    mixed,
+    native_bf16,
+    processes,
+    rank,
+    together,
+)
+from training.heart import ByHeart
 from training.loss import collate, loss_of, mask_of
 from training.start import take_over
 from training.vectors import WHOLE, Embedded, fit_vectors
 
 SAVE_EVERY = 300.0
+Drawn = TypeVar("Drawn")
 
 
 def batches(
     sequences: list[Sequence],
     size: int,
     rng: np.random.Generator,
-    draw: Callable[[int, np.random.Generator], Sequence],
-) -> Iterator[list[Sequence]]:
+    draw: Callable[[int, np.random.Generator], Drawn],
+) -> Iterator[list[Drawn]]:
     """Endless batches of sequences of one fold and like length (sorted within pools of 50 batches, so little is padded; of a
     fold with more than one batch in a pool, what does not fill a batch waits for the next pass).
 
@@ -122,8 +136,8 @@ def main() -> None:
 
 def train(config: Config, minutes: float) -> Path:
     """Pretrain and save; returns the folder."""
-    alone("pretrain")
     device = device_for(config.threads)
+    many, first = together(), rank() == 0
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
     largest = int(Graph.build(data.interactions, split.train).counts.max())
@@ -174,10 +188,26 @@ def train(config: Config, minutes: float) -> Path:
         if embedded is not None:
             embedded.show(fold)
 
-    rng = np.random.default_rng([config.seed, step])
-    writer = SummaryWriter(folder / "tensorboard")
+    heart: ByHeart | None = None
+    if config.heart and not config.base:
+        heart = ByHeart(corpus.sequences, Path(config.runs), vocabulary, config.heart)
+    rng = np.random.default_rng([config.seed, step, 1 + rank()])
+    groups = batches(  # the same in all processes, which share each out: of one fold and like length, so that none waits
+        corpus.sequences,
+        config.pretrain_batch * processes(),
+        np.random.default_rng([config.seed, step]),
+        lambda n, _: n,
+    )
+    writer = SummaryWriter(folder / "tensorboard") if first else None
     began, saved_at, limit = time.monotonic() - spent, time.monotonic(), minutes * 60
-    bar = tqdm(total=round(limit), initial=round(spent), unit="s", desc="pretrain", mininterval=10)
+    bar = tqdm(
+        total=round(limit),
+        initial=round(spent),
+        unit="s",
+        desc="pretrain",
+        mininterval=10,
+        disable=not first,
+    )
     averages: dict[str, float] = {}
 
     def save() -> None:
@@ -194,8 +224,10 @@ def train(config: Config, minutes: float) -> Path:
         )
         state.with_suffix(".part").rename(state)
 
-    for batch in batches(corpus.sequences, config.pretrain_batch, rng, corpus.draw):
+    for places in groups:
+        batch = [corpus.draw(n, rng) for n in places[rank() :: processes()] or places]
         spent = time.monotonic() - began
+        spent = agreed(spent, device) if many else spent
         if spent >= limit:
             break
         factor = rate_at(spent / limit, step, config.pretrain_cycles)
@@ -205,7 +237,12 @@ def train(config: Config, minutes: float) -> Path:
         show(batch[0].fold)
         with mixed(device):
             loss, report = loss_of(model, batch, rng, items)
+            if heart is not None:
+                known, more = heart.loss(model, batch[0].fold, rng)
+                loss, report = loss + known, report | more
         loss.backward()
+        if many:
+            average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -217,8 +254,9 @@ def train(config: Config, minutes: float) -> Path:
         if step % 50 == 0:
             bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
             for key, value in averages.items():
-                writer.add_scalar(key, value, step)
-        if step % 300 == 0:
+                if writer is not None:
+                    writer.add_scalar(key, value, step)
+        if step % 300 == 0 and writer is not None:
             show(WHOLE)
             model.eval()
             value = hit_rate(model, check)
@@ -228,10 +266,12 @@ def train(config: Config, minutes: float) -> Path:
                 f"{spent:.0f} s, step {step}: held-out folds HR mean {value:.3f}, "
                 + ", ".join(f"{k} {v:.3f}" for k, v in averages.items())
             )
-        if time.monotonic() - saved_at > SAVE_EVERY:
+        if first and time.monotonic() - saved_at > SAVE_EVERY:
             save()
             saved_at = time.monotonic()
     spent = limit
+    if not first:
+        return folder / "model"
     save()
     show(WHOLE)
     model.eval()
@@ -243,7 +283,8 @@ def train(config: Config, minutes: float) -> Path:
             "pretrain": {
                 "minutes": minutes,
                 "steps": step,
-                "sequences": step * config.pretrain_batch,
+                "sequences": step * config.pretrain_batch * processes(),
+                **({"prompts": step * config.heart * processes()} if heart else {}),
                 "of": len(corpus.sequences),
                 "held_hit_mean": round(hit_rate(model, check), 4),
                 **({"vectors": embedded.spread} if embedded else {}),

@@ -13,8 +13,10 @@ keep=(env MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MA
 
 # 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
 $python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
-# 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes).
-"${keep[@]}" $python -m training.pretrain --config "$config"
+# 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes), by as many
+# processes together as there are GPUs, or STAR_PROCESSES on the CPU.
+many=$($python -c "import torch; print(torch.cuda.device_count() or ${STAR_PROCESSES:-1})")
+"${keep[@]}" $python -m torch.distributed.run --standalone --nproc-per-node "$many" -m training.pretrain --config "$config"
 # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
 $python -m training.sft --config "$config"
 # 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.

@@ -4,8 +4,8 @@
 
 Each row holds the prompt, the teacher's trace, the held-out book and where the teacher ranked it; `kept` marks those that
 pass the outcome filter (held-out book first), which alone go into SFT. `guide` holds what boosted trees over the same
-signals (`star/fusion.py`) and the score of a factorisation (`training/vectors.py`), fitted on readers of other folds, think
-of every candidate: pretraining's soft targets.
+signals (`star/fusion.py`) and the scores of a factorisation and a sequence model (`training/latent.py`), all fitted on
+readers of other folds, think of every candidate: pretraining's soft targets.
 Deterministic by seed. There is a shard per fold, written group by group and named at its end, and shards that stand are not
 made again: a run that was stopped goes on with the fold it was at. `manifest.json` beside them says what they were made
 with and what was kept (`training/manifest.py`).
@@ -17,7 +17,7 @@ import argparse
 import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -44,7 +44,8 @@ from star.tasks import Task
 from star.tools import Attributes, Tools
 from training import manifest
 from training.config import Config, load_config
-from training.vectors import latent
+from training.device import device_for
+from training.latent import file_of, fit_latent, latent
 
 NEGATIVES = ("uniform", "matched", "retrieved")
 SCHEMA: dict[str, Any] = {
@@ -148,11 +149,26 @@ def shard_of(folder: Path, fold: int) -> Path:
     return folder / f"fold{fold}.parquet"
 
 
+def make_latent(config: Config, folds: list[int]) -> None:
+    """Fit what the guide knows besides the tools for these folds, each on the readers of the others."""
+    data = Dataset.load(config.dataset)
+    split = T.split(data.interactions)
+    device_for(config.threads)
+    for fold, (_, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
+        file = file_of(Path(config.runs), fold)
+        if fold in folds and not file.exists():
+            fit_latent(graph, config.latent_epochs, file, config.seed)
+
+
 def make_folds(config: Config, folds: list[int]) -> None:
     """Write the shards of these folds that do not stand yet."""
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
     folder = Path(config.runs) / "trajectories"
+
+    def known(fold: int) -> Score:
+        return latent(file_of(Path(config.runs), fold))
+
     trees: dict[int, Any] = {}  # for even folds those fitted on odd ones, and the other way round
     for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
         if fold not in folds or shard_of(folder, fold).exists():
@@ -161,11 +177,24 @@ def make_folds(config: Config, folds: list[int]) -> None:
         if half not in trees:
             others = np.unique(split.folds[split.folds % 2 != half]).tolist()
             trees[half] = fit(
-                *training_lists(data, split, config.guide_lists, config.seed, others, latent), config.seed
+                *training_lists(data, split, config.guide_lists, config.seed, others, known), config.seed
             )
-        guide = Scorer(graph, data, trees[half], latent(graph))
+        guide = Scorer(graph, data, trees[half], known(fold))
         rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold, guide)
         write_shard(rows, shard_of(folder, fold))
+
+
+def in_processes(
+    many: int, work: Callable[[Config, list[int]], None], config: Config, folds: list[int]
+) -> None:
+    """Share the folds among so many processes."""
+    lots = np.array_split(folds, min(many, max(1, len(folds))))
+    if len(lots) == 1:
+        work(config, folds)
+        return
+    with ProcessPoolExecutor(len(lots), multiprocessing.get_context("spawn")) as pool:
+        for done in [pool.submit(work, config, lot.tolist()) for lot in lots]:
+            done.result()
 
 
 def main() -> None:
@@ -191,15 +220,11 @@ def main() -> None:
     manifest.begin(folder, config, data)
     left = [fold for fold in folds if not shard_of(folder, fold).exists()]
     # Even folds share their trees, odd ones too: few processes should need both.
-    lots = np.array_split(
-        sorted(left, key=lambda fold: (fold % 2, fold)), min(args.processes, max(1, len(left)))
-    )
-    if len(lots) == 1:
-        make_folds(config, left)
-    else:
-        with ProcessPoolExecutor(len(lots), multiprocessing.get_context("spawn")) as pool:
-            for done in [pool.submit(make_folds, config, lot.tolist()) for lot in lots]:
-                done.result()
+    shared = sorted(left, key=lambda fold: (fold % 2, fold))
+    in_processes(
+        args.processes, make_latent, config, there if left else []
+    )  # the trees are fitted on others' lists
+    in_processes(args.processes, make_folds, config, shared)
     print(json.dumps(manifest.finish(folder, data, split)))
 
 

@@ -19,26 +19,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from star.baselines import Score
 from star.dataset import Dataset
-from star.factorisation import Als, als, fit_als
+from star.factorisation import fit_als
 from star.grammar import ITEM
 from star.graph import Graph
-from star.tasks import Split, Task
+from star.tasks import Split
+from training.latent import ALS
 
-SETTINGS = Als(factors=64, regularization=200.0, alpha=60.0, iterations=15)
 WHOLE = -1
-SHOWN = 20  # books of the shelf that a prompt shows; what stands before them the student cannot know
-
-
-def latent(graph: Graph) -> Score:
-    """Score of a factorisation of this graph from the shelf as a prompt shows it."""
-    score = als(fit_als(graph, SETTINGS), SETTINGS)
-
-    def shown(task: Task) -> np.ndarray:
-        return score(replace(task, history=task.history[-SHOWN:]))
-
-    return shown
 
 
 def turned(vectors: np.ndarray, onto: np.ndarray) -> np.ndarray:
@@ -65,7 +53,7 @@ def fit_vectors(data: Dataset, split: Split, left_out: Collection[int], size: in
 
     def fit(some: list[int]) -> np.ndarray:
         readers = split.train[np.isin(split.folds, some)]
-        return fit_als(Graph.build(data.interactions, readers), replace(SETTINGS, factors=size))["items"]
+        return fit_als(Graph.build(data.interactions, readers), replace(ALS, factors=size))["items"]
 
     whole = fit(folds)
     scale = whole.std()
