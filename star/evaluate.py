@@ -82,15 +82,17 @@ def evaluate(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
         )
     context = Context(dataset, parts, graph, model, seed)
-    lineup = rankers(methods, context)
     with helpers(context, processes - 1) as pool:
-        work = Work(lineup, asked, pool)
+        work = Work(methods, asked, pool)
+        lineup = rankers(
+            methods, context
+        )  # minutes, where something is fitted: helpers have begun with the others
         catalogue = None
         if full:
             these = (parts.part(split_name) if readers is None else readers)[:tasks]
             catalogue = full_catalogue(lineup, source.interactions, these, retriever, full, seed, progress)
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
-        outcomes = work.outcomes(progress)
+        outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
     percentile = metrics.percentiles(graph.counts)
     rows = [_row(key, cell, out, percentile, seed) for (key, cell), out in outcomes.items()]
     rows += pools(rows, outcomes, list(asked), seed)

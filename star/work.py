@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 
@@ -14,7 +14,7 @@ from star.baselines import Ranked, Ranker
 from star.dataset import Dataset
 from star.graph import Graph
 from star.pooling import Cell, Outcome
-from star.rankers import Context, applies, rankers
+from star.rankers import Context, applies, check, rankers
 from star.tasks import Task, split
 
 CHUNK = 200  # tasks handed to a ranker at once
@@ -56,40 +56,40 @@ class Work:
 
     def __init__(
         self,
-        lineup: Sequence[Ranker],
+        methods: Sequence[str],
         questions: dict[Cell, list[Task]],
         pool: ProcessPoolExecutor | None = None,
     ):
         self.questions = questions
-        self.plan = [(ranker, cell) for ranker in lineup for cell in questions if applies(ranker.name, cell)]
+        self.plan = [(name, cell) for name in check(methods) for cell in questions if applies(name, cell)]
         self.chunks = [
-            (ranker, cell, questions[cell][begin : begin + CHUNK])
-            for ranker, cell in self.plan
+            (name, cell, questions[cell][begin : begin + CHUNK])
+            for name, cell in self.plan
             for begin in range(0, len(questions[cell]), CHUNK)
         ]
         self.begun: dict[int, Future[list[Ranked]]] = {}
         if pool is not None:
             for n in reversed(range(len(self.chunks))):
-                ranker, _, tasks = self.chunks[n]
-                self.begun[n] = pool.submit(_rank, ranker.name, tasks)
+                name, _, tasks = self.chunks[n]
+                self.begun[n] = pool.submit(_rank, name, tasks)
 
-    def outcomes(self, progress: Progress) -> dict[tuple[str, Cell], Outcome]:
-        """What each method answered, by method and cell."""
+    def outcomes(self, lineup: Mapping[str, Ranker], progress: Progress) -> dict[tuple[str, Cell], Outcome]:
+        """What each method answered, by method and cell; `lineup`: this process's rankers by name."""
         total = sum(len(tasks) for *_, tasks in self.chunks)
         done, left = 0, []
-        answers: dict[tuple[str, Cell], dict[int, list[Ranked]]] = {(r.name, c): {} for r, c in self.plan}
-        for n, (ranker, cell, tasks) in enumerate(self.chunks):
-            progress(f"{ranker.name}, {cell[0]}, {cell[1]}", done, total)
+        answers: dict[tuple[str, Cell], dict[int, list[Ranked]]] = {key: {} for key in self.plan}
+        for n, (name, cell, tasks) in enumerate(self.chunks):
+            progress(f"{name}, {cell[0]}, {cell[1]}", done, total)
             if n in self.begun and not self.begun[n].cancel():
                 left.append(n)
                 continue
-            answers[ranker.name, cell][n] = ranker.rank(tasks)
+            answers[name, cell][n] = lineup[name].rank(tasks)
             done += len(tasks)
         for n in left:
-            ranker, cell, tasks = self.chunks[n]
-            answers[ranker.name, cell][n] = self.begun[n].result()
+            name, cell, tasks = self.chunks[n]
+            answers[name, cell][n] = self.begun[n].result()
             done += len(tasks)
-            progress(f"{ranker.name}, {cell[0]}, {cell[1]}", done, total)
+            progress(f"{name}, {cell[0]}, {cell[1]}", done, total)
         progress("done", total, total)
         return {key: self._outcome(*key, found) for key, found in answers.items()}
 

@@ -297,6 +297,17 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
         load_trajectories(tmp_path)
 
 
+def test_without_rows_sft_hands_the_pretrained_model_on(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = dataclasses.replace(config, runs=str(tmp_path), out=str(tmp_path / "out"), sft_rows=0)
+    (tmp_path / "pretrain" / "model").mkdir(parents=True)
+    (tmp_path / "pretrain" / "model" / "star.json").write_text("{}", "utf-8")
+    monkeypatch.setattr("sys.argv", ["sft", "--config", str(small_runs.written(made))])
+    sft.main()
+    assert (tmp_path / "out" / "star.json").read_text("utf-8") == "{}"
+
+
 CONFIGS = sorted(
     p for p in (ROOT / "training" / "configs").glob("*.yaml") if not p.stem.startswith("preference")
 )

@@ -65,7 +65,7 @@ class Config:
     sft_lr: float = 3e-4
     sft_batch: int = 16
     sft_rows: int = 4_000
-    """At most so many kept trajectories."""
+    """At most so many kept trajectories; 0 leaves SFT out, for a start that has been through it."""
     sft_passes: int = 2
     """How often each is seen."""
     sft_folds: tuple[int, ...] = (8, 9)

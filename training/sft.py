@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import warnings
 from pathlib import Path
 
@@ -124,6 +125,10 @@ def main() -> None:
         raise UserError(
             f"no pretrained model in {source}; run python -m training.pretrain --config {args.config} first"
         )
+    if not config.sft_rows:
+        shutil.copytree(source, config.out, dirs_exist_ok=True)
+        print(f"sft_rows is 0: {config.out} holds the pretrained model")
+        return
     model = bases.trainable(source, bases.dtype_for(config.base))
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     rows, share = kept_rows(config, grammar_of(tokenizer))
