@@ -84,9 +84,8 @@ def evaluate(
     context = Context(dataset, parts, graph, model, seed)
     with helpers(context, processes - 1) as pool:
         work = Work(methods, asked, pool)
-        lineup = rankers(
-            methods, context
-        )  # minutes, where something is fitted: helpers have begun with the others
+        # Minutes, where something is fitted: helpers have begun with the others.
+        lineup = rankers(methods, context)
         catalogue = None
         if full:
             these = (parts.part(split_name) if readers is None else readers)[:tasks]

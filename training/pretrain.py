@@ -253,9 +253,8 @@ def train(config: Config, minutes: float) -> Path:
         bar.n = round(spent)
         if step % 50 == 0:
             bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
-            for key, value in averages.items():
-                if writer is not None:
-                    writer.add_scalar(key, value, step)
+            for key, value in averages.items() if writer is not None else ():
+                writer.add_scalar(key, value, step)
         if step % 300 == 0 and writer is not None:
             show(WHOLE)
             model.eval()

@@ -155,9 +155,8 @@ def make_latent(config: Config, folds: list[int]) -> None:
     split = T.split(data.interactions)
     device_for(config.threads)
     for fold, (_, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
-        file = file_of(Path(config.runs), fold)
-        if fold in folds and not file.exists():
-            fit_latent(graph, config.latent_epochs, file, config.seed)
+        if fold in folds:
+            fit_latent(graph, config.latent_epochs, file_of(Path(config.runs), fold), config.seed)
 
 
 def make_folds(config: Config, folds: list[int]) -> None:
@@ -187,11 +186,12 @@ def make_folds(config: Config, folds: list[int]) -> None:
 def in_processes(
     many: int, work: Callable[[Config, list[int]], None], config: Config, folds: list[int]
 ) -> None:
-    """Share the folds among so many processes."""
-    lots = np.array_split(folds, min(many, max(1, len(folds))))
-    if len(lots) == 1:
-        work(config, folds)
+    """Share the folds, where there are some, among so many processes."""
+    if min(many, len(folds)) < 2:
+        if folds:
+            work(config, folds)
         return
+    lots = np.array_split(folds, min(many, len(folds)))
     with ProcessPoolExecutor(len(lots), multiprocessing.get_context("spawn")) as pool:
         for done in [pool.submit(work, config, lot.tolist()) for lot in lots]:
             done.result()
@@ -219,12 +219,11 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     manifest.begin(folder, config, data)
     left = [fold for fold in folds if not shard_of(folder, fold).exists()]
+    # The trees of a fold are fitted on others' lists, so all folds' models are needed for any that is left.
+    unfitted = [fold for fold in there if left and not file_of(Path(config.runs), fold).exists()]
+    in_processes(args.processes, make_latent, config, unfitted)
     # Even folds share their trees, odd ones too: few processes should need both.
-    shared = sorted(left, key=lambda fold: (fold % 2, fold))
-    in_processes(
-        args.processes, make_latent, config, there if left else []
-    )  # the trees are fitted on others' lists
-    in_processes(args.processes, make_folds, config, shared)
+    in_processes(args.processes, make_folds, config, sorted(left, key=lambda fold: (fold % 2, fold)))
     print(json.dumps(manifest.finish(folder, data, split)))
 
 
