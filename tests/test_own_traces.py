@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from star.errors import UserError
 from star.grammar import TraceError
 from star.recommendation import Query
 from star.recommender import Star, answer
+from star.settings import ROOT
 from star.student.model import MODELS, Checkpoint
 from star.tasks import difficulty
 from training import grpo, onpolicy, rollouts
@@ -182,6 +186,47 @@ def test_own_traces_are_learned_from(config: Config, tmp_path: Path, monkeypatch
         and onpolicy.rounds_of(source) == 2
     )
     assert (Path(config.runs) / "onpolicy-2" / "part0.parquet").is_file()
+
+
+def test_two_processes_learn_from_own_traces(config: Config, tmp_path: Path) -> None:
+    """Started with torch.distributed.run: shared batches, one checkpoint."""
+    source, runs = tmp_path / "copy", tmp_path / "runs"
+    shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
+    about = json.loads((source / "star.json").read_text("utf-8"))
+    about["stages"] = {k: v for k, v in about["stages"].items() if not k.startswith("onpolicy")}
+    (source / "star.json").write_text(json.dumps(about), "utf-8")
+    shutil.copytree(Path(config.runs) / "trajectories", runs / "trajectories")
+    config = dataclasses.replace(
+        config, out=str(source), runs=str(runs), own_rows=16, own_passes=1, sft_batch=8
+    )
+    before = load_file(source / "model.safetensors")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, "-m", "training.onpolicy", "--config", str(small_runs.written(config))],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    stage = Checkpoint.load(str(source)).about["stages"]["onpolicy"]
+    assert stage["traces"] > 8 and stage["steps"] == stage["traces"] // 4
+    after = load_file(source / "model.safetensors")
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_student_that_writes_nothing_readable_is_told_of(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, runs = tmp_path / "copy", tmp_path / "runs"
+    shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
+    shutil.copytree(Path(config.runs) / "trajectories", runs / "trajectories")
+    monkeypatch.setattr(onpolicy, "_mended", lambda writer: None)
+    kept = (source / "model.safetensors").read_bytes()
+    config = dataclasses.replace(config, out=str(source), runs=str(runs), own_rows=4, sft_batch=4)
+    with pytest.raises(UserError, match=r"0 of 4 own traces .* expected a batch of 2 at least; pretrain"):
+        onpolicy.train(config, source)
+    assert (source / "model.safetensors").read_bytes() == kept
 
 
 def test_quotations_are_set_right() -> None:

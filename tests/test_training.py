@@ -18,7 +18,7 @@ from star.settings import ROOT
 from star.student.model import Checkpoint
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
-from training import loss, onpolicy, pretrain, sft, start
+from training import loss, pretrain, sft, start
 from training.config import Config, load_config
 from training.corpus import (
     FORMS,
@@ -28,6 +28,7 @@ from training.corpus import (
     WRITTEN,
     Sequence,
     encode,
+    exchanged,
     item_tokens,
     load_trajectories,
     renamed,
@@ -123,6 +124,27 @@ def test_other_items_stand_everywhere_in_place_of_the_same_one(config: Config) -
         assert set(zip(before.candidates.tolist(), after.candidates.tolist(), strict=True)) <= pairs
         assert (after.roles == before.roles).all() and (after.soft == before.soft).all()
         parse([words[token] for token in after.tokens[(before.roles == PROMPT).sum() : -1]], row["shelf"])
+
+
+def test_exchanged_candidates_take_each_others_evidence_and_no_more(config: Config) -> None:
+    words = words_of(Dataset.load("demo").catalog, 2000)
+    vocabulary = {word: n for n, word in enumerate(words)}
+    rng = np.random.default_rng(0)
+    for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
+        before = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
+        after = exchanged(before, rng)
+        to = dict(zip(before.candidates.tolist(), after.candidates.tolist(), strict=True))
+        assert set(to) == set(to.values()) and sum(old != new for old, new in to.items()) > 10
+        assert [to.get(old, old) for old in before.tokens.tolist()] == after.tokens.tolist()
+        assert (after.roles == before.roles).all() and (after.soft == before.soft).all() and not after.real
+        shelf = before.tokens[: words_before(before)]
+        assert (after.tokens[: len(shelf)] == shelf).all(), "the shelf stays as it was"
+        parse([words[token] for token in after.tokens[(before.roles == PROMPT).sum() : -1]], row["shelf"])
+
+
+def words_before(sequence: Sequence) -> int:
+    """How many words a prompt has before its candidates."""
+    return int((sequence.roles == PROMPT).sum()) - len(sequence.candidates)
 
 
 def first_of(config: Config) -> tuple[list[str], dict[str, int], Sequence]:
@@ -311,13 +333,6 @@ def test_without_rows_sft_hands_the_pretrained_model_on(
 CONFIGS = sorted(
     p for p in (ROOT / "training" / "configs").glob("*.yaml") if not p.stem.startswith("preference")
 )
-
-
-def test_own_traces_are_written_by_one_process(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("sys.argv", ["onpolicy", "--config", str(small_runs.written(config))])
-    with pytest.raises(UserError, match="started in 2 processes, expected one"):
-        onpolicy.main()
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)

@@ -195,8 +195,13 @@ def test_a_corpus_holds_what_was_found_and_gives_other_counts_anew(whole: Config
             other_counts += 1
         assert (drawn.tokens == other.tokens).all()
     assert 0 < other_counts < len(learned)
-    everywhere = dataclasses.replace(read, renumbered=0.0, renamed=1.0)
-    assert not everywhere.draw(0, np.random.default_rng(0)).real
+    plain = dataclasses.replace(read, renumbered=0.0)
+    assert plain.draw(0, np.random.default_rng(0)).real
+    for shares, same in (((1.0, 0.0), False), ((0.0, 1.0), True)):
+        drawn = dataclasses.replace(plain, others=shares).draw(0, np.random.default_rng(0))
+        was = read.sequences[0]
+        assert not drawn.real and (drawn.tokens != was.tokens).any()
+        assert (set(drawn.candidates.tolist()) == set(was.candidates.tolist())) == same
     assert len(check) == 10
     for one, row in zip(check, others[:: len(others) // 10], strict=False):
         assert (one.tokens == encoded(row, row["trace"]).tokens).all()

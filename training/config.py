@@ -38,6 +38,8 @@ class Config:
     """Share of the trajectories that get other counts (`training/corpus.py`)."""
     renamed: float = 0.5
     """Share of the trajectories that get other items, in every stage but GRPO (`training/corpus.py`)."""
+    exchanged: float = 0.0
+    """Share of the trajectories whose candidates are exchanged among themselves, in every stage but GRPO."""
     vectors: bool = False
     """Whether item embeddings hold the vectors of a factorisation (`training/vectors.py`); never those of a big base. Not
     shown to help yet (training/LOG.md)."""

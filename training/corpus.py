@@ -210,11 +210,24 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
     return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
 
 
-def sometimes_renamed(
-    sequence: Sequence, share: float, items: np.ndarray, rng: np.random.Generator
+def exchanged(sequence: Sequence, rng: np.random.Generator) -> Sequence:
+    """The sequence with its candidates' names exchanged among themselves: all that was found of one is said of another.
+
+    The shelf is as it was, so what is known by heart speaks for other candidates than the evidence does, which must win.
+    """
+    table = np.arange(max(sequence.candidates.max(), sequence.tokens.max()) + 1, dtype=np.int32)
+    table[sequence.candidates] = rng.permutation(sequence.candidates)
+    return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
+
+
+def sometimes_others(
+    sequence: Sequence, shares: tuple[float, float], items: np.ndarray, rng: np.random.Generator
 ) -> Sequence:
-    """A `share` of all sequences with other items, the others as they are."""
-    return renamed(sequence, items, rng) if rng.random() < share else sequence
+    """By chance `renamed`, by chance `exchanged` (with these probabilities), or as it is."""
+    draw = rng.random()
+    if draw < shares[0]:
+        return renamed(sequence, items, rng)
+    return exchanged(sequence, rng) if draw < sum(shares) else sequence
 
 
 @dataclass(frozen=True)
@@ -225,7 +238,8 @@ class Corpus:
         sequences: with the numbers and items that were found.
         texts: prompt, trace, guide and target of each.
         largest: the largest count that may be stated.
-        renumbered, renamed: shares that get other counts, other items.
+        renumbered: share that gets other counts.
+        others: shares that get other items, and their candidates exchanged.
         items: int (I,), tokens of the items.
     """
 
@@ -235,7 +249,7 @@ class Corpus:
     form: str
     largest: int
     renumbered: float
-    renamed: float
+    others: tuple[float, float]
     items: np.ndarray
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequence:
@@ -246,7 +260,7 @@ class Corpus:
             said = renumbered(trace, self.largest, rng)
             other = encode(prompt, said, self.vocabulary, guide, target, self.form)
             sequence = replace(other, fold=sequence.fold, counted=False)
-        return sometimes_renamed(sequence, self.renamed, self.items, rng)
+        return sometimes_others(sequence, self.others, self.items, rng)
 
 
 def read_corpus(
@@ -283,7 +297,7 @@ def read_corpus(
         config.form,
         largest,
         config.renumbered,
-        config.renamed,
+        (config.renamed, config.exchanged),
         item_tokens(vocabulary),
     )
     return corpus, check

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 
-from star.errors import UserError
+Shared = TypeVar("Shared")
 
 
 def device_for(threads: int) -> torch.device:
@@ -48,6 +49,11 @@ def together() -> bool:
     return processes() > 1
 
 
+def share_of(batch: list[Shared]) -> list[Shared]:
+    """What this process takes of a batch that all have; the whole of one that is smaller than there are processes."""
+    return batch[rank() :: processes()] or batch
+
+
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Put the mean over all processes in place of every gradient, in one exchange."""
     there = [p.grad for p in parameters if p.grad is not None]
@@ -65,14 +71,7 @@ def agreed(value: float, device: torch.device) -> float:
     return float(said)
 
 
-def alone(stage: str) -> None:
-    """For a stage that takes one process.
-
-    Raises:
-        UserError: started in several processes, which would write over each other.
-    """
-    if processes() > 1:
-        raise UserError(
-            f"training.{stage} was started in {processes()} processes, expected one; start it with python -m "
-            f"training.{stage}, without accelerate (pretraining, SFT and GRPO take several)"
-        )
+def all_there() -> None:
+    """Wait until every process has come so far."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from training.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence
 
-WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 2.0, RANK: 24.0}
+WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 2.0, RANK: 60.0}
 SAMPLED = {
     PROMPT: 0.5,
     TOOL: 0.2,

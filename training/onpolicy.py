@@ -1,6 +1,7 @@
 """Learning on the student's own traces, between SFT and GRPO.
 
     python -m training.onpolicy --config training/configs/goodbooks.yaml
+    python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.onpolicy --config FILE
 
 In pretraining and SFT the student ranks behind the teacher's words; when it serves it ranks behind its own, whose
 contenders and slips are others. Here it writes traces for training readers (by the page's decoder, sampled); their
@@ -10,7 +11,7 @@ expert for quotations, the guide for the ranking). Only tasks of the SFT folds, 
 every batch are trajectories of the teacher for the other tasks of these folds, kept or not, with what was really read
 first, since a student that only sees those that were kept learns to believe whatever its reflection names first; their
 words are read like a tool's, so that the student settles on words of its own (training/LOG.md). Saves rollouts per part and
-goes on from there.
+goes on from there. Several processes write a share of the parts each and take the mean of their gradients.
 """
 
 from __future__ import annotations
@@ -44,9 +45,18 @@ from training.corpus import (
     item_tokens,
     load_trajectories,
     renumbered,
-    sometimes_renamed,
+    sometimes_others,
 )
-from training.device import alone, device_for, mixed
+from training.device import (
+    all_there,
+    average_gradients,
+    device_for,
+    mixed,
+    processes,
+    rank,
+    share_of,
+    together,
+)
 from training.loss import loss_of, mask_of
 from training.mending import mended
 from training.pretrain import batches
@@ -65,7 +75,8 @@ def rollouts(
     data = Dataset.load(config.dataset)
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
     folder.mkdir(parents=True, exist_ok=True)
-    for nth, at in enumerate(tqdm(range(0, len(rows), PART), desc="own traces", mininterval=5)):
+    parts = list(enumerate(range(0, len(rows), PART)))[rank() :: processes()]
+    for nth, at in tqdm(parts, desc="own traces", mininterval=5, disable=rank() > 0):
         shard = folder / f"part{nth}.parquet"
         if shard.exists():
             continue
@@ -80,6 +91,7 @@ def rollouts(
         )
         made.write_parquet(shard.with_suffix(".part"))
         shard.with_suffix(".part").rename(shard)
+    all_there()
     whole = pl.concat([pl.read_parquet(shard) for shard in sorted(folder.glob("part*.parquet"))])
     return whole.filter(pl.col("changed").is_not_null())
 
@@ -101,7 +113,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     config = load_config(args.config)
-    alone("onpolicy")
+    together()
     source = Path(config.out)
     if not (source / "star.json").is_file():
         raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
@@ -141,6 +153,11 @@ def train(config: Config, source: Path) -> None:
     chosen, others = np.sort(shuffled[:many]), frame[shuffled[many : 2 * many].tolist()]
     warmth = 0.0 if again else config.own_temperature
     own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage, warmth)
+    if len(own) < half:
+        raise UserError(
+            f"{len(own)} of {many} own traces can be read or mended, expected a batch of {half} at least; pretrain {source} "
+            "longer before it learns from its own traces"
+        )
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
 
@@ -164,25 +181,29 @@ def train(config: Config, source: Path) -> None:
     items = mask_of(tokens, model.config.vocab_size).to(device)
     optimizer = torch.optim.AdamW(moving, lr=rate, weight_decay=0.0, betas=(0.9, 0.98))
     steps = config.own_passes * len(ours) // half
-    writer = SummaryWriter(Path(config.runs) / stage / "tensorboard")
+    writer = SummaryWriter(Path(config.runs) / stage / "tensorboard") if rank() == 0 else None
 
     def stream(some: list[Sequence]) -> Iterator[list[Sequence]]:
         return batches(
             some,
             half,
             rng,
-            lambda n, rng: sometimes_renamed(some[n], config.renamed, tokens, rng),
+            lambda n, rng: sometimes_others(some[n], (config.renamed, config.exchanged), tokens, rng),
         )
 
-    streams = [stream(ours), stream(theirs)]
+    streams = [stream(ours), stream(theirs)]  # the same in all processes, which share each batch out
+    draws = np.random.default_rng([config.seed, rounds_of(source), 1 + rank()])
     averages: dict[str, float] = {}
-    bar = tqdm(range(steps), desc="onpolicy", mininterval=10)
+    bar = tqdm(range(steps), desc="onpolicy", mininterval=10, disable=rank() > 0)
     for step in bar:
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 20) * 0.5 * (1 + np.cos(np.pi * step / steps))
+        batch = [sequence for some in streams for sequence in share_of(next(some))]
         with mixed(device):
-            loss, report = loss_of(model, next(streams[0]) + next(streams[1]), rng, items)
+            loss, report = loss_of(model, batch, draws, items)
         loss.backward()
+        if processes() > 1:
+            average_gradients(moving)
         torch.nn.utils.clip_grad_norm_(moving, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -190,8 +211,10 @@ def train(config: Config, source: Path) -> None:
             averages[key] = 0.98 * averages.get(key, value) + 0.02 * value
         if step % 20 == 0:
             bar.set_postfix({key: f"{value:.3f}" for key, value in averages.items()})
-            for key, value in averages.items():
+            for key, value in averages.items() if writer is not None else ():
                 writer.add_scalar(key, value, step)
+    if rank() > 0:
+        return all_there()
     about = json.loads((source / "star.json").read_text("utf-8"))
     about["stages"][stage] = {
         "traces": len(ours),
@@ -201,6 +224,7 @@ def train(config: Config, source: Path) -> None:
     bases.save(student.eval().to(torch.bfloat16), source)
     (source / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     print(json.dumps(about["stages"]))
+    all_there()
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ from training.device import (
     native_bf16,
     processes,
     rank,
+    share_of,
     together,
 )
 from training.heart import ByHeart
@@ -225,7 +226,7 @@ def train(config: Config, minutes: float) -> Path:
         state.with_suffix(".part").rename(state)
 
     for places in groups:
-        batch = [corpus.draw(n, rng) for n in places[rank() :: processes()] or places]
+        batch = [corpus.draw(n, rng) for n in share_of(places)]
         spent = time.monotonic() - began
         spent = agreed(spent, device) if many else spent
         if spent >= limit:

@@ -1,23 +1,28 @@
 #!/usr/bin/env bash
 # The whole chain for one checkpoint: training/run.sh training/configs/demo.yaml
+# Several configs are gone through in turn, each starting from what the one before has made:
+#   training/run.sh training/configs/goodbooks-gpu.yaml training/configs/goodbooks.yaml
 # The CPU or one GPU, whichever there is. Data sets and large bases on several GPUs: training/configs/qwen3-0.6b.yaml.
 # Every stage goes on where it was stopped; delete its folder under runs/ to begin anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-config=${1:-training/configs/demo.yaml}
 python=.venv/bin/python
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 # For pretraining: keep large blocks instead of giving them back to the system after every step, a quarter of the time
 # otherwise. Not for SFT: its batches differ in length, and the process grew to 13 GB.
 keep=(env MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=200000000)
-
-# 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
-$python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
-# 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes), by as many
-# processes together as there are GPUs, or STAR_PROCESSES on the CPU.
+# As many processes train one student as there are GPUs, or STAR_PROCESSES on the CPU.
 many=$($python -c "import torch; print(torch.cuda.device_count() or ${STAR_PROCESSES:-1})")
-"${keep[@]}" $python -m torch.distributed.run --standalone --nproc-per-node "$many" -m training.pretrain --config "$config"
-# 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
-$python -m training.sft --config "$config"
-# 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.
-$python -m training.onpolicy --config "$config"
+together=("$python" -m torch.distributed.run --standalone --nproc-per-node "$many" -m)
+
+[ $# -gt 0 ] || set -- training/configs/demo.yaml
+for config in "$@"; do
+  # 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
+  $python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
+  # 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes).
+  "${keep[@]}" "${together[@]}" training.pretrain --config "$config"
+  # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
+  $python -m training.sft --config "$config"
+  # 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.
+  "${together[@]}" training.onpolicy --config "$config"
+done

@@ -38,7 +38,7 @@ from training.corpus import (
     item_tokens,
     renumbered,
     scan_trajectories,
-    sometimes_renamed,
+    sometimes_others,
 )
 from training.device import device_for, native_bf16, processes
 
@@ -61,7 +61,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
         if rng.random() < config.renumbered:
             trace = renumbered(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
-        sequence = sometimes_renamed(sequence, config.renamed, items, rng)
+        sequence = sometimes_others(sequence, (config.renamed, config.exchanged), items, rng)
         written = (sequence.roles == WRITTEN) | (sequence.roles == RANK)
         rows.append(
             {
