@@ -79,14 +79,28 @@ def _ornament(seed: bytes, ink: str) -> str:
             )
 
 
+def _ems(line: str) -> float:
+    """How wide a line is at most, in font sizes: wide, narrow, capital and other letters of a broad bold serif."""
+    return sum(
+        1.1
+        if letter in "mwMW@—"
+        else 0.47
+        if letter in " fijlrtI.,;:'!|()"
+        else 0.83
+        if letter.isupper()
+        else 0.71
+        for letter in line
+    )
+
+
 def _lines(title: str) -> tuple[list[str], int]:
     """The title broken into at most six lines, and the font size at which the longest line fits."""
     main = title.split(":")[0] if len(title) > 44 else title
     for size, room, most in ((29, 11, 3), (25, 13, 4), (21, 15, 5), (17, 19, 6)):
         lines = textwrap.wrap(main, room, break_long_words=False)
-        if len(lines) <= most and all(len(line) <= room for line in lines):
+        if len(lines) <= most and all(_ems(line) * size <= WIDTH - 16 for line in lines):
             return lines, size
-    lines = textwrap.wrap(main, 21, max_lines=6, placeholder=" …", break_long_words=True)
+    lines = textwrap.wrap(main, 17, max_lines=6, placeholder=" …", break_long_words=True)
     return lines or ["Untitled"], 15
 
 
@@ -100,7 +114,7 @@ def cover(item: Item) -> str:
         f"{escape(line)}</text>"
         for n, line in enumerate(lines)
     )
-    by = textwrap.shorten(item.creators[0], 26, placeholder="…") if item.creators else ""
+    by = textwrap.shorten(item.creators[0], 24, placeholder="…") if item.creators else ""
     name = escape(
         f"Cover of {item.title}" + (f" by {', '.join(item.creators)}" if item.creators else ""), quote=True
     )
