@@ -25,7 +25,9 @@ from star.unseen import read_unseen
 from star.work import Progress, Work, helpers
 
 TASKS = 400
-COUNTERFACTUALS = 200  # of the traces looked at, so many are written again with their evidence changed
+COUNTERFACTUALS = (
+    200  # of the traces looked at, so many are written again with parts of their evidence changed
+)
 
 
 def evaluate(
@@ -146,7 +148,7 @@ def _trace_quality(
     given = answers(student, in_turn[:COUNTERFACTUALS])
     return {
         **report,
-        "permuted": permutation_test(student, in_turn[:COUNTERFACTUALS]),
+        "permuted": permutation_test(student, in_turn),
         "erasure": erasure_test(given, progress=progress),
         "swapped": {tool: swap_test(given, tool) for tool in ("item_cf", "user_cf")},
         "reflection": reflection_test(given),

@@ -56,10 +56,16 @@ def _traces(quality: dict[str, Any]) -> Table:
     if moved := quality.get("permuted"):
         caption += (
             f". Evidence exchanged among the candidates ({moved['n']} tasks): the first choice follows the evidence in "
-            f"{moved['follows']:.0%}, stays in {moved['stays']:.0%}; mean hit rate {moved['mean']:.3f} falls to "
-            f"{moved['mean_permuted']:.3f}"
+            f"{moved['follows']:.0%}{_within(moved)}, stays in {moved['stays']:.0%}; mean hit rate {moved['mean']:.3f} "
+            f"falls to {moved['mean_permuted']:.3f}"
         )
     return Table(caption, ("traces", *(COLUMNS[name] for name in names)), body)
+
+
+def _within(moved: dict[str, Any]) -> str:
+    """The interval of the share that follows, where the document has one."""
+    low, high = moved.get("follows_ci") or (None, None)
+    return "" if low is None else f" ({low:.0%} to {high:.0%})"
 
 
 def _erasure(quality: dict[str, Any]) -> Table:

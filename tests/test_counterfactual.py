@@ -107,4 +107,6 @@ def test_the_shipped_student_follows_the_evidence() -> None:
     moved = permutation_test(StarRanker.load(data, graph, folder), tasks)
     assert moved["follows"] > 0.5 > moved["stays"]
     assert moved["mean_permuted"] < moved["mean"] - 0.2
+    low, high = moved.pop("follows_ci")
+    assert 0 < low < moved["follows"] < high < 1
     assert np.isfinite(list(moved.values())).all()

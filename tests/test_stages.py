@@ -17,6 +17,8 @@ CONFIG = (
     "pretrain",
     "sft",
     "onpolicy",
+    "average",
+    "tune_prior",
     "grpo",
     "preference",
     "simulated_raters",
@@ -69,6 +71,18 @@ def test_a_missing_data_set(
         ("sft", "dataset: demo\nruns: {here}\nout: {here}/out\n", "python -m training.pretrain"),
         ("pretrain", "dataset: none\nruns: {here}\nout: {here}/out\n", "'none'"),
         ("onpolicy", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),
+        (
+            "average",
+            "dataset: demo\nruns: {here}\nout: {here}/out\naverage: true\n",
+            "expected a start other",
+        ),
+        ("average", "dataset: demo\nruns: a\nout: b\nstart: b\naverage: true\n", "expected a start other"),
+        (
+            "average",
+            "dataset: demo\nruns: a\nout: demo\nstart: none\naverage: true\n",
+            "no checkpoint 'none'",
+        ),
+        ("tune_prior", "dataset: demo\nruns: {here}\nout: {here}/out\nheart: 4\n", "no checkpoint"),
         ("grpo", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),
     ],
 )

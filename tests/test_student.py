@@ -132,6 +132,45 @@ def test_a_ranking_is_settled_at_its_first_place_unless_the_checkpoint_was_measu
 
 
 @pytest.mark.usefixtures("short")
+def test_a_ranking_takes_in_the_one_by_heart(checkpoint: Checkpoint) -> None:
+    """The weighted mean of the logarithms, the same on every way to an answer; what is written before it is as it was."""
+    weight = 0.5
+    mixing = dataclasses.replace(checkpoint, about={**checkpoint.about, "prior": weight})
+    plain = [drive(writer(checkpoint, seed)) for seed in range(4)]
+    expected = []
+    for done in plain:
+        with torch.inference_mode():
+            logits = checkpoint.model(input_ids=torch.tensor([done.start()])).logits[0, -1]
+        heart = logits[done.candidate_tokens()].log_softmax(0).numpy()
+        assert done.scores is not None and done.by_heart is None
+        expected.append(np.exp((np.log(done.scores) + weight * heart) / (1 + weight)))
+        expected[-1] /= expected[-1].sum()
+    together, turns = [writer(mixing, seed) for seed in range(4)], [writer(mixing, seed) for seed in range(4)]
+    write_many(together)
+    for done in turns:
+        compact.by_turns(done)
+    cut = [w.words[: w.words.index("<recommend>") + 1] for w in plain]
+    behind = [writer(mixing, seed, words=list(words)) for seed, words in enumerate(cut)]
+    begun = [drive(writer(mixing, seed, words=list(words))) for seed, words in enumerate(cut)]
+    write_many(behind)
+    alone = [drive(writer(mixing, seed)) for seed in range(4)]
+    for way in (alone, together, turns, behind, begun):
+        for done, before, p, words in zip(way, plain, expected, cut, strict=True):
+            assert done.scores == pytest.approx(p, abs=1e-5) and done.words[: len(words)] == words
+            assert done.scores != pytest.approx(before.scores, abs=1e-3)
+            assert ranking(done) == done.candidates[np.argsort(-p, kind="stable")][:5].tolist()
+    free = [writer(c, free=True) for c in (checkpoint, mixing)]
+    write_many(free)
+    drawn = [writer(c) for c in (checkpoint, mixing)]
+    for one in drawn:
+        write_many([one], seeds=[3], draw_ranking=True)
+    for one, other in (free, drawn):
+        assert one.words == other.words, (
+            "what GRPO learns from, and what is written free, is the model's alone"
+        )
+
+
+@pytest.mark.usefixtures("short")
 def test_drawn_rankings_follow_plackett_and_luce(checkpoint: Checkpoint) -> None:
     """Behind a first choice the second is drawn in proportion to its probability among those left."""
     first = drive(writer(checkpoint))

@@ -21,6 +21,7 @@ STAGES = {
     "pretrain": "Pretraining",
     "sft": "SFT",
     "onpolicy": "Ranking on its own traces",
+    "average": "Mean of the weights (fingerprints)",
     "grpo": "GRPO (LoRA adapter)",
 }
 

@@ -78,6 +78,8 @@ class Config:
     own_rounds: int = 1
     """How often: in rounds after the first the likeliest words are written, and learned from at two thirds of the rate."""
     own_temperature: float = 0.5
+    average: bool = False
+    """Whether the checkpoint becomes the mean of the start's weights and its own (`training/average.py`)."""
     own_passes: int = 2
     own_lr: float = 3e-4
     grpo_steps: int = 100
@@ -118,6 +120,11 @@ def load_config(path: str) -> Config:
         raise UserError(f"config {path} has form {given['form']!r}; expected one of {', '.join(FORMS)}")
     if given.get("base") and given.get("start"):
         raise UserError(f"config {path} has both a base and a start; give one, the weights to begin from")
+    if given.get("average") and given.get("start") in (None, given.get("out")):
+        raise UserError(
+            f"config {path} has average: true and start {given.get('start')!r}; expected a start other than out, which is "
+            "written over before the mean is taken"
+        )
     return Config(**given)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole chain for one checkpoint: training/run.sh training/configs/demo.yaml
 # Several configs are gone through in turn, each starting from what the one before has made:
-#   training/run.sh training/configs/goodbooks-gpu.yaml training/configs/goodbooks.yaml
+#   training/run.sh training/configs/goodbooks-gpu.yaml training/configs/goodbooks.yaml training/configs/goodbooks-further.yaml
 # The CPU or one GPU, whichever there is. Data sets and large bases on several GPUs: training/configs/qwen3-0.6b.yaml.
 # Every stage goes on where it was stopped; delete its folder under runs/ to begin anew.
 set -euo pipefail
@@ -25,4 +25,7 @@ for config in "$@"; do
   $python -m training.sft --config "$config"
   # 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.
   "${together[@]}" training.onpolicy --config "$config"
+  # 5. Where the config asks for it: the mean with the start's weights, and how much the ranking takes in of the one by heart.
+  $python -m training.average --config "$config"
+  $python -m training.tune_prior --config "$config"
 done

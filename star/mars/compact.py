@@ -48,6 +48,8 @@ def by_turns(writer: Writer) -> Cost:
             output = model(
                 input_ids=torch.tensor([pending]), past_key_values=cache, use_cache=True, logits_to_keep=1
             )
+            if not writer.words:
+                writer.begin(output.logits[0, -1])
             token = choose(writer, output.logits[0, -1], None, 0.0)
             put_in = writer.push(token)
             pending = [token, *put_in]

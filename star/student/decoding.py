@@ -5,6 +5,7 @@ writer through the model (the page), `write_many` drives many in step (evaluatio
 
 The ranking is the order of the candidates' probabilities at its first place (the most likely order of Plackett and Luce):
 that place is what training makes most of, while behind a first choice that is wrong it never went on (training/LOG.md).
+A checkpoint may weigh in how it ranked at the prompt's end, by heart, before it looked anything up (`Checkpoint.prior`).
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Writer:
     finished: bool = False
     scores: np.ndarray | None = None
     """Probability of each candidate (C,) where the ranking began."""
+    by_heart: torch.Tensor | None = None
+    """Logarithm of the same at the prompt's end, before anything was looked up."""
     order: np.ndarray | None = None
     """The candidates (C,) as they are ranked, where that is settled at the ranking's first place."""
     _call: int | None = None
@@ -68,8 +71,17 @@ class Writer:
         self._ranking = len(self.words) if self.words[-1:] == ["<recommend>"] else None
 
     def start(self) -> list[int]:
-        """Tokens of the prompt, and of the words that stood from the beginning."""
-        return self.encode([*self._prompt, *self._given])
+        """Tokens of the prompt."""
+        return self.encode(self._prompt)
+
+    def begin(self, logits: torch.Tensor) -> list[int]:
+        """Take the logits (V,) at the prompt's end; returns the tokens of the words that stood from the beginning."""
+        if self.checkpoint.prior and len(self.candidates):
+            self.by_heart = logits[self.candidate_tokens()].float().log_softmax(0)
+        return self.encode(self._given)
+
+    def candidate_tokens(self) -> list[int]:
+        return self.encode([item_word(c) for c in self.candidates.tolist()])
 
     def encode(self, words: Sequence[str]) -> list[int]:
         """Tokens of these words; `<unk>` for books and numbers that the checkpoint has no token for (an import with
@@ -187,8 +199,11 @@ def choose(
     """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is drawn only
     where that is asked for (GRPO)."""
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
-        tokens = writer.encode([item_word(c) for c in writer.candidates.tolist()])
+        tokens = writer.candidate_tokens()
         seen = logits[tokens].float()
+        if writer.by_heart is not None and not (writer.free or draw_ranking):
+            weight = writer.checkpoint.prior
+            seen = (seen.log_softmax(0) + weight * writer.by_heart) / (1 + weight)
         writer.scores = torch.softmax(seen, 0).numpy()
         if not (writer.free or writer.checkpoint.word_by_word):
             keys = seen.numpy()
@@ -253,12 +268,16 @@ def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> 
         seed: None takes the likeliest word each time; otherwise words are drawn, the ranking is not.
     """
     generator = None if seed is None else np.random.default_rng(seed)
-    cache, pending = DynamicCache(), writer.start()
+    cache, pending, begun = DynamicCache(), writer.start(), False
     model = writer.checkpoint.model
     while not writer.finished:
         step = torch.tensor([pending], device=model.device)
-        output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        token = choose(writer, output.logits[0, -1].cpu(), generator, temperature)
+        logits = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+        if not begun:
+            begun, pending = True, writer.begin(logits.cpu())
+            if pending:
+                continue
+        token = choose(writer, logits.cpu(), generator, temperature)
         pending = [token, *writer.push(token)]
         yield writer
 
@@ -276,7 +295,7 @@ def write_many(
     generators = [
         None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))
     ]
-    queues = [writer.start() for writer in writers]
+    queues, begun = [writer.start() for writer in writers], [False] * len(writers)
     cache = prefix_cache()
     read = 0
     while any(queues) and read < LONGEST:
@@ -286,6 +305,10 @@ def write_many(
             del queue[:width]
         read += width
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        for row, queue in enumerate(queues):
+            if not (queue or begun[row]):
+                begun[row] = True
+                queue += writers[row].begin(output.logits[row, -1].cpu())
         rows = [row for row, queue in enumerate(queues) if not queue and not writers[row].finished]
         tokens = choose_many(
             [writers[row] for row in rows],

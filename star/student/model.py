@@ -97,6 +97,12 @@ class Checkpoint:
         """Whether its rankings are decoded place by place (`star/student/decoding.py`), as it was measured."""
         return bool(self.about.get("ranking") == "word by word")
 
+    @property
+    def prior(self) -> float:
+        """How much its ranking takes in of the one by heart at the prompt's end: the weight of that one's log-probabilities
+        where those behind the evidence have 1 (`training/tune_prior.py`)."""
+        return float(self.about.get("prior", 0.0))
+
     @cached_property
     def vocabulary(self) -> dict[str, int]:
         """word → token."""

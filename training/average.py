@@ -1,0 +1,75 @@
+"""The mean of two checkpoints' weights (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
+
+    python -m training.average --config training/configs/goodbooks-further.yaml
+
+For a config's start and the checkpoint that training made of it: what the last steps happened to read averages out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from star.errors import UserError, command
+from star.fingerprint import checkpoint_folder, fingerprint
+from training.config import load_config
+
+WEIGHTS, WORDS = "model.safetensors", "tokenizer.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True)
+    config = load_config(parser.parse_args().config)
+    if not config.average:
+        print(f"average is false: {config.out} stays as it is")
+        return
+    if config.start is None:
+        raise UserError(
+            "average is true and there is no start; expected a start whose weights the mean is with"
+        )
+    print(json.dumps(average(checkpoint_folder(config.start), checkpoint_folder(config.out))))
+
+
+def average(first: Path, second: Path) -> dict[str, object]:
+    """Put the mean in the second one's place; returns its stages.
+
+    Raises:
+        UserError: a big base or an adapter, two that have other words or another shape, or a mean already.
+    """
+    for folder in (first, second):
+        if not (folder / WEIGHTS).is_file():
+            raise UserError(
+                f"{folder} has no {WEIGHTS}; expected a compact student, not an adapter or a big base"
+            )
+    one, two = load_file(first / WEIGHTS), load_file(second / WEIGHTS)
+    shapes = [{name: tuple(w.shape) for name, w in weights.items()} for weights in (one, two)]
+    if (first / WORDS).read_bytes() != (second / WORDS).read_bytes() or shapes[0] != shapes[1]:
+        raise UserError(
+            f"{first} and {second} have other words or another shape; expected two of one training"
+        )
+    about = json.loads((second / "star.json").read_text("utf-8"))
+    stages: dict[str, object] = about.setdefault("stages", {})
+    if "average" in stages:
+        raise UserError(
+            f"{second} is a mean already; expected what training made, run training.onpolicy first"
+        )
+    stages["average"] = {"with": fingerprint(str(first)), "of": fingerprint(str(second))}
+    mean: dict[str, torch.Tensor] = {
+        name: ((one[name].float() + w.float()) / 2).to(w.dtype).contiguous() for name, w in two.items()
+    }
+    shutil.rmtree(second / "adapter", ignore_errors=True)  # it belongs to the weights that were there
+    save_file(mean, second / WEIGHTS, {"format": "pt"})
+    (second / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    return stages
+
+
+if __name__ == "__main__":
+    command(main)
