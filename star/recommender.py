@@ -34,6 +34,11 @@ class Recommender(Protocol):
         ...
 
     @property
+    def prior(self) -> float:
+        """How much the ranking takes in of the one by heart, before anything was looked up; 0 for none."""
+        ...
+
+    @property
     def adapter(self) -> str | None:
         """What the model's LoRA adapter was trained by (`grpo`, `dpo`), None where there is none to switch off."""
         ...
@@ -79,6 +84,11 @@ class Star:
     def without_token(self) -> int:
         """Items of the data set that the checkpoint cannot recommend."""
         return self._items.unknown
+
+    @property
+    def prior(self) -> float:
+        """`Checkpoint.prior`."""
+        return self._model.prior
 
     @property
     def adapter(self) -> str | None:

@@ -111,6 +111,10 @@ class ToyRecommender:
     def without_token(self) -> int:
         return 0
 
+    @property
+    def prior(self) -> float:
+        return 0.0
+
     def stream(self, query: Query) -> Iterator[Recommendation]:
         if not query.history:
             raise UserError("the shelf is empty; put at least one book on it")

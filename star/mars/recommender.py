@@ -21,6 +21,7 @@ class Teacher:
 
     checkpoint = "mars"
     without_token = 0
+    prior = 0.0
     adapter: str | None = None
 
     def __init__(self, dataset: Dataset, known: np.ndarray | None = None) -> None:

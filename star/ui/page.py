@@ -132,7 +132,9 @@ def loaded(loader: Loader) -> Iterator[tuple[list[Block], str | None]]:
         recommender = loader.recommender(600.0)
         if recommender is not None:
             without = recommender.without_token
-            shown = block(views.loaded(recommender.dataset, recommender.checkpoint, without))
+            shown = block(
+                views.loaded(recommender.dataset, recommender.checkpoint, without, recommender.prior)
+            )
             yield shown, recommender.adapter
     except UserError as error:
         yield block(views.status(str(error), "error")), None

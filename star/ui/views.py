@@ -136,15 +136,19 @@ def finished(answer: Recommendation) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0) -> str:
+def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior: float = 0.0) -> str:
     """Which data set and checkpoint answer; that readers are simulated, where they are; how many books the
-    checkpoint cannot recommend."""
+    checkpoint cannot recommend; how much of its ranking does not rest on the trace (`Checkpoint.prior`)."""
     title = str(data.manifest.get("title") or data.name)
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
     model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
     missing = (
         f" · {plural(without_token, 'book')} it has no token for, never recommended" if without_token else ""
     )
+    if prior:
+        missing += (
+            f" · ranks {1 / (1 + prior):.0%} by what the trace found, {prior / (1 + prior):.0%} by heart"
+        )
     note = (
         '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
         "behaviour; no real person’s reading is shown.</p>"
