@@ -49,6 +49,11 @@ def card(name: str) -> str:
         )
         for stage, values in about["stages"].items()
     )
+    if about.get("prior"):
+        recipe += (
+            f"\n- Ranking: {about['prior']} times the logarithm of what it knows by heart, before it looks anything up, is added "
+            "to that of what stands behind the evidence (`training.tune_prior`)"
+        )
     speaks = "writes" if "base" in about else "knows"
     return f"""# STAR checkpoint `{name}`
 
@@ -61,8 +66,7 @@ catalogue and writes the trace that led to the ranking; it is no chat model and 
 **Data and split**: data set `{about["dataset"]}`, split in `star/tasks.py`: test and validation readers are in no graph, no
 pretraining, no SFT and no GRPO; SFT and GRPO see readers whom pretraining did not see.
 
-**Last stages** (`training/LOG.md` tells what went before; `training/run.sh training/configs/{name}.yaml` goes on from
-here):
+**Last stages** (`training/LOG.md` tells what went before, `training/configs/{name}*.yaml` are the recipes):
 {recipe}
 
 **Figures**: {_figures(said)} (`{said["command"]}`); all tables are in README.
