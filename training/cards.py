@@ -51,8 +51,8 @@ def card(name: str) -> str:
     )
     if about.get("prior"):
         recipe += (
-            f"\n- Ranking: {about['prior']} times the logarithm of what it knows by heart, before it looks anything up, is added "
-            "to that of what stands behind the evidence (`training.tune_prior`)"
+            f"\n- Ranking: {about['prior']} times the logarithm of what it knows by heart, before it looks anything up, is "
+            "added to that of what stands behind the evidence (`training.tune_prior`)"
         )
     speaks = "writes" if "base" in about else "knows"
     return f"""# STAR checkpoint `{name}`
