@@ -237,8 +237,10 @@ def test_page_says_when_readers_are_simulated(model: toy.ToyRecommender) -> None
     assert "readers are simulated" in views.loaded(model.dataset, "x")
     real = replace(model.dataset, manifest={"title": "Real", "simulated": False})
     assert "7 books it has no token for" in views.loaded(real, "x", 7)
-    assert "ranks 80% by what the trace found, 20% by heart" in views.loaded(real, "x", 0, 0.25)
-    assert "by heart" not in views.loaded(real, "x", 7)
+    assert "ranking: 80% behind the trace, 20% before it looked anything up" in views.loaded(
+        real, "x", 0, 0.25
+    )
+    assert "ranking" not in views.loaded(real, "x", 7)
     assert "simulated" not in views.loaded(real, "x") and "loading" in views.loaded(real, None)
 
 

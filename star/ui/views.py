@@ -138,7 +138,7 @@ def finished(answer: Recommendation) -> str:
 
 def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior: float = 0.0) -> str:
     """Which data set and checkpoint answer; that readers are simulated, where they are; how many books the
-    checkpoint cannot recommend; how much of its ranking does not rest on the trace (`Checkpoint.prior`)."""
+    checkpoint cannot recommend; how much of its ranking was made before the trace (`Checkpoint.prior`)."""
     title = str(data.manifest.get("title") or data.name)
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
     model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
@@ -146,9 +146,8 @@ def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior:
         f" · {plural(without_token, 'book')} it has no token for, never recommended" if without_token else ""
     )
     if prior:
-        missing += (
-            f" · ranks {1 / (1 + prior):.0%} by what the trace found, {prior / (1 + prior):.0%} by heart"
-        )
+        share = prior / (1 + prior)
+        missing += f" · ranking: {1 - share:.0%} behind the trace, {share:.0%} before it looked anything up"
     note = (
         '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
         "behaviour; no real person’s reading is shown.</p>"
