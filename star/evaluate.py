@@ -25,9 +25,7 @@ from star.unseen import read_unseen
 from star.work import Progress, Work, helpers
 
 TASKS = 400
-COUNTERFACTUALS = (
-    200  # of the traces looked at, so many are written again with parts of their evidence changed
-)
+COUNTERFACTUALS = 200  # of the traces looked at, so many have parts of their evidence changed
 
 
 def evaluate(
@@ -142,18 +140,23 @@ def _trace_quality(
 
     student = students[0]
     assert isinstance(student, StarRanker)
-    in_turn = [task for nth in zip_longest(*cells_of) for task in nth if task is not None][:traces]
-    report = quality(student, in_turn, progress)
+    asked = in_turn(cells_of, traces)
+    report = quality(student, asked, progress)
     progress("answers to change", 0, COUNTERFACTUALS)
-    given = answers(student, in_turn[:COUNTERFACTUALS])
+    given = answers(student, asked[:COUNTERFACTUALS])
     return {
         **report,
-        "permuted": permutation_test(student, in_turn),
+        "permuted": permutation_test(student, asked),
         "erasure": erasure_test(given, progress=progress),
         "swapped": {tool: swap_test(given, tool) for tool in ("item_cf", "user_cf")},
         "reflection": reflection_test(given),
-        "turns": compare(student, in_turn[:100], progress),
+        "turns": compare(student, asked[:100], progress),
     }
+
+
+def in_turn(cells_of: Sequence[list[Task]], limit: int) -> list[Task]:
+    """The first task of every cell, then the second of each, and so on, so many in all."""
+    return [task for nth in zip_longest(*cells_of) for task in nth if task is not None][:limit]
 
 
 def questions(

@@ -43,6 +43,20 @@ def test_hit_rates_are_those_of_every_weight(tmp_path: Path) -> None:
     assert found == pytest.approx(expected, abs=1e-6) and len(set(expected)) > 1
 
 
+def test_an_answer_without_a_ranking_is_last_for_every_weight(tmp_path: Path) -> None:
+    data = reading.dataset()
+    parts = split(data.interactions)
+    graph = Graph.build(data.interactions, parts.train)
+    student = StarRanker.load(data, graph, toys.save_checkpoint(tmp_path / "tiny", without=60))
+    tasks = make_tasks(data.interactions, parts.valid, "classic", "uniform", graph.counts, None, 12)
+    even = tune_prior.weighted(student, 1.0)
+    for task, fresh, done in zip(tasks, even.writers(tasks), written(even.writers(tasks)), strict=True):
+        assert set(tune_prior.ranks_of(fresh, task.target)) == {20}
+        ranks = tune_prior.ranks_of(done, task.target)
+        assert set(ranks) == {20} if task.target >= 60 else 1 <= min(ranks) <= len(done.candidates)
+    assert any(task.target >= 60 for task in tasks) and any(task.target < 60 for task in tasks)
+
+
 @pytest.mark.parametrize(("followed", "chosen"), [(0.0, "best"), (1.1, 0.0)])
 def test_the_weight_is_the_best_that_leaves_evidence_followed(
     followed: float, chosen: float | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -77,6 +91,10 @@ def test_the_mean_of_two_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert json.loads((two / "star.json").read_text("utf-8"))["stages"]["average"] == expected
     with pytest.raises(UserError, match="is a mean already"):
         average.main()
+    (two / "adapter").mkdir()
+    with pytest.raises(UserError, match=r"has an adapter.*move .*adapter away"):
+        average.main()
+    (two / "adapter").rmdir()
     other = toys.save_checkpoint(tmp_path / "other", layers=1)
     with pytest.raises(UserError, match="other words or another shape"):
         average.average(one, other)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import torch
@@ -42,8 +41,13 @@ def average(first: Path, second: Path) -> dict[str, object]:
     """Put the mean in the second one's place; returns its stages.
 
     Raises:
-        UserError: a big base or an adapter, two that have other words or another shape, or a mean already.
+        UserError: a big base or an adapter, two that have other words or another shape, a mean already, or one with an
+            adapter, which belongs to the weights that are there.
     """
+    if (second / "adapter").exists():
+        raise UserError(
+            f"{second} has an adapter, trained on the weights before the mean; move {second}/adapter away first"
+        )
     for folder in (first, second):
         if not (folder / WEIGHTS).is_file():
             raise UserError(
@@ -65,7 +69,6 @@ def average(first: Path, second: Path) -> dict[str, object]:
     mean: dict[str, torch.Tensor] = {
         name: ((one[name].float() + w.float()) / 2).to(w.dtype).contiguous() for name, w in two.items()
     }
-    shutil.rmtree(second / "adapter", ignore_errors=True)  # it belongs to the weights that were there
     save_file(mean, second / WEIGHTS, {"format": "pt"})
     (second / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     return stages

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from itertools import zip_longest
 
 import numpy as np
 from tqdm import tqdm
@@ -23,10 +22,11 @@ from star.candidates import Retriever
 from star.counterfactual import permutation_test
 from star.dataset import Dataset
 from star.errors import command
-from star.evaluate import questions
+from star.evaluate import in_turn, questions
 from star.fingerprint import checkpoint_folder
 from star.graph import Graph
-from star.student.ranker import BATCH, StarRanker, written
+from star.student.decoding import Writer
+from star.student.ranker import StarRanker, written
 from star.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
 from star.tools import Attributes
 from training.config import load_config
@@ -51,15 +51,15 @@ def main() -> None:
     parts = split(data.interactions)
     graph = Graph.build(data.interactions, parts.train)
     retriever = Retriever(graph, Attributes.of(data.catalog))
-    cells = questions(
-        data, parts, graph, retriever, SCENARIOS, NEGATIVE_KINDS, args.tasks, 0, "valid"
-    ).values()
+    cells = list(
+        questions(data, parts, graph, retriever, SCENARIOS, NEGATIVE_KINDS, args.tasks, 0, "valid").values()
+    )
     student = StarRanker.load(data, graph, folder, adapter=False)
-    means = hit_rates(student, list(cells))
-    in_turn = [task for nth in zip_longest(*cells) for task in nth if task is not None][:EXCHANGED]
+    means = hit_rates(student, cells)
+    exchanged = in_turn(cells, EXCHANGED)
     chosen = 0.0
     for weight, mean in zip(WEIGHTS, means, strict=True):
-        moved = permutation_test(weighted(student, weight), in_turn)
+        moved = permutation_test(weighted(student, weight), exchanged)
         enough = weight == 0 or moved["follows"] >= args.followed
         print(
             json.dumps(
@@ -84,24 +84,25 @@ def weighted(student: StarRanker, weight: float) -> StarRanker:
 def hit_rates(student: StarRanker, cells: list[list[Task]]) -> np.ndarray:
     """Mean of HR@1/3/5 for every weight, mean over the cells, (W,); each trace is written once: only the ranking behind it
     depends on the weight."""
-    ranks = []
     even = weighted(student, 1.0)
+    means = []
     for tasks in tqdm(cells, desc="validation tasks"):
-        found = []
-        for start in range(0, len(tasks), BATCH):
-            part = tasks[start : start + BATCH]
-            for task, writer in zip(part, written(even.writers(part)), strict=True):
-                assert writer.scores is not None and writer.by_heart is not None
-                heart = writer.by_heart.numpy()
-                evidence = (
-                    2 * np.log(np.maximum(writer.scores, 1e-30)) - heart
-                )  # the even mean of both, undone
-                target = writer.candidates.tolist().index(task.target)
-                found.append(
-                    [1 + int((s > s[target]).sum()) for s in (evidence + w * heart for w in WEIGHTS)]
-                )
-        ranks.append(metrics.mean_hit_rate(np.array(found)).mean(0))
-    return np.asarray(np.mean(ranks, axis=0))
+        writers = written(even.writers(tasks))
+        ranks = [ranks_of(writer, task.target) for writer, task in zip(writers, tasks, strict=True)]
+        means.append(metrics.mean_hit_rate(np.array(ranks)).mean(0))
+    return np.asarray(np.mean(means, axis=0))
+
+
+def ranks_of(writer: Writer, target: int) -> list[int]:
+    """Rank of the target for every weight, from an answer ranked with weight 1; the last where the trace came to no ranking
+    or the checkpoint has no token for the target."""
+    candidates = writer.candidates.tolist()
+    if writer.scores is None or writer.by_heart is None or target not in candidates:
+        return [len(writer.tools.candidates)] * len(WEIGHTS)
+    heart = writer.by_heart.numpy()
+    evidence = 2 * np.log(np.maximum(writer.scores, 1e-30)) - heart  # that was the mean of both
+    at = candidates.index(target)
+    return [1 + int((s > s[at]).sum()) for s in (evidence + weight * heart for weight in WEIGHTS)]
 
 
 if __name__ == "__main__":

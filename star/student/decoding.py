@@ -77,10 +77,11 @@ class Writer:
     def begin(self, logits: torch.Tensor) -> list[int]:
         """Take the logits (V,) at the prompt's end; returns the tokens of the words that stood from the beginning."""
         if self.checkpoint.prior and len(self.candidates):
-            self.by_heart = logits[self.candidate_tokens()].float().log_softmax(0)
+            self.by_heart = logits[self.candidate_tokens()].float().cpu().log_softmax(0)
         return self.encode(self._given)
 
     def candidate_tokens(self) -> list[int]:
+        """Tokens of the candidates (C,), in the prompt's order."""
         return self.encode([item_word(c) for c in self.candidates.tolist()])
 
     def encode(self, words: Sequence[str]) -> list[int]:
@@ -272,12 +273,13 @@ def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> 
     model = writer.checkpoint.model
     while not writer.finished:
         step = torch.tensor([pending], device=model.device)
-        logits = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+        output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits = output.logits[0, -1].cpu()
         if not begun:
-            begun, pending = True, writer.begin(logits.cpu())
+            begun, pending = True, writer.begin(logits)
             if pending:
                 continue
-        token = choose(writer, logits.cpu(), generator, temperature)
+        token = choose(writer, logits, generator, temperature)
         pending = [token, *writer.push(token)]
         yield writer
 
@@ -308,7 +310,7 @@ def write_many(
         for row, queue in enumerate(queues):
             if not (queue or begun[row]):
                 begun[row] = True
-                queue += writers[row].begin(output.logits[row, -1].cpu())
+                queue += writers[row].begin(output.logits[row, -1])
         rows = [row for row, queue in enumerate(queues) if not queue and not writers[row].finished]
         tokens = choose_many(
             [writers[row] for row in rows],
