@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -275,6 +277,16 @@ def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(
         done.about["stages"]["sft"]["steps"] == 2
         and done.about["stages"]["pretrain"]["steps"] == later["step"]
     )
+
+
+def test_pretraining_reads_as_many_sequences_as_it_is_told(config: Config) -> None:
+    before = torch.get_num_threads()
+    few = dataclasses.replace(config, runs=f"{config.runs}-few", pretrain_sequences=5 * config.pretrain_batch)
+    shutil.copytree(Path(config.runs) / "trajectories", Path(few.runs) / "trajectories")
+    folder = pretrain.train(few)
+    torch.set_num_threads(before)
+    stage = json.loads((folder / "star.json").read_text("utf-8"))["stages"]["pretrain"]
+    assert (stage["steps"], stage["sequences"]) == (5, few.pretrain_sequences)
 
 
 def test_the_rate_falls_to_zero_in_every_cycle() -> None:

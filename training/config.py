@@ -58,8 +58,10 @@ class Config:
     intermediate: int = 384
     pretrain_minutes: float = 44.0
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
+    pretrain_sequences: int | None = None
+    """Instead of minutes: how many sequences are read in all, on machines of any speed and with any number of processes."""
     pretrain_cycles: int = 1
-    """How often the learning rate falls to zero in these minutes."""
+    """How often the learning rate falls to zero by the end."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
     heart: int = 0

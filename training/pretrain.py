@@ -9,8 +9,8 @@ state and what models of the whole graph say (`training/latent.py`; the vectors 
 `training/vectors.py`). The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more
 on what the student writes, most on the first recommended book; beside it prompts are learned by heart (`training/heart.py`).
 Several processes read other sequences each and take the mean of their gradients; the first of them writes. Runs for a
-fixed time, after which the learning rate has fallen to zero (`pretrain_cycles` times); saves every five minutes and goes on
-from there when started again.
+fixed time, or until a fixed number of sequences is read, after which the learning rate has fallen to zero (`pretrain_cycles`
+times); saves every five minutes and goes on from there when started again.
 Of a big base (`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it.
 Curves: TensorBoard under `runs/`.
 """
@@ -51,6 +51,7 @@ from training.device import (
 )
 from training.heart import ByHeart
 from training.loss import collate, loss_of, mask_of
+from training.muon import Muon
 from training.start import take_over
 from training.vectors import WHOLE, Embedded, fit_vectors
 
@@ -94,7 +95,7 @@ def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]
     adam = torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.98))
     if not matrices:
         return [adam]
-    return [torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), adam]
+    return [Muon(matrices, lr=lr, weight_decay=0.01), adam]
 
 
 def rate_at(done: float, step: int, cycles: int) -> float:
@@ -129,14 +130,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True)
-    parser.add_argument("--minutes", type=float, help="instead of the config's pretrain_minutes")
+    parser.add_argument("--minutes", type=float, help="instead of what the config says")
     args = parser.parse_args()
-    config = load_config(args.config)
-    train(config, args.minutes or config.pretrain_minutes)
+    train(load_config(args.config), args.minutes)
 
 
-def train(config: Config, minutes: float) -> Path:
-    """Pretrain and save; returns the folder."""
+def train(config: Config, minutes: float | None = None) -> Path:
+    """Pretrain and save; returns the folder.
+
+    Args:
+        minutes: for so long; None: as the config says.
+    """
     device = device_for(config.threads)
     many, first = together(), rank() == 0
     data = Dataset.load(config.dataset)
@@ -193,18 +197,21 @@ def train(config: Config, minutes: float) -> Path:
     if config.heart and not config.base:
         heart = ByHeart(corpus.sequences, Path(config.runs), vocabulary, config.heart)
     rng = np.random.default_rng([config.seed, step, 1 + rank()])
+    each = config.pretrain_batch * processes()  # sequences per step
     groups = batches(  # the same in all processes, which share each out: of one fold and like length, so that none waits
         corpus.sequences,
-        config.pretrain_batch * processes(),
+        each,
         np.random.default_rng([config.seed, step]),
         lambda n, _: n,
     )
     writer = SummaryWriter(folder / "tensorboard") if first else None
-    began, saved_at, limit = time.monotonic() - spent, time.monotonic(), minutes * 60
+    sequences = config.pretrain_sequences if minutes is None else None
+    limit = 60 * (config.pretrain_minutes if minutes is None else minutes)
+    began, saved_at = time.monotonic() - spent, time.monotonic()
     bar = tqdm(
-        total=round(limit),
-        initial=round(spent),
-        unit="s",
+        total=sequences or round(limit),
+        initial=step * each if sequences else round(spent),
+        unit=" sequences" if sequences else "s",
         desc="pretrain",
         mininterval=10,
         disable=not first,
@@ -229,9 +236,10 @@ def train(config: Config, minutes: float) -> Path:
         batch = [corpus.draw(n, rng) for n in share_of(places)]
         spent = time.monotonic() - began
         spent = agreed(spent, device) if many else spent
-        if spent >= limit:
+        done = step * each / sequences if sequences else spent / max(limit, 1e-9)
+        if done >= 1:
             break
-        factor = rate_at(spent / limit, step, config.pretrain_cycles)
+        factor = rate_at(done, step, config.pretrain_cycles)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
@@ -251,7 +259,7 @@ def train(config: Config, minutes: float) -> Path:
         step += 1
         for key, value in report.items():
             averages[key] = value if key not in averages else 0.98 * averages[key] + 0.02 * value
-        bar.n = round(spent)
+        bar.n = step * each if sequences else round(spent)
         if step % 50 == 0:
             bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
             for key, value in averages.items() if writer is not None else ():
@@ -269,7 +277,8 @@ def train(config: Config, minutes: float) -> Path:
         if first and time.monotonic() - saved_at > SAVE_EVERY:
             save()
             saved_at = time.monotonic()
-    spent = limit
+    bar.n = bar.total
+    bar.close()
     if not first:
         return folder / "model"
     save()
@@ -281,9 +290,9 @@ def train(config: Config, minutes: float) -> Path:
         "items": [item.id for item in data.catalog],
         "stages": {
             "pretrain": {
-                "minutes": minutes,
+                "minutes": round(spent / 60, 1),
                 "steps": step,
-                "sequences": step * config.pretrain_batch * processes(),
+                "sequences": step * each,
                 **({"prompts": step * config.heart * processes()} if heart else {}),
                 "of": len(corpus.sequences),
                 "held_hit_mean": round(hit_rate(model, check), 4),
