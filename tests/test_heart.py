@@ -128,5 +128,5 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     about = Checkpoint.load(str(tmp_path / "pretrain" / "model")).about["stages"]["pretrain"]
     assert about["steps"] > 2
-    assert about["sequences"] == about["steps"] * 4 * 2 and about["prompts"] == about["steps"] * 4 * 2
+    assert about["sequences"] == about["prompts"] == about["steps"] * 4, "the two share each step out"
     assert done.stdout.count('"pretrain"') == 1

@@ -64,8 +64,10 @@ class Config:
     """How often the learning rate falls to zero by the end."""
     pretrain_lr: float = 2e-3
     pretrain_batch: int = 16
+    """Sequences per step, which several processes share out."""
     heart: int = 0
-    """Prompts per step that are learned by heart beside the trajectories (`training/heart.py`); never by a big base."""
+    """Prompts per step, shared out too, that are learned by heart beside the trajectories (`training/heart.py`); never by a
+    big base."""
     sft_lr: float = 3e-4
     sft_batch: int = 16
     sft_rows: int = 4_000

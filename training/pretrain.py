@@ -195,12 +195,12 @@ def train(config: Config, minutes: float | None = None) -> Path:
 
     heart: ByHeart | None = None
     if config.heart and not config.base:
-        heart = ByHeart(corpus.sequences, Path(config.runs), vocabulary, config.heart)
+        share = max(1, config.heart // processes())
+        heart = ByHeart(corpus.sequences, Path(config.runs), vocabulary, share)
     rng = np.random.default_rng([config.seed, step, 1 + rank()])
-    each = config.pretrain_batch * processes()  # sequences per step
     groups = batches(  # the same in all processes, which share each out: of one fold and like length, so that none waits
         corpus.sequences,
-        each,
+        config.pretrain_batch,
         np.random.default_rng([config.seed, step]),
         lambda n, _: n,
     )
@@ -210,7 +210,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
     began, saved_at = time.monotonic() - spent, time.monotonic()
     bar = tqdm(
         total=sequences or round(limit),
-        initial=step * each if sequences else round(spent),
+        initial=step * config.pretrain_batch if sequences else round(spent),
         unit=" sequences" if sequences else "s",
         desc="pretrain",
         mininterval=10,
@@ -236,7 +236,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
         batch = [corpus.draw(n, rng) for n in share_of(places)]
         spent = time.monotonic() - began
         spent = agreed(spent, device) if many else spent
-        done = step * each / sequences if sequences else spent / max(limit, 1e-9)
+        done = step * config.pretrain_batch / sequences if sequences else spent / max(limit, 1e-9)
         if done >= 1:
             break
         factor = rate_at(done, step, config.pretrain_cycles)
@@ -259,7 +259,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
         step += 1
         for key, value in report.items():
             averages[key] = value if key not in averages else 0.98 * averages[key] + 0.02 * value
-        bar.n = step * each if sequences else round(spent)
+        bar.n = step * config.pretrain_batch if sequences else round(spent)
         if step % 50 == 0:
             bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
             for key, value in averages.items() if writer is not None else ():
@@ -292,8 +292,8 @@ def train(config: Config, minutes: float | None = None) -> Path:
             "pretrain": {
                 "minutes": round(spent / 60, 1),
                 "steps": step,
-                "sequences": step * each,
-                **({"prompts": step * config.heart * processes()} if heart else {}),
+                "sequences": step * config.pretrain_batch,
+                **({"prompts": step * heart.size * processes()} if heart else {}),
                 "of": len(corpus.sequences),
                 "held_hit_mean": round(hit_rate(model, check), 4),
                 **({"vectors": embedded.spread} if embedded else {}),
