@@ -14,9 +14,6 @@ import torch
 
 from training.device import native_bf16
 
-STEPS = 5
-COEFFICIENTS = (3.4445, -4.775, 2.0315)  # of torch.optim.Muon
-
 
 class Muon(torch.optim.Muon):
     """`torch.optim.Muon` with Nesterov momentum and steps as long as AdamW's (`match_rms_adamw`: Liu et al. 2025, arXiv
@@ -44,22 +41,26 @@ class Muon(torch.optim.Muon):
                         state["momentum_buffer"] = torch.zeros_like(matrix.grad)
                     average = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
                     updates.append(matrix.grad.lerp(average, group["momentum"]))
-                turned = orthogonal(torch.stack(updates), group["eps"])
+                turned = orthogonal(
+                    torch.stack(updates), group["ns_coefficients"], group["ns_steps"], group["eps"]
+                )
                 rate = group["lr"] * 0.2 * max(shape) ** 0.5
                 for matrix, update in zip(matrices, turned, strict=True):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(update, alpha=rate)
         return loss
 
 
-def orthogonal(matrices: torch.Tensor, eps: float = 1e-7) -> torch.Tensor:
+def orthogonal(
+    matrices: torch.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
+) -> torch.Tensor:
     """Near-orthogonal matrices of the same directions, (N, A, B), by Newton–Schulz (Jordan et al. 2024, Muon); singular
     values come out between .5 and 1.5."""
-    a, b, c = COEFFICIENTS
+    a, b, c = coefficients
     x = matrices.bfloat16() if native_bf16(matrices.device) else matrices.float()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
-    for _ in range(STEPS):
+    for _ in range(steps):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(matrices.dtype)

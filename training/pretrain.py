@@ -206,12 +206,17 @@ def train(config: Config, minutes: float | None = None) -> Path:
     )
     writer = SummaryWriter(folder / "tensorboard") if first else None
     sequences = config.pretrain_sequences if minutes is None else None
-    limit = 60 * (config.pretrain_minutes if minutes is None else minutes)
+    whole = 60 * (config.pretrain_minutes if minutes is None else minutes) if sequences is None else sequences
+
+    def passed() -> float:
+        """Of the whole: seconds, or sequences."""
+        return spent if sequences is None else step * config.pretrain_batch
+
     began, saved_at = time.monotonic() - spent, time.monotonic()
     bar = tqdm(
-        total=sequences or round(limit),
-        initial=step * config.pretrain_batch if sequences else round(spent),
-        unit=" sequences" if sequences else "s",
+        total=round(whole),
+        initial=round(passed()),
+        unit="s" if sequences is None else " sequences",
         desc="pretrain",
         mininterval=10,
         disable=not first,
@@ -236,10 +241,9 @@ def train(config: Config, minutes: float | None = None) -> Path:
         batch = [corpus.draw(n, rng) for n in share_of(places)]
         spent = time.monotonic() - began
         spent = agreed(spent, device) if many else spent
-        done = step * config.pretrain_batch / sequences if sequences else spent / max(limit, 1e-9)
-        if done >= 1:
+        if passed() >= whole:
             break
-        factor = rate_at(done, step, config.pretrain_cycles)
+        factor = rate_at(passed() / whole, step, config.pretrain_cycles)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.pretrain_lr * factor
@@ -259,7 +263,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
         step += 1
         for key, value in report.items():
             averages[key] = value if key not in averages else 0.98 * averages[key] + 0.02 * value
-        bar.n = step * config.pretrain_batch if sequences else round(spent)
+        bar.n = round(passed())
         if step % 50 == 0:
             bar.set_postfix(step=step, **{k: f"{v:.3f}" for k, v in averages.items()})
             for key, value in averages.items() if writer is not None else ():
