@@ -91,14 +91,8 @@ def test_ten_steps(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("how", ["at once", "word by word"])
-def test_training_sees_the_probabilities_that_were_drawn_from(
-    config: Config, how: str, tmp_path: Path
-) -> None:
-    source = shutil.copytree(config.out, tmp_path / "source")
-    about = json.loads((source / "star.json").read_text("utf-8"))
-    (source / "star.json").write_text(json.dumps({**about, "ranking": how}), "utf-8")
-    trainer = grpo.trainer_for(config, source, 1)
+def test_training_sees_the_probabilities_that_were_drawn_from(config: Config) -> None:
+    trainer = grpo.trainer_for(config, Path(config.out), 1)
     sample = trainer.rollout_func
     prompts = list(sample.tools)[:3]
     batch = sample(prompts, trainer)
@@ -119,8 +113,7 @@ def test_training_sees_the_probabilities_that_were_drawn_from(
                 continue
             if at <= place < at + 5:
                 left = [c for c in candidates if c not in tokens[at:place]]
-                row = place if checkpoint.word_by_word else at  # settled at the first place
-                expected = plain[row, token] - plain[row, left].logsumexp(0)
+                expected = plain[at, token] - plain[at, left].logsumexp(0)  # settled at the first place
                 assert entropies[0, place] <= np.log(len(left)) + 1e-4
             else:
                 expected = plain[place, token]

@@ -137,7 +137,7 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
                     logits = output.logits[:, :-1].float() / self.temperature
                     if barred:  # as in the decoder
                         logits[..., silent.to(part.device)] = torch.finfo(logits.dtype).min
-                    masked = mask_ranking(logits, part, words, items.to(part.device), checkpoint.word_by_word)
+                    masked = mask_ranking(logits, part, words, items.to(part.device))
                     all_of = masked.log_softmax(-1)
                     logps.append(all_of.gather(-1, part[:, -logits_to_keep:, None])[..., 0])
                     if compute_entropy:

@@ -19,6 +19,7 @@ GUIDE = 0.85  # share of the ranking's loss that imitates the guide's probabilit
 OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
 PRIOR = 8.0  # weight, per sequence, of ranking the candidates before anything was looked up
 NAMED = 4.0  # weight, per written item, of naming one that stands in the context, whichever it is
+AGAIN = 20.0  # weight, per place after the first, of not naming again what stands in the ranking already
 
 
 def collate(
@@ -53,8 +54,10 @@ def loss_of(
     Which book is looked at next is a matter of taste, so the cross-entropy there is mostly noise, and books like those in
     question get a share of the probability. The student must not name a book that nobody asked about, whose line it then
     has to make up: where it writes an item before the ranking, the probability of all items outside the context is a loss
-    of its own. At the end of the prompt, before anything was looked up, the candidates are ranked by what is known of the
-    shelf's books by heart (`training/vectors.py`), which the ranking can then take up; not where the items are other ones.
+    of its own; likewise, at the ranking's later places, that of items which are ranked already (unlikelihood, Welleck et
+    al. 2020, arXiv 1908.04319): all places rank alike, and only the decoder would keep them apart. At the end of the
+    prompt, before anything was looked up, the candidates are ranked by what is known of the shelf's books by heart
+    (`training/vectors.py`), which the ranking can then take up; not where the items are other ones.
     Nor is ranking learned behind other numbers than were found: it would learn that numbers say nothing.
 
     Args:
@@ -73,7 +76,7 @@ def loss_of(
     each = F.cross_entropy(logits, label[chosen], reduction="none")
     kinds = role[chosen]
     first = kinds == RANK
-    rows = torch.arange(len(tokens), device=model.device)[:, None].expand_as(role)[chosen]
+    rows, places = chosen.nonzero(as_tuple=True)
     counted = torch.tensor([s.counted for s in batch], device=model.device)[rows]
     weight = sum((kinds == kind) * value for kind, value in WEIGHT.items()) * (counted | ~first)
     place = (candidates == label[chosen][first][:, None]).int().argmax(-1)
@@ -87,10 +90,15 @@ def loss_of(
     spoken = logits[naming].masked_fill(~items, -torch.inf)
     known = spoken.masked_fill(~there[rows[naming]], -torch.inf)
     strange = spoken.logsumexp(-1) - known.logsumexp(-1)
+    ranked = ranking & items[label]
+    later = ranked[chosen] & ~first
+    before = ranked[rows[later]] & (torch.arange(role.shape[1], device=model.device) < places[later][:, None])
+    again = (logits[later].softmax(-1).gather(1, label[rows[later]]) * before).sum(1)
+    again = -torch.log1p(-again.clamp(max=1 - 1e-6))
     each[first] = OPEN * each[first] + (1 - guide) * listed + guide * imitation
     real = torch.tensor([s.real for s in batch], device=model.device)
-    before = hidden[torch.arange(len(batch), device=model.device), (role == PROMPT).sum(1)]
-    early = model.lm_head(before).float().gather(1, candidates).log_softmax(-1)
+    asked = hidden[torch.arange(len(batch), device=model.device), (role == PROMPT).sum(1)]
+    early = model.lm_head(asked).float().gather(1, candidates).log_softmax(-1)
     prior = -(1 - guide) * early.gather(1, place[:, None])[:, 0] - guide * (soft * early).sum(1)
     prior = prior[real]
     report = {
@@ -102,8 +110,9 @@ def loss_of(
         "hit": float((among.argmax(-1) == place).float().mean()),
         "strange": float(strange.detach().sum()) / max(1, len(strange)),
         "prior": float(prior.detach().sum()) / max(1, len(prior)),
+        "again": float(again.detach().sum()) / max(1, len(again)),
     }
-    whole = (each * weight).sum() + NAMED * strange.sum() + PRIOR * prior.sum()
+    whole = (each * weight).sum() + NAMED * strange.sum() + AGAIN * again.sum() + PRIOR * prior.sum()
     return whole / weight.sum(), report
 
 

@@ -32,11 +32,7 @@ def drawn(writer: Writer) -> list[bool]:
 
 
 def mask_ranking(
-    logits: torch.Tensor,
-    tokens: torch.Tensor,
-    words: dict[str, int],
-    items: torch.Tensor,
-    word_by_word: bool = False,
+    logits: torch.Tensor, tokens: torch.Tensor, words: dict[str, int], items: torch.Tensor
 ) -> torch.Tensor:
     """Where the ranking is written, only candidates that are not ranked yet may follow, by their probabilities at the first
     place, as in the decoder (Plackett–Luce).
@@ -45,7 +41,6 @@ def mask_ranking(
         logits: (B, n, V), those behind the last n tokens but one: `logits[:, j]` says what `tokens[:, L - n + j]` is.
         tokens: (B, L) prompt and completion.
         words: the vocabulary; items: bool (V,), tokens of items.
-        word_by_word: by their probabilities at each place instead.
     """
     start = tokens.shape[1] - logits.shape[1]
     out = logits.clone()
@@ -63,8 +58,7 @@ def mask_ranking(
         allowed[sequence[first + 1 : plan]] = True
         begin = at = int(places[0, 0]) + 1
         while at < len(sequence) and items[sequence[at]]:
-            if not word_by_word:
-                out[row, at - start] = logits[row, begin - start]
+            out[row, at - start] = logits[row, begin - start]
             out[row, at - start, ~allowed] = torch.finfo(out.dtype).min
             allowed[sequence[at]] = False
             at += 1

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The whole chain for one checkpoint: training/run.sh training/configs/demo.yaml
-# Several configs are gone through in turn, each starting from what the one before has made:
-#   training/run.sh training/configs/goodbooks-gpu.yaml training/configs/goodbooks.yaml training/configs/goodbooks-further.yaml
+# The whole chain for a checkpoint. Configs are gone through in turn, each starting from what the one before has made; without
+# any, those of demo: training/run.sh training/configs/demo.yaml training/configs/demo-further.yaml
 # The CPU or one GPU, whichever there is. Data sets and large bases on several GPUs: training/configs/qwen3-0.6b.yaml.
 # Every stage goes on where it was stopped; delete its folder under runs/ to begin anew.
 set -euo pipefail
@@ -15,11 +14,11 @@ keep=(env MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MA
 many=$($python -c "import torch; print(torch.cuda.device_count() or ${STAR_PROCESSES:-1})")
 together=("$python" -m torch.distributed.run --standalone --nproc-per-node "$many" -m)
 
-[ $# -gt 0 ] || set -- training/configs/demo.yaml
+[ $# -gt 0 ] || set -- training/configs/demo.yaml training/configs/demo-further.yaml
 for config in "$@"; do
   # 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
   $python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
-  # 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: minutes).
+  # 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: sequences).
   "${keep[@]}" "${together[@]}" training.pretrain --config "$config"
   # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
   $python -m training.sft --config "$config"

@@ -206,7 +206,7 @@ def choose(
             weight = writer.checkpoint.prior
             seen = (seen.log_softmax(0) + weight * writer.by_heart) / (1 + weight)
         writer.scores = torch.softmax(seen, 0).numpy()
-        if not (writer.free or writer.checkpoint.word_by_word):
+        if not writer.free:
             keys = seen.numpy()
             if draw_ranking and generator is not None and temperature > 0:
                 # Gumbel's noise makes the order a draw from Plackett and Luce's distribution.

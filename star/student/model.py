@@ -93,11 +93,6 @@ class Checkpoint:
         return cls(folder.name, network.eval(), base.tokenizer, whole, next(iter(own)))
 
     @property
-    def word_by_word(self) -> bool:
-        """Whether its rankings are decoded place by place (`star/student/decoding.py`), as it was measured."""
-        return bool(self.about.get("ranking") == "word by word")
-
-    @property
     def prior(self) -> float:
         """How much its ranking takes in of the one by heart at the prompt's end: the weight of that one's log-probabilities
         where those behind the evidence have 1 (`training/tune_prior.py`)."""
