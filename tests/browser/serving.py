@@ -43,5 +43,6 @@ def serve(command: list[str], port: int, log: Path, **more: str) -> tuple[subpro
     pytest.fail(f"the page did not come up: {' '.join(command)}\n{log.read_text()[-2000:]}")
 
 
-def toy_command(port: int, seconds_to_load: float = 0.0) -> list[str]:
-    return [sys.executable, "tests/browser/toy_app.py", str(port), str(seconds_to_load)]
+def toy_command(port: int, *awaited: Path) -> list[str]:
+    """The page with the toy recommender, which is loaded once the files awaited are there."""
+    return [sys.executable, "tests/browser/toy_app.py", str(port), *map(str, awaited)]

@@ -227,13 +227,15 @@ def test_hostile_title_stays_text(toy_url: str, visit: Any) -> None:
 
 def test_question_waits_for_the_model(visit: Any, tmp_path: Path) -> None:
     port = free_port()
-    process, url = serve(toy_command(port, 6.0), port, tmp_path / "log")
+    go_on = tmp_path / "go on"
+    process, url = serve(toy_command(port, go_on), port, tmp_path / "log")
     try:
         page = visit(url).page
-        expect(page.locator("[data-history] li").first).to_be_visible(timeout=5000)
+        expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
         expect(page.locator("#loaded")).to_contain_text("loading…")
         page.get_by_role("button", name="Recommend", exact=True).click()
-        expect(page.locator("#status")).to_contain_text("still loading", timeout=3000)
+        expect(page.locator("#status")).to_contain_text("still loading")
+        go_on.touch()
         complete(page)
         expect(page.locator("#loaded")).to_contain_text("toy-counter")
     finally:

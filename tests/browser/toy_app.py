@@ -1,4 +1,4 @@
-"""Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [SECONDS TO LOAD]`."""
+"""Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR]`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from star.ui.server import launch
 
 
 def main() -> None:
-    wait = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+    awaited = [Path(name) for name in sys.argv[2:]]
 
     def load() -> toy.ToyRecommender:
-        time.sleep(wait)
+        while not all(file.exists() for file in awaited):
+            time.sleep(0.05)
         return toy.ToyRecommender(delay=0.01)
 
     launch(Loader(load, toy.dataset), "127.0.0.1", int(sys.argv[1]))
