@@ -176,7 +176,7 @@ def test_naming_an_item_outside_the_context_is_a_loss(
     assert report["strange"] > 1, "a fresh model names anything"
 
 
-def test_ranking_an_item_again_is_a_loss(config: Config) -> None:
+def test_ranking_an_item_again_is_a_loss(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     words, vocabulary, sequence = first_of(config)
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     mask = loss.mask_of(item_tokens(vocabulary), len(words))
@@ -184,12 +184,14 @@ def test_ranking_an_item_again_is_a_loss(config: Config) -> None:
     ranked = [n for n in range(start, len(sequence.tokens)) if words[sequence.tokens[n]].startswith("<i")]
     assert len(ranked) == 5
 
-    report = loss.loss_of(model, [sequence], np.random.default_rng(0), mask)[1]
+    whole, report = loss.loss_of(model, [sequence], np.random.default_rng(0), mask)
     tokens = torch.from_numpy(sequence.tokens.astype(np.int64))
     with torch.no_grad():
         p = model(input_ids=tokens[None]).logits[0].float().softmax(-1)
     expected = [-float(torch.log1p(-p[n - 1, tokens[start:n]].sum())) for n in ranked[1:]]
     assert report["again"] == pytest.approx(np.mean(expected), rel=1e-3) and report["again"] > 0
+    monkeypatch.setattr(loss, "AGAIN", 1000 * loss.AGAIN)
+    assert loss.loss_of(model, [sequence], np.random.default_rng(0), mask)[0] > whole
 
 
 def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR]`."""
+"""Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR …]`."""
 
 from __future__ import annotations
 
