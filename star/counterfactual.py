@@ -5,7 +5,7 @@ If the trace is no decoration, exchanging the candidates inside the tools' answe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,16 +64,12 @@ def _item(evidence: Any) -> int:
     return -1 if subject is None else int(subject)
 
 
-def permutation_test(ranker: StarRanker, tasks: Sequence[Task], seed: int = 0) -> dict[str, Any]:
-    """How the first choice moves when the evidence of the candidates is permuted.
-
-    Returns:
-        n; `follows`: share of tasks whose first choice is the book that was given the evidence of the former first choice;
-        `follows_ci`: its 95 % interval (readers resampled); `stays`: share whose first choice is the same book as before,
-        evidence notwithstanding; `mean`, `mean_permuted`: mean of HR@1/3/5 before and after (chance is .150).
-    """
+def exchanged(
+    ranker: StarRanker, tasks: Sequence[Task], seed: int = 0
+) -> Iterator[tuple[Task, Writer, Writer, dict[int, int]]]:
+    """Each task with its answer before and after the evidence of its candidates is permuted, and whose evidence whom was
+    given (`Permuted.to`)."""
     rng = np.random.default_rng(seed)
-    follows, stays, ranks, permuted = [], [], [], []
     for start in range(0, len(tasks), BATCH):
         part = tasks[start : start + BATCH]
         before = ranker.writers(part)
@@ -84,12 +80,24 @@ def permutation_test(ranker: StarRanker, tasks: Sequence[Task], seed: int = 0) -
             for w, to in zip(before, maps, strict=True)
         ]
         write_many(after)
-        for task, one, two, to in zip(part, before, after, maps, strict=True):
-            first, second = order(one, task.candidates), order(two, task.candidates)
-            follows.append(second[0] == to[first[0]])
-            stays.append(second[0] == first[0])
-            ranks.append(first.index(task.target))
-            permuted.append(second.index(task.target))
+        yield from zip(part, before, after, maps, strict=True)
+
+
+def permutation_test(ranker: StarRanker, tasks: Sequence[Task], seed: int = 0) -> dict[str, Any]:
+    """How the first choice moves when the evidence of the candidates is permuted.
+
+    Returns:
+        n; `follows`: share of tasks whose first choice is the book that was given the evidence of the former first choice;
+        `follows_ci`: its 95 % interval (readers resampled); `stays`: share whose first choice is the same book as before,
+        evidence notwithstanding; `mean`, `mean_permuted`: mean of HR@1/3/5 before and after (chance is .150).
+    """
+    follows, stays, ranks, permuted = [], [], [], []
+    for task, one, two, to in exchanged(ranker, tasks, seed):
+        first, second = order(one, task.candidates), order(two, task.candidates)
+        follows.append(second[0] == to[first[0]])
+        stays.append(second[0] == first[0])
+        ranks.append(first.index(task.target))
+        permuted.append(second.index(task.target))
     readers = np.array([task.reader for task in tasks])
     return {
         "n": len(tasks), "follows": float(np.mean(follows)),

@@ -26,5 +26,5 @@ for config in "$@"; do
   "${together[@]}" training.onpolicy --config "$config"
   # 5. Where the config asks for it: the mean with the start's weights, and how much the ranking takes in of the one by heart.
   $python -m training.average --config "$config"
-  $python -m training.tune_prior --config "$config"
+  $python -m training.tune_prior --config "$config" --processes "${STAR_PROCESSES:-1}"
 done

@@ -1,6 +1,6 @@
 """How much a student's ranking takes in of the one by heart: a weight, chosen on validation readers.
 
-    python -m training.tune_prior --config training/configs/goodbooks-further.yaml
+    python -m training.tune_prior --config training/configs/goodbooks.yaml --processes 2
 
 Before a student looks anything up it has ranked the candidates already, at the prompt's end (`training/heart.py`). The order
 of log p(behind the evidence) + w log p(by heart), a product of experts (Hinton 2002), is better than either, but leans the
@@ -12,21 +12,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from star import metrics
 from star.candidates import Retriever
-from star.counterfactual import permutation_test
+from star.counterfactual import exchanged
 from star.dataset import Dataset
-from star.errors import command
+from star.errors import UserError, command
 from star.evaluate import in_turn, questions
 from star.fingerprint import checkpoint_folder
 from star.graph import Graph
+from star.pooling import rounded
 from star.student.decoding import Writer
-from star.student.ranker import StarRanker, written
+from star.student.ranker import BATCH, StarRanker, written
 from star.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
 from star.tools import Attributes
 from training.config import load_config
@@ -41,12 +46,15 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True)
     parser.add_argument("--tasks", type=int, default=300, help="per cell")
+    parser.add_argument("--processes", type=int, default=1, help="share the work among so many")
     parser.add_argument("--followed", type=float, default=0.6, help="share of tasks, at least")
     args = parser.parse_args()
     config = load_config(args.config)
     if not config.heart:
         print(f"heart is 0: {config.out} has learned no prompts by heart and stays as it is")
         return
+    if args.processes < 1:
+        raise UserError(f"--processes {args.processes} was given; give at least 1")
     folder, data = checkpoint_folder(config.out), Dataset.load(config.dataset)
     parts = split(data.interactions)
     graph = Graph.build(data.interactions, parts.train)
@@ -54,19 +62,17 @@ def main() -> None:
     cells = list(
         questions(data, parts, graph, retriever, SCENARIOS, NEGATIVE_KINDS, args.tasks, 0, "valid").values()
     )
-    student = StarRanker.load(data, graph, folder, adapter=False)
-    means = hit_rates(student, cells)
-    exchanged = in_turn(cells, EXCHANGED)
+    asked = in_turn(cells, EXCHANGED)
+    jobs = [("hits", tasks) for tasks in cells]
+    jobs += [("moved", asked[begin : begin + BATCH]) for begin in range(0, len(asked), BATCH)]
+    found = all_of(jobs, data, folder, args.processes)
+    means = np.mean([each.mean(0) for (what, _), each in zip(jobs, found, strict=True) if what == "hits"], 0)
+    after = np.concatenate([each for (what, _), each in zip(jobs, found, strict=True) if what == "moved"])
     chosen = 0.0
-    for weight, mean in zip(WEIGHTS, means, strict=True):
-        moved = permutation_test(weighted(student, weight), exchanged)
-        enough = weight == 0 or moved["follows"] >= args.followed
-        print(
-            json.dumps(
-                {"prior": weight, "mean": round(mean, 4), **{k: moved[k] for k in ("n", "follows", "stays")}}
-            )
-        )
-        if not enough:
+    for weight, mean, (follows, stays) in zip(WEIGHTS, means, after.mean(0), strict=True):
+        row = {"mean": rounded(mean), "n": len(after), "follows": rounded(follows), "stays": rounded(stays)}
+        print(json.dumps({"prior": weight, **row}))
+        if weight and follows < args.followed:
             break  # the more of it, the less is followed
         chosen = max(chosen, weight, key=lambda w: means[WEIGHTS.index(w)])
     about = json.loads((folder / "star.json").read_text("utf-8"))
@@ -75,34 +81,74 @@ def main() -> None:
     print(json.dumps({"chosen": chosen, "written": str(folder / "star.json")}))
 
 
+def all_of(
+    jobs: Sequence[tuple[str, list[Task]]], data: Dataset, folder: Path, processes: int
+) -> list[np.ndarray]:
+    """What `hits` or `moved` says of each lot of tasks, shared among so many processes."""
+    what = "lots of validation tasks"
+    if processes == 1:
+        _begin(data, folder)
+        return [_do(job) for job in tqdm(jobs, what)]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, _begin, (data, folder)) as pool:
+        return list(tqdm(pool.map(_do, jobs), what, len(jobs)))
+
+
+_student: list[StarRanker] = []  # in each process: the student, with both its rankings
+
+
+def _begin(data: Dataset, folder: Path) -> None:
+    graph = Graph.build(data.interactions, split(data.interactions).train)
+    _student[:] = [weighted(StarRanker.load(data, graph, folder, adapter=False), 1.0)]
+
+
+def _do(job: tuple[str, list[Task]]) -> np.ndarray:
+    what, tasks = job
+    return hits(_student[0], tasks) if what == "hits" else moved(_student[0], tasks)
+
+
 def weighted(student: StarRanker, weight: float) -> StarRanker:
     """The same student with another weight."""
     checkpoint = student.checkpoint
     return replace(student, checkpoint=replace(checkpoint, about={**checkpoint.about, "prior": weight}))
 
 
-def hit_rates(student: StarRanker, cells: list[list[Task]]) -> np.ndarray:
-    """Mean of HR@1/3/5 for every weight, mean over the cells, (W,); each trace is written once: only the ranking behind it
-    depends on the weight."""
-    even = weighted(student, 1.0)
-    means = []
-    for tasks in tqdm(cells, desc="validation tasks"):
-        writers = written(even.writers(tasks))
-        ranks = [ranks_of(writer, task.target) for writer, task in zip(writers, tasks, strict=True)]
-        means.append(metrics.mean_hit_rate(np.array(ranks)).mean(0))
-    return np.asarray(np.mean(means, axis=0))
+def hits(even: StarRanker, tasks: list[Task]) -> np.ndarray:
+    """Mean of HR@1/3/5 of each task for every weight, (n, W); each trace is written once: only the ranking behind it depends
+    on the weight. The last place where the trace came to no ranking or the checkpoint has no token for the target.
+
+    Args:
+        even: the student with a weight of 1.
+    """
+    ranks = np.full((len(tasks), len(WEIGHTS)), len(tasks[0].candidates))
+    for rank, writer, task in zip(ranks, written(even.writers(tasks)), tasks, strict=True):
+        candidates, scores = writer.candidates.tolist(), of_each_weight(writer)
+        if scores is not None and task.target in candidates:
+            rank[:] = 1 + (scores > scores[:, [candidates.index(task.target)]]).sum(1)
+    return metrics.mean_hit_rate(ranks)
 
 
-def ranks_of(writer: Writer, target: int) -> list[int]:
-    """Rank of the target for every weight, from an answer ranked with weight 1; the last where the trace came to no ranking
-    or the checkpoint has no token for the target."""
-    candidates = writer.candidates.tolist()
-    if writer.scores is None or writer.by_heart is None or target not in candidates:
-        return [len(writer.tools.candidates)] * len(WEIGHTS)
-    heart = writer.by_heart.numpy()
-    evidence = 2 * np.log(np.maximum(writer.scores, 1e-30)) - heart  # that was the mean of both
-    at = candidates.index(target)
-    return [1 + int((s > s[at]).sum()) for s in (evidence + weight * heart for weight in WEIGHTS)]
+def moved(even: StarRanker, tasks: list[Task]) -> np.ndarray:
+    """Whether the first choice followed its evidence to another book, and whether it stayed, of each task for every weight,
+    (n, W, 2), as in `star.counterfactual.permutation_test`; neither, where a trace came to no ranking."""
+    found = np.zeros((len(tasks), len(WEIGHTS), 2))
+    for row, (_, before, after, to) in zip(found, exchanged(even, tasks), strict=True):
+        one, two = of_each_weight(before), of_each_weight(after)
+        if one is not None and two is not None:
+            first, second = before.candidates[one.argmax(1)], after.candidates[two.argmax(1)]
+            row[:, 0] = second == [to[int(item)] for item in first]
+            row[:, 1] = second == first
+    return found
+
+
+def of_each_weight(even: Writer) -> np.ndarray | None:
+    """Log scores of the candidates for every weight, (W, candidates with a token), from an answer ranked with weight 1; None
+    where it came to no ranking."""
+    if even.scores is None or even.by_heart is None:
+        return None
+    heart = even.by_heart.numpy()
+    evidence = 2 * np.log(np.maximum(even.scores, 1e-30)) - heart  # that was the mean of both
+    return np.asarray(evidence + np.array(WEIGHTS)[:, None] * heart)
 
 
 if __name__ == "__main__":
