@@ -110,9 +110,10 @@ def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
 
     A graph of nine folds has other counts than the one that serves: those of the most read books would never have been
     seen, and a word that was never seen is not copied. By turns: each anchor's readers drawn evenly in the logarithm
-    between 10 and `largest`, the readers of both keeping their share; or all drawn so that every number stands behind
-    every strength and is frequent: the anchor's readers as the largest of three even draws, the readers of both evenly
-    below it, lifts and counts of similar readers evenly ("few" in half of its places).
+    between 10 and `largest`, the readers of both keeping their share; or drawn so that every number stands behind every
+    strength and is frequent: the anchor's readers as the largest of three even draws, the readers of both evenly below it,
+    lifts evenly. Counts of similar readers are always drawn evenly ("few" in half of its places): where they went with the
+    strength, they were guessed from it instead of copied.
     """
     evenly = rng.random() < 0.5
     asked = 0
@@ -124,7 +125,7 @@ def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
             asked = int(found["asked"])
             return found[0]
         if found["about"]:
-            return found["about"] + _similar(found) if evenly else found[0]
+            return found["about"] + _similar(found)
         value = (
             rng.uniform(10, largest, 3).max() if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
         )
