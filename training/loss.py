@@ -19,9 +19,7 @@ GUIDE = 0.85  # share of the ranking's loss that imitates the guide's probabilit
 OPEN = 0.1  # share of the cross-entropy over the whole vocabulary; the rest of the ranking's loss is among the candidates
 PRIOR = 8.0  # weight, per sequence, of ranking the candidates before anything was looked up
 NAMED = 4.0  # weight, per written item, of naming one that stands in the context, whichever it is
-OFF_LIST = (
-    20.0  # weight, per place of the ranking, of naming a candidate that is not ranked yet, whichever it is
-)
+AGAIN = 20.0  # weight, per place after the first, of not naming again what stands in the ranking already
 
 
 def collate(
@@ -56,9 +54,9 @@ def loss_of(
     Which book is looked at next is a matter of taste, so the cross-entropy there is mostly noise, and books like those in
     question get a share of the probability. The student must not name a book that nobody asked about, whose line it then
     has to make up: where it writes an item before the ranking, the probability of all items outside the context is a loss
-    of its own; likewise, at every place of the ranking, that of all words but the candidates which are not ranked yet: the
-    places rank alike, and only the decoder would keep them apart. At the end of the prompt, before
-    anything was looked up, the candidates are ranked by what is known of the shelf's books by heart
+    of its own; likewise, at the ranking's later places, that of items which are ranked already (unlikelihood, Welleck et
+    al. 2020, arXiv 1908.04319): all places rank alike, and only the decoder would keep them apart. At the end of the
+    prompt, before anything was looked up, the candidates are ranked by what is known of the shelf's books by heart
     (`training/vectors.py`), which the ranking can then take up; not where the items are other ones.
     Nor is ranking learned behind other numbers than were found: it would learn that numbers say nothing.
 
@@ -92,15 +90,11 @@ def loss_of(
     spoken = logits[naming].masked_fill(~items, -torch.inf)
     known = spoken.masked_fill(~there[rows[naming]], -torch.inf)
     strange = spoken.logsumexp(-1) - known.logsumexp(-1)
-    placed = (ranking & items[label])[chosen]
-    offered = torch.zeros_like(there).scatter_(1, candidates, True) & items
-    before = ranking[rows[placed]] & (
-        torch.arange(role.shape[1], device=model.device) < places[placed][:, None]
-    )
-    taken = torch.zeros(len(before), len(items), dtype=torch.bool, device=model.device)
-    taken.scatter_(1, torch.where(before, label[rows[placed]], 0), True)  # 0 is padding, no item
-    left = logits[placed].masked_fill(~offered[rows[placed]] | taken, -torch.inf)
-    off_list = logits[placed].logsumexp(-1) - left.logsumexp(-1)
+    ranked = ranking & items[label]
+    later = ranked[chosen] & ~first
+    before = ranked[rows[later]] & (torch.arange(role.shape[1], device=model.device) < places[later][:, None])
+    again = (logits[later].softmax(-1).gather(1, label[rows[later]]) * before).sum(1)
+    again = -torch.log1p(-again.clamp(max=1 - 1e-6))
     each[first] = OPEN * each[first] + (1 - guide) * listed + guide * imitation
     real = torch.tensor([s.real for s in batch], device=model.device)
     asked = hidden[torch.arange(len(batch), device=model.device), (role == PROMPT).sum(1)]
@@ -116,9 +110,9 @@ def loss_of(
         "hit": float((among.argmax(-1) == place).float().mean()),
         "strange": float(strange.detach().sum()) / max(1, len(strange)),
         "prior": float(prior.detach().sum()) / max(1, len(prior)),
-        "off_list": float(off_list.detach().sum()) / max(1, len(off_list)),
+        "again": float(again.detach().sum()) / max(1, len(again)),
     }
-    whole = (each * weight).sum() + NAMED * strange.sum() + OFF_LIST * off_list.sum() + PRIOR * prior.sum()
+    whole = (each * weight).sum() + NAMED * strange.sum() + AGAIN * again.sum() + PRIOR * prior.sum()
     return whole / weight.sum(), report
 
 
