@@ -1,6 +1,6 @@
 """How much a student's ranking takes in of the one by heart: a weight, chosen on validation readers.
 
-    python -m training.tune_prior --config training/configs/goodbooks.yaml --processes 2
+    python -m training.tune_prior --config training/configs/goodbooks-further.yaml --processes 2
 
 Before a student looks anything up it has ranked the candidates already, at the prompt's end (`training/heart.py`). The order
 of log p(behind the evidence) + w log p(by heart), a product of experts (Hinton 2002), is better than either, but leans the
@@ -65,7 +65,7 @@ def main() -> None:
     asked = in_turn(cells, EXCHANGED)
     jobs = [("hits", tasks) for tasks in cells]
     jobs += [("moved", asked[begin : begin + BATCH]) for begin in range(0, len(asked), BATCH)]
-    found = all_of(jobs, data, folder, args.processes)
+    found = all_of(jobs, data, graph, folder, args.processes)
     means = np.mean([each.mean(0) for (what, _), each in zip(jobs, found, strict=True) if what == "hits"], 0)
     after = np.concatenate([each for (what, _), each in zip(jobs, found, strict=True) if what == "moved"])
     chosen = 0.0
@@ -82,23 +82,22 @@ def main() -> None:
 
 
 def all_of(
-    jobs: Sequence[tuple[str, list[Task]]], data: Dataset, folder: Path, processes: int
+    jobs: Sequence[tuple[str, list[Task]]], data: Dataset, graph: Graph, folder: Path, processes: int
 ) -> list[np.ndarray]:
     """What `hits` or `moved` says of each lot of tasks, shared among so many processes."""
     what = "lots of validation tasks"
     if processes == 1:
-        _begin(data, folder)
+        _begin(data, graph, folder)
         return [_do(job) for job in tqdm(jobs, what)]
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, _begin, (data, folder)) as pool:
+    with ProcessPoolExecutor(processes, spawn, _begin, (data, graph, folder)) as pool:
         return list(tqdm(pool.map(_do, jobs), what, len(jobs)))
 
 
 _student: list[StarRanker] = []  # in each process: the student, with both its rankings
 
 
-def _begin(data: Dataset, folder: Path) -> None:
-    graph = Graph.build(data.interactions, split(data.interactions).train)
+def _begin(data: Dataset, graph: Graph, folder: Path) -> None:
     _student[:] = [weighted(StarRanker.load(data, graph, folder, adapter=False), 1.0)]
 
 
