@@ -25,7 +25,7 @@ from star.student.vocabulary import words_of
 from star.tasks import Task
 from training import device
 from training.corpus import encode
-from training.heart import ByHeart
+from training.heart import ByHeart, short
 from training.latent import file_of, fit_latent, latent, network_of
 
 
@@ -86,6 +86,18 @@ def test_learning_by_heart_comes_near_both_teachers(tmp_path: Path) -> None:
     for name in ("by_heart", "after"):
         begun, done = (np.mean([r[name] for r in part]) for part in (reports[:3], reports[-5:]))
         assert 0 <= done < begun / 4, (name, begun, done)
+
+
+def test_attention_to_a_prompt_is_that_of_a_trace_only_faster() -> None:
+    """Serving computes it in torch's own way: with other states, what is learned by heart would not be known there."""
+    model = new_model(words_of(reading.dataset().catalog, 300), 32, 2, 2, 64, 0)
+    before, prompts = model.config._attn_implementation, torch.arange(120).view(3, 40)
+    served = model(input_ids=prompts).logits
+    with short(model):
+        assert model.config._attn_implementation != before
+        learned = model(input_ids=prompts).logits
+    assert model.config._attn_implementation == before
+    assert torch.allclose(served, learned, atol=1e-5)
 
 
 def _averages(rank: int, folder: str) -> None:

@@ -9,6 +9,8 @@ In the ranking the tools' evidence adds to what is known.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +64,8 @@ class ByHeart:
         with torch.no_grad():
             known = (teacher(shelf)[read] @ teacher.items.weight[:-1].T).log_softmax(-1)
         device = model.device
-        hidden = model.model(input_ids=tokens.to(device)).last_hidden_state
+        with short(model):
+            hidden = model.model(input_ids=tokens.to(device)).last_hidden_state
         every = model.lm_head.weight[self.tokens.to(device)]
         followed = (hidden[:, BEFORE : BEFORE + width][read.to(device)] @ every.T).float().log_softmax(-1)
         after = F.kl_div(followed, known.to(device), reduction="batchmean", log_target=True)
@@ -73,3 +76,16 @@ class ByHeart:
         prior = F.kl_div(listed, guide.to(device), reduction="batchmean")
         report = {"after": float(after.detach()), "by_heart": float(prior.detach())}
         return WEIGHT * (after + prior), report
+
+
+@contextmanager
+def short(model: torch.nn.Module) -> Iterator[None]:
+    """Attention by plain products on a CPU, for sequences as short as prompts: the gradient of torch's own costs many times
+    as much there in bf16 (training/LOG.md)."""
+    before = model.config._attn_implementation
+    if model.device.type == "cpu":
+        model.config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before

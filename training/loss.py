@@ -72,28 +72,33 @@ def loss_of(
     chosen = torch.zeros_like(role, dtype=torch.bool)
     for kind, share in SAMPLED.items():
         chosen |= (role == kind) & (draw < share)
-    logits = model.lm_head(hidden[chosen]).float()
-    each = F.cross_entropy(logits, label[chosen], reduction="none")
+    at = hidden[chosen]
+
+    def scores(some: torch.Tensor) -> torch.Tensor:
+        # From the states anew: part of all scores would pass back a gradient as large as all, mostly zeros.
+        return model.lm_head(at[some]).float()
+
+    each = F.cross_entropy(model.lm_head(at).float(), label[chosen], reduction="none")
     kinds = role[chosen]
     first = kinds == RANK
     rows, places = chosen.nonzero(as_tuple=True)
     counted = torch.tensor([s.counted for s in batch], device=model.device)[rows]
     weight = sum((kinds == kind) * value for kind, value in WEIGHT.items()) * (counted | ~first)
     place = (candidates == label[chosen][first][:, None]).int().argmax(-1)
-    among = torch.gather(logits[first], 1, candidates).log_softmax(-1)
+    among = scores(first).gather(1, candidates).log_softmax(-1)
     imitation = -(soft * among).sum(1)
     listed = -among.gather(1, place[:, None])[:, 0]
     ranking = (role == RANK).cumsum(1) > 0  # there the decoder sees to it
     naming = (kinds == WRITTEN) & items[label[chosen]] & ~ranking[chosen]
     there = torch.zeros(len(tokens), len(items), dtype=torch.bool, device=model.device)
     there.scatter_(1, tokens, True)
-    spoken = logits[naming].masked_fill(~items, -torch.inf)
+    spoken = scores(naming).masked_fill(~items, -torch.inf)
     known = spoken.masked_fill(~there[rows[naming]], -torch.inf)
     strange = spoken.logsumexp(-1) - known.logsumexp(-1)
     ranked = ranking & items[label]
     later = ranked[chosen] & ~first
     before = ranked[rows[later]] & (torch.arange(role.shape[1], device=model.device) < places[later][:, None])
-    again = (logits[later].softmax(-1).gather(1, label[rows[later]]) * before).sum(1)
+    again = (scores(later).softmax(-1).gather(1, label[rows[later]]) * before).sum(1)
     again = -torch.log1p(-again.clamp(max=1 - 1e-6))
     each[first] = OPEN * each[first] + (1 - guide) * listed + guide * imitation
     real = torch.tensor([s.real for s in batch], device=model.device)
