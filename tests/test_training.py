@@ -36,7 +36,7 @@ from training.corpus import (
     renamed,
     renumbered,
 )
-from training.device import mixed, native_bf16
+from training.device import compiles, mixed, native_bf16
 
 
 @pytest.fixture(scope="module")
@@ -378,8 +378,8 @@ def test_configs_of_the_repository_fit_together(file: Path) -> None:
 @pytest.mark.parametrize(
     ("amx", "own", "expected"), [(False, False, False), (True, False, True), (False, True, True)]
 )
-def test_bf16_only_where_the_cpu_has_it(
-    monkeypatch: pytest.MonkeyPatch, amx: bool, own: bool, expected: bool
+def test_bf16_only_where_the_cpu_has_it_and_compiled_only_where_a_compiler_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amx: bool, own: bool, expected: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: own)
@@ -387,3 +387,10 @@ def test_bf16_only_where_the_cpu_has_it(
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert (product.dtype == torch.bfloat16) == expected
     assert native_bf16(torch.device("cuda"))
+    assert compiles(torch.device("cuda"))
+    compiler = tmp_path / "g++"
+    compiler.touch(mode=0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    assert compiles(torch.device("cpu")) == expected
+    monkeypatch.setenv("CXX", str(tmp_path / "another"))
+    assert not compiles(torch.device("cpu"))

@@ -106,8 +106,8 @@ class Config:
     """Outcome reward: `tiers` (paper), `ndcg` or `first`."""
     threads: int = 1
     compile: bool = True
-    """Compile the blocks with torch.compile (about 1.4 times as fast on a CPU with bf16 of its own, and done there alone);
-    needs a C++ compiler."""
+    """Compile the blocks with torch.compile for pretraining, where that is worth its wait (`compiles` in
+    `training/device.py`)."""
 
 
 def load_config(path: str) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -25,6 +26,13 @@ def native_bf16(device: torch.device) -> bool:
     """Whether the device multiplies in bf16 by itself. A CPU without AMX or AVX512-BF16 emulates it, several times slower
     than float32 (training/LOG.md)."""
     return device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether torch.compile is worth its wait: where bf16 is fast, and, on a CPU, where it finds the compiler it needs."""
+    return native_bf16(device) and (
+        device.type != "cpu" or shutil.which(os.environ.get("CXX", "g++")) is not None
+    )
 
 
 def mixed(device: torch.device) -> torch.autocast:

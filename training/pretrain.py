@@ -41,9 +41,9 @@ from training.corpus import RANK, Sequence, read_corpus
 from training.device import (
     agreed,
     average_gradients,
+    compiles,
     device_for,
     mixed,
-    native_bf16,
     processes,
     rank,
     share_of,
@@ -171,7 +171,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
     items = mask_of(corpus.items, model.config.vocab_size).to(device)
     folder = Path(config.runs) / "pretrain"
     folder.mkdir(parents=True, exist_ok=True)
-    if config.compile and native_bf16(device):
+    if config.compile and compiles(device):
         model.model.compile(dynamic=True)
     optimizers, step, spent = optimisers(model, config.pretrain_lr), 0, 0.0
     state, saved = folder / "state.pt", None
