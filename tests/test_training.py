@@ -36,7 +36,7 @@ from training.corpus import (
     renamed,
     renumbered,
 )
-from training.device import compiles, mixed, native_bf16
+from training.device import compiles, device_for, mixed, native_bf16
 
 
 @pytest.fixture(scope="module")
@@ -394,3 +394,12 @@ def test_bf16_only_where_the_cpu_has_it_and_compiled_only_where_a_compiler_is(
     assert compiles(torch.device("cpu")) == expected
     monkeypatch.setenv("CXX", str(tmp_path / "another"))
     assert not compiles(torch.device("cpu"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="of the CPU")
+def test_numbers_that_slow_a_cpu_down_are_zero() -> None:
+    small = torch.full((4,), 1e-30)
+    torch.set_flush_denormal(False)
+    assert (small * 1e-10 > 0).all()
+    assert device_for(1).type == "cpu"
+    assert (small * 1e-10 == 0).all() and (small * 1e-7 > 0).all()

@@ -13,12 +13,17 @@ Shared = TypeVar("Shared")
 
 
 def device_for(threads: int) -> torch.device:
-    """This process's GPU (`LOCAL_RANK`, as `accelerate launch` sets it), or the CPU with `threads` threads."""
+    """This process's GPU (`LOCAL_RANK`, as `accelerate launch` sets it), or the CPU with `threads` threads.
+
+    Numbers below 1e-38, on which a CPU takes many times as long, become 0: a trained student has such in its gradients and
+    their squares (training/LOG.md).
+    """
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
         return device
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
     return torch.device("cpu")
 
 
