@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 # For pretraining: keep large blocks instead of giving them back to the system after every step, a quarter of the time
-# otherwise. Not for SFT: its batches differ in length, and the process grew to 13 GB.
-keep=(env MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=200000000)
+# otherwise, and have them in pages of 2 MB. Not for SFT: its batches differ in length, and the process grew to 13 GB.
+keep=(env THP_MEM_ALLOC_ENABLE=1 MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=200000000)
 # As many processes train one student as there are GPUs, or STAR_PROCESSES on the CPU.
 many=$($python -c "import torch; print(torch.cuda.device_count() or ${STAR_PROCESSES:-1})")
 together=("$python" -m torch.distributed.run --standalone --nproc-per-node "$many" -m)
