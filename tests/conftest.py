@@ -7,6 +7,7 @@ from pathlib import Path
 
 import annotating
 import pytest
+import torch
 
 from star.annotation.database import Database
 
@@ -16,3 +17,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     """An annotation database with its tables: SQLite always, PostgreSQL where STAR_TEST_POSTGRES_URL names a server."""
     with annotating.ready(request.param, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def every_float() -> Iterator[None]:
+    """Training sets its process to take tiny numbers for 0 (`training/device.py`); tests share one."""
+    yield
+    torch.set_flush_denormal(False)
