@@ -38,9 +38,8 @@ def test_each_differs_from_the_whole_student_in_what_it_says(config: Config, tmp
         }
         assert differing == {n for n in changes if n != "seed" or changes[n] != 0}
         other = dataclasses.replace(other, runs=str(tmp_path / name))
-        file = ablations.prepare(other, Path(config.runs))
-        assert load_config(str(file)) == other
-        assert list((tmp_path / name / "trajectories").glob("fold*.parquet"))
+        assert load_config(str(ablations.prepare(other))) == other
+        assert list(other.trajectory_folder.glob("fold*.parquet"))
 
 
 def test_students_are_made_once_kept_after_every_stage_and_compared(

@@ -127,7 +127,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     for fold, (_, graph) in zip(
         range(2), crossfit(data.interactions, split.train, split.folds), strict=False
     ):
-        fit_latent(graph, 1, file_of(tmp_path, fold))
+        fit_latent(graph, 1, file_of(config.trajectory_folder, fold))
     file = small_runs.written(config)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(

@@ -188,9 +188,15 @@ def test_two_processes_learn_from_own_traces(config: Config, tmp_path: Path) -> 
     about = json.loads((source / "star.json").read_text("utf-8"))
     about["stages"] = {k: v for k, v in about["stages"].items() if not k.startswith("onpolicy")}
     (source / "star.json").write_text(json.dumps(about), "utf-8")
-    shutil.copytree(Path(config.runs) / "trajectories", runs / "trajectories")
+    runs.mkdir()
     config = dataclasses.replace(
-        config, out=str(source), runs=str(runs), own_rows=16, own_passes=1, sft_batch=8
+        config,
+        out=str(source),
+        runs=str(runs),
+        trajectories=str(config.trajectory_folder),
+        own_rows=16,
+        own_passes=1,
+        sft_batch=8,
     )
     before = load_file(source / "model.safetensors")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

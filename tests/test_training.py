@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from star.settings import ROOT
 from star.student.model import Checkpoint
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace import parse
-from training import loss, pretrain, sft, start
+from training import loss, manifest, pretrain, sft, start
 from training.config import Config, load_config
 from training.corpus import (
     FORMS,
@@ -299,8 +298,12 @@ def test_pretraining_goes_on_after_a_stop_and_sft_writes_a_checkpoint(
 
 def test_pretraining_reads_as_many_sequences_as_it_is_told(config: Config) -> None:
     before = torch.get_num_threads()
-    few = dataclasses.replace(config, runs=f"{config.runs}-few", pretrain_sequences=5 * config.pretrain_batch)
-    shutil.copytree(Path(config.runs) / "trajectories", Path(few.runs) / "trajectories")
+    few = dataclasses.replace(
+        config,
+        runs=f"{config.runs}-few",
+        trajectories=str(config.trajectory_folder),
+        pretrain_sequences=5 * config.pretrain_batch,
+    )
     folder = pretrain.train(few)
     torch.set_num_threads(before)
     stage = json.loads((folder / "star.json").read_text("utf-8"))["stages"]["pretrain"]
@@ -373,6 +376,10 @@ def test_configs_of_the_repository_fit_together(file: Path) -> None:
     of_a_step = made.grpo_tasks * made.grpo_group
     assert of_a_step % made.grpo_batch == 0 and made.grpo_batch % made.grpo_group == 0
     assert set(made.sft_folds) < set(range(10))
+    if made.trajectories:  # those of another config, made with the same settings
+        others = [o for o in map(load_config, map(str, CONFIGS)) if not o.trajectories]
+        (makes,) = [o for o in others if o.trajectory_folder == made.trajectory_folder]
+        assert all(getattr(makes, name) == getattr(made, name) for name in manifest.SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def make(config: Config, *options: str) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["trajectories", "--config", str(small_runs.written(config)), *options])
         trajectories.main()
-    return json.loads((Path(config.runs) / "trajectories" / "manifest.json").read_text("utf-8"))
+    return json.loads((config.trajectory_folder / "manifest.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def whole(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 def rows(config: Config) -> pl.DataFrame:
-    return corpus.load_trajectories(Path(config.runs) / "trajectories")
+    return corpus.load_trajectories(config.trajectory_folder)
 
 
 def test_files_are_written_and_read_group_by_group(whole: Config) -> None:
@@ -87,6 +87,16 @@ def test_two_processes_write_the_same(whole: Config, tmp_path: Path, monkeypatch
     of_folds = rows(config)
     assert of_folds.equals(rows(whole).head(len(of_folds))) and 0 < len(of_folds) < len(rows(whole))
     assert report["rows"] == len(of_folds)
+
+
+def test_the_next_config_of_a_chain_takes_them_as_they_are(whole: Config, tmp_path: Path) -> None:
+    stand = {file: file.stat().st_mtime_ns for file in whole.trajectory_folder.rglob("fold*")}
+    later = config_for(tmp_path / "runs", trajectories=str(whole.trajectory_folder))
+    assert make(later)["rows"] == len(rows(later)) == len(rows(whole))
+    assert {f: f.stat().st_mtime_ns for f in whole.trajectory_folder.rglob("fold*")} == stand
+    assert not (tmp_path / "runs" / "trajectories").exists()
+    with pytest.raises(UserError, match=r"per_reader 2 \(now 3\)"):
+        make(dataclasses.replace(later, per_reader=3))
 
 
 def test_a_stop_within_a_fold_costs_that_fold(

@@ -108,12 +108,15 @@ def test_a_batch_is_of_one_fold_and_small_folds_are_not_lost() -> None:
 
 
 def test_a_start_that_holds_vectors_is_not_given_them_twice(tmp_path: Path) -> None:
-    for name in ("runs", "again"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "runs").mkdir()
     config = dataclasses.replace(small_runs.make(tmp_path / "runs", readers=4), vectors=True)
     first = pretrain.train(config, 0.03)
-    later = dataclasses.replace(config, runs=str(tmp_path / "again"), start=str(first))
-    (tmp_path / "again" / "trajectories").symlink_to(tmp_path / "runs" / "trajectories")
+    later = dataclasses.replace(
+        config,
+        runs=str(tmp_path / "again"),
+        trajectories=str(config.trajectory_folder),
+        start=str(first),
+    )
     second = pretrain.train(later, 0.0)
     one, other = (Checkpoint.load(str(folder)) for folder in (first, second))
     assert one.about["stages"]["pretrain"]["vectors"] == other.about["stages"]["pretrain"]["vectors"] > 0

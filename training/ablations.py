@@ -52,9 +52,15 @@ def stages_of(name: str) -> tuple[str, ...]:
 
 
 def variant(config: Config, name: str) -> Config:
-    """The config of one student, under `ablations/` in the config's runs."""
+    """The config of one student, under `ablations/` in the config's runs; all learn from the same trajectories."""
     folder = Path(config.runs) / "ablations" / name
-    return dataclasses.replace(config, runs=str(folder), out=str(folder / "checkpoint"), **STUDENTS[name])
+    return dataclasses.replace(
+        config,
+        runs=str(folder),
+        out=str(folder / "checkpoint"),
+        trajectories=str(config.trajectory_folder),
+        **STUDENTS[name],
+    )
 
 
 def after(config: Config, stage: str) -> Path:
@@ -66,12 +72,10 @@ def finished(config: Config, stage: str) -> bool:
     return (after(config, stage) / "star.json").is_file()
 
 
-def prepare(config: Config, runs: Path) -> Path:
-    """Make a student's folder with its config and a link to the trajectories; returns the config's file."""
+def prepare(config: Config) -> Path:
+    """Make a student's folder with its config; returns the config's file."""
     folder = Path(config.runs)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (link := folder / "trajectories").exists():
-        link.symlink_to((runs / "trajectories").resolve(), target_is_directory=True)
     return save_config(config, folder / "config.yaml")
 
 
@@ -99,14 +103,14 @@ def main() -> None:
     if unknown := set(names) - set(STUDENTS):
         raise UserError(f"there is no student {', '.join(sorted(unknown))}; expected {', '.join(STUDENTS)}")
     config = load_config(args.config)
-    runs = Path(config.runs)
-    if not (runs / "trajectories").is_dir():
+    if not config.trajectory_folder.is_dir():
         raise UserError(
-            f"no trajectories under {runs}; run python -m training.trajectories --config {args.config} first"
+            f"there are no trajectories in {config.trajectory_folder}; run python -m training.trajectories --config "
+            f"{args.config} first"
         )
     for name in names:
         student = variant(config, name)
-        file = prepare(student, runs)
+        file = prepare(student)
         for stage in stages_of(name)[: STAGES.index(args.until) + 1]:
             if finished(student, stage):
                 continue

@@ -25,6 +25,9 @@ class Config:
     """Folder for trajectories, intermediate checkpoints and logs (not committed)."""
     out: str
     """Folder of the finished checkpoint."""
+    trajectories: str | None = None
+    """Folder of the trajectories, for the second config of a chain, which need not make the same ones again; None:
+    `trajectories` in `runs`."""
     start: str | None = None
     """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
     base: str | None = None
@@ -108,6 +111,11 @@ class Config:
     compile: bool = True
     """Compile the blocks with torch.compile for pretraining, where that is worth its wait (`compiles` in
     `training/device.py`)."""
+
+    @property
+    def trajectory_folder(self) -> Path:
+        """Where the trajectories are, with what the guide knows beside them."""
+        return Path(self.trajectories or Path(self.runs) / "trajectories")
 
 
 def load_config(path: str) -> Config:

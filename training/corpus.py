@@ -273,7 +273,7 @@ def read_corpus(
 ) -> tuple[Corpus, list[Sequence]]:
     """The trajectories of all readers but those of the SFT folds, and some of theirs to look at, evenly taken; with what was
     really read first in the ranking. Text is read a batch at a time."""
-    folder, held = Path(config.runs) / "trajectories", config.sft_folds
+    folder, held = config.trajectory_folder, config.sft_folds
     readers = scan_trajectories(folder).select("reader").collect()["reader"].to_list()
     places = [place for place, reader in enumerate(readers) if fold_of[reader] in held]
     chosen = set(places[:: max(1, len(places) // looked_at)][:looked_at])

@@ -68,7 +68,7 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
     split = T.split(data.interactions)
     readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
     frame = (
-        scan_trajectories(Path(config.runs) / "trajectories")
+        scan_trajectories(config.trajectory_folder)
         .filter(pl.col("reader").is_in(readers))
         .select("reader", "at", "shelf", "target", "rank", "prompt")
         .collect()

@@ -29,17 +29,17 @@ class ByHeart:
 
     Args:
         sequences: trajectories with the items that were read; their prompts and the guide's probabilities are used.
-        runs: folder of the config, with what `training/latent.py` fitted.
+        trajectories: their folder, with what `training/latent.py` fitted.
         vocabulary: word → token.
         size: prompts per step.
     """
 
-    def __init__(self, sequences: list[Sequence], runs: Path, vocabulary: dict[str, int], size: int):
+    def __init__(self, sequences: list[Sequence], trajectories: Path, vocabulary: dict[str, int], size: int):
         self.sequences, self.size = sequences, size
         self.marker = vocabulary["<candidates>"]
         folds = np.array([sequence.fold for sequence in sequences])
         self.of_fold = {int(fold): np.flatnonzero(folds == fold) for fold in np.unique(folds)}
-        self.teachers = {fold: network_of(runs, fold) for fold in self.of_fold}
+        self.teachers = {fold: network_of(trajectories, fold) for fold in self.of_fold}
         tokens = sorted(
             (int(word[2:-1]), token) for word, token in vocabulary.items() if re.fullmatch(r"<i\d+>", word)
         )

@@ -32,9 +32,9 @@ def sequences(epochs: int) -> SasRec:
     return SasRec(batch=32, epochs=epochs)
 
 
-def file_of(runs: Path, fold: int) -> Path:
+def file_of(trajectories: Path, fold: int) -> Path:
     """Where what was fitted without a fold is kept: beside the trajectories."""
-    return runs / "trajectories" / "latent" / f"fold{fold}.npz"
+    return trajectories / "latent" / f"fold{fold}.npz"
 
 
 def fit_latent(graph: Graph, epochs: int, file: Path, seed: int = 0) -> None:
@@ -64,13 +64,13 @@ def latent(file: Path) -> Score:
     return shown
 
 
-def network_of(runs: Path, fold: int) -> Network:
+def network_of(trajectories: Path, fold: int) -> Network:
     """The sequence model that was fitted without a fold.
 
     Raises:
         UserError: there is none.
     """
-    file = file_of(runs, fold)
+    file = file_of(trajectories, fold)
     weights = _network(_read(file)) if file.exists() else {}
     if not weights:
         raise UserError(

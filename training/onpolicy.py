@@ -141,7 +141,7 @@ def train(config: Config, source: Path) -> None:
     checkpoint = Checkpoint.load(str(source), adapter=False, dtype=dtype)
     checkpoint.model.to(device)
     split = T.split(Dataset.load(config.dataset).interactions)
-    frame = load_trajectories(Path(config.runs) / "trajectories").unique("prompt", maintain_order=True)
+    frame = load_trajectories(config.trajectory_folder).unique("prompt", maintain_order=True)
     frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
     again = rounds_of(source) > 0
     stage = "onpolicy" + (f"-{rounds_of(source) + 1}" if again else "")

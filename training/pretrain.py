@@ -196,7 +196,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
     heart: ByHeart | None = None
     if config.heart and not config.base:
         share = max(1, config.heart // processes())
-        heart = ByHeart(corpus.sequences, Path(config.runs), vocabulary, share)
+        heart = ByHeart(corpus.sequences, config.trajectory_folder, vocabulary, share)
     rng = np.random.default_rng([config.seed, step, 1 + rank()])
     groups = batches(  # the same in all processes, which share each out: of one fold and like length, so that none waits
         corpus.sequences,

@@ -50,7 +50,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
     readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
-    of_folds = scan_trajectories(Path(config.runs) / "trajectories").filter(pl.col("reader").is_in(readers))
+    of_folds = scan_trajectories(config.trajectory_folder).filter(pl.col("reader").is_in(readers))
     share = of_folds.select(pl.col("kept").mean()).collect().item()
     kept = of_folds.filter(pl.col("kept")).select("prompt", "trace", "guide").collect()
     rng = np.random.default_rng(config.seed)

@@ -156,17 +156,17 @@ def make_latent(config: Config, folds: list[int]) -> None:
     device_for(config.threads)
     for fold, (_, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
         if fold in folds:
-            fit_latent(graph, config.latent_epochs, file_of(Path(config.runs), fold), config.seed)
+            fit_latent(graph, config.latent_epochs, file_of(config.trajectory_folder, fold), config.seed)
 
 
 def make_folds(config: Config, folds: list[int]) -> None:
     """Write the shards of these folds that do not stand yet."""
     data = Dataset.load(config.dataset)
     split = T.split(data.interactions)
-    folder = Path(config.runs) / "trajectories"
+    folder = config.trajectory_folder
 
     def known(fold: int) -> Score:
-        return latent(file_of(Path(config.runs), fold))
+        return latent(file_of(config.trajectory_folder, fold))
 
     trees: dict[int, Any] = {}  # for even folds those fitted on odd ones, and the other way round
     for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
@@ -215,12 +215,12 @@ def main() -> None:
             f"--processes {args.processes} --folds {args.folds}: expected at least one process, and folds among "
             f"{there[0]} to {there[-1]}"
         )
-    folder = Path(config.runs) / "trajectories"
+    folder = config.trajectory_folder
     folder.mkdir(parents=True, exist_ok=True)
     manifest.begin(folder, config, data)
     left = [fold for fold in folds if not shard_of(folder, fold).exists()]
     # The trees of a fold are fitted on others' lists, so all folds' models are needed for any that is left.
-    unfitted = [fold for fold in there if left and not file_of(Path(config.runs), fold).exists()]
+    unfitted = [fold for fold in there if left and not file_of(config.trajectory_folder, fold).exists()]
     in_processes(args.processes, make_latent, config, unfitted)
     # Even folds share their trees, odd ones too: few processes should need both.
     in_processes(args.processes, make_folds, config, sorted(left, key=lambda fold: (fold % 2, fold)))
