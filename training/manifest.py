@@ -69,7 +69,7 @@ def begin(folder: Path, config: Config, data: Dataset) -> None:
         )
         raise UserError(
             f"{folder} holds trajectories made with {other}; delete them to make them anew, or give the config "
-            "another folder in `runs`"
+            "another folder in `runs` or `trajectories`"
         )
     if not any(folder.glob("fold*.parquet")):
         _write(folder / "manifest.json", {"made_with": wanted, "code": code(), "rows": 0})
