@@ -24,6 +24,7 @@ from star.grammar import TraceError
 from star.recommendation import Query
 from star.recommender import Star, answer
 from star.settings import ROOT
+from star.student.decoding import Writer
 from star.student.model import MODELS, Checkpoint
 from star.tasks import difficulty
 from training import grpo, onpolicy, rollouts
@@ -179,6 +180,39 @@ def test_own_traces_are_learned_from(config: Config, tmp_path: Path, monkeypatch
         and onpolicy.rounds_of(source) == 2
     )
     assert (Path(config.runs) / "onpolicy-2" / "part0.parquet").is_file()
+
+
+def test_own_traces_go_on_after_a_stop(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands is not written again, and the whole is what an undisturbed run writes."""
+    checkpoint = Checkpoint.load(str(MODELS / "demo"), adapter=False)
+    frame = load_trajectories(config.trajectory_folder).unique("prompt", maintain_order=True).head(12)
+    monkeypatch.setattr(onpolicy, "PART", 4)
+    whole = onpolicy.rollouts(config, checkpoint, frame, tmp_path / "whole", 1.0)
+    write, parts = onpolicy.write_many, []
+
+    def stops(writers: list[Writer], *rest: object) -> None:
+        if len(parts) == 1:
+            raise KeyboardInterrupt
+        parts.append(len(writers))
+        write(writers, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(onpolicy, "write_many", stops)
+    folder = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        onpolicy.rollouts(config, checkpoint, frame, folder, 1.0)
+    (folder / "part1.part").write_bytes(b"left by a process that was killed")
+    assert [file.name for file in folder.glob("*.parquet")] == ["part0.parquet"]
+    parts.clear()
+
+    def counts(writers: list[Writer], *rest: object) -> None:
+        parts.append(len(writers))
+        write(writers, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(onpolicy, "write_many", counts)
+    assert onpolicy.rollouts(config, checkpoint, frame, folder, 1.0).equals(whole)
+    assert parts == [4, 4] and len(whole) > 6
 
 
 def test_two_processes_learn_from_own_traces(config: Config, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import small_runs
 import torch
 import toys
+from transformers import TrainerCallback, TrainerState
 
 from star.dataset import Dataset
 from star.errors import UserError
@@ -350,6 +352,73 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
         load_config(str(tmp_path / "form.yaml"))
     with pytest.raises(UserError, match="no trajectories"):
         load_trajectories(tmp_path)
+
+
+class Stopped(TrainerCallback):
+    """Breaks a training off behind a step, as a kill does: without a word to anyone."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args: object, state: TrainerState, control: object, **_: object) -> None:
+        if state.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+def test_sft_goes_on_after_a_stop_to_the_same_weights(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last save is whole, and beside it lies one that was broken off within."""
+    monkeypatch.setattr(sft, "SAVE_EVERY", 1)
+    monkeypatch.setattr(sft, "LOG_EVERY", 1)
+    pretrained = tmp_path / "pretrain" / "model"
+    before = torch.get_num_threads()
+    pretrain.train(
+        dataclasses.replace(config, runs=str(tmp_path), trajectories=str(config.trajectory_folder)), 0.02
+    )
+    make = sft.trainer_for
+
+    def run(
+        name: str, stop: int | None = None
+    ) -> tuple[dict[str, torch.Tensor], dict[str, object], list[int]]:
+        runs = tmp_path / name
+        shutil.copytree(pretrained, runs / "pretrain" / "model", dirs_exist_ok=True)
+        made = dataclasses.replace(
+            config, runs=str(runs), out=str(runs / "out"), trajectories=str(config.trajectory_folder)
+        )
+        steps: list[int] = []
+
+        class Count(TrainerCallback):
+            def on_step_begin(self, args: object, state: TrainerState, control: object, **_: object) -> None:
+                steps.append(state.global_step)
+
+        def watched(*given: object) -> object:
+            trainer = make(*given)  # type: ignore[arg-type]
+            trainer.add_callback(Count())
+            if stop is not None:
+                trainer.add_callback(Stopped(stop))
+            return trainer
+
+        monkeypatch.setattr(sft, "trainer_for", watched)
+        monkeypatch.setattr(
+            "sys.argv", ["sft", "--config", str(small_runs.written(made)), "--max-steps", "4"]
+        )
+        sft.main()
+        done = Checkpoint.load(made.out)
+        return dict(done.model.state_dict()), done.about["stages"]["sft"], steps
+
+    whole, stage, _ = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", stop=2)
+    folder = tmp_path / "stopped" / "sft"
+    assert [save.name for save in folder.glob("checkpoint-*")] == ["checkpoint-2"]
+    shutil.copytree(folder / "checkpoint-2", folder / "checkpoint-3")
+    (folder / "checkpoint-3" / "trainer_state.json").unlink()
+    (folder / "checkpoint-3" / "optimizer.pt").write_bytes(b"half a fi")
+    later, again, steps = run("stopped")
+    torch.set_num_threads(before)
+    assert steps == [2, 3] and again == stage and stage["loss"] > 0
+    assert all(torch.equal(whole[name], later[name]) for name in whole)
 
 
 def test_without_rows_sft_hands_the_pretrained_model_on(

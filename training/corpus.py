@@ -185,8 +185,10 @@ def encode(
 
 
 def item_tokens(vocabulary: dict[str, int]) -> np.ndarray:
-    """Tokens of the items, int64 (I,)."""
-    return np.array([token for word, token in vocabulary.items() if ITEM.match(word)], dtype=np.int64)
+    """Tokens of the items, int64 (I,), ascending: a tokenizer gives its words in another order every time it is loaded."""
+    return np.sort(
+        np.array([token for word, token in vocabulary.items() if ITEM.match(word)], dtype=np.int64)
+    )
 
 
 def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> Sequence:

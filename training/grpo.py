@@ -37,6 +37,7 @@ from training.config import Config, load_config
 from training.corpus import scan_trajectories
 from training.device import device_for, processes, rank
 from training.rollouts import Rollouts, mask_ranking, tools_of
+from training.sft import last_save
 
 REWARDS = ("format", "outcome", "grounding")
 
@@ -180,8 +181,7 @@ def main() -> None:
         raise UserError(f"no checkpoint in {source}; run python -m training.sft --config {args.config} first")
     steps = args.max_steps or config.grpo_steps
     trainer = trainer_for(config, source, steps)
-    saved = list((Path(config.runs) / "grpo").glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=bool(saved))
+    trainer.train(resume_from_checkpoint=last_save(Path(config.runs) / "grpo"))
     if not trainer.is_world_process_zero():
         return
     trainer.model.to(torch.bfloat16).save_pretrained(source / "adapter", save_embedding_layers=False)

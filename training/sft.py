@@ -43,6 +43,7 @@ from training.corpus import (
 from training.device import device_for, native_bf16, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
+LOG_EVERY, SAVE_EVERY = 10, 100  # steps; a save falls between two entries of the log, so that none is lost
 
 
 def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str, list[int]]], float]:
@@ -96,8 +97,8 @@ def trainer_for(
             bf16=native_bf16(device_for(config.threads)),
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
-            logging_steps=10,
-            save_steps=100,
+            logging_steps=max(1, min(LOG_EVERY, max_steps)),
+            save_steps=SAVE_EVERY,
             save_total_limit=1,
             report_to=["tensorboard"],
             max_length=None,
@@ -109,6 +110,20 @@ def trainer_for(
         return SFTTrainer(
             model=model, args=settings, train_dataset=Rows.from_list(rows), processing_class=tokenizer
         )
+
+
+def last_save(folder: Path) -> str | None:
+    """The last of a trainer's saves that is whole, of which training goes on; None where there is none.
+
+    The trainer writes `trainer_state.json` last: a save without it was broken off, by a kill or a full disk.
+    """
+    for save in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True):
+        try:
+            json.loads((save / "trainer_state.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        return str(save)
+    return None
 
 
 def main() -> None:
@@ -134,10 +149,11 @@ def main() -> None:
     rows, share = kept_rows(config, grammar_of(tokenizer))
     steps = min(args.max_steps or 10**9, config.sft_passes * len(rows) // (config.sft_batch * processes()))
     trainer = trainer_for(config, model, tokenizer, rows, steps)
-    began = list((Path(config.runs) / "sft").glob("checkpoint-*"))
-    result = trainer.train(resume_from_checkpoint=bool(began))
+    trainer.train(resume_from_checkpoint=last_save(Path(config.runs) / "sft"))
     if not trainer.is_world_process_zero():
         return
+    # From the history, which a save holds too: the trainer's own mean knows only the steps since it was last started.
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     out = Path(config.out)
     about = json.loads((source / "star.json").read_text("utf-8"))
     rounds = sum(
@@ -147,7 +163,7 @@ def main() -> None:
         "rows": len(rows),
         "kept_share": round(share, 4),
         "steps": steps,
-        "loss": round(result.training_loss, 4),
+        "loss": round(float(np.mean(losses)), 4),
     }
     bases.save(trainer.model.to(torch.bfloat16), out)
     tokenizer.save_pretrained(out)
