@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from star.catalog import Catalog
 from star.evidence import STRENGTHS, Claim
 from star.recommendation import StepType
-from star.tools import Response
+from star.tools import COUNTED, Response
 
 TAGS: tuple[StepType, ...] = ("plan", "tool_call", "tool_response", "reflection", "recommend")
 OPENING, CLOSING = tuple(f"<{tag}>" for tag in TAGS), tuple(f"</{tag}>" for tag in TAGS)
@@ -108,7 +108,7 @@ def prompt(history: Sequence[int], candidates: Sequence[int], shown: int = 20) -
     """What a run starts from: size of the shelf, its last `shown` books oldest first, the candidates."""
     return [
         "<history>",
-        str(min(len(history), 999)),
+        str(min(len(history), COUNTED)),
         *map(item_word, history[-shown:]),
         "<candidates>",
         *map(item_word, candidates),

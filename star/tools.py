@@ -19,6 +19,7 @@ from star.graph import Graph
 
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
 ASKED = (30, 50)  # most similar readers that user_cf may ask
+COUNTED = 999  # books of a shelf that are counted: every model has words for counts up to here
 SAMPLE = 3  # co-readers drawn as nodes of their own
 
 # Lower bounds of the six strengths, geometric, from about the 20th to the 98th percentile of the signal over training
@@ -132,7 +133,9 @@ class Tools:
         """
         match name, tuple(arguments):
             case "profile", ():
-                return Response(name, (), tuple((e,) for e in self.genres(len(self.history))[:3]))
+                return Response(
+                    name, (), tuple((e,) for e in self.genres(min(len(self.history), COUNTED))[:3])
+                )
             case "recent", (window,) if window in WINDOWS:
                 return Response(name, (window,), tuple((e,) for e in self.genres(window)[:3]))
             case "user_cf", (asked,) if asked in ASKED:

@@ -21,6 +21,7 @@ from star.annotation import tables
 from star.annotation.rows import Comparison, Rating
 from star.errors import UserError
 from star.grammar import ITEM, item_word
+from star.tools import COUNTED
 
 VERSION = 1
 
@@ -93,7 +94,7 @@ def prompt_of(history: Sequence[int], candidates: Sequence[int], known: np.ndarr
     here = range(len(history)) if known is None else [n for n, item in enumerate(history) if known[item]]
     shown = [c for c in candidates if known is None or known[c]]
     words = grammar.prompt([history[n] for n in here], shown)
-    words[1] = str(min(len(history), 999))
+    words[1] = str(min(len(history), COUNTED))
     return " ".join(words)
 
 

@@ -21,7 +21,7 @@ from star.grammar import RANKED, TraceError, item_word, prompt, read_call, respo
 from star.student.model import Checkpoint, ItemTokens
 from star.student.prefix_cache import prefix_cache
 from star.student.vocabulary import UNKNOWN
-from star.tools import ASKED, WINDOWS, Tools
+from star.tools import ASKED, COUNTED, WINDOWS, Tools
 
 MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6
@@ -65,7 +65,7 @@ class Writer:
         self.candidates = np.array(candidates, dtype=np.int64)
         known = [int(h) for h in self.tools.history if self.items.token_of[h] >= 0]
         self._prompt = prompt(known, candidates)
-        self._prompt[1] = str(min(len(self.tools.history), 999))
+        self._prompt[1] = str(min(len(self.tools.history), COUNTED))
         self.own = self.own or [False] * len(self.words)
         self._given = tuple(self.words)
         self._ranking = len(self.words) if self.words[-1:] == ["<recommend>"] else None

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from star.catalog import Catalog
 from star.evidence import STRENGTHS, WITHHELD
 from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word
-from star.tools import ASKED, WINDOWS
+from star.tools import ASKED, COUNTED, WINDOWS
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 BEFORE, BEHIND = "<|star:", "|>"  # around a word in a big base's tokenizer
@@ -48,7 +48,7 @@ def words_of(catalog: Catalog, largest: int) -> list[str]:
         "nothing",
     ]
     spoken = sorted({word for phrase in (*PLANS, *REMARKS) for word in phrase.split() if "{" not in word})
-    numbers = [str(n) for n in range(max(largest, 999, *ASKED, *WINDOWS) + 1)]
+    numbers = [str(n) for n in range(max(largest, COUNTED, *ASKED, *WINDOWS) + 1)]
     volumes = sorted({item.number for item in catalog if item.number is not None})
     most = max(Counter(item.creators[0] for item in catalog if item.creators).values(), default=0)
     kinds = [f"{name}_{v:g}" for name in ("series", "sequel") for v in volumes]
