@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from star.errors import UserError
-from star.evidence import WITHHELD
+from star.evidence import STRENGTHS, WITHHELD
 from star.grammar import ITEM, item_word
 from star.student.vocabulary import EOS
 from star.trace import steps_of
@@ -112,8 +112,9 @@ def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
     seen, and a word that was never seen is not copied. By turns: each anchor's readers drawn evenly in the logarithm
     between 10 and `largest`, the readers of both keeping their share; or drawn so that every number stands behind every
     strength and is frequent: the anchor's readers as the largest of three even draws, the readers of both evenly below it,
-    lifts evenly. Counts of similar readers are always drawn evenly ("few" in half of its places): where they went with the
-    strength, they were guessed from it instead of copied.
+    lifts evenly, and how strongly similar readers speak for a book. Counts of similar readers are always drawn evenly ("few"
+    in half of its places): where they went with the strength, they were guessed from it instead of copied, as the strength
+    was from what else is said of the book.
     """
     evenly = rng.random() < 0.5
     asked = 0
@@ -125,7 +126,11 @@ def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
             asked = int(found["asked"])
             return found[0]
         if found["about"]:
-            return found["about"] + _similar(found)
+            subject, said = found["about"].split()
+            if evenly:
+                word = f"similar_{STRENGTHS[rng.integers(len(STRENGTHS))]}"
+                said = drawn.setdefault((subject, said), word)
+            return f"{subject} {said} {_similar(found)}"
         value = (
             rng.uniform(10, largest, 3).max() if evenly else np.exp(rng.uniform(np.log(10), np.log(largest)))
         )

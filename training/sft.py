@@ -59,11 +59,14 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
     rows, items = [], item_tokens(vocabulary)
     for at in rng.permutation(len(kept))[: config.sft_rows]:
         prompt, trace, guide = kept.row(int(at))
-        if rng.random() < config.renumbered:
+        other = rng.random() < config.renumbered
+        if other:
             trace = renumbered(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
         sequence = sometimes_others(sequence, (config.renamed, config.exchanged), items, rng)
-        written = (sequence.roles == WRITTEN) | (sequence.roles == RANK)
+        written = sequence.roles == WRITTEN
+        if not other:  # behind other numbers no ranking is learned, as in pretraining
+            written |= sequence.roles == RANK
         rows.append(
             {
                 "input_ids": sequence.tokens.tolist(),
