@@ -153,7 +153,13 @@ def train(config: Config, minutes: float | None = None) -> Path:
         bases.rows_only(student)
     else:
         student = new_model(
-            words, config.hidden, config.layers, config.heads, config.intermediate, config.seed
+            words,
+            config.hidden,
+            config.layers,
+            config.heads,
+            config.intermediate,
+            config.seed,
+            config.rope_theta,
         )
         tokenizer = build_tokenizer(words)
     held: float | None = None  # spread of the vectors that the start holds
