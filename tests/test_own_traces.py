@@ -190,27 +190,22 @@ def test_own_traces_go_on_after_a_stop(
     frame = load_trajectories(config.trajectory_folder).unique("prompt", maintain_order=True).head(12)
     monkeypatch.setattr(onpolicy, "PART", 4)
     whole = onpolicy.rollouts(config, checkpoint, frame, tmp_path / "whole", 1.0)
-    write, parts = onpolicy.write_many, []
+    write, parts, most = onpolicy.write_many, [], 1
 
-    def stops(writers: list[Writer], *rest: object) -> None:
-        if len(parts) == 1:
+    def counts(writers: list[Writer], *rest: object) -> None:
+        if len(parts) == most:
             raise KeyboardInterrupt
         parts.append(len(writers))
         write(writers, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(onpolicy, "write_many", stops)
+    monkeypatch.setattr(onpolicy, "write_many", counts)
     folder = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
         onpolicy.rollouts(config, checkpoint, frame, folder, 1.0)
     (folder / "part1.part").write_bytes(b"left by a process that was killed")
     assert [file.name for file in folder.glob("*.parquet")] == ["part0.parquet"]
     parts.clear()
-
-    def counts(writers: list[Writer], *rest: object) -> None:
-        parts.append(len(writers))
-        write(writers, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(onpolicy, "write_many", counts)
+    most = 3
     assert onpolicy.rollouts(config, checkpoint, frame, folder, 1.0).equals(whole)
     assert parts == [4, 4] and len(whole) > 6
 

@@ -362,15 +362,17 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
         load_trajectories(tmp_path)
 
 
-class Stopped(TrainerCallback):
-    """Breaks a training off behind a step, as a kill does: without a word to anyone."""
+class Steps(TrainerCallback):
+    """The steps that a trainer takes, broken off before `stop` as by a kill: without a word to anyone."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, stop: int | None) -> None:
+        self.taken: list[int] = []
+        self.stop = stop
 
     def on_step_begin(self, args: object, state: TrainerState, control: object, **_: object) -> None:
-        if state.global_step == self.step:
+        if state.global_step == self.stop:
             raise KeyboardInterrupt
+        self.taken.append(state.global_step)
 
 
 def test_sft_goes_on_after_a_stop_to_the_same_weights(
@@ -394,17 +396,11 @@ def test_sft_goes_on_after_a_stop_to_the_same_weights(
         made = dataclasses.replace(
             config, runs=str(runs), out=str(runs / "out"), trajectories=str(config.trajectory_folder)
         )
-        steps: list[int] = []
-
-        class Count(TrainerCallback):
-            def on_step_begin(self, args: object, state: TrainerState, control: object, **_: object) -> None:
-                steps.append(state.global_step)
+        steps = Steps(stop)
 
         def watched(*given: object) -> object:
             trainer = make(*given)  # type: ignore[arg-type]
-            trainer.add_callback(Count())
-            if stop is not None:
-                trainer.add_callback(Stopped(stop))
+            trainer.add_callback(steps)
             return trainer
 
         monkeypatch.setattr(sft, "trainer_for", watched)
@@ -413,7 +409,7 @@ def test_sft_goes_on_after_a_stop_to_the_same_weights(
         )
         sft.main()
         done = Checkpoint.load(made.out)
-        return dict(done.model.state_dict()), done.about["stages"]["sft"], steps
+        return dict(done.model.state_dict()), done.about["stages"]["sft"], steps.taken
 
     whole, stage, _ = run("whole")
     with pytest.raises(KeyboardInterrupt):
