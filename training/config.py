@@ -59,9 +59,6 @@ class Config:
     layers: int = 4
     heads: int = 4
     intermediate: int = 384
-    rope_theta: float = 10_000.0
-    """Base of the rotary positions' wavelengths. A pair of a head's dimensions whose wavelength is shorter than a trace
-    cannot tell by content alone which book is meant; with 1e4 half of the 16 pairs are, with 1e6 a third."""
     pretrain_minutes: float = 44.0
     """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
     pretrain_sequences: int | None = None

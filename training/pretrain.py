@@ -153,13 +153,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
         bases.rows_only(student)
     else:
         student = new_model(
-            words,
-            config.hidden,
-            config.layers,
-            config.heads,
-            config.intermediate,
-            config.seed,
-            config.rope_theta,
+            words, config.hidden, config.layers, config.heads, config.intermediate, config.seed
         )
         tokenizer = build_tokenizer(words)
     held: float | None = None  # spread of the vectors that the start holds

@@ -186,13 +186,8 @@ def new_model(
     heads: int,
     intermediate: int,
     seed: int,
-    theta: float = 10_000.0,
 ) -> Qwen3ForCausalLM:
-    """A fresh student; item vectors start at random, number words near their neighbours.
-
-    Args:
-        theta: base of the rotary positions' wavelengths (Su et al. 2021, arXiv 2104.09864).
-    """
+    """A fresh student; item vectors start at random, number words near their neighbours."""
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(words),
@@ -204,7 +199,6 @@ def new_model(
         head_dim=hidden // heads,
         tie_word_embeddings=True,
         max_position_embeddings=CONTEXT,
-        rope_parameters={"rope_type": "default", "rope_theta": theta},
         pad_token_id=0,
         bos_token_id=None,
         eos_token_id=1,
