@@ -21,9 +21,7 @@ def main() -> int:
         from star.ui.server import launch
 
         loader = Loader.of(chosen)  # starts with the server, not before it
-        launch(
-            loader, chosen.host, chosen.port, chosen.auth
-        )  # builds the page (star/ui/page.py), prints its address
+        launch(loader, chosen)  # builds the page (star/ui/page.py), prints its address
     except UserError as error:
         print(f"star: {error}", file=sys.stderr)
         return 2

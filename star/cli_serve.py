@@ -26,13 +26,17 @@ def serve(
         bool | None,
         typer.Option("--auth/--no-auth", help="People sign in; star annotators add makes their accounts."),
     ] = None,
+    allowed_hosts: Annotated[
+        str | None,
+        typer.Option(help="Names that visitors know this server by, separated by commas: books.example.org"),
+    ] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
-    chosen = settings(dataset=dataset, model=model, port=port, host=host, auth=auth)
+    chosen = settings(dataset=dataset, model=model, port=port, host=host, auth=auth, allowed_hosts=allowed_hosts)
     from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 
-    launch(Loader.of(chosen), chosen.host, chosen.port, chosen.auth)
+    launch(Loader.of(chosen), chosen)
 
 
 def settings(**given: Any) -> Settings:

@@ -24,5 +24,8 @@ class Settings(BaseSettings):
     """First port to try; the next free one within 20 is taken."""
     auth: bool = False
     """People sign in with accounts. Without, annotating is for people at this machine."""
+    allowed_hosts: str = ""
+    """Names that visitors reach this server by, separated by commas; needed where the page is neither opened at its
+    address nor under accounts."""
     database_url: str | None = None
     """Where ratings are kept: `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; None is `data/annotations.sqlite`."""

@@ -15,11 +15,12 @@ from fastapi.testclient import TestClient
 from star.errors import UserError
 from star.recommendation import Query
 from star.ui.explore import answer
+from star.ui.listen import free_port
 from star.ui.loader import Loader
 from star.ui.page import loaded
 from star.ui.picker import find_books, find_readers, query, reader_detail, spread
 from star.ui.runs import Runs
-from star.ui.server import application, free_port
+from star.ui.server import application
 
 DATA = toy.dataset()
 
@@ -186,7 +187,7 @@ def test_runs_are_bounded_and_found_only_by_id() -> None:
 
 
 def test_server_answers_with_its_policy_and_only_its_files() -> None:
-    client = TestClient(application(ready()))
+    client = TestClient(application(ready()), base_url="http://127.0.0.1")
     page = client.get("/")
     assert page.status_code == 200
     policy = page.headers["content-security-policy"]

@@ -1,7 +1,6 @@
 """Door: who may come in. Signed sessions in a cookie, roles asked anew at every call, calls from other sites refused.
 
-Without accounts (`auth` False) people on this machine enter by name, and nothing is let in that did not ask for this
-machine by name: a page elsewhere could otherwise have its own host name resolve to 127.0.0.1 and speak as if it were ours.
+Without accounts (`auth` False) people on this machine enter by name (`guard` lets nothing in that came by another name).
 With accounts everything but the login page and our assets needs a session.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 from fastapi import Request, Response
@@ -27,9 +25,6 @@ from star.ui.assets import PREFIX
 
 COOKIE = "star_session"
 HEADER = "x-star"  # no form and no other site can send it without asking first
-HERE = ("127.0.0.1", "localhost", "::1")
-LARGEST = 2_000_000  # bytes of a request to our own endpoints
-OURS = ("/star-annotate/", "/star-adjudicate/", "/star-lead/", "/star-door/")
 OPEN = (f"/{PREFIX}/", "/star-door/")
 REMEMBERED_S = 5.0
 
@@ -58,12 +53,6 @@ class Door:
 
     def ours(self, request: Request) -> None:
         """Raises Refused for a call that no page of ours made."""
-        host = request.headers.get("host", "")
-        if not self.auth and urlsplit(f"//{host}").hostname not in HERE:
-            raise Refused("without accounts this page answers on this machine only; open it at 127.0.0.1")
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Refused("this call came from another site")
         if request.method not in ("GET", "HEAD") and HEADER not in request.headers:
             raise Refused(f"this call lacks the header {HEADER}, which our own page sends")
 
@@ -108,7 +97,7 @@ def malformed(_: Request, error: Exception) -> JSONResponse:
 
 
 class Gate:
-    """ASGI: bounds our endpoints' requests; with accounts, lets nothing through without a session but the login."""
+    """ASGI: with accounts, lets nothing through without a session but the login."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self.app, self.door = app, door
@@ -120,16 +109,11 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         connection, path = HTTPConnection(scope), str(scope["path"])
-        if scope["type"] == "http" and path.startswith(OURS) and _too_long(connection, scope["method"]):
-            answer: Response = JSONResponse(
-                {"error": f"more than {LARGEST:,} bytes, or no length given"}, 413
-            )
-            return await answer(scope, receive, send)
         if self.door.auth and not path.startswith(OPEN) and not await self._session(connection):
             if scope["type"] == "websocket":
                 return await send({"type": "websocket.close", "code": 1008})
             wants_page = scope["method"] == "GET" and "text/html" in connection.headers.get("accept", "")
-            answer = (
+            answer: Response = (
                 RedirectResponse("star-door/login" if path == "/" else "/star-door/login", 303)
                 if wants_page
                 else JSONResponse({"error": "nobody is signed in; open /star-door/login"}, 401)
@@ -146,13 +130,6 @@ class Gate:
         self._known = {known: until for known, until in self._known.items() if until > now}
         self._known[token] = now + REMEMBERED_S
         return True
-
-
-def _too_long(connection: HTTPConnection, method: str) -> bool:
-    if method in ("GET", "HEAD"):
-        return False
-    length = connection.headers.get("content-length", "")
-    return not length.isdigit() or int(length) > LARGEST
 
 
 def error_handlers() -> dict[type[Exception], Callable[[Request, Exception], JSONResponse]]:

@@ -46,13 +46,13 @@ def find_readers(data: Dataset, text: str) -> list[Row]:
         return [reader_row(data, row) for row in spread(log, sorted(data.held_out))]
     found: dict[int, None] = {}
     digits = words.lower().removeprefix("reader").strip()
-    if digits.isdigit() and 0 < int(digits) <= len(log):
+    if digits.isdecimal() and 0 < int(digits) <= len(log):
         found[int(digits) - 1] = None
     try:
         found[log.row(words)] = None
     except UserError:
         pass
-    if digits.isdigit():
+    if digits.isdecimal():
         for row in range(min(len(log), 100_000)):
             if len(found) >= MOST:
                 break

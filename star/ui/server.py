@@ -1,72 +1,66 @@
-"""Server: the page mounted in FastAPI, with our assets, downloads, the annotators' API, and a policy that forbids other
-hosts."""
+"""Server: the page mounted in FastAPI, with our assets, downloads and the annotators' API, behind guard and policy."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+from star.ui import scratch
 
 # Before gradio is imported: it reads these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ["GRADIO_TEMP_DIR"] = scratch.folder()
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, Response
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from star.annotation.database import Database
 from star.annotation.migrate import open_database
 from star.annotation.people import everyone
-from star.errors import UserError
+from star.settings import Settings
 from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
-from star.ui.door import HERE, Door, Gate, error_handlers
+from star.ui.door import Door, Gate, error_handlers
 from star.ui.download import standalone
+from star.ui.guard import HERE, Guard, Surface, hosts
+from star.ui.listen import free_port, listen
 from star.ui.loader import Loader
 from star.ui.page import build, head, theme
+from star.ui.policy import Policy
 from star.ui.runs import Runs
 
-# gradio's templates are compiled in the browser, hence 'unsafe-eval'; its start-up scripts stand in the page.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
-)
+SESSIONS = 16  # Gradio sessions kept, about a megabyte each; no visitor's choice lies in them
+LISTENERS = 256  # visitors whose updates wait to be fetched
 
 
-class Policy:
-    """Adds the headers to every answer. Plain ASGI, so that streamed answers pass through unbuffered."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", POLICY)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-            await send(message)
-
-        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
-
-
-def application(loader: Loader, database: Database | None = None, auth: bool = False) -> FastAPI:
+def application(
+    loader: Loader,
+    database: Database | None = None,
+    auth: bool = False,
+    known_host: Callable[[str], bool] = HERE.__contains__,
+) -> FastAPI:
     """The web application. Loading begins once the server is up, so that the page comes first.
 
     Args:
         database: of annotations; None leaves the annotators' and leads' tabs out, and everything they talk to.
         auth: people sign in with accounts, and nothing is shown before.
+        known_host: the names that the page answers to (`guard.hosts`).
     """
     runs = Runs()
     door = None if database is None else Door(database, auth)
+    page = build(loader, runs, door)
+    page.has_launched = True  # mounting leaves it False, and Gradio then checks no path
+    page.state_session_capacity = SESSIONS
+    page._queue.pending_messages_per_session.max_size = LISTENERS
+
+    def forget(session: str) -> None:
+        # The page keeps no state of a visitor in Gradio (`gr.State`), so a session is done with when its answer is.
+        page.state_holder.session_data.pop(session, None)
+        page.state_holder.time_last_used.pop(session, None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +75,7 @@ def application(loader: Loader, database: Database | None = None, auth: bool = F
         for error, said in error_handlers().items():
             app.add_exception_handler(error, said)
         app.add_middleware(Gate, door=door)
+    app.add_middleware(Guard, surface=Surface.of(page), known_host=known_host, forget=forget)
     app.add_middleware(Policy)
 
     @app.get(f"/{assets.PREFIX}/{{name}}")
@@ -105,7 +100,7 @@ def application(loader: Loader, database: Database | None = None, auth: bool = F
 
     return gr.mount_gradio_app(
         app,
-        build(loader, runs, door),
+        page,
         path="",
         theme=theme(),
         head=head(),
@@ -119,39 +114,16 @@ def application(loader: Loader, database: Database | None = None, auth: bool = F
     )
 
 
-def free_port(host: str, first: int, tries: int = 20) -> int:
-    """The first port from `first` on that nobody listens on.
-
-    Raises:
-        UserError: all of them are taken, or the address is not one of this machine.
-    """
-    for port in range(first, min(first + tries, 65536)):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((host, port))
-                return port
-            except PermissionError:
-                continue
-            except socket.gaierror:
-                raise UserError(
-                    f"host {host!r} is not an address; use 127.0.0.1, or 0.0.0.0 for all networks"
-                ) from None
-            except OSError:
-                continue
-    raise UserError(
-        f"no free port on {host} from {first} to {first + tries - 1}; name another one with --port"
-    )
-
-
-def launch(loader: Loader, host: str, port: int, auth: bool = False) -> None:
+def launch(loader: Loader, settings: Settings) -> None:
     """Serve until interrupted; prints the address and where annotations are kept.
 
     Without accounts there is no annotating from other machines: the tabs are left out where the page can be reached by them.
     """
-    chosen = free_port(host, port)
+    host, auth = settings.host, settings.auth
+    chosen = free_port(host, settings.port)
     database = open_database() if auth or host in HERE else None
-    app = application(loader, database, auth)
+    allowed = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
+    app = application(loader, database, auth, hosts(host, auth, allowed))
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     print(f"STAR is at http://{shown}:{chosen}  (Ctrl+C stops it)", flush=True)
     if database is None:
@@ -164,4 +136,4 @@ def launch(loader: Loader, host: str, port: int, auth: bool = False) -> None:
         print(f"Annotations are kept in {database.place}", flush=True)
         if auth and not everyone(database):
             print("Nobody has an account yet: star annotators add NAME --role lead", flush=True)
-    uvicorn.run(app, host=host, port=chosen, log_level="warning", timeout_graceful_shutdown=2)
+    listen(app, host, chosen)

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import toy
 
+from star.settings import Settings
 from star.ui.loader import Loader
 from star.ui.server import launch
 
@@ -22,7 +23,7 @@ def main() -> None:
             time.sleep(0.05)
         return toy.ToyRecommender(delay=0.01)
 
-    launch(Loader(load, toy.dataset), "127.0.0.1", int(sys.argv[1]))
+    launch(Loader(load, toy.dataset), Settings(port=int(sys.argv[1])))
 
 
 if __name__ == "__main__":

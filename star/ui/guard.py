@@ -1,0 +1,294 @@
+"""Guard: what a request must be like before anything of the page sees it. Plain ASGI, the outermost of our middleware.
+
+Gradio offers some sixty routes; the page uses few, and the rest answer 404: uploads, files, deep links, proxies, editors,
+monitoring. What does come through is read whole (at most `LARGEST` bytes), parsed, compared with the events that the page
+has, and written again from the parts that were checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+from urllib.parse import urlsplit
+
+import gradio as gr
+from fastapi.responses import JSONResponse
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HERE = ("127.0.0.1", "localhost", "::1")
+LARGEST = 1_000_000  # bytes of a request's body
+DEEPEST = 32  # levels of lists and objects in it
+SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FILE_DATA = "gradio.FileData"  # by this mark Gradio takes an object for a file of the server
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what no database and no answer can hold
+_FILES = re.compile(r"/(?:assets|static)/(?!.*\.\.)[\w./-]+", re.ASCII)
+_OURS = re.compile(r"/star-(?:assets|door|annotate|adjudicate|lead|runs)/[\w./-]+", re.ASCII)
+_JOIN, _RUN, _CALL, _DATA = (
+    f"/gradio_api/{name}" for name in ("queue/join", "run/predict", "component_server/", "queue/data")
+)
+
+
+class Unfit(Exception):
+    """A request that no page of ours makes. `status`: of the answer."""
+
+    def __init__(self, status: int, words: str):
+        super().__init__(words)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What the page lets a browser call.
+
+    events: number → components of its inputs, in order; queued: those that go through the queue.
+    functions: number of a component → names of its server functions.
+    """
+
+    events: Mapping[int, tuple[gr.blocks.Block, ...]] = field(default_factory=dict)
+    queued: frozenset[int] = frozenset()
+    functions: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, page: gr.Blocks) -> Surface:
+        """Read off a page that is built."""
+        named = {
+            number: frozenset(fn.__name__ for fn in getattr(block, "server_fns", ()) or ())
+            for number, block in page.blocks.items()
+        }
+        return cls(
+            {number: tuple(fn.inputs) for number, fn in page.fns.items()},
+            frozenset(number for number, fn in page.fns.items() if fn.queue),
+            {number: names for number, names in named.items() if names},
+        )
+
+
+def hosts(host: str, auth: bool, allowed: tuple[str, ...] = ()) -> Callable[[str], bool]:
+    """Which names the page answers to: a page elsewhere could have its own name resolve to this machine (DNS rebinding).
+
+    Args:
+        host: address that is listened on. On loopback only `HERE` is answered.
+        auth: people sign in. Without `allowed` every name is answered then, as a foreign name brings no session along.
+        allowed: further names, of this server as its visitors know it. With accounts they are the only ones beside `HERE`.
+    """
+    known = {name.lower().rstrip(".") for name in (*HERE, *allowed)}
+    if auth:
+        return lambda name: not allowed or name in known
+    if host in HERE:
+        return lambda name: name in known
+    known |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+
+    def answered(name: str) -> bool:
+        try:
+            ipaddress.ip_address(name)  # nobody can have an address resolve to another one
+            return True
+        except ValueError:
+            return name in known
+
+    return answered
+
+
+class Guard:
+    """Checks Host, Origin, method, route and body of every request.
+
+    Args:
+        surface: what may be called.
+        known_host: whether the page answers to a name.
+        forget: takes a Gradio session that nobody waits for any more.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        surface: Surface,
+        known_host: Callable[[str], bool],
+        forget: Callable[[str], None] = lambda _: None,
+    ):
+        self.app, self.surface, self.known_host, self.forget = app, surface, known_host, forget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # the page opens no websocket
+            return await send({"type": "websocket.close", "code": 1008})
+        request = HTTPConnection(scope)
+        try:
+            self._from_here(request)
+            _routed(request, str(scope["method"]))
+            session = request.query_params.get("session_hash", "")
+            if scope["method"] == "POST":
+                body = await _body(request, receive)
+                if request.url.path.startswith("/gradio_api/"):
+                    body, session = self._called(request.url.path, body)
+                scope, receive = _with_body(scope, receive, body)
+            elif request.url.path == _DATA and not SESSION.fullmatch(session):
+                raise Unfit(400, "session_hash is missing; open the page again")
+        except Unfit as error:
+            answer = JSONResponse({"error": str(error)}, error.status, {"Connection": "close"})
+            return await answer(scope, receive, send)
+        if request.url.path == "/":  # the policy reads the page to allow its own scripts, so it must come as it is
+            scope = {**scope, "headers": [h for h in scope["headers"] if h[0] != b"accept-encoding"]}
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if request.url.path in (_DATA, _RUN, _CALL):
+                self.forget(session)
+
+    def _from_here(self, request: HTTPConnection) -> None:
+        host = request.headers.get("host", "")
+        if len(request.headers.getlist("host")) != 1 or not self.known_host(_name(host)):
+            raise Unfit(
+                403,
+                f"this page does not answer as {host[:80]!r}; open it at 127.0.0.1, "
+                "or name this host with --allowed-hosts",
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and _netloc(origin) != host.lower():
+            raise Unfit(403, "this call came from another site")
+        fetch, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
+        if fetch in ("cross-site", "same-site") and (mode != "navigate" or request.scope["method"] != "GET"):
+            raise Unfit(403, "this call came from another site")
+
+    def _called(self, path: str, body: bytes) -> tuple[bytes, str]:
+        """The call as the page makes it, from its checked parts, and its session."""
+        asked = _parsed(body)
+        if not isinstance(asked, dict):
+            raise Unfit(400, "the request is no object; open the page again")
+        session = asked.get("session_hash")
+        if not isinstance(session, str) or not SESSION.fullmatch(session):
+            raise Unfit(400, "session_hash is missing; open the page again")
+        if path == _CALL:
+            number, name = asked.get("component_id"), asked.get("fn_name")
+            if not _whole(number) or name not in self.surface.functions.get(number, frozenset()):
+                raise Unfit(404, "the page has no such function")
+            call = {"data": asked.get("data"), "component_id": number, "fn_name": name}
+        else:
+            number = asked.get("fn_index")
+            if not _whole(number) or number not in self.surface.events:
+                raise Unfit(404, "the page has no such event")
+            if (path == _JOIN) != (number in self.surface.queued):
+                raise Unfit(404, "this event is not called this way")
+            data = asked.get("data")
+            _fits(self.surface.events[number], data)
+            trigger = asked.get("trigger_id")
+            call = {"data": data, "fn_index": number, "trigger_id": trigger if _whole(trigger) else None}
+        return json.dumps(call | {"session_hash": session}).encode(), session
+
+
+def _routed(request: HTTPConnection, method: str) -> None:
+    """Raises Unfit for what the page does not use."""
+    path = request.scope["path"]
+    posted = path in (_JOIN, _RUN, _CALL) or _OURS.fullmatch(path) is not None
+    got = path in ("/", "/theme.css", "/favicon.ico", _DATA) or bool(_FILES.fullmatch(path) or _OURS.fullmatch(path))
+    if not (posted or got) or (path == "/" and "deep_link" in request.query_params):
+        raise Unfit(404, "there is no such page")
+    if not (posted if method == "POST" else got and method in ("GET", "HEAD")):
+        raise Unfit(405, f"{method[:20]} is not used here")
+
+
+def _name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+async def _body(request: HTTPConnection, receive: Receive) -> bytes:
+    """The whole body. The listener closes connections that send theirs too slowly."""
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > LARGEST:
+        raise Unfit(413, f"the request is larger than {LARGEST:,} bytes")
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Unfit(400, "the request was not sent to its end")
+        body += message.get("body", b"")
+        if len(body) > LARGEST:
+            raise Unfit(413, f"the request is larger than {LARGEST:,} bytes")
+        if not message.get("more_body", False):
+            break
+    if body:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Unfit(415, "the request is no JSON; send application/json")
+        _harmless(_parsed(bytes(body)))
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> Any:
+    def refuse(word: str) -> None:
+        raise Unfit(400, f"{word} is no number that can be used")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            raise Unfit(400, "a name stands twice in an object of the request")
+        return made
+
+    try:
+        return json.loads(body, parse_constant=refuse, object_pairs_hook=once)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        raise Unfit(400, "the request is no JSON that can be read") from None
+
+
+def _harmless(value: Any, depth: int = 0) -> None:
+    """Raises Unfit for anything that Gradio could take for a file, and for what nothing here can hold."""
+    if depth > DEEPEST:
+        raise Unfit(400, f"the request is nested deeper than {DEEPEST} levels")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _harmless(name, depth + 1)
+            _harmless(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _harmless(inner, depth + 1)
+    elif isinstance(value, str):
+        if FILE_DATA in value or _UNSTORABLE.search(value):
+            raise Unfit(400, "the request holds text that this page never sends")
+    elif isinstance(value, int | float) and not abs(value) < 2**63:  # infinite ones too
+        raise Unfit(400, f"{str(value)[:20]} is no number that can be used")
+
+
+def _fits(inputs: tuple[gr.blocks.Block, ...], data: object) -> None:
+    """Raises Unfit where the components themselves would not take these values."""
+    if not isinstance(data, list) or len(data) != len(inputs):
+        raise Unfit(422, f"this event takes {len(inputs)} values")
+    for place, (block, value) in enumerate(zip(inputs, data, strict=True)):
+        if isinstance(block, gr.Checkbox) and not isinstance(value, bool):
+            raise Unfit(422, f"value {place} does not fit")
+        try:
+            block.preprocess(value)  # type: ignore[attr-defined]
+        except Exception:  # whatever a component raises, it does not take the value
+            raise Unfit(422, f"value {place} does not fit") from None
+
+
+def _with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
+    """The request with this body, which is there at once; what comes after it is that the browser leaves."""
+    sent = False
+
+    async def again() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    kept = [h for h in scope["headers"] if h[0] not in (b"content-length", b"transfer-encoding")]
+    return {**scope, "headers": [*kept, (b"content-length", str(len(body)).encode())]}, again

@@ -1,0 +1,113 @@
+"""Listen: the port, connections that do not keep their time, and an end within seconds whatever goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from star.errors import UserError
+
+REQUEST_S = 20.0  # for a request to arrive, headers and body
+END_S = 4.5  # after SIGTERM or Ctrl+C the process is gone, answers under way or not
+GRACE_S = 2  # of which answers under way get this long
+CONNECTIONS = 800  # open at the same time; a visitor holds one or two
+
+
+class PunctualProtocol(H11Protocol):
+    """HTTP whose requests arrive whole within `REQUEST_S` seconds, or their connection is closed."""
+
+    late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watched()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._watched()
+        elif self.late is None:
+            self.late = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _watched(self) -> None:
+        if self.late is not None:
+            self.late.cancel()
+            self.late = None
+
+
+class EndingServer(uvicorn.Server):
+    """Ends `END_S` seconds after the first signal at the latest, even if its event loop or a thread hangs."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            threading.Thread(target=_end, args=(128 + sig,), name="star-end", daemon=True).start()
+        super().handle_exit(sig, frame)
+
+
+def _end(status: int) -> None:
+    time.sleep(END_S)
+    os._exit(status)
+
+
+def free_port(host: str, first: int, tries: int = 20) -> int:
+    """The first port from `first` on that nobody listens on.
+
+    Raises:
+        UserError: all of them are taken, or the address is not one of this machine.
+    """
+    for port in range(first, min(first + tries, 65536)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((host, port))
+                return port
+            except PermissionError:
+                continue
+            except socket.gaierror:
+                raise UserError(
+                    f"host {host!r} is not an address; use 127.0.0.1, or 0.0.0.0 for all networks"
+                ) from None
+            except OSError:
+                continue
+    raise UserError(
+        f"no free port on {host} from {first} to {first + tries - 1}; name another one with --port"
+    )
+
+
+def listen(app: FastAPI, host: str, port: int) -> None:
+    """Serve until interrupted."""
+    more: dict[str, Any] = {"http": PunctualProtocol, "ws": "none"}
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=CONNECTIONS,
+        server_header=False,
+        **more,
+    )
+    server = EndingServer(config)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        pass
+    if not server.started:
+        raise UserError(f"port {port} of {host} could not be listened on; name another one with --port")

@@ -1,0 +1,71 @@
+"""Policy: headers of every answer, which tell the browser to run our scripts only and to ask no other host."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Gradio compiles its templates in the browser, hence 'unsafe-eval'. Its start-up scripts stand in the page itself:
+# they are allowed one by one, by their hashes, so that no other script in the page's text would run.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'{scripts}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def policy(page: bytes = b"") -> str:
+    """The policy of an answer; `page`: HTML whose own scripts may run."""
+    hashes = (hashlib.sha256(script).digest() for script in _INLINE.findall(page))
+    return _POLICY.format(scripts="".join(f" 'sha256-{base64.b64encode(h).decode()}'" for h in hashes))
+
+
+class Policy:
+    """Adds the headers to every answer. Plain ASGI, so that streamed answers pass through unbuffered.
+
+    The page at `/` alone is held back until it is whole, since its policy depends on it. No word of a visitor or of a
+    data set is in it: they come later, as data.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        whole = scope["path"] == "/"
+        start: Message = {}
+        page = bytearray()
+
+        async def with_headers(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if whole:
+                    start = message
+                    return
+                headers.setdefault("Content-Security-Policy", policy())
+            elif whole and message["type"] == "http.response.body":
+                page.extend(message.get("body", b""))
+                if message.get("more_body", False):
+                    return
+                MutableHeaders(scope=start)["Content-Security-Policy"] = policy(bytes(page))
+                await send(start)
+                message = {**message, "body": bytes(page)}
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
