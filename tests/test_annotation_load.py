@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import socket
@@ -17,6 +16,7 @@ from typing import Any
 import annotating
 import httpx
 import numpy as np
+import page_client
 import pytest
 
 from star.annotation.migrate import open_database
@@ -54,23 +54,11 @@ def rater(url: str, n: int, until: float, saves: list[float], problems: list[str
 def stream(url: str, n: int, until: float, done: list[int], problems: list[str]) -> None:
     """Asks for one recommendation after another, as a visitor of Explore does."""
     with httpx.Client(base_url=url, timeout=60) as page:
-        config = page.get("/config").json()
-        ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
-        [ask] = [
-            d["id"]
-            for d in config["dependencies"]
-            if [ids["recommend"], "click"] in [list(t) for t in d["targets"]]
-        ]
+        ask = page_client.event(page_client.config(page), "recommend", "click")["id"]
         while time.monotonic() < until:
-            session = uuid.uuid4().hex[:11]
             data = [{"mode": "reader", "reader": 7 + n + len(done), "shelf": []}, 5, 0, True]
-            page.post("/gradio_api/queue/join", json={"data": data, "fn_index": ask, "session_hash": session})
-            with page.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
-                for line in events.iter_lines():
-                    if line.startswith("data:") and "process_completed" in line:
-                        if not json.loads(line[5:])["success"]:
-                            problems.append("a recommendation failed")
-                        break
+            if not page_client.run(page, ask, data)["success"]:
+                problems.append("a recommendation failed")
             done.append(1)
 
 

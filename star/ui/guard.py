@@ -99,6 +99,7 @@ class Guard:
     Args:
         surface: what may be called.
         known_host: whether the page answers to a name.
+        awaits: whether a Gradio session has asked for anything; Gradio fails on those that have not.
         forget: takes a Gradio session that nobody waits for any more.
     """
 
@@ -107,9 +108,11 @@ class Guard:
         app: ASGIApp,
         surface: Surface,
         known_host: Callable[[str], bool],
-        forget: Callable[[str], None] = lambda _: None,
+        awaits: Callable[[str], bool],
+        forget: Callable[[str], None],
     ):
-        self.app, self.surface, self.known_host, self.forget = app, surface, known_host, forget
+        self.app, self.surface, self.known_host = app, surface, known_host
+        self.awaits, self.forget = awaits, forget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -126,12 +129,14 @@ class Guard:
                 if request.url.path.startswith("/gradio_api/"):
                     body, session = self._called(request.url.path, body)
                 scope, receive = _with_body(scope, receive, body)
-            elif request.url.path == _DATA and not SESSION.fullmatch(session):
-                raise Unfit(400, "session_hash is missing; open the page again")
+            elif request.url.path == _DATA and not self.awaits(session):
+                raise Unfit(404, "nothing was asked in this session; ask again")
         except Unfit as error:
             answer = JSONResponse({"error": str(error)}, error.status, {"Connection": "close"})
             return await answer(scope, receive, send)
-        if request.url.path == "/":  # the policy reads the page to allow its own scripts, so it must come as it is
+        if (
+            request.url.path == "/"
+        ):  # the policy reads the page to allow its own scripts, so it must come as it is
             scope = {**scope, "headers": [h for h in scope["headers"] if h[0] != b"accept-encoding"]}
         try:
             await self.app(scope, receive, send)
@@ -184,7 +189,9 @@ def _routed(request: HTTPConnection, method: str) -> None:
     """Raises Unfit for what the page does not use."""
     path = request.scope["path"]
     posted = path in (_JOIN, _RUN, _CALL) or _OURS.fullmatch(path) is not None
-    got = path in ("/", "/theme.css", "/favicon.ico", _DATA) or bool(_FILES.fullmatch(path) or _OURS.fullmatch(path))
+    got = path in ("/", "/theme.css", "/favicon.ico", _DATA) or bool(
+        _FILES.fullmatch(path) or _OURS.fullmatch(path)
+    )
     if not (posted or got) or (path == "/" and "deep_link" in request.query_params):
         raise Unfit(404, "there is no such page")
     if not (posted if method == "POST" else got and method in ("GET", "HEAD")):

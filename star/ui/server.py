@@ -75,7 +75,8 @@ def application(
         for error, said in error_handlers().items():
             app.add_exception_handler(error, said)
         app.add_middleware(Gate, door=door)
-    app.add_middleware(Guard, surface=Surface.of(page), known_host=known_host, forget=forget)
+    awaits = page._queue.pending_messages_per_session.__contains__
+    app.add_middleware(Guard, surface=Surface.of(page), known_host=known_host, awaits=awaits, forget=forget)
     app.add_middleware(Policy)
 
     @app.get(f"/{assets.PREFIX}/{{name}}")

@@ -37,6 +37,8 @@ def serve(command: list[str], port: int, log: Path, **more: str) -> tuple[subpro
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return process, url
+        except urllib.error.HTTPError:  # it answers: with accounts, that one has to sign in first
+            return process, url
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     process.kill()
