@@ -132,7 +132,9 @@ class Guard:
             elif request.url.path == _DATA and not self.awaits(session):
                 raise Unfit(404, "nothing was asked in this session; ask again")
         except Unfit as error:
-            answer = JSONResponse({"error": str(error)}, error.status, {"Connection": "close"})
+            # A body that is too large is not waited for; every other connection may be used again.
+            headers = {"Connection": "close"} if error.status == 413 else None
+            answer = JSONResponse({"error": str(error)}, error.status, headers)
             return await answer(scope, receive, send)
         if (
             request.url.path == "/"
