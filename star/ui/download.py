@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 from star.catalog import Catalog
+from star.display import bdi
 from star.recommendation import Recommendation
 from star.ui.assets import FILES
 from star.ui.evidence_view import NODE_KINDS
@@ -34,10 +34,10 @@ def _heading(answer: Recommendation, catalog: Catalog) -> str:
         for kind, sign in _SIGNS.items()
         if kind in kinds
     )
-    books = "".join(f"<li>{escape(catalog[r.item].title)}</li>" for r in answer.items)
+    books = "".join(f"<li>{bdi(catalog[r.item].title)}</li>" for r in answer.items)
     return (
         f"<h1>Books for {whom(answer)}, and the graph they rest on</h1><ol>{books}</ol>"
-        f"<p>STAR, data set {escape(answer.dataset)}, checkpoint {escape(answer.checkpoint)}</p>"
+        f"<p>STAR, data set {bdi(answer.dataset)}, checkpoint {bdi(answer.checkpoint)}</p>"
         f"<p>{legend}</p>"
     )
 
