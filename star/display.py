@@ -1,4 +1,4 @@
-"""Display: names and messages from data, made safe to show in HTML, in plain text and in a terminal.
+"""Names and messages from data, made safe to show in HTML, in plain text and in a terminal.
 
 A name is what a data set, a reader or an annotator calls something: a title, an author, a genre, an id. Two faults come
 with names. Control characters steer a terminal. A right-to-left name, or a character that forces a direction, reorders the
