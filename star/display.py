@@ -83,14 +83,14 @@ def line(text: object) -> str:
 
 
 def echo(*lines: object, err: bool = False) -> None:
-    """Print lines on standard output, or on standard error. Every word from data goes to a terminal through here."""
+    """Print lines at once, on standard output or standard error. Every word from data goes to a terminal through here."""
     for each in lines:
-        print(line(each), file=sys.stderr if err else sys.stdout, flush=err)
+        print(line(each), file=sys.stderr if err else sys.stdout, flush=True)
 
 
-def document(value: Any, indent: int | None = None) -> str:
+def document(value: Any, indent: int | None = None, allow_nan: bool = True) -> str:
     """JSON that a terminal can show: characters that would steer it are written as `\\u` escapes, so no value changes."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=allow_nan)
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
