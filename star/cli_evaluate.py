@@ -180,7 +180,7 @@ def _bar() -> Iterator[Progress]:
 
 def _show(document: dict[str, Any], as_markdown: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from star.report import tables
@@ -192,8 +192,9 @@ def _show(document: dict[str, Any], as_markdown: bool) -> None:
         return
     console = Console(width=None if sys.stdout.isatty() else 160)
     for each in shown:
-        caption = Text(line(each.caption))  # as text: rich would read [words in brackets] as markup
-        table = Table(*map(line, each.heads), title=caption, title_justify="left", title_style="")
+        # As text: rich would read [words in brackets] as markup.
+        heads = (Column(Text(line(head))) for head in each.heads)
+        table = Table(*heads, title=Text(line(each.caption)), title_justify="left", title_style="")
         for row in each.rows:
             table.add_row(*(Text(line(cell)) for cell in row))
         console.print(table)

@@ -17,7 +17,9 @@ from star import cli, dataset
 from star.annotation import people, queue, rubric, store
 from star.annotation.migrate import open_database
 from star.catalog import Catalog
+from star.cli_evaluate import _show
 from star.display import CLOSE, OPEN
+from star.tabular import Table
 
 STEERS = "\x1b[31m\x9b2J\x1b]0;x\x07\x08\u202e\u2066\u2028\x7f"
 HOSTILE = f"{STEERS}nul\nnext"
@@ -197,3 +199,15 @@ def test_annotations(star: Star, tmp_path: Path) -> None:
     status, _, err = star("annotations", "status", HOSTILE[::-1])
     assert status == 2 and harmless(err) and "there is no campaign" in err
     database.close()
+
+
+@pytest.mark.parametrize("markdown", [False, True])
+def test_tables_of_evaluate(
+    markdown: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shown = [Table(f"{HOSTILE} [bold]as text[/bold]", (f"{STEERS}[head]",), ((f"{HEBREW}[/x]{STEERS}",),))]
+    monkeypatch.setattr("star.report.tables", lambda _: shown)
+    _show({}, markdown)
+    out = capfd.readouterr().out
+    assert harmless(out) and "[bold]as text[/bold]" in " ".join(out.split())
+    assert "[head]" in out and "[/x]" in out
