@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -11,6 +10,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 
 from star.dataset import Dataset, home
+from star.display import echo
 from star.tasks import Split
 
 Arrays = dict[str, np.ndarray]
@@ -37,7 +37,7 @@ def remembered(
             np.savez(handle, allow_pickle=False, **made)
         Path(handle.name).replace(path)
     except OSError as error:  # a folder that cannot be written only costs the next run its minutes
-        print(f"star: {name} is not kept for the next run ({error})", file=sys.stderr)
+        echo(f"star: {name} is not kept for the next run ({error})", err=True)
     return made
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from star import (
     cli_annotations,
@@ -13,10 +16,31 @@ from star import (
     cli_recommend,
     cli_serve,
 )
+from star.display import line
 from star.errors import command
+
+
+class Commands(TyperGroup):
+    """The commands. What typer says of a wrong option repeats it, so it is cleaned as every line is."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        try:
+            return super().make_context(*args, **more)
+        except typer.TyperException as error:
+            error.message = line(error.message)
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            error.message = line(error.message)
+            raise
+
 
 app = typer.Typer(
     name="star",
+    cls=Commands,
     help="STAR: an explainable recommender.",
     no_args_is_help=True,
     add_completion=False,

@@ -5,14 +5,15 @@ Whoever has a shell beside the database leads: commands that need a lead act as 
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from star.display import document, echo, isolated, line
 from star.errors import UserError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def create(
             )
 
     number = make(database, lead_here(database, who), order, Dataset.load(dataset), model, None, watch)
-    say({"campaign": number, "name": name}, f"campaign {number} {name!r} is ready to be rated", as_json)
+    say({"campaign": number, "name": name}, [f"campaign {number} {name!r} is ready to be rated"], as_json)
 
 
 def status(
@@ -104,16 +105,16 @@ def status(
     for found in shown:
         plan, at_ = found["plan"], found["status"]
         lines.append(
-            f"{found['id']}  {plan['name']}: {at_['done']} of {at_['wanted']} ratings, {at_['complete']} of "
+            f"{found['id']}  {isolated(plan['name'])}: {at_['done']} of {at_['wanted']} ratings, {at_['complete']} of "
             f"{at_['records']} records complete, {at_['conflicts']} conflicts, {at_['hidden']} hidden items"
         )
         for work in at_["people"] if campaign is not None else ():
             pace = "" if work["seconds"] is None else f", {work['seconds']:.0f} s each"
             lines.append(
-                f"   {work['person']['name']}: {work['submitted']} submitted, {work['skipped']} skipped{pace}"
+                f"   {isolated(work['person']['name'])}: {work['submitted']} submitted, {work['skipped']} skipped{pace}"
             )
     none = "there is no campaign yet; make one with star annotations create NAME"
-    say({"database": database.place, "campaigns": shown}, "\n".join(lines) or none, as_json)
+    say({"database": database.place, "campaigns": shown}, lines or [none], as_json)
 
 
 def add(
@@ -146,7 +147,7 @@ def add(
         else:
             raise UserError(f"--known {given!r}; expected CRITERION=1 to 5, or left, right, tie")
     set_gold(database, lead_here(database, who), record, Known(scores, choice))
-    typer.echo(f"record {record} is a hidden item now")
+    echo(f"record {record} is a hidden item now")
 
 
 def withdraw(
@@ -160,9 +161,9 @@ def withdraw(
     database = database_here()
     person = people.find(database, name)
     if not yes:
-        typer.confirm(f"Withdraw {person.name} for good?", abort=True)
+        typer.confirm(line(f"Withdraw {isolated(person.name)} for good?"), abort=True)
     people.withdraw(database, lead_here(database, who), person.id)
-    typer.echo(f"{person.pseudonym} is withdrawn")
+    echo(f"{person.pseudonym} is withdrawn")
 
 
 def backup(
@@ -173,9 +174,7 @@ def backup(
 
     database = database_here()
     write(database, file)
-    typer.echo(
-        f"{database.place} is backed up in {file}; it holds names and password hashes, keep it private"
-    )
+    echo(f"{database.place} is backed up in {file}; it holds names and password hashes, keep it private")
 
 
 def restore(file: Annotated[Path, typer.Argument(help="What star annotations backup wrote.")]) -> None:
@@ -184,7 +183,7 @@ def restore(file: Annotated[Path, typer.Argument(help="What star annotations bac
 
     database = database_here()
     read(database, file)
-    typer.echo(f"{database.place} is restored from {file}")
+    echo(f"{database.place} is restored from {file}")
 
 
 def rubric(
@@ -205,21 +204,20 @@ def rubric(
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"rubric {file} cannot be read ({error}); expected a YAML file") from None
         made = rubrics.publish(database, lead_here(database, who), rubrics.parse(text))
-        return say({"id": made.id, "label": made.label}, f"rubric {made.id}: {made.label}", as_json)
+        return say(
+            {"id": made.id, "label": made.label}, [f"rubric {made.id}: {isolated(made.label)}"], as_json
+        )
     known = rubrics.versions(database)
     if show is not None:
         found = rubrics.default() if show == 0 else next((v.rubric for v in known if v.id == show), None)
         if found is None:
             raise UserError(f"there is no rubric number {show}; star annotations rubric lists them")
-        typer.echo(
-            json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else rubrics.text(found)
-        )
-        return
+        return say(asdict(found), rubrics.text(found).splitlines(), as_json, indent=1)
     rows = [{"id": v.id, "label": v.label, "criteria": list(v.rubric.keys)} for v in known]
     none = "none is published yet; the first campaign publishes the one that ships (--show 0 prints it)"
     say(
         {"rubrics": rows},
-        "\n".join(f"{v.id}  {v.label}: {', '.join(v.rubric.keys)}" for v in known) or none,
+        [f"{v.id}  {isolated(v.label)}: {', '.join(map(isolated, v.rubric.keys))}" for v in known] or [none],
         as_json,
     )
 
@@ -267,5 +265,9 @@ def _mix(given: list[str] | None) -> dict[str, float]:
     return mix
 
 
-def say(document: Any, words: str, as_json: bool) -> None:
-    typer.echo(json.dumps(document, ensure_ascii=False) if as_json else words)
+def say(answer: Any, words: Sequence[str], as_json: bool, indent: int | None = None) -> None:
+    """An answer as one JSON document, or in lines of words."""
+    if as_json:
+        print(document(answer, indent))
+    else:
+        echo(*words)

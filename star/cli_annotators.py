@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from star.cli_annotations import AsJson, database_here, say
+from star.display import echo, isolated
 from star.errors import UserError
 
 
@@ -22,7 +23,7 @@ def add(
     from star.annotation import people
 
     person = people.add(database_here(), name, role, _password(password_file))  # type: ignore[arg-type]
-    typer.echo(f"{person.name} may sign in as {person.role}")
+    echo(f"{isolated(person.name)} may sign in as {person.role}")
 
 
 def password(
@@ -35,7 +36,7 @@ def password(
     from star.annotation import people
 
     person = people.set_password(database_here(), name, _password(password_file))
-    typer.echo(f"{person.name} has a new password")
+    echo(f"{isolated(person.name)} has a new password")
 
 
 def list_(as_json: AsJson = False) -> None:
@@ -45,8 +46,8 @@ def list_(as_json: AsJson = False) -> None:
     rows = [
         {"name": p.name, "role": p.role, "pseudonym": p.pseudonym} for p in people.everyone(database_here())
     ]
-    lines = [f"{row['pseudonym']}  {row['role']:<11} {row['name']}" for row in rows]
-    say({"people": rows}, "\n".join(lines) or "nobody yet", as_json)
+    lines = [f"{row['pseudonym']}  {row['role']:<11} {isolated(row['name'])}" for row in rows]
+    say({"people": rows}, lines or ["nobody yet"], as_json)
 
 
 def _password(file: Path | None) -> str:

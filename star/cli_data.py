@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from star.display import document, echo, isolated
 from star.errors import UserError
 
 
@@ -55,7 +55,7 @@ def import_(
             f"--column, --licence and --citation belong to table, not to {format}; leave them out"
         )
     made = import_dataset(format, path, name, min_item_readers, min_reader_items, **options)
-    print(f"{name}: {_counts(made.manifest)}", file=sys.stderr)
+    echo(f"{name}: {_counts(made.manifest)}", err=True)
 
 
 def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
@@ -68,10 +68,11 @@ def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")]
         counts = {key: manifest["counts"][key] for key in ("readers", "items", "interactions")}
         rows.append({"name": name, "title": manifest["title"], **counts, "licence": manifest["licence"]})
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        print(document(rows, indent=2))
         return
     for row in rows:
-        print(f"{row['name']}: {row['title']}; {_counts({'counts': row})}; {row['licence']}")
+        title, licence = isolated(row["title"]), isolated(row["licence"])
+        echo(f"{isolated(row['name'])}: {title}; {_counts({'counts': row})}; {licence}")
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

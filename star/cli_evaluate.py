@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from star.display import document as as_document
+from star.display import echo, isolated, line
 from star.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def evaluate(
     data = Dataset.load(dataset)
     names, notes = (_names(methods), []) if methods is not None else default_methods(data, model)
     for note in notes:
-        print(f"star: {note}", file=sys.stderr)
+        echo(f"star: {note}", err=True)
     with _bar() as progress:
         document = run(
             data,
@@ -88,7 +89,7 @@ def evaluate(
     document = {"command": _command(locals()), **document}
     if (counted := document["test_users"] or document["tasks_from"]) is not None:
         counts = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in counted.items())
-        print(f"star: {counts}", file=sys.stderr)
+        echo(f"star: {counts}", err=True)
     if target is not None:
         target.write_text(_json(document), "utf-8")
     if json_out == "-":
@@ -122,7 +123,7 @@ def tasks(
     made = questions(data, parts, graph, retriever, [scenario], [negatives], number, seed, split)
     together = [task for cell in made.values() for task in cell]
     write_tasks(together, data, parts, out)
-    print(f"{len(together)} tasks of {dataset} ({scenario}, {negatives}) are in {out}")
+    echo(f"{len(together)} tasks of {isolated(dataset)} ({scenario}, {negatives}) are in {out}")
 
 
 def _names(text: str) -> list[str]:
@@ -163,7 +164,7 @@ def _command(given: dict[str, Any]) -> str:
 
 
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return as_document(document, indent=1, allow_nan=False) + "\n"
 
 
 @contextmanager
@@ -179,18 +180,21 @@ def _bar() -> Iterator[Progress]:
 
 def _show(document: dict[str, Any], as_markdown: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
     from star.report import tables
     from star.tabular import markdown
 
     shown = tables(document)
     if as_markdown:
-        print(markdown(shown))
+        echo(*markdown(shown).splitlines())
         return
     console = Console(width=None if sys.stdout.isatty() else 160)
     for each in shown:
-        table = Table(*each.heads, title=each.caption, title_justify="left", title_style="")
+        # As text: rich would read [words in brackets] as markup.
+        heads = (Column(Text(line(head))) for head in each.heads)
+        table = Table(*heads, title=Text(line(each.caption)), title_justify="left", title_style="")
         for row in each.rows:
-            table.add_row(*row)
+            table.add_row(*(Text(line(cell)) for cell in row))
         console.print(table)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from star.cli_annotations import As, AsJson, Campaign, campaign_here, database_here, lead_here, say
+from star.display import echo, isolated
 from star.errors import UserError
 
 
@@ -22,7 +23,7 @@ def export(
 
     database = database_here()
     for file in write(database, campaign_here(database, campaign), folder, format):
-        typer.echo(str(file))
+        echo(file)
 
 
 def import_(
@@ -38,7 +39,7 @@ def import_(
     made = bring(database, lead_here(database, who), folder, name)
     left = f", {made.left_out} of withdrawn people left out" if made.left_out else ""
     words = f"campaign {made.campaign}: {made.records} records, {made.answers} answers, {made.decisions} decisions{left}"
-    say(asdict(made), words, as_json)
+    say(asdict(made), [words], as_json)
 
 
 def agreement(
@@ -52,19 +53,19 @@ def agreement(
     database = database_here()
     made = campaign_report(database, campaign_here(database, campaign), seed)
     lines = [
-        f"{row['criterion']}: α {_number(row['alpha'])} ({_number(row['alpha_ci'][0])} to "
+        f"{isolated(row['criterion'])}: α {_number(row['alpha'])} ({_number(row['alpha_ci'][0])} to "
         f"{_number(row['alpha_ci'][1])}), mean {_number(row['mean'])}, {row['ratings']} ratings"
         for row in made["criteria"]
     ]
     lines += [
-        f"{row['system']} against {row['against']}: preferred in {_number(row['rate'])} "
+        f"{isolated(row['system'])} against {isolated(row['against'])}: preferred in {_number(row['rate'])} "
         f"({_number(row['ci'][0])} to {_number(row['ci'][1])}) of {row['n']} answers"
         for row in made["contest"]["win_rates"]
     ]
     for row in made["annotators"]:
         gold = f", hidden items passed {_number(row['gold_pass_rate'])}" if row["gold"] else ""
-        lines.append(f"{row['annotator']}: {row['records']} records{gold}")
-    say(made, "\n".join(lines) or "nothing has been submitted yet", as_json)
+        lines.append(f"{isolated(row['annotator'])}: {row['records']} records{gold}")
+    say(made, lines or ["nothing has been submitted yet"], as_json)
 
 
 def adjudicate(
@@ -99,7 +100,7 @@ def adjudicate(
             for c in waiting
         ]
         lines = [f"record {c.record}: {c.disagreement} points apart" for c in waiting]
-        return say({"conflicts": document}, "\n".join(lines) or "no record waits for a decision", as_json)
+        return say({"conflicts": document}, lines or ["no record waits for a decision"], as_json)
     scores: dict[str, Any] = {}
     for given in rating or ():
         key, _, value = given.partition("=")
@@ -109,7 +110,7 @@ def adjudicate(
     seen = adjudication.look(database, lead, record).conflict.decisions
     answer = Answer(scores, choice, reason=reason)  # type: ignore[arg-type]
     made = adjudication.decide(database, lead, record, answer, after=seen)
-    say({"record": record, "decision": made}, f"record {record} is decided (decision {made})", as_json)
+    say({"record": record, "decision": made}, [f"record {record} is decided (decision {made})"], as_json)
 
 
 def _number(value: float | None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
+from star.display import document, echo, isolated, isolating
 from star.errors import UserError
 
 
@@ -32,7 +32,7 @@ def recommend(
             "give either --user ID or --shelf ID,ID,…; exactly one of them says whom to recommend to"
         )
     from star.dataset import Dataset
-    from star.recommendation import Query
+    from star.recommendation import Query, names_in
     from star.recommender import Star, answer
 
     data = Dataset.load(dataset)
@@ -47,23 +47,25 @@ def recommend(
     star = Star(data, model)
     done = answer(star, query)
     if star.without_token:
-        typer.echo(
+        echo(
             f"{star.without_token} of {len(data.catalog)} items have no token in checkpoint {star.checkpoint} "
             "and are not recommended",
             err=True,
         )
     if as_json:
-        typer.echo(json.dumps(done.to_json(data.catalog, user), ensure_ascii=False))
+        print(document(done.to_json(data.catalog, user)))
         return
+    named = isolating(names_in(done, data.catalog))
     for step in done.steps:
-        typer.echo(f"{step.type}: {step.text}")
-    typer.echo("")
+        echo(f"{step.type}: {named(step.text)}")
+    echo("")
     for item in done.items:
         book = data.catalog[item.item]
-        by = f" ({', '.join(book.creators)})" if book.creators else ""
-        typer.echo(f"{item.rank}. {book.title}{by}: {item.reason}")
+        by = f" ({', '.join(map(isolated, book.creators))})" if book.creators else ""
+        echo(f"{item.rank}. {isolated(book.title)}{by}: {named(item.reason)}")
     verdicts = [c.verdict for c in done.claims if c.author == "model"]
-    typer.echo(
-        f"\nof {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, "
-        f"{verdicts.count('unsupported')} not, {verdicts.count('opinion')} are opinions"
+    echo(
+        "",
+        f"of {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, "
+        f"{verdicts.count('unsupported')} not, {verdicts.count('opinion')} are opinions",
     )

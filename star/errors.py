@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from star.display import echo
+
 
 class UserError(ValueError):
     """Something given was not as expected.
@@ -18,5 +20,5 @@ def command(run: Callable[[], object]) -> None:
     try:
         run()
     except UserError as error:
-        print(f"star: {' '.join(str(error).split())}", file=sys.stderr)
+        echo(f"star: {' '.join(str(error).split())}", err=True)
         sys.exit(2)

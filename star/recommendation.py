@@ -178,6 +178,14 @@ class Recommendation:
         }
 
 
+def names_in(answer: Recommendation, catalog: Catalog) -> set[str]:
+    """The titles and genres that the sentences of an answer may name."""
+    said = {i for c in answer.claims for i in (c.claim.subject, c.claim.anchor) if i is not None}
+    items = [catalog[i] for i in {*answer.query.history, *answer.candidates, *said}]
+    labels = {c.claim.label for c in answer.claims if c.claim.kind == "genre" and c.claim.label}
+    return {item.title for item in items} | {genre for item in items for genre in item.genres} | labels
+
+
 def node_label(node: str, catalog: Catalog) -> str:
     """Words for a node id: a title, `reader 12`, a genre, or `this reader`."""
     kind, _, rest = node.partition(":")
@@ -200,6 +208,7 @@ __all__ = [
     "Recommended",
     "StepView",
     "Timing",
+    "names_in",
     "node_label",
     "sentence",
     "stated",

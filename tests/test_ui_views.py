@@ -94,7 +94,7 @@ def test_nothing_is_recommended_before_the_ranking(model: toy.ToyRecommender) ->
         html = views.cards(snapshot, model.dataset.catalog)
         assert "<h3>" not in html and not any(title in html for title in titles)
     html = views.cards(last, model.dataset.catalog)
-    assert re.findall(r"<h3>(.*?)</h3>", html) == titles
+    assert re.findall(r"<h3><bdi>(.*?)</bdi></h3>", html) == titles
     assert views.cards(None, None, 7).count("<li") == 7
 
 
@@ -147,7 +147,7 @@ def test_short_form_gives_way_to_its_claims(model: toy.ToyRecommender) -> None:
     twice = replace(answer, steps=(StepView("tool_response", "“Dune” 16 of 28 x0.9 ;", claims=(0, 8, 1)),))
     html = trace(twice, model.dataset.catalog)[0]["html"]
     title = model.dataset.catalog[answer.claims[0].claim.subject or 0].title
-    assert html.count("star-group") == 1 and f"<b>{title}</b>" in html
+    assert html.count("star-group") == 1 and f"<b><bdi>{title}</bdi></b>" in html
     assert html.count("star-claim ") == 3 and "as written" in html
 
 

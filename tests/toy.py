@@ -97,6 +97,41 @@ def dataset(seed: int = 0, readers: int = 200) -> Dataset:
     return Dataset("toy", Catalog(items), Interactions.from_histories(histories, len(items)), manifest)
 
 
+PAYLOADS = (
+    HOSTILE,
+    "</script><script>window.hacked=2</script>",
+    "'\"><svg onload=window.hacked=3>",
+    '<a href="javascript:window.hacked=4">href</a>',
+    "]]>--><iframe srcdoc='<script>parent.hacked=5</script>'></iframe>",
+    "${window.hacked=6}{{window.hacked=7}}`",
+)
+HEBREW, REVERSED = "שלום, עולם!", "\u202eeniltfel"
+
+
+def hostile(seed: int = 0) -> Dataset:
+    """The toy data set with a script, a right-to-left name or a forced direction in every field that holds text."""
+    data = dataset(seed)
+
+    def spoiled(text: str, n: int) -> str:
+        return f"{(*PAYLOADS, HEBREW, REVERSED)[n % (len(PAYLOADS) + 2)]} {text}"
+
+    items = tuple(
+        replace(
+            item,
+            id=spoiled(item.id, n),
+            title=HEBREW if n == 3 else spoiled(item.title, n + 6),
+            creators=(spoiled(item.creators[0], n + 1), HEBREW),
+            series=spoiled("series", n + 2),
+            genres=(spoiled(item.genres[0], n // 8),),
+            theme=spoiled("theme", n + 3),
+        )
+        for n, item in enumerate(data.catalog)
+    )
+    users = tuple(spoiled(user, n) for n, user in enumerate(data.interactions.users))
+    manifest = data.manifest | {"title": " ".join((*PAYLOADS, HEBREW, REVERSED)), "name": PAYLOADS[0]}
+    return Dataset(PAYLOADS[0], Catalog(items), replace(data.interactions, users=users), manifest)
+
+
 class ToyRecommender:
     """Ranks by co-reading with the last book; writes word by word, `delay` seconds per word."""
 

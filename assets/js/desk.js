@@ -38,7 +38,7 @@ STAR.desk = STAR.desk || (() => {
         cache: "no-store",
         ...options,
       });
-    } catch (error) {
+    } catch {
       throw new Refusal(0, "The server does not answer.");
     }
     const data = await reply.json().catch(() => ({}));

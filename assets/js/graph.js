@@ -63,7 +63,11 @@
     });
   }
 
-  const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
+  /* A label of at most so many letters. A right-to-left name arrives isolated (star/display.py) and stays so. */
+  function clipped(text, most) {
+    if (text.length <= most) return text;
+    return `${text.slice(0, most - 1).trimEnd()}…${text.startsWith("\u2068") ? "\u2069" : ""}`;
+  }
 
   STAR.graph = (element, clicked) => {
     const find = (selector) => element.querySelector(selector);

@@ -12,7 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const reply = await fetch("sign-in", { method: "POST", body, headers: { "X-Star": "1", "Content-Type": "application/json" } });
       if (reply.ok) { location.href = "../"; return; }
       said.textContent = (await reply.json()).error;
-    } catch (error) {
+    } catch {
       said.textContent = "The server does not answer; try again in a moment.";
     }
   });

@@ -4,9 +4,9 @@
 
 /* A browser's own memory, where it lets us have one. */
 STAR.kept = {
-  get: (key) => { try { return localStorage.getItem(key); } catch (error) { return null; } },
-  set: (key, value) => { try { localStorage.setItem(key, value); } catch (error) { /* full or private */ } },
-  drop: (key) => { try { localStorage.removeItem(key); } catch (error) { /* private */ } },
+  get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
+  set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* full or private */ } },
+  drop: (key) => { try { localStorage.removeItem(key); } catch { /* private */ } },
 };
 
 /* `record()`, `answer()`: what is open now; `overtaken`, `signedOut`, `refused`: what to do where a save is not taken. */

@@ -177,7 +177,8 @@ window.STAR = window.STAR || (() => {
       if (child.starHtml === html) return;
       const touched = [...child.querySelectorAll("details[data-touched]")].map((d) => [d.dataset.key, d.open]);
       const focused = child.contains(document.activeElement) ? document.activeElement : null;
-      child.innerHTML = child.starHtml = html;
+      // The one place where HTML enters the page: it comes from the views, which escape every value in it.
+      child.innerHTML = child.starHtml = html; // oxlint-disable-line no-restricted-properties
       changed = true;
       for (const [name, open] of touched) {
         const details = child.querySelector(`details[data-key="${CSS.escape(name)}"]`);
@@ -199,7 +200,7 @@ window.STAR = window.STAR || (() => {
   function theme(toDark) {
     document.body.classList.toggle("dark", toDark);
     document.documentElement.style.colorScheme = toDark ? "dark" : "light";
-    try { localStorage.setItem("star-theme", toDark ? "dark" : "light"); } catch (error) { /* private window */ }
+    try { localStorage.setItem("star-theme", toDark ? "dark" : "light"); } catch { /* private window */ }
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
       button.setAttribute("aria-checked", String(toDark));
     }
@@ -208,7 +209,7 @@ window.STAR = window.STAR || (() => {
   /* Called once, by the page's header: the stored choice, unless the address or the system says otherwise. */
   function start() {
     let stored = null;
-    try { stored = localStorage.getItem("star-theme"); } catch (error) { /* private window */ }
+    try { stored = localStorage.getItem("star-theme"); } catch { /* private window */ }
     const asked = new URLSearchParams(location.search).get("__theme");
     theme(asked ? asked === "dark" : stored ? stored === "dark" : dark());
   }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +11,7 @@ import polars as pl
 
 from star.catalog import Catalog, Item
 from star.dataset import Dataset
+from star.display import echo
 from star.errors import UserError
 from star.importers.raw import Raw, items_of
 from star.interactions import Interactions
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 def say(line: str) -> None:
     """A line for the person who waits, on stderr."""
-    print(line, file=sys.stderr)
+    echo(line, err=True)
 
 
 def build(

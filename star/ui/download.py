@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 from star.catalog import Catalog
+from star.display import bdi
 from star.recommendation import Recommendation
 from star.ui.assets import FILES
 from star.ui.evidence_view import NODE_KINDS
@@ -17,6 +17,7 @@ _REMOTE = re.compile(
     r"<script[^>]*\bsrc\s*=\s*[\"'](?:https?:)?//[^>]*>\s*</script>|<link[^>]*\bhref\s*=\s*[\"'](?:https?:)?//[^>]*/?>",
     re.IGNORECASE,
 )
+_HEADING = re.compile(r"<center>\s*<h1></h1>\s*</center>")  # pyvis writes its own heading twice, empty here
 _POLICY = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data:\">"
@@ -34,10 +35,10 @@ def _heading(answer: Recommendation, catalog: Catalog) -> str:
         for kind, sign in _SIGNS.items()
         if kind in kinds
     )
-    books = "".join(f"<li>{escape(catalog[r.item].title)}</li>" for r in answer.items)
+    books = "".join(f"<li>{bdi(catalog[r.item].title)}</li>" for r in answer.items)
     return (
         f"<h1>Books for {whom(answer)}, and the graph they rest on</h1><ol>{books}</ol>"
-        f"<p>STAR, data set {escape(answer.dataset)}, checkpoint {escape(answer.checkpoint)}</p>"
+        f"<p>STAR, data set {bdi(answer.dataset)}, checkpoint {bdi(answer.checkpoint)}</p>"
         f"<p>{legend}</p>"
     )
 
@@ -50,7 +51,7 @@ def standalone(answer: Recommendation, catalog: Catalog) -> str:
     for part in (*net.nodes, *net.edges):
         # One "href" in a tooltip makes pyvis show all tooltips as HTML; an invisible joiner keeps them text.
         part["title"] = part["title"].replace("href", "h\u2060ref").replace("HREF", "H\u2060REF")
-    page = _REMOTE.sub("", net.generate_html(notebook=False))
+    page = _HEADING.sub("", _REMOTE.sub("", net.generate_html(notebook=False)))
     style = f"<style>{FILES['download.css'].read_text('utf-8')}</style>"
     title = "<title>STAR: graph of a recommendation</title>"
     page = page.replace("<head>", f'<head><meta charset="utf-8">{_POLICY}{title}{style}', 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from star.catalog import Catalog
-from star.recommendation import Node, Recommendation
+from star.display import bdi, html, isolated, isolating
+from star.recommendation import Node, Recommendation, names_in
 from star.ui.trace_view import Block, claim_line
 from star.ui.views import about, byline, plural, tally, volume
 
@@ -40,29 +41,34 @@ def weight(kind: str, value: float) -> str:
             return "" if value == 1 else f"{value:g}"
 
 
-def facts(node: Node, catalog: Catalog) -> str:
-    """Plain text about a node for its hover card: title, author and year, series, genres, theme."""
-    lines = [node.label]
+def _facts(node: Node, catalog: Catalog) -> list[str]:
+    lines = [isolated(node.label)]
     if node.id.startswith("i:"):
         item = catalog[int(node.id[2:])]
-        lines += [byline(item), volume(item), ", ".join(item.genres), item.theme or ""]
+        genres = ", ".join(map(isolated, item.genres))
+        lines += [byline(item), volume(item), genres, isolated(item.theme or "")]
     lines.append(NODE_KINDS.get(node.kind, node.kind))
-    return "\n".join(line for line in lines if line)
+    return [line for line in lines if line]
+
+
+def facts(node: Node, catalog: Catalog) -> str:
+    """Plain text about a node for its hover card: title, author and year, series, genres, theme."""
+    return "\n".join(_facts(node, catalog))
 
 
 def _heading(answer: Recommendation, node: Node, catalog: Catalog) -> str:
     claims = about(answer, node.id)
-    lines = facts(node, catalog).split("\n")
+    lines = _facts(node, catalog)
     shelf = ""
     if node.kind == "user":
         books = [catalog[i] for i in answer.query.history[-8:][::-1]]
-        titles = escape("; ".join(book.title for book in books))
+        titles = "; ".join(bdi(book.title) for book in books)
         shelf = f"<p>{plural(len(answer.query.history), 'book')}; last: {titles}</p>"
     none = "" if claims else '<p class="star-wait">No claim of this trace is about it.</p>'
     return (
         f'<header data-about="{escape(node.id, quote=True)}" hidden>'
-        f'<p class="star-kind">{escape(lines[-1])}</p><h3>{escape(lines[0])}</h3>'
-        + "".join(f"<p>{escape(line)}</p>" for line in lines[1:-1])
+        f'<p class="star-kind">{html(lines[-1])}</p><h3>{bdi(node.label)}</h3>'
+        + "".join(f"<p>{html(line)}</p>" for line in lines[1:-1])
         + f"{shelf}<p>{tally(answer, claims)}</p>{none}</header>"
     )
 
@@ -84,7 +90,8 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
     # What the model wrote comes first: the tools' claims are the larger part, and mostly stand behind it.
     order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
-    lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i)}</li>' for i in order)
+    named = isolating(names_in(answer, catalog))
+    lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i, named)}</li>' for i in order)
     back = (
         '<button type="button" class="star-link" data-all aria-expanded="false">Show all claims</button>'
         '<button type="button" class="star-link" data-clear hidden>Clear the selection</button>'
@@ -110,7 +117,7 @@ def edge_table(answer: Recommendation | None) -> list[Block]:
     rows = ""
     for index in sorted(range(len(answer.edges)), key=lambda i: -cited.get(i, 0)):
         edge = answer.edges[index]
-        source, target = (escape(labels.get(end, end)) for end in (edge.source, edge.target))
+        source, target = (bdi(labels.get(end, end)) for end in (edge.source, edge.target))
         rows += (
             f'<tr tabindex="0" data-edge="{index}" aria-current="false"><td>{source}</td>'
             f"<td>{escape(EDGE_KINDS.get(edge.kind, edge.kind))}</td><td>{target}</td>"

@@ -12,6 +12,7 @@ import networkx as nx
 from pyvis.network import Network
 
 from star.catalog import Catalog
+from star.display import isolated
 from star.recommendation import Recommendation
 from star.ui.assets import script
 from star.ui.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
@@ -88,7 +89,7 @@ def network(answer: Recommendation, catalog: Catalog) -> Network:
         words = facts(data["node"], catalog) + (f"\n{plural(claims, 'claim')}" if claims else "")
         net.add_node(
             node_id,
-            label=data["node"].label or node_id,
+            label=isolated(data["node"].label or node_id),
             group=data["kind"],
             shape=shape,
             size=size,
@@ -133,7 +134,7 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
     if answer is None or catalog is None or not answer.finished:
         return {"run": "", "nodes": [], "edges": [], "claims": []}
     nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
-    labels = {node.id: node.label for node in answer.nodes}
+    labels = {node.id: isolated(node.label) for node in answer.nodes}
     return {
         "run": run,
         "nodes": nodes,

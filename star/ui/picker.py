@@ -9,6 +9,7 @@ import gradio as gr
 
 from star.catalog import Catalog
 from star.dataset import Dataset
+from star.display import isolated, line
 from star.errors import UserError
 from star.interactions import Interactions
 from star.recommendation import Query
@@ -21,9 +22,12 @@ Row = dict[str, Any]
 
 
 def reader_row(data: Dataset, row: int) -> Row:
-    """A reader as the picker lists one: `Reader 17`, with `34 books · lately The Dark Forest` beside it."""
+    """A reader as the picker lists one: `Reader 17`, with `34 books · lately The Dark Forest` beside it.
+
+    Names in the picker's rows are isolated here, as their texts enter the page as text.
+    """
     history = data.interactions.history(row)
-    lately = f" · lately {data.catalog[int(history[-1])].title}" if len(history) else ""
+    lately = f" · lately {isolated(data.catalog[int(history[-1])].title)}" if len(history) else ""
     lately += "" if row in data.held_out else " · seen in training"
     return {"id": row, "label": f"Reader {row + 1}", "note": plural(len(history), "book") + lately}
 
@@ -33,7 +37,7 @@ def book_row(catalog: Catalog, index: int) -> Row:
     item = catalog[index]
     return {
         "id": index,
-        "label": item.title,
+        "label": isolated(item.title),
         "note": " · ".join(p for p in (byline(item), volume(item)) if p),
     }
 
@@ -87,10 +91,10 @@ def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
     history = data.interactions.history(row)
     return {
         **reader_row(data, row),
-        "user": data.interactions.users[row],
+        "user": isolated(data.interactions.users[row]),
         "total": len(history),
         "books": [
-            {"id": int(i), "label": data.catalog[int(i)].title, "note": byline(data.catalog[int(i)])}
+            {"id": int(i), "label": isolated(data.catalog[int(i)].title), "note": byline(data.catalog[int(i)])}
             for i in history[::-1][:books]
         ],
     }
@@ -175,7 +179,7 @@ def picker(dataset: Callable[[], Dataset], **options: Any) -> gr.HTML:
         try:
             return {"rows": rows()}
         except UserError as error:
-            return {"error": str(error)}
+            return {"error": line(error)}
 
     def readers(text: str) -> Row:
         return guarded(lambda: find_readers(dataset(), str(text)[:100]))

@@ -22,6 +22,7 @@ from fastapi.responses import FileResponse, Response
 from star.annotation.database import Database
 from star.annotation.migrate import open_database
 from star.annotation.people import everyone
+from star.display import echo
 from star.settings import Settings
 from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
 from star.ui.door import Door, Gate, error_handlers
@@ -126,15 +127,14 @@ def launch(loader: Loader, settings: Settings) -> None:
     allowed = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
     app = application(loader, database, auth, hosts(host, auth, allowed))
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    print(f"STAR is at http://{shown}:{chosen}  (Ctrl+C stops it)", flush=True)
+    echo(f"STAR is at http://{shown}:{chosen}  (Ctrl+C stops it)")
     if database is None:
-        print(
+        echo(
             f"Annotate and Lead are left out: {host} can be reached from other machines and there are no accounts; "
-            "add --auth, or serve on 127.0.0.1",
-            flush=True,
+            "add --auth, or serve on 127.0.0.1"
         )
     else:
-        print(f"Annotations are kept in {database.place}", flush=True)
+        echo(f"Annotations are kept in {database.place}")
         if auth and not everyone(database):
-            print("Nobody has an account yet: star annotators add NAME --role lead", flush=True)
+            echo("Nobody has an account yet: star annotators add NAME --role lead")
     listen(app, host, chosen)

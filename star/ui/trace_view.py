@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html import escape
 from itertools import groupby
 
 from star.catalog import Catalog
+from star.display import bdi, html, isolating
 from star.evidence import stated
-from star.recommendation import CheckedClaim, Recommendation, StepView
+from star.recommendation import CheckedClaim, Recommendation, StepView, names_in
 from star.ui.views import VERDICTS, mark, plural, tally
 
 NAMES = {
@@ -29,6 +31,7 @@ NUMBERS = {
     "level": "strength, 1 to 6",
 }
 Block = dict[str, str]
+Named = Callable[[str], str]  # isolates the names in a text
 
 
 def numbers(claim: CheckedClaim) -> str:
@@ -56,7 +59,7 @@ def _number(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
-def claim_line(answer: Recommendation, index: int) -> str:
+def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
     """One claim: a button that selects its path; what was stated and found shows while it is selected."""
     claim = answer.claims[index]
     words = VERDICTS[claim.verdict][1]
@@ -65,17 +68,19 @@ def claim_line(answer: Recommendation, index: int) -> str:
     return (
         f'<div class="star-claim {claim.verdict}" data-claim-row="{index}">'
         f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
-        f"<span>{escape(claim.text)}</span></button>"
+        f"<span>{html(named(claim.text))}</span></button>"
         f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim)}</div></div>'
     )
 
 
-def _prose(text: str) -> str:
-    parts = [part.strip() for part in re.split(r"\n|;\s", text + " ")]
-    return "".join(f"<p>{escape(part)}</p>" for part in parts if part.strip(" .;"))
+def _prose(text: str, named: Named) -> str:
+    parts = [part.strip() for part in re.split(r"\n|;\s", named(text) + " ")]
+    return "".join(f"<p>{html(part)}</p>" for part in parts if part.strip(" .;"))
 
 
-def body(answer: Recommendation, step: StepView, key: str, catalog: Catalog | None) -> str:
+def body(
+    answer: Recommendation, step: StepView, key: str, catalog: Catalog | None, named: Named = str
+) -> str:
     """The step's text. Sentences that are claims become claim lines at the place where they stand in it.
 
     Of a step written in the model's short form, the claims are shown in full, and the short form folds away.
@@ -83,33 +88,38 @@ def body(answer: Recommendation, step: StepView, key: str, catalog: Catalog | No
     # In a snapshot a step may be written already and its claims not be checked yet.
     claims = [index for index in step.claims if index < len(answer.claims)]
     if not claims:
-        return _prose(step.text)
+        return _prose(step.text, named)
     if not all(answer.claims[index].text in step.text for index in claims):
-        full = _grouped(answer, claims, key, catalog, step.type != "tool_response")
-        short = f"<summary>as written</summary>{_prose(step.text)}"
+        full = _grouped(answer, claims, key, catalog, step.type != "tool_response", named)
+        short = f"<summary>as written</summary>{_prose(step.text, named)}"
         return f'{full}<details class="star-raw" data-key="{key}-raw">{short}</details>'
     rest, out = step.text, ""
     for index in claims:
         before, found, after = rest.partition(answer.claims[index].text)
-        out += _prose(before.lstrip(" .;") if found else "") + claim_line(answer, index)
+        out += _prose(before.lstrip(" .;") if found else "", named) + claim_line(answer, index, named)
         rest = after if found else rest
-    return out + _prose(rest.lstrip(" .;"))
+    return out + _prose(rest.lstrip(" .;"), named)
 
 
 def _grouped(
-    answer: Recommendation, claims: list[int], key: str, catalog: Catalog | None, unfold: bool
+    answer: Recommendation,
+    claims: list[int],
+    key: str,
+    catalog: Catalog | None,
+    unfold: bool,
+    named: Named,
 ) -> str:
     """Claims one under another; several on end about the same book fold under its title."""
     out = ""
     for subject, run in groupby(claims, lambda index: answer.claims[index].claim.subject):
         group = list(run)
-        lines = "".join(claim_line(answer, index) for index in group)
+        lines = "".join(claim_line(answer, index, named) for index in group)
         if subject is None or len(group) == 1 or catalog is None:
             out += lines
             continue
         out += (
             f'<details class="star-group" data-key="{key}-{subject}"{" open" if unfold else ""}><summary>'
-            f"<b>{escape(catalog[subject].title)}</b>{tally(answer, tuple(group))}</summary>{lines}</details>"
+            f"<b>{bdi(catalog[subject].title)}</b>{tally(answer, tuple(group))}</summary>{lines}</details>"
         )
     return out
 
@@ -129,25 +139,31 @@ def _cost(*steps: StepView) -> str:
 
 
 def _argument(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return escape(text)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_argument, value))}]"
+    return bdi(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _call(step: StepView) -> str:
     given = ", ".join(
-        f"{escape(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items()
+        f"{html(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items()
     )
-    return f"<code>{escape(step.name or 'tool')}({given})</code>"
+    return f"<code>{html(step.name or 'tool')}({given})</code>"
 
 
 def _tool(
-    answer: Recommendation, key: str, call: StepView, response: StepView | None, catalog: Catalog | None
+    answer: Recommendation,
+    key: str,
+    call: StepView,
+    response: StepView | None,
+    catalog: Catalog | None,
+    named: Named,
 ) -> str:
     running = not answer.finished and (response is None or not response.finished)
     steps = (call,) if response is None else (call, response)
-    label = _call(call) if call.finished or call.name else f"<code>{escape(call.text)}</code>"
+    label = _call(call) if call.finished or call.name else f"<code>{html(named(call.text))}</code>"
     inside = (
-        body(answer, response, key, catalog)
+        body(answer, response, key, catalog, named)
         if response is not None
         else '<p class="star-wait">looking it up…</p>'
     )
@@ -163,6 +179,7 @@ def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list
     """The steps as keyed blocks, so that the page replaces only what changed; a call holds its response."""
     if answer is None:
         return []
+    named = str if catalog is None else isolating(names_in(answer, catalog))
     blocks: list[Block] = []
     steps = list(answer.steps)
     at = 0
@@ -171,17 +188,17 @@ def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list
         busy = "" if step.finished or answer.finished else " running"
         if step.type == "tool_call":
             follows = at + 1 < len(steps) and steps[at + 1].type == "tool_response"
-            inside = _tool(answer, key, step, steps[at + 1] if follows else None, catalog)
+            inside = _tool(answer, key, step, steps[at + 1] if follows else None, catalog, named)
             blocks.append({"key": key, "html": f'<section class="star-step tool{busy}">{inside}</section>'})
             at += 2 if follows else 1
             continue
         if step.type == "recommend":
-            text = "".join(f"<li>{escape(line)}</li>" for line in ranked(step.text))
+            text = "".join(f"<li>{bdi(line)}</li>" for line in ranked(step.text))
             inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(
-                claim_line(answer, i) for i in step.claims
+                claim_line(answer, i, named) for i in step.claims
             )
         else:
-            inside = body(answer, step, key, catalog)
+            inside = body(answer, step, key, catalog, named)
         head = f"<header><h3>{NAMES[step.type]}</h3>{_cost(step)}</header>"
         blocks.append(
             {"key": key, "html": f'<section class="star-step {step.type}{busy}">{head}{inside}</section>'}

@@ -1,4 +1,5 @@
-"""Views: cards, status and page header as HTML. Pure functions; all text of catalogue or model is escaped."""
+"""Views: cards, status and page header as HTML. Pure functions; all text of catalogue or model goes through `display`:
+`bdi` for a name that stands alone, `html` for names among other words."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from html import escape
 
 from star.catalog import Catalog, Item
 from star.dataset import Dataset
-from star.recommendation import Recommendation, Recommended, Verdict
+from star.display import bdi, html, isolated, isolating
+from star.recommendation import Recommendation, Recommended, Verdict, names_in
 from star.ui.cover import cover
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
@@ -24,14 +26,16 @@ def year(value: int | None) -> str:
 
 def byline(item: Item) -> str:
     """Author and year in plain text: `Frank Herbert, 1965`."""
-    return ", ".join(part for part in (" and ".join(item.creators[:2]), year(item.year)) if part)
+    authors = " and ".join(map(isolated, item.creators[:2]))
+    return ", ".join(part for part in (authors, year(item.year)) if part)
 
 
 def volume(item: Item) -> str:
     """`Dune, volume 2` in plain text, or nothing for a book on its own."""
     if not item.series:
         return ""
-    return item.series if item.number is None else f"{item.series}, volume {item.number:g}"
+    series = isolated(item.series)
+    return series if item.number is None else f"{series}, volume {item.number:g}"
 
 
 def mark(verdict: Verdict) -> str:
@@ -82,20 +86,23 @@ def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) ->
         empty = '<li class="star-card empty"><span></span></li>' * k
         return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet">{empty}</ol>'
     best = max(r.score or 0.0 for r in answer.items) or 1.0
-    rows = "".join(_card(answer, r, catalog[r.item], best) for r in answer.items)
+    named = isolating(names_in(answer, catalog))
+    rows = "".join(_card(answer, r, catalog[r.item], best, html(named(r.reason))) for r in answer.items)
     return f'<ol class="star-cards" aria-label="Recommended books">{rows}</ol>'
 
 
-def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -> str:
-    genres = "".join(f"<li>{escape(genre)}</li>" for genre in item.genres[:3])
+def _card(answer: Recommendation, entry: Recommended, item: Item, best: float, reason: str) -> str:
+    """One card; `reason` is HTML."""
+    genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
+    rank = escape(str(entry.rank))
     node = f"i:{entry.item}"
-    series = f'<p class="star-series">{escape(volume(item))}</p>' if item.series else ""
+    series = f'<p class="star-series">{html(volume(item))}</p>' if item.series else ""
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
-        f'<span class="star-rank" aria-label="Rank {entry.rank}">{entry.rank}</span></div>'
-        f'<div class="star-card-text"><h3>{escape(item.title)}</h3>'
-        f'<p class="star-by">{escape(byline(item))}</p>{series}'
-        f'<ul class="star-genres">{genres}</ul><p class="star-reason">{escape(entry.reason)}</p>'
+        f'<span class="star-rank" aria-label="Rank {rank}">{rank}</span></div>'
+        f'<div class="star-card-text"><h3>{bdi(item.title)}</h3>'
+        f'<p class="star-by">{html(byline(item))}</p>{series}'
+        f'<ul class="star-genres">{genres}</ul><p class="star-reason">{reason}</p>'
         f"{_share(entry.score, best)}{tally(answer, about(answer, node))}"
         f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
         "Why this book?</button></div></li>"
@@ -115,7 +122,7 @@ def _share(score: float | None, best: float) -> str:
 def status(words: str, kind: str = "idle") -> str:
     """One line about the run. kind: idle, busy, done, error."""
     dot = '<span class="star-dot" aria-hidden="true"></span>'
-    return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{escape(words)}</span></p>'
+    return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}</span></p>'
 
 
 def whom(answer: Recommendation) -> str:
@@ -141,7 +148,7 @@ def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior:
     checkpoint cannot recommend; how much of its ranking was made before the trace (`Checkpoint.prior`)."""
     title = str(data.manifest.get("title") or data.name)
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
-    model = f"<b>{escape(checkpoint)}</b>" if checkpoint else "loading…"
+    model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else "loading…"
     missing = (
         f" · {plural(without_token, 'book')} it has no token for, never recommended" if without_token else ""
     )
@@ -155,11 +162,11 @@ def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior:
         else ""
     )
     return (
-        f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{escape(title)}</b> · {counts}</dd></div>'
+        f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{bdi(title)}</b> · {counts}</dd></div>'
         f"<div><dt>Checkpoint</dt><dd>{model}{missing}</dd></div></dl>{note}"
     )
 
 
 def loading(words: str) -> str:
     """What stands in place of `loaded` until there is something to say."""
-    return f'<p class="star-loaded">{escape(words)}</p>'
+    return f'<p class="star-loaded">{html(words)}</p>'

@@ -1,7 +1,11 @@
-"""Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR …]`."""
+"""Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR …]`.
+
+With `TOY=hostile` in the environment its data set has scripts and right-to-left names in every field.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,14 +20,15 @@ from star.ui.server import launch
 
 
 def main() -> None:
+    data = toy.hostile if os.environ.get("TOY") == "hostile" else toy.dataset
     awaited = [Path(name) for name in sys.argv[2:]]
 
     def load() -> toy.ToyRecommender:
         while not all(file.exists() for file in awaited):
             time.sleep(0.05)
-        return toy.ToyRecommender(delay=0.01)
+        return toy.ToyRecommender(data(), delay=0.01)
 
-    launch(Loader(load, toy.dataset), Settings(port=int(sys.argv[1])))
+    launch(Loader(load, data), Settings(port=int(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,99 @@
+"""Explore with hostile names in every field, in a browser: nothing runs, nothing breaks out, sentences stay in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+import toy  # noqa: E402
+from serving import free_port, serve, toy_command  # noqa: E402
+from test_explore import LONG, ask, choose_book, click_node, ready  # noqa: E402
+
+pytestmark = pytest.mark.browser
+
+# Pairs of neighbours on one line, a name and the word after it, where the word stands before the name.
+TURNED = """(root) => [...root.querySelectorAll("bdi")].filter((name) => {
+  const next = name.nextSibling;
+  if (!next || next.nodeType !== Node.TEXT_NODE || !next.data.trim()) return false;
+  const range = document.createRange();
+  range.setStart(next, 0);
+  range.setEnd(next, 1);
+  const [end] = [...name.getClientRects()].slice(-1), [mark] = range.getClientRects();
+  return end && mark && Math.abs(end.top - mark.top) < 4 && mark.left < end.right - 2;
+}).map((name) => name.parentElement.textContent)"""
+
+
+@pytest.fixture(scope="module")
+def hostile_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port = free_port()
+    process, url = serve(toy_command(port), port, tmp_path_factory.mktemp("hostile") / "log", TOY="hostile")
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+def quiet(page: Any) -> None:
+    assert page.evaluate("window.hacked === undefined"), "a script of a name ran"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_of_a_name_runs_or_turns(hostile_url: str, visit: Any, dark: bool) -> None:
+    page = visit(hostile_url, dark=dark).page
+    ready(page)
+    page.get_by_text("Your own shelf").click()
+    for n in (11, 2, 0):  # markup, a script, a forced direction
+        choose_book(page, toy.BOOKS[n][0], toy.BOOKS[n][0])
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    expect(page.locator(".star-status.done")).to_be_visible(timeout=LONG)
+    quiet(page)
+    page.get_by_text("A reader", exact=True).click()
+    ask(page)
+    expect(page.locator("#cards .star-card")).to_have_count(5)
+    page.evaluate("document.querySelectorAll('#trace details').forEach((part) => { part.open = true; })")
+    assert page.locator(".star-answer").evaluate(TURNED) == []
+    for card in range(5):
+        item = page.locator("#cards .star-card").nth(card).get_attribute("data-item")
+        page.locator("#cards .star-card").nth(card).get_by_role("button", name="Why this book?").click()
+        expect(page.locator("#evidence header:visible h3")).to_have_count(1)
+        page.locator("#cards .star-card").nth(card).get_by_role("button", name="Why this book?").click()
+    click_node(page, f"i:{item}")
+    page.mouse.wheel(0, 50)
+    assert (
+        page.locator(
+            ".star-answer img, .star-answer script, .star-answer iframe, .star-answer [onload]"
+        ).count()
+        == 0
+    )
+    quiet(page)
+    page.evaluate(
+        "document.querySelectorAll('bdi').forEach((name) => { name.style.unicodeBidi = 'normal'; })"
+    )
+    assert page.locator(".star-answer").evaluate(TURNED), "without isolation the words after a name do move"
+
+
+def test_the_download_runs_nothing(hostile_url: str, visit: Any, tmp_path: Path) -> None:
+    page = visit(hostile_url).page
+    ask(page)
+    with page.expect_download() as download:
+        page.locator("a[data-html]").click()
+    file = tmp_path / "graph.html"
+    download.value.save_as(file)
+    opened = visit(file.as_uri()).page
+    canvas = opened.locator("canvas")
+    expect(canvas).to_be_visible(timeout=LONG)
+    box = canvas.bounding_box()
+    for step in range(1, 20):  # over the nodes: tooltips open
+        opened.mouse.move(box["x"] + box["width"] * step / 20, box["y"] + box["height"] / 2)
+    opened.wait_for_function("typeof network !== 'undefined' && nodes.length > 0")
+    first = opened.evaluate("nodes.getIds()[0]")
+    opened.evaluate("(id) => network.body.emitter.emit('showPopup', id)", first)
+    quiet(opened)
+    assert opened.locator("h1").count() == 1 and opened.locator("img, iframe, svg").count() == 0
+    assert not re.search(r"[\u202a-\u202e]", opened.locator("body").inner_text())
