@@ -11,7 +11,8 @@ import polars as pl
 
 from star.dataset import Dataset
 from star.errors import UserError
-from star.importers.files import plain, read_csv
+from star.importers.archives import plain
+from star.importers.separated import read_csv
 from star.interactions import Interactions
 from star.tasks import COLD_KNOWN, MIN_BOOKS, Split
 
