@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from star.plain_text import one_line
+
 
 class UserError(ValueError):
     """Something given was not as expected.
@@ -18,5 +20,5 @@ def command(run: Callable[[], object]) -> None:
     try:
         run()
     except UserError as error:
-        print(f"star: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"star: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)

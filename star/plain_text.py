@@ -38,6 +38,7 @@ def one_line(text: str) -> str:
     >>> one_line("\\x1b[31mred\\x1b[0m\\tline\\n")
     'red line'
     """
+    text = text.encode("utf-8", "replace").decode("utf-8")  # halves of a character, as JSON may hold them
     for pattern, instead in _PYTHON_STEPS:
         text = pattern.sub(instead, text)
     return text.strip()

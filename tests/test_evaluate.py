@@ -258,7 +258,7 @@ def test_a_column_time_gives_the_order(tmp_path: Path) -> None:
         (b"user_id,title\n1,2\n", "has no column book_id"),
         (b"user_id,book_id\n,b2\n", "'user_id' is empty in 1 rows"),
         (b"user_id,book_id\n1,zzz\n", "leaves no reader to evaluate.*1 item ids are unknown"),
-        (b"user_id,book_id,time\n1,b1,soon\n", "'time' is no number"),
+        (b"user_id,book_id,time\n1,b1,soon\n", "'time' is no time"),
         (b"\xff\xfe\x00\x01", "not UTF-8"),
     ],
 )

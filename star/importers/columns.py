@@ -32,7 +32,7 @@ def text(column: pl.Series, where: str) -> pl.Series:
             return one_lines(column.cast(pl.String))
         except pl.exceptions.PolarsError:
             raise UserError(
-                f"{where} has the type binary and is not UTF-8 text; write it as text and give that"
+                f"{where} has the type binary and is not UTF-8 text; write it as text"
             ) from None
     if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
         return one_lines(column.cast(pl.String))
@@ -149,7 +149,7 @@ def refuse_empty(empty: pl.Series, where: str, of: str) -> None:
 def wrong_type(column: pl.Series, where: str, expected: str) -> UserError:
     """The error for a column of a type that cannot hold what is expected."""
     return UserError(
-        f"{where} has the type {_named(column.dtype)}; expected {expected}; write it as {expected} and give that"
+        f"{where} has the type {_named(column.dtype)}; expected {expected}; convert the column"
     )
 
 

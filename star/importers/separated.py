@@ -48,7 +48,7 @@ def layout(file: Path, path: Path, separator: str = ",", quote: str | None = '"'
         start = handle.read(_LOOK)
     for mark, code in _OTHER_CODES.items():
         if start.startswith(mark):
-            raise UserError(f"{path} is {code} text; convert it to UTF-8")
+            raise UserError(f"{path} is {code}, not UTF-8 text; convert it to UTF-8")
     end = "\r" if b"\r" in start and b"\n" not in start else "\n"
     lines = start.removeprefix(_BOM).split(end.encode())
     blank = (b"", b"sep=")
