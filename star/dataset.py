@@ -146,7 +146,9 @@ def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
     words = {name: one_lines(frame[name]) for name in ("title", "series", "theme") if name in frame.columns}
     members = {name: one_line_lists(frame[name]) for name in ("creators", "genres")}
     number = pl.when(pl.col("number").is_finite()).then(pl.col("number")).alias("number")
-    return frame.with_columns(number, **words, **members).with_columns(pl.col("title").fill_null(pl.col("id")))
+    return frame.with_columns(number, **words, **members).with_columns(
+        pl.col("title").fill_null(pl.col("id"))
+    )
 
 
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:

@@ -17,9 +17,7 @@ _CODES = (
 )
 _BREAKS = r"[\t\n\x0b\x0c\r\x1c-\x1f\x{85}\x{2028}\x{2029}]"
 # Controls; zero-width space, joiner and byte order mark; embeddings, overrides and isolates of direction; annotations.
-_UNSEEN = (
-    r"[\x00-\x08\x0e-\x1b\x7f-\x{9f}\x{200b}\x{2060}\x{feff}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{fff9}-\x{fffb}]"
-)
+_UNSEEN = r"[\x00-\x08\x0e-\x1b\x7f-\x{9f}\x{200b}\x{2060}\x{feff}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{fff9}-\x{fffb}]"
 _STEPS = ((_CODES, ""), (_BREAKS, " "), (_UNSEEN, ""), (r"\s+", " "))
 _UNTIDY = rf"{_CODES}|{_BREAKS}|{_UNSEEN}|^\s|\s$|\s\s|[^\S ]"
 

@@ -9,7 +9,19 @@ from typing import Any
 
 import polars as pl
 import pytest
-from small_sources import AMAZON, BOOKS, GOODBOOKS, META, MOVIELENS, MOVIES, RATINGS, STARS, histories, load, write
+from small_sources import (
+    AMAZON,
+    BOOKS,
+    GOODBOOKS,
+    META,
+    MOVIELENS,
+    MOVIES,
+    RATINGS,
+    STARS,
+    histories,
+    load,
+    write,
+)
 
 from star.dataset import Dataset
 from star.errors import UserError
@@ -208,7 +220,10 @@ TIMES: list[tuple[list[Any], list[int]]] = [
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_times_row_by_row(tmp_path, column, expected, form):
     rows = [{"user": "u", "item": f"i{n}", "time": value} for n, value in enumerate(column)]
-    frame, path = pl.DataFrame(rows, schema_overrides={"time": pl.Series(column).dtype}), tmp_path / f"log.{form}"
+    frame, path = (
+        pl.DataFrame(rows, schema_overrides={"time": pl.Series(column).dtype}),
+        tmp_path / f"log.{form}",
+    )
     {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[form](path)
     assert seconds(load("table", path)) == expected
 
@@ -263,9 +278,9 @@ def test_times_that_are_none(tmp_path, column, message):
 
 @pytest.mark.parametrize("value", ["NaN", "inf", "1e30", ""])
 def test_times_of_text_that_are_none(tmp_path, value):
-    with pytest.raises(UserError, match="column 'time' is (empty|not a number) in 1"):
+    with pytest.raises(UserError, match=r"column 'time' is (empty|not a number) in 1"):
         text(tmp_path, f"user,item,time\n1,2,1600000000\n1,3,{value}\n")
-    with pytest.raises(UserError, match="column 'timestamp' is (empty|no time) in 1"):
+    with pytest.raises(UserError, match=r"column 'timestamp' is (empty|no time) in 1"):
         load("movielens", write(tmp_path / "ml", MOVIELENS | {"ratings.csv": STARS + f"1,2,4.0,{value}\n"}))
 
 
@@ -357,7 +372,9 @@ def test_goodbooks_years_that_are_none(tmp_path, capsys, year):
     assert ("is no year in 1 of 3 rows" in capsys.readouterr().err) == (year in ("inf", "1e30", "about 1900"))
 
 
-@pytest.mark.parametrize(("value", "number"), [(2.0, 2.0), ("2.5", 2.5), (NAN, None), (INF, None), ("1-3", None)])
+@pytest.mark.parametrize(
+    ("value", "number"), [(2.0, 2.0), ("2.5", 2.5), (NAN, None), (INF, None), ("1-3", None)]
+)
 def test_numbers_in_a_series(tmp_path, value, number):
     assert first(parquet(tmp_path, title=["Two"], series=["Cycle"], number=[value]), "number") == number
 
@@ -447,7 +464,8 @@ def test_lists_of_any_type_that_can_be_one(tmp_path, column):
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [([{"name": "x"}], "struct"), ([["x"]], "list"), ([b"\xff"], "binary"), ([True], "boolean")]
+    ("value", "kind"),
+    [([{"name": "x"}], "struct"), ([["x"]], "list"), ([b"\xff"], "binary"), ([True], "boolean")],
 )
 def test_lists_of_a_type_that_is_none(tmp_path, value, kind):
     with pytest.raises(UserError, match=f"column 'genres' holds lists of the type {kind}"):
@@ -501,11 +519,23 @@ def test_amazon_ratings_of_zero_are_dropped_and_counted(tmp_path, capsys):
     [
         {"parent_asin": "B1", "title": 1984, "author": {"name": 5}, "store": ["x"], "categories": "Books"},
         {"parent_asin": "B1", "title": None, "author": [], "store": 7, "categories": [None, 3, {"a": 1}]},
-        {"parent_asin": "B1", "title": {"a": 1}, "author": {"name": None}, "store": None, "categories": {"a": 1}},
+        {
+            "parent_asin": "B1",
+            "title": {"a": 1},
+            "author": {"name": None},
+            "store": None,
+            "categories": {"a": 1},
+        },
     ],
 )
 def test_amazon_fields_of_other_types(tmp_path, row):
-    other = json.dumps({"parent_asin": ["B1"], "title": "?"}) + "\n" + json.dumps(row) + "\n" + META.splitlines()[0]
+    other = (
+        json.dumps({"parent_asin": ["B1"], "title": "?"})
+        + "\n"
+        + json.dumps(row)
+        + "\n"
+        + META.splitlines()[0]
+    )
     data = load("amazon", write(tmp_path / "in", AMAZON | {"meta_Books.jsonl": other}))
     assert data.catalog[0].title in ("1984", "B1")
 
@@ -513,7 +543,7 @@ def test_amazon_fields_of_other_types(tmp_path, row):
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"parent_asin": ' + "9" * 5000 + "}", "NaN", '"x"', "\xff"])
 def test_amazon_lines_that_are_no_objects(tmp_path, line):
     meta = META.encode() + line.encode("latin-1")
-    with pytest.raises(UserError, match="line 3|not UTF-8") as caught:
+    with pytest.raises(UserError, match=r"line 3|not UTF-8") as caught:
         load("amazon", write(tmp_path / "in", AMAZON | {"meta_Books.jsonl": meta}))
     assert "\n" not in str(caught.value)
 
@@ -571,7 +601,11 @@ def test_cases_of_the_field(capsys):
     assert histories(made["15-leading-blank.csv"]) == {"1": ["2"]}
     assert seconds(made["16-float-timestamp"]) == [964982703]
     assert seconds(made["19-tz.csv"]) == [NOON]
-    for name in ("04-null-in-genres.parquet", "04b-null-in-genres-demo-ids.parquet", "23-hostile-titles.parquet"):
+    for name in (
+        "04-null-in-genres.parquet",
+        "04b-null-in-genres-demo-ids.parquet",
+        "23-hostile-titles.parquet",
+    ):
         assert all(all(item.genres) and all(item.creators) for item in made[name].catalog)
     titles = {item.title for item in made["23-hostile-titles.parquet"].catalog}
     assert {"nul", "red", "Line one line two", "1984", "nan"} <= titles

@@ -14,11 +14,12 @@ from star.errors import UserError
 from star.importers import amazon, goodbooks, movielens, recbole
 from star.importers.amazon import read_amazon
 from star.importers.archives import FULL, folder_of, is_zip
-from star.importers.build import Say, build, say
+from star.importers.build import build
+from star.importers.columns import Say
 from star.importers.files import brief
 from star.importers.goodbooks import read_goodbooks
 from star.importers.movielens import read_movielens
-from star.importers.raw import Raw
+from star.importers.raw import Raw, say
 from star.importers.recbole import read_recbole
 from star.importers.table import read_table
 
@@ -76,7 +77,7 @@ def import_dataset(
 
 def _read(format: str, path: Path, say: Say, options: dict[str, Any]) -> Raw:
     try:
-        zipped = format in ZIPPED and path.is_file() and (path.suffix == ".zip" or is_zip(path))
+        zipped = format in ZIPPED and path.is_file() and (path.suffix.lower() == ".zip" or is_zip(path))
         with folder_of(path, ZIPPED[format]) if zipped else nullcontext(path) as place:
             return FORMATS[format](place, say=say, **options)
     except OSError as error:

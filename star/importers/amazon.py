@@ -38,7 +38,9 @@ def read_amazon(path: Path, say: Say = say) -> Raw:
     """
     need(path, (), "Amazon Reviews 2023")
     reviews, meta = _files(path)
-    read = read_csv(reviews, _COLUMNS, say=say) if ".csv" in reviews.suffixes else read_jsonl(reviews, _COLUMNS)
+    read = (
+        read_csv(reviews, _COLUMNS, say=say) if ".csv" in reviews.suffixes else read_jsonl(reviews, _COLUMNS)
+    )
     rated = read.filter(pl.col("rating") != 0)
     unrated = len(read) - len(rated)
     if unrated:
@@ -106,7 +108,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with unpacked(path) as handle:
         for number, line in enumerate(iter(lambda: handle.readline(_LINE), b""), 1):
             if len(line) == _LINE:
-                raise UserError(f"{path}: line {number} is longer than {_LINE >> 20} MiB; repair or fetch it again")
+                raise UserError(
+                    f"{path}: line {number} is longer than {_LINE >> 20} MiB; repair or fetch it again"
+                )
             if not line.strip():
                 continue
             try:
@@ -139,7 +143,9 @@ def _item(id: str, row: dict[str, Any]) -> Item:
     given = row.get("categories")
     categories = [words for c in (given if isinstance(given, list) else []) if (words := _words(c))]
     genres = [c.lower() for c in (categories[1:] or categories)][::-1][:4]
-    return Item(id, _words(row["title"]) or id, tuple(filter(None, creators)), genres=tuple(dict.fromkeys(genres)))
+    return Item(
+        id, _words(row["title"]) or id, tuple(filter(None, creators)), genres=tuple(dict.fromkeys(genres))
+    )
 
 
 def _words(value: object) -> str:

@@ -13,7 +13,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -26,7 +26,11 @@ ALWAYS_ALLOWED = 256 << 20
 MOST_BYTES = 64 << 30
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _STEP = 1 << 20
-_ANY = re.compile(".*")
+# What a zip may hold beside a table, such as a README, is no table.
+TABLES = re.compile(
+    r"(?!readme|licen[cs]e).+\.(csv|tsv|txt|dat|data|item|genre|parquet|jsonl|ndjson|json|inter)",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"\w[\w .()+\[\]-]{0,150}", re.ASCII)
 _BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
 
@@ -50,11 +54,11 @@ def plain(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the archive is damaged, holds several files or more than may be unpacked, or there is no room.
     """
-    if path.suffix not in (".gz", ".zip"):
+    if path.suffix.lower() not in (".gz", ".zip"):
         yield path
         return
-    inside = path.with_suffix("") if path.suffix == ".gz" else Path(member_of(path, _ANY))
-    with _room(path), tempfile.NamedTemporaryFile(prefix="star-", suffix=inside.suffix) as out:
+    inside = path.with_suffix("").name if path.suffix.lower() == ".gz" else one_of(path, tables_of(path))
+    with _room(path), tempfile.NamedTemporaryFile(prefix="star-", suffix=Path(inside).suffix) as out:
         with unpacked(path) as packed:
             _copy(packed, out, path)
         yield Path(out.name)
@@ -63,13 +67,13 @@ def plain(path: Path) -> Iterator[Path]:
 @contextmanager
 def unpacked(path: Path) -> Iterator[IO[bytes]]:
     """What `plain` has, as a stream."""
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         with gzip.open(path) as packed:
             yield io.BufferedReader(_Bounded(packed, path, path.stat().st_size), _STEP)
-    elif path.suffix == ".zip":
+    elif path.suffix.lower() == ".zip":
         with _zip(path) as archive:
-            _, info = _only(path, _members(archive, path, _ANY))
-            with _member(archive, info, path) as packed:
+            members = _members(archive, path, TABLES)
+            with _member(archive, members[one_of(path, members)], path) as packed:
                 yield packed
     else:
         with path.open("rb") as handle:
@@ -98,14 +102,14 @@ def folder_of(path: Path, wanted: re.Pattern[str]) -> Iterator[Path]:
             raise UserError(str(error).replace(str(folder), str(path))) from None
 
 
-def member_of(path: Path, wanted: re.Pattern[str]) -> str:
-    """Last name of the one `wanted` file in a zip.
+def tables_of(path: Path) -> list[str]:
+    """Last names of the tables in a zip.
 
     Raises:
-        UserError: not a zip, or none or several are wanted.
+        UserError: not a zip, or two tables of one name are equally near the top.
     """
     with _zip(path) as archive:
-        return _only(path, _members(archive, path, wanted))[0]
+        return sorted(_members(archive, path, TABLES))
 
 
 @contextmanager
@@ -130,19 +134,26 @@ def _members(archive: zipfile.ZipFile, path: Path, wanted: re.Pattern[str]) -> d
         nearest = min(depth for depth, _ in places)
         first, *others = [info for depth, info in places if depth == nearest]
         if others:
-            raise UserError(f"{path} holds {len(others) + 1} files {name}; unpack it and give the right folder")
+            raise UserError(
+                f"{path} holds {len(others) + 1} files {name}; unpack it and give the right folder"
+            )
         kept[name] = first
     return kept
 
 
-def _only(path: Path, members: dict[str, zipfile.ZipInfo]) -> tuple[str, zipfile.ZipInfo]:
-    if len(members) != 1:
-        have = ", ".join(sorted(members))[:200] or "none"
+def one_of(path: Path, names: Collection[str]) -> str:
+    """The name of the only table in a zip.
+
+    Raises:
+        UserError: it has none, or several.
+    """
+    if len(names) != 1:
+        have = ", ".join(sorted(names))[:200] or "none"
         raise UserError(
             f"{path} should hold one table, but has {have}; unpack it and give one file, "
             "or name the format whose files these are"
         )
-    return next(iter(members.items()))
+    return next(iter(names))
 
 
 @contextmanager
@@ -160,7 +171,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Iter
 class _Bounded(io.RawIOBase):
     """A packed stream that ends in a UserError where it is damaged or holds more than is allowed."""
 
-    def __init__(self, packed: IO[bytes], path: Path, size: int) -> None:
+    def __init__(self, packed: IO[bytes] | gzip.GzipFile, path: Path, size: int) -> None:
         self._packed, self._path, self._done = packed, path, 0
         self._most = min(MOST_BYTES, max(ALWAYS_ALLOWED, MOST_TIMES * size))
 
@@ -171,7 +182,7 @@ class _Bounded(io.RawIOBase):
         try:
             piece = self._packed.read(len(buffer))
         except _BROKEN as error:
-            kind = "zip" if self._path.suffix == ".zip" else "gzip"
+            kind = "zip" if self._path.suffix.lower() == ".zip" else "gzip"
             raise UserError(
                 f"{self._path} is not a complete {kind} file ({error}); fetch or compress it again"
             ) from None

@@ -31,9 +31,7 @@ def text(column: pl.Series, where: str) -> pl.Series:
         try:
             return one_lines(column.cast(pl.String))
         except pl.exceptions.PolarsError:
-            raise UserError(
-                f"{where} has the type binary and is not UTF-8 text; write it as text"
-            ) from None
+            raise UserError(f"{where} has the type binary and is not UTF-8 text; write it as text") from None
     if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
         return one_lines(column.cast(pl.String))
     if kind.is_integer() or kind == pl.Null:
@@ -70,15 +68,15 @@ def ids(column: pl.Series, where: str, of: str) -> pl.Series:
             )
         refuse_empty(number.is_null(), where, of)
         return number.cast(pl.Int64)
-    if kind == pl.String and (numbers := _whole(column)) is not None:
-        return numbers
+    if kind == pl.String and (whole := _whole(column)) is not None:
+        return whole
     made = text(column, where)
     refuse_empty(made.is_null() | made.is_in(MISSING), where, of)
     if made.str.contains(r"^-?\d+\.0+$").all():
         # As pandas writes a column of numbers that once had a gap.
         made = made.str.replace(r"\.0+$", "")
-    numbers = _whole(made)
-    return made if numbers is None else numbers
+    whole = _whole(made)
+    return made if whole is None else whole
 
 
 def numbers(column: pl.Series, where: str, of: str) -> pl.Series:
@@ -148,9 +146,7 @@ def refuse_empty(empty: pl.Series, where: str, of: str) -> None:
 
 def wrong_type(column: pl.Series, where: str, expected: str) -> UserError:
     """The error for a column of a type that cannot hold what is expected."""
-    return UserError(
-        f"{where} has the type {_named(column.dtype)}; expected {expected}; convert the column"
-    )
+    return UserError(f"{where} has the type {_named(column.dtype)}; expected {expected}; convert the column")
 
 
 def shown(value: Any) -> str:

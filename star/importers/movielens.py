@@ -128,7 +128,9 @@ def _lines(path: Path, separator: str, fields: int, number_at: int = 0) -> list[
         row = [field.strip() for field in line.split(separator)]
         where = f"{path}: line {number}"
         if len(row) < fields:
-            raise UserError(f"{where} has {len(row)} fields with {separator} between; expected {fields} or more")
+            raise UserError(
+                f"{where} has {len(row)} fields with {separator} between; expected {fields} or more"
+            )
         if not re.fullmatch(r"[0-9]{1,9}", row[number_at]):
             raise UserError(f"{where} has no number but {row[number_at][:60]!r}; correct this line")
         row[number_at] = str(int(row[number_at]))

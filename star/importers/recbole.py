@@ -1,4 +1,4 @@
-"""RecBole's atomic files: X.inter and, where it is there, X.item, tab-separated, each column with its type (`user_id:token`)."""
+"""RecBole's atomic files: X.inter and, where it is there, X.item, tab-separated, each column with its type."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def _files(path: Path) -> list[Path]:
         )
     found = sorted(p for p in path.glob("*.inter*") if re.fullmatch(r".*\.inter(\.gz|\.zip)?", p.name))
     parts = [p for part in _PARTS for p in found if p.name.split(".")[-2:-1] == [part]]
-    if len(found) == 1 or (found and len(parts) == len(found) and len({p.name.split(".")[0] for p in found}) == 1):
+    if len(found) == 1 or (
+        found and len(parts) == len(found) and len({p.name.split(".")[0] for p in found}) == 1
+    ):
         return parts or found
     have = ", ".join(p.name for p in found)[:200] or "none"
     raise UserError(f"{path} should hold one X.inter, but has {have}; give each data set a folder of its own")
@@ -108,14 +110,18 @@ def _items(path: Path, asked: Mapping[str, str], say: Say) -> pl.DataFrame:
         if name not in kinds:
             made[name] = pl.Series([None] * len(frame), dtype=ITEM_SCHEMA[name])
         elif ITEM_SCHEMA[name] == pl.List(pl.String):
-            made[name] = lists(_sequence(frame[name]) if kinds[name] == "token_seq" else frame[name], where, say)
+            made[name] = lists(
+                _sequence(frame[name]) if kinds[name] == "token_seq" else frame[name], where, say
+            )
         elif name == "year":
             made[name] = years(frame[name], where, say)
         elif name == "number":
             made[name] = volumes(frame[name], where, say)
         else:
             made[name] = text(frame[name], where)
-    return pl.DataFrame(made).select(pl.col(name).cast(kind) for name, kind in ITEM_SCHEMA.items() if name in made)
+    return pl.DataFrame(made).select(
+        pl.col(name).cast(kind) for name, kind in ITEM_SCHEMA.items() if name in made
+    )
 
 
 def _sequence(column: pl.Series) -> pl.Series:
@@ -141,7 +147,9 @@ def _read(
     found: dict[str, str] = {}
     for field in fields:
         known = (asked[field],) if field in asked else _NAMES[field]
-        there = next((typed[name] for name in known if name in typed and typed[name] not in found.values()), None)
+        there = next(
+            (typed[name] for name in known if name in typed and typed[name] not in found.values()), None
+        )
         if there is not None:
             found[field] = there
         elif field in required:

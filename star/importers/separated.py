@@ -63,7 +63,9 @@ def layout(file: Path, path: Path, separator: str = ",", quote: str | None = '"'
                 f"{path} is not UTF-8 text ({error.reason} in line {skip + 1}); convert it to UTF-8"
             ) from None
     if b"\x00" in lines[skip]:
-        raise UserError(f"{path} holds null bytes in line {skip + 1} and is no text; expected a table as text")
+        raise UserError(
+            f"{path} holds null bytes in line {skip + 1} and is no text; expected a table as text"
+        )
     options = Layout((), (), skip, end, separator, quote)
     try:
         theirs = _read(file, options, n_rows=0, infer_schema=False).columns
@@ -98,8 +100,7 @@ def read_csv(
             if shape.names.count(name) > 1 or f"{name}_duplicated_0" in shape.names:
                 raise UserError(f"{path} has the column {name!r} more than once; rename or remove one")
         theirs = {shape.theirs[shape.names.index(name)]: dtype for name, dtype in wanted.items()}
-        frame = _typed(file, path, shape, theirs)
-        frame.columns = list(wanted)
+        frame = _typed(file, path, shape, theirs, list(wanted))
         frame = _without_blank_lines(frame, file, shape)
         _look_into_quotes(len(frame), file, path, shape, say)
     return _full(frame, path, optional)
@@ -114,7 +115,6 @@ def read_bare(path: Path, schema: Schema, separator: str, every: int = 1) -> pl.
     Raises:
         UserError: the file is empty, or a row has other columns or a value that is no number.
     """
-    places = {f"column_{1 + every * n}": dtype for n, dtype in enumerate(schema.values())}
     width = 1 + every * (len(schema) - 1)
     with plain(path) as file:
         shape = replace(layout(file, path, separator, None), header=False)
@@ -123,8 +123,8 @@ def read_bare(path: Path, schema: Schema, separator: str, every: int = 1) -> pl.
                 f"{path} has {len(shape.theirs)} columns; expected {len(schema)}, {', '.join(schema)}, "
                 f"with {separator * every!r} between"
             )
-        frame = _typed(file, path, shape, places)
-        frame.columns = list(schema)
+        numbered = _read(file, shape, n_rows=0, infer_schema=False).columns[::every]
+        frame = _typed(file, path, shape, dict(zip(numbered, schema.values(), strict=True)), list(schema))
         frame = _without_blank_lines(frame, file, shape)
     return _full(frame, path, {})
 
@@ -153,17 +153,18 @@ def _read(file: Path, shape: Layout, **options: object) -> pl.DataFrame:
     )
 
 
-def _typed(file: Path, path: Path, shape: Layout, wanted: Schema) -> pl.DataFrame:
-    """The wanted columns in their types: read so at once, and where that fails as text and then cell by cell."""
+def _typed(file: Path, path: Path, shape: Layout, wanted: Schema, names: list[str]) -> pl.DataFrame:
+    """The wanted columns in their types, under `names`: at once, or where that fails as text and then cell by cell."""
     try:
-        # Text first, since a number's type in the schema says how its cells are read.
-        return _read(file, shape, columns=list(wanted), schema_overrides=dict(wanted))
+        frame = _read(file, shape, columns=list(wanted), schema_overrides=dict(wanted))
+        return frame.rename(dict(zip(wanted, names, strict=True)))
     except POLARS_FAILURES:
         pass
     try:
         text = _read(file, shape, columns=list(wanted), infer_schema=False)
+        text = text.rename(dict(zip(wanted, names, strict=True)))
     except POLARS_FAILURES as error:
-        if "utf" in str(error).lower():
+        if "utf-8" in str(error).lower():
             raise UserError(f"{path} is not UTF-8 text; convert it to UTF-8") from None
         opened = _quoted_lines(file, shape)
         if len(opened):
@@ -177,7 +178,7 @@ def _typed(file: Path, path: Path, shape: Layout, wanted: Schema) -> pl.DataFram
     blank = text.select(pl.all_horizontal(pl.all().str.strip_chars().fill_null("") == "")).to_series()
     return text.with_columns(
         _cast(text[name], dtype, blank, path, shape.lines)
-        for name, dtype in wanted.items()
+        for name, dtype in zip(names, wanted.values(), strict=True)
         if dtype != pl.String
     )
 
@@ -207,7 +208,9 @@ def _without_blank_lines(frame: pl.DataFrame, file: Path, shape: Layout) -> pl.D
     """Rows that are blank lines are none; a row whose wanted cells are empty is one, and stays to be complained of."""
     empty = frame.select(
         pl.all_horizontal(
-            (pl.col(name).str.strip_chars().fill_null("") == "") if dtype == pl.String else pl.col(name).is_null()
+            (pl.col(name).str.strip_chars().fill_null("") == "")
+            if dtype == pl.String
+            else pl.col(name).is_null()
             for name, dtype in frame.schema.items()
         )
     ).to_series()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
 
 from star.errors import UserError
-from star.importers.archives import begins, is_zip, member_of
+from star.importers import recbole
+from star.importers.archives import begins, folder_of, is_zip, one_of, tables_of
 from star.importers.columns import Say, ids, numbers, text, volumes, years
 from star.importers.lists import lists
 from star.importers.raw import ITEM_SCHEMA, Raw, by_time, say
-from star.importers.recbole import read_recbole
 from star.importers.separated import read_csv
 from star.importers.times import times
 from star.importers.typed import read_json_table, read_parquet
 
 FIELDS = ("user", "item", "time", "rating", *(name for name in ITEM_SCHEMA if name != "id"))
-WANTED = re.compile(r"[^.].*\.(csv|tsv|txt|parquet|jsonl|ndjson|inter)", re.IGNORECASE)
 _EXPECTED = "one .csv, .jsonl or .parquet file, plain, .gz or .zip"
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 _PACKED = (".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".lz4")
@@ -50,7 +49,8 @@ def read_table(
         raise UserError(f"there is no field {', '.join(unknown)}; these can be mapped: {', '.join(FIELDS)}")
     form = _form(path)
     if form == "inter":
-        return read_recbole(path, asked, licence, citation, say)
+        with folder_of(path, recbole.WANTED) if path.suffix.lower() == ".zip" else nullcontext(path) as place:
+            return recbole.read_recbole(place, asked, licence, citation, say)
     mapping = {name: asked.get(name, name) for name in FIELDS}
     required = [mapping[name] for name in FIELDS if name in asked or name in ("user", "item")]
     wanted = list(dict.fromkeys(mapping.values()))
@@ -79,7 +79,12 @@ def _form(path: Path) -> str:
     Raises:
         UserError: a spreadsheet or another file that holds no table as such.
     """
-    inside = Path(member_of(path, WANTED)) if path.suffix.lower() == ".zip" else path
+    inside = path
+    if path.suffix.lower() == ".zip":
+        names = tables_of(path)
+        if any(name.endswith(".inter") for name in names):
+            return "inter"
+        inside = Path(one_of(path, names))
     endings = [ending.lower() for ending in inside.suffixes]
     last = next((ending for ending in reversed(endings) if ending != ".gz"), "")
     if last in _SHEETS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from star.errors import UserError
@@ -64,7 +66,7 @@ def times(column: pl.Series, where: str, small: float = 1.0) -> pl.Series:
 def _from_numbers(number: pl.Series, small: float) -> pl.Series:
     """Int64 microseconds; null where the number is null, infinite, or no time in any unit."""
     size = pl.col("number").abs()
-    scale = pl.when(size < _SMALL).then(pl.lit(small))
+    scale: Any = pl.when(size < _SMALL).then(pl.lit(small))
     for end, unit in _UNITS:
         scale = scale.when(size < end).then(pl.lit(unit))
     seconds = pl.col("number") * scale.otherwise(None)

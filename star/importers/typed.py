@@ -29,7 +29,9 @@ def read_parquet(path: Path, names: list[str], required: list[str]) -> pl.DataFr
             have = list(pl.read_parquet_schema(file))
             rows = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
             if rows > MOST_ROWS:
-                raise UserError(f"{path} has {rows:,} rows, more than the {MOST_ROWS:,} that are read; split it")
+                raise UserError(
+                    f"{path} has {rows:,} rows, more than the {MOST_ROWS:,} that are read; split it"
+                )
             frame = pl.read_parquet(file, columns=[name for name in names if name in have], glob=False)
         except (*POLARS_FAILURES, OSError) as error:
             raise UserError(
@@ -64,9 +66,7 @@ def read_jsonl(path: Path, schema: Schema) -> pl.DataFrame:
     return frame
 
 
-def _scanned(
-    path: Path, scan: Callable[[Path | io.BytesIO], pl.LazyFrame], names: list[str]
-) -> pl.DataFrame:
+def _scanned(path: Path, scan: Callable[[Path | io.BytesIO], pl.LazyFrame], names: list[str]) -> pl.DataFrame:
     """Columns `names` of a file, or all that it has where it has none of them (for the message)."""
     with plain(path) as file:
         if not file.stat().st_size:
