@@ -202,6 +202,13 @@ def test_what_is_no_table_says_what_to_do(tmp_path, name, content, message):
         load("table", write(tmp_path / "in", {name: content}) / name)
 
 
+def test_a_name_of_a_file_that_is_no_text(tmp_path):
+    path = tmp_path / os.fsdecode(b"l\xff\x1b[31mog.csv")
+    path.write_bytes(written("csv"))
+    with pytest.raises(UserError, match=r"/l\?og\.csv has a name that is not UTF-8 text; rename it"):
+        load("table", path)
+
+
 def test_parquet_and_json_lines_under_another_name(tmp_path):
     for form in ("parquet", "jsonl"):
         path = write(tmp_path / "in", {"log.data": written(form)}) / "log.data"

@@ -22,6 +22,7 @@ from star.importers.movielens import read_movielens
 from star.importers.raw import Raw, say
 from star.importers.recbole import read_recbole
 from star.importers.table import read_table
+from star.plain_text import one_line
 
 FORMATS: dict[str, Callable[..., Raw]] = {
     "goodbooks": read_goodbooks,
@@ -59,12 +60,14 @@ def import_dataset(
     check_name(name)
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}; give one of {', '.join(FORMATS)}")
+    if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):
+        raise UserError(one_line(f"{path} has a name that is not UTF-8 text; rename it"))
     say(f"reading {path} as {format}")
     raw = _read(format, Path(path), say, options)
     try:
         made = build(raw, name, min_item_readers, min_reader_items, say)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(one_line(f"{path}: {error}")) from None
     try:
         made.save(dataset.home() / name)
     except (OSError, *POLARS_FAILURES) as error:
@@ -80,6 +83,9 @@ def _read(format: str, path: Path, say: Say, options: dict[str, Any]) -> Raw:
         zipped = format in ZIPPED and path.is_file() and (path.suffix.lower() == ".zip" or is_zip(path))
         with folder_of(path, ZIPPED[format]) if zipped else nullcontext(path) as place:
             return FORMATS[format](place, say=say, **options)
+    except UserError as error:
+        # It may quote names of columns, which are the file's own.
+        raise UserError(one_line(str(error))) from None
     except OSError as error:
         what, why = error.filename or path, error.strerror or error
         todo = "make room there" if error.errno in FULL else "check its permissions and the disk it is on"

@@ -13,13 +13,14 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from star.errors import UserError
 
+T = TypeVar("T")
 # Tables shrink five- to twentyfold; what grows a hundredfold is made to fill a disk.
 MOST_TIMES = 100
 ALWAYS_ALLOWED = 256 << 20
@@ -58,7 +59,8 @@ def plain(path: Path) -> Iterator[Path]:
         yield path
         return
     inside = path.with_suffix("").name if path.suffix.lower() == ".gz" else one_of(path, tables_of(path))
-    with _room(path), tempfile.NamedTemporaryFile(prefix="star-", suffix=Path(inside).suffix) as out:
+    suffix = Path(inside).suffix
+    with _made(lambda: tempfile.NamedTemporaryFile(prefix="star-", suffix=suffix), path) as out:
         with unpacked(path) as packed:
             _copy(packed, out, path)
         yield Path(out.name)
@@ -89,7 +91,7 @@ def folder_of(path: Path, wanted: re.Pattern[str]) -> Iterator[Path]:
     Raises:
         UserError: as `plain`, or two files of one name are equally near the top.
     """
-    with _zip(path) as archive, _room(path), tempfile.TemporaryDirectory(prefix="star-") as place:
+    with _zip(path) as archive, _made(lambda: tempfile.TemporaryDirectory(prefix="star-"), path) as place:
         # Importers take the title of a data set from the name of its folder.
         folder = Path(place) / (path.stem if _NAME.fullmatch(path.stem) else "archive")
         folder.mkdir()
@@ -196,14 +198,11 @@ class _Bounded(io.RawIOBase):
         return len(piece)
 
 
-@contextmanager
-def _room(path: Path) -> Iterator[None]:
-    """No room in the temporary folder is one line of its own."""
+def _made(make: Callable[[], T], path: Path) -> T:
+    """A temporary file or folder for `path`, or the line that says why there is none."""
     try:
-        yield
+        return make()
     except OSError as error:
-        if error.errno not in FULL and not isinstance(error, FileNotFoundError):
-            raise
         raise _no_room(path, error) from None
 
 

@@ -14,6 +14,7 @@ from star.errors import UserError
 from star.importers.columns import Say
 from star.importers.raw import Raw, items_of, say
 from star.interactions import Interactions
+from star.plain_text import one_line
 
 UNKNOWN_SHARE = 0.01
 
@@ -64,10 +65,10 @@ def build(
     interactions = _interactions(events, popular)
     manifest: dict[str, Any] = {
         "name": name,
-        "title": raw.title,
-        "source": raw.source,
-        "citation": raw.citation,
-        "licence": raw.licence,
+        "title": one_line(raw.title),
+        "source": one_line(raw.source),
+        "citation": one_line(raw.citation),
+        "licence": one_line(raw.licence),
         "notices": raw.notices,
         "format": raw.format,
         "counts": {

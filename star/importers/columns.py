@@ -141,7 +141,13 @@ def refuse_empty(empty: pl.Series, where: str, of: str) -> None:
     """Raise UserError where any row is `empty` (bool)."""
     count = int(empty.sum())
     if count:
-        raise UserError(f"{where} is empty in {count} rows; each needs a {of}; fill in or remove these rows")
+        raise UserError(
+            f"{where} is empty in {count} rows; each needs {_a(of)}; fill in or remove these rows"
+        )
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
 def wrong_type(column: pl.Series, where: str, expected: str) -> UserError:

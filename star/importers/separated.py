@@ -49,7 +49,8 @@ def layout(file: Path, path: Path, separator: str = ",", quote: str | None = '"'
     for mark, code in _OTHER_CODES.items():
         if start.startswith(mark):
             raise UserError(f"{path} is {code}, not UTF-8 text; convert it to UTF-8")
-    end = "\r" if b"\r" in start and b"\n" not in start else "\n"
+    # Old Mac line ends; a line end of another kind may still stand within quotes.
+    end = "\r" if start.count(b"\r") - start.count(b"\r\n") > start.count(b"\n") else "\n"
     lines = start.removeprefix(_BOM).split(end.encode())
     blank = (b"", b"sep=")
     skip = next((n for n, line in enumerate(lines) if line.strip(b" \t\r,;\"'").lower() not in blank), None)
