@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -445,6 +447,24 @@ def test_a_parquet_file_of_too_many_rows(tmp_path, monkeypatch):
     TABLE.write_parquet(tmp_path / "log.parquet")
     with pytest.raises(UserError, match="has 3 rows, more than the 2 that are read"):
         load("table", tmp_path / "log.parquet")
+
+
+def test_a_panic_of_the_parquet_reader_is_one_line(tmp_path, capfd):
+    when = pl.Series([0, 0], dtype=pl.Datetime("us", "UTC"))
+    pl.DataFrame({"user": ["a", "a"], "item": ["x", "y"], "time": when}).write_parquet(
+        tmp_path / "log.parquet"
+    )
+    content = (tmp_path / "log.parquet").read_bytes()
+    # The types stand in base64 near the end; a time zone that there is not makes polars panic.
+    packed = max(re.findall(rb"[A-Za-z0-9+/]{100,}=*", content), key=len)
+    types = base64.b64decode(packed).replace(b"UTC", b"U\x00C")
+    (tmp_path / "log.parquet").write_bytes(content.replace(packed, base64.b64encode(types)))
+    with pytest.raises(pl.exceptions.PanicException):
+        pl.read_parquet(tmp_path / "log.parquet")
+    assert "panicked" in capfd.readouterr().err, "or this test tests nothing"
+    with pytest.raises(UserError, match="is not a Parquet file") as caught:
+        load("table", tmp_path / "log.parquet")
+    assert "\n" not in str(caught.value) and "panic" not in capfd.readouterr().err
 
 
 def limited(tmp_path: Path, most: int, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -75,14 +77,28 @@ def _scanned(path: Path, scan: Callable[[Path | io.BytesIO], pl.LazyFrame], name
         if begins(file, b"\xef\xbb\xbf"):
             source = io.BytesIO(file.read_bytes()[3:])
         try:
-            lazy = scan(source)
-            have = lazy.collect_schema().names()
-            lazy = lazy.select([name for name in names if name in have] or have)
-            return lazy.collect(engine="streaming")
+            with _panics_unprinted():
+                lazy = scan(source)
+                have = lazy.collect_schema().names()
+                lazy = lazy.select([name for name in names if name in have] or have)
+                return lazy.collect(engine="streaming")
         except POLARS_FAILURES as error:
             raise UserError(
                 f"{path} is not one JSON object per line ({brief(error)}); repair or fetch it again"
             ) from None
+
+
+@contextmanager
+def _panics_unprinted() -> Iterator[None]:
+    """Keep from the terminal what polars prints of its own failures, which are said in one line."""
+    own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+        os.close(nowhere)
 
 
 def _checked(frame: pl.DataFrame, have: list[str], path: Path, required: list[str]) -> pl.DataFrame:
