@@ -13,6 +13,7 @@ from star.errors import UserError
 from star.importers.archives import plain
 from star.importers.columns import Say, loose
 from star.importers.files import brief
+from star.importers.raw import say
 
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 _LOOK = 1 << 20
@@ -78,7 +79,7 @@ def layout(file: Path, path: Path, separator: str = ",", quote: str | None = '"'
 
 
 def read_csv(
-    path: Path, schema: Schema, optional: tuple[str, ...] = (), say: Say = print, separator: str = ",",
+    path: Path, schema: Schema, optional: tuple[str, ...] = (), say: Say = say, separator: str = ",",
     quote: str | None = '"',
 ) -> pl.DataFrame:  # fmt: skip
     """These columns of a comma-separated file with a header, rows in file order.
