@@ -81,6 +81,16 @@ def test_files_of_a_folder_may_each_be_a_zip(tmp_path, format, files):
     assert histories(load(format, folder)) == histories(load(format, write(tmp_path / "plain", files)))
 
 
+def test_what_is_said_of_a_zip_names_the_zip(tmp_path, temporary, capsys):
+    files = {name: content for name, content in K100.items() if name != "u.genre"}
+    load("movielens", zipped(tmp_path / "ml-100k.zip", under("ml-100k", files)))
+    items = ITEMS.replace("1995", "about 1995")
+    load("table", zipped(tmp_path / "a.zip", {"a.inter": RECBOLE, "a.item": items}))
+    said = capsys.readouterr().err
+    assert "ml-100k.zip has no u.genre" in said and "a.zip/a.item: column 'year' is no year in 1 of 2" in said
+    assert str(temporary) not in said
+
+
 def test_no_path_of_a_zip_is_trusted(tmp_path, temporary):
     outside = {f"../../{name}": content for name, content in GOODBOOKS.items()}
     assert load("goodbooks", zipped(tmp_path / "a.zip", outside)).manifest["counts"]["interactions"] == 5

@@ -81,8 +81,9 @@ def import_dataset(
 def _read(format: str, path: Path, say: Say, options: dict[str, Any]) -> Raw:
     try:
         zipped = format in ZIPPED and path.is_file() and (path.suffix.lower() == ".zip" or is_zip(path))
-        with folder_of(path, ZIPPED[format]) if zipped else nullcontext(path) as place:
-            return FORMATS[format](place, say=say, **options)
+        opened = folder_of(path, ZIPPED[format], say) if zipped else nullcontext((path, say))
+        with opened as (place, tell):
+            return FORMATS[format](place, say=tell, **options)
     except UserError as error:
         # It may quote names of columns, which are the file's own.
         raise UserError(one_line(str(error))) from None

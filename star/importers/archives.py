@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from star.errors import UserError
+from star.importers.columns import Say
 
 T = TypeVar("T")
 # Tables shrink five- to twentyfold; what grows a hundredfold is made to fill a disk.
@@ -83,8 +84,8 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def folder_of(path: Path, wanted: re.Pattern[str]) -> Iterator[Path]:
-    """A temporary folder with those files of a zip whose last name is `wanted`; messages name the zip instead.
+def folder_of(path: Path, wanted: re.Pattern[str], say: Say) -> Iterator[tuple[Path, Say]]:
+    """A temporary folder with those files of a zip whose last name is `wanted`; errors and what is said name the zip.
 
     Where folders of the zip hold files of one name, that nearest the top counts.
 
@@ -99,7 +100,7 @@ def folder_of(path: Path, wanted: re.Pattern[str]) -> Iterator[Path]:
             with (folder / name).open("xb") as out, _member(archive, info, path) as packed:
                 _copy(packed, out, path)
         try:
-            yield folder
+            yield folder, lambda line: say(line.replace(str(folder), str(path)))
         except UserError as error:
             raise UserError(str(error).replace(str(folder), str(path))) from None
 

@@ -49,8 +49,10 @@ def read_table(
         raise UserError(f"there is no field {', '.join(unknown)}; these can be mapped: {', '.join(FIELDS)}")
     form = _form(path)
     if form == "inter":
-        with folder_of(path, recbole.WANTED) if path.suffix.lower() == ".zip" else nullcontext(path) as place:
-            return recbole.read_recbole(place, asked, licence, citation, say)
+        zipped = path.suffix.lower() == ".zip"
+        opened = folder_of(path, recbole.WANTED, say) if zipped else nullcontext((path, say))
+        with opened as (place, tell):
+            return recbole.read_recbole(place, asked, licence, citation, tell)
     mapping = {name: asked.get(name, name) for name in FIELDS}
     required = [mapping[name] for name in FIELDS if name in asked or name in ("user", "item")]
     wanted = list(dict.fromkeys(mapping.values()))
