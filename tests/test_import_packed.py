@@ -288,6 +288,12 @@ def test_movielens_1m_and_10m(tmp_path, encoding):
     ]
 
 
+def test_movielens_titles_that_hold_the_separator(tmp_path):
+    movies = "2::Star Wars::IV (1977)::Action\n10::Heat (1995)::Drama\n"
+    data = load("movielens", write(tmp_path / "in", M1 | {"movies.dat": movies}))
+    assert [(i.title, i.genres) for i in data.catalog] == [("Star Wars::IV", ("action",)), ("Heat", ("drama",))]
+
+
 def test_movielens_100k_without_names_of_genres(tmp_path, capsys):
     data = load("movielens", write(tmp_path / "in", {k: v for k, v in K100.items() if k != "u.genre"}))
     assert data.catalog[0].genres == () and "has no u.genre" in capsys.readouterr().err

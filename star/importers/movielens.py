@@ -37,7 +37,8 @@ def read_movielens(path: Path, say: Say = say) -> Raw:
     elif find(path, "ratings.dat"):
         ratings, movies = need(path, ("ratings.dat", "movies.dat"), "MovieLens 1M and 10M")
         # polars separates by one byte: every other column of it is empty.
-        events, items = read_bare(ratings, _RATINGS, ":", every=2), _movies(_lines(movies, "::", 3))
+        events = read_bare(ratings, _RATINGS, ":", every=2)
+        items = _movies((id, "::".join(title), genres) for id, *title, genres in _lines(movies, "::", 3))
     else:
         ratings, movies = need(path, ("ratings.csv", "movies.csv"), "MovieLens")
         events = read_csv(ratings, _RATINGS, say=say)
