@@ -22,6 +22,7 @@ import polars as pl
 from star.catalog import Catalog, Item
 from star.errors import UserError
 from star.interactions import Interactions
+from star.plain_text import one_line_lists, one_lines
 
 ITEM_SCHEMA: dict[str, Any] = {
     "id": pl.String,
@@ -33,6 +34,8 @@ ITEM_SCHEMA: dict[str, Any] = {
     "genres": pl.List(pl.String),
     "theme": pl.String,
 }
+# A PanicException is no Exception: polars fails so on some damaged files.
+POLARS_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 DEMO = Path(__file__).resolve().parent.parent / "data" / "demo"
 
 
@@ -85,7 +88,7 @@ class Dataset:
                     old.rename(folder)
                 raise
             if old is not None:
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -111,8 +114,10 @@ class Dataset:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             catalog = _catalogue_from(pl.read_parquet(folder / "catalogue.parquet"))
             interactions = _interactions_from(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            reason = str(error).splitlines()[0]
+            if not isinstance(manifest, dict):
+                raise ValueError("manifest.json is no JSON object")
+        except (OSError, ValueError, RecursionError, *POLARS_FAILURES) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"data set {name!r} in {folder} is damaged ({reason}); import it again") from None
         return cls(name, catalog, interactions, manifest)
 
@@ -136,7 +141,18 @@ def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=ITEM_SCHEMA)
 
 
+def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of ITEM_SCHEMA whose words are each one clean line; an item without a title is called by its id."""
+    words = {name: one_lines(frame[name]) for name in ("title", "series", "theme") if name in frame.columns}
+    members = {name: one_line_lists(frame[name]) for name in ("creators", "genres")}
+    number = pl.when(pl.col("number").is_finite()).then(pl.col("number")).alias("number")
+    return frame.with_columns(number, **words, **members).with_columns(
+        pl.col("title").fill_null(pl.col("id"))
+    )
+
+
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:
+    frame = clean_items(frame.select(pl.col(name).cast(kind) for name, kind in ITEM_SCHEMA.items()))
     return Catalog(
         tuple(
             Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +10,11 @@ import polars as pl
 
 from star.dataset import Dataset
 from star.errors import UserError
-from star.importers.files import plain, read_csv
+from star.importers.archives import plain
+from star.importers.columns import ids
+from star.importers.raw import by_time, say
+from star.importers.separated import layout, read_csv
+from star.importers.times import times
 from star.interactions import Interactions
 from star.tasks import COLD_KNOWN, MIN_BOOKS, Split
 
@@ -78,30 +81,20 @@ def _events(path: Path) -> pl.DataFrame:
     """Columns user, item as text, in reading order."""
     if not path.is_file():
         raise UserError(f"{path} is not a file; give a CSV with the columns user_id, book_id")
-    header = _header(path)
+    with plain(path) as file:
+        header = layout(file, path).names
     user = next((name for name in USER if name in header), USER[0])
     item = next((name for name in ITEM if name in header), ITEM[0])
-    frame = read_csv(path, dict.fromkeys((user, item, "time"), pl.String()), ("time",))
-    for name in (user, item):
-        empty = (frame[name].str.strip_chars().fill_null("") == "").sum()
-        if empty:
-            raise UserError(f"{path}: column {name!r} is empty in {empty} rows; each row needs a value there")
-    if "time" in frame.columns:
-        seconds = frame["time"].cast(pl.Float64, strict=False)
-        if seconds.null_count():
-            bad = seconds.null_count()
-            raise UserError(f"{path}: column 'time' is no number in {bad} rows; give seconds since 1970")
-        frame = frame.with_columns(seconds.alias("time")).sort("time", maintain_order=True)
-    return frame.select(
-        pl.col(user).str.strip_chars().alias("user"), pl.col(item).str.strip_chars().alias("item")
+    frame = read_csv(path, dict.fromkeys((user, item, "time"), pl.String()), ("time",), say)
+    events = pl.DataFrame(
+        [
+            ids(frame[user], f"{path}: column {user!r}", "reader").cast(pl.String).alias("user"),
+            ids(frame[item], f"{path}: column {item!r}", "item").cast(pl.String).alias("item"),
+        ]
     )
-
-
-def _header(path: Path) -> list[str]:
-    """Names of the columns; what is no text is left to `read_csv` to complain about."""
-    with plain(path) as file, file.open("rb") as handle:
-        line = handle.readline(1 << 20).decode("utf-8-sig", errors="replace")
-    return next(csv.reader([line.rstrip("\r\n")]), [])
+    if "time" not in frame.columns:
+        return events
+    return by_time(events, times(frame["time"], f"{path}: column 'time'")).sort("time", maintain_order=True)
 
 
 def _without_training_readers(

@@ -96,6 +96,48 @@ def test_damaged_manifest(home, monkeypatch, capsys):
     assert "import toy again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"{",
+        b"\xff\xfe",
+        b"[1]",
+        b"null",
+        b"{}",
+        b'{"title": "x", "licence": "y", "counts": 3}',
+        b'{"title": "x", "licence": "y", "counts": {"readers": "many", "items": 1, "interactions": 1}}',
+        b'{"title": "x", "licence": "y", "counts": {"readers": Infinity, "items": 1, "interactions": 1}}',
+        b"[" * 100_000,
+        None,
+    ],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_broken_manifest_does_not_hide_the_other_data_sets(home, tmp_path, monkeypatch, capsys, broken, form):
+    folder = write(tmp_path / "in", GOODBOOKS)
+    assert star(monkeypatch, "import", "goodbooks", folder, "--name", "zebra", *ONE) == 0
+    manifest = home / "ant" / "manifest.json"
+    manifest.parent.mkdir()
+    if broken is None:
+        manifest.mkdir()
+    else:
+        manifest.write_bytes(broken)
+    capsys.readouterr()
+    assert star(monkeypatch, "datasets", *form) == 2
+    out, err = capsys.readouterr()
+    assert "demo" in out and "zebra" in out and "ant" not in [line.split(":")[0] for line in out.splitlines()]
+    assert err.count("star: ") == 1 and "import ant again" in err and len(err.splitlines()) == 1
+
+
+def test_titles_of_data_sets_have_no_control_characters(home, monkeypatch, capsys):
+    make("toy").save(home / "toy")
+    counts = {"readers": 2, "items": 2, "interactions": 3}
+    manifest = {"title": "\x1b[31mToy\x00\nbox\ud83d", "licence": "x", "counts": counts}
+    (home / "toy" / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    for form, expected in (((), "toy: Toy box?; 2 readers"), (("--json",), '"title": "Toy box?"')):
+        assert star(monkeypatch, "datasets", *form) == 0
+        assert expected in capsys.readouterr().out
+
+
 def test_help_loads_nothing_heavy():
     heavy = {"torch", "gradio", "polars", "transformers"}
     code = f"import sys, star.cli; print(sorted({heavy!r} & set(sys.modules)))"

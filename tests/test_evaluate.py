@@ -248,17 +248,27 @@ def test_a_column_time_gives_the_order(tmp_path: Path) -> None:
     assert found.dataset.interactions.history(int(found.rows[0])).tolist() == list(range(7, -1, -1))
 
 
+def test_a_file_as_the_field_brings_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    lines = ["", "user_id,book_id,time", *(f"u ,b{b},2020-09-14 12:{59 - b}:00+00:00" for b in range(8))]
+    path.write_text("\r".join(lines), "utf-8", newline="")
+    found = read_unseen(path, reading.dataset(), reading.parts())
+    assert found.dataset.interactions.users[found.rows[0]] == "file:u"
+    assert found.dataset.interactions.history(int(found.rows[0])).tolist() == list(range(7, -1, -1))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "is empty"),
+        (b"user_id,book_id,time\n1,b1,NaN\n", "'time' is empty in 1 rows"),
         (b"user_id,book_id\n", "no rows"),
         (b"user_id;book_id\n1;2\n", "separated by semicolons"),
         (b"a,b\n1,2\n", "has no column user_id, book_id"),
         (b"user_id,title\n1,2\n", "has no column book_id"),
         (b"user_id,book_id\n,b2\n", "'user_id' is empty in 1 rows"),
         (b"user_id,book_id\n1,zzz\n", "leaves no reader to evaluate.*1 item ids are unknown"),
-        (b"user_id,book_id,time\n1,b1,soon\n", "'time' is no number"),
+        (b"user_id,book_id,time\n1,b1,soon\n", "'time' is no time"),
         (b"\xff\xfe\x00\x01", "not UTF-8"),
     ],
 )

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from star import dataset
-from star.dataset import Dataset
+from star.dataset import POLARS_FAILURES, Dataset
 from star.errors import UserError
+from star.importers import amazon, goodbooks, movielens, recbole
 from star.importers.amazon import read_amazon
-from star.importers.build import Say, build, say
+from star.importers.archives import FULL, folder_of, is_zip
+from star.importers.build import build
+from star.importers.columns import Say
+from star.importers.files import brief
 from star.importers.goodbooks import read_goodbooks
 from star.importers.movielens import read_movielens
-from star.importers.raw import Raw
+from star.importers.raw import Raw, say
+from star.importers.recbole import read_recbole
 from star.importers.table import read_table
+from star.plain_text import one_line
 
 FORMATS: dict[str, Callable[..., Raw]] = {
     "goodbooks": read_goodbooks,
     "movielens": read_movielens,
     "amazon": read_amazon,
+    "recbole": read_recbole,
     "table": read_table,
+}
+# The files that a format reads of a .zip as it is downloaded; a table is one file, packed or not.
+ZIPPED = {
+    "goodbooks": goodbooks.WANTED,
+    "movielens": movielens.WANTED,
+    "amazon": amazon.WANTED,
+    "recbole": recbole.WANTED,
 }
 
 
@@ -45,22 +60,37 @@ def import_dataset(
     check_name(name)
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}; give one of {', '.join(FORMATS)}")
+    if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):
+        raise UserError(one_line(f"{path} has a name that is not UTF-8 text; rename it"))
     say(f"reading {path} as {format}")
-    try:
-        raw = FORMATS[format](Path(path), **options)
-    except OSError as error:
-        what = error.filename or path
-        raise UserError(f"{what} cannot be read ({error.strerror or error}); check its permissions") from None
+    raw = _read(format, Path(path), say, options)
     try:
         made = build(raw, name, min_item_readers, min_reader_items, say)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(one_line(f"{path}: {error}")) from None
     try:
         made.save(dataset.home() / name)
-    except OSError as error:
-        reason = f"{dataset.home()} cannot be written ({error.strerror})"
+    except (OSError, *POLARS_FAILURES) as error:
+        # polars says a full disk in its own words.
+        why = (error.strerror if isinstance(error, OSError) else None) or brief(error)
+        reason = f"{dataset.home()} cannot be written ({why})"
         raise UserError(f"{reason}; make room there or set STAR_DATA to another folder") from None
     return made
+
+
+def _read(format: str, path: Path, say: Say, options: dict[str, Any]) -> Raw:
+    try:
+        zipped = format in ZIPPED and path.is_file() and (path.suffix.lower() == ".zip" or is_zip(path))
+        opened = folder_of(path, ZIPPED[format], say) if zipped else nullcontext((path, say))
+        with opened as (place, tell):
+            return FORMATS[format](place, say=tell, **options)
+    except UserError as error:
+        # It may quote names of columns, which are the file's own.
+        raise UserError(one_line(str(error))) from None
+    except OSError as error:
+        what, why = error.filename or path, error.strerror or error
+        todo = "make room there" if error.errno in FULL else "check its permissions and the disk it is on"
+        raise UserError(f"{what} cannot be read ({why}); {todo}") from None
 
 
 def check_name(name: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,24 +12,46 @@ import polars as pl
 
 from star.catalog import Item
 from star.errors import UserError
-from star.importers.files import need, read_csv, read_jsonl
-from star.importers.raw import Raw, item_frame
+from star.importers.archives import unpacked
+from star.importers.columns import Say, ids
+from star.importers.files import brief, find, need
+from star.importers.raw import Raw, by_time, item_frame, say
+from star.importers.separated import read_csv
+from star.importers.times import times
+from star.importers.typed import read_jsonl
+from star.plain_text import one_line
 
-_COLUMNS = {"user_id": pl.String, "parent_asin": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
+WANTED = re.compile(r"(meta_)?[A-Za-z_]+\.(csv|jsonl)(\.gz)?")
+_COLUMNS = {"user_id": pl.String, "parent_asin": pl.String, "rating": pl.Float32, "timestamp": pl.Float64}
+_MILLISECOND = 1e-3
 _BATCH = 100_000
+_LINE = 64 << 20
 
 
-def read_amazon(path: Path) -> Raw:
+def read_amazon(path: Path, say: Say = say) -> Raw:
     """Read the folder of one category; histories are ordered by timestamp (milliseconds in the source).
+
+    Rows with a rating of 0, which no customer can give, are left out and counted.
 
     Raises:
         UserError: there is not one category in the folder, or a file or column is missing or damaged.
     """
     need(path, (), "Amazon Reviews 2023")
     reviews, meta = _files(path)
-    read = read_csv if ".csv" in reviews.suffixes else read_jsonl
-    events = read(reviews, _COLUMNS).rename({"user_id": "user", "parent_asin": "item", "timestamp": "time"})
-    events = events.with_columns(pl.col("time") // 1000)
+    read = (
+        read_csv(reviews, _COLUMNS, say=say) if ".csv" in reviews.suffixes else read_jsonl(reviews, _COLUMNS)
+    )
+    rated = read.filter(pl.col("rating") != 0)
+    unrated = len(read) - len(rated)
+    if unrated:
+        say(f"warning: dropped {unrated} of {len(read)} reviews with a rating of 0")
+    where = {name: f"{reviews}: column {name!r}" for name in _COLUMNS}
+    events = rated.select(
+        ids(rated["user_id"], where["user_id"], "user").alias("user"),
+        ids(rated["parent_asin"], where["parent_asin"], "item").alias("item"),
+        "rating",
+    )
+    events = by_time(events, times(rated["timestamp"], where["timestamp"], _MILLISECOND))
     category = reviews.name.split(".")[0].replace("_", " ")
     return Raw(
         format="amazon",
@@ -42,14 +62,16 @@ def read_amazon(path: Path) -> Raw:
         licence="no licence stated by the source; for research, do not redistribute",
         notices=["Amazon Reviews 2023, McAuley Lab; cite Hou et al. (2024)"],
         events=events,
-        items=_items(meta, set(events["item"].unique().to_list())),
+        items=_items(meta, set(events["item"].unique().cast(pl.String).to_list())),
         rating_range=(1, 5),
+        dropped={"rated_zero": unrated},
     )
 
 
 def _files(folder: Path) -> tuple[Path, Path]:
     """Reviews and meta of the one category in a folder; CSV before JSONL, since it is much smaller."""
-    metas = sorted(p for p in folder.glob("meta_*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz")))
+    endings = (".jsonl", ".jsonl.gz", ".jsonl.zip")
+    metas = sorted(p for p in folder.glob("meta_*.jsonl*") if p.name.endswith(endings))
     if len(metas) != 1:
         have = ", ".join(p.name for p in metas) or "none"
         raise UserError(
@@ -57,9 +79,9 @@ def _files(folder: Path) -> tuple[Path, Path]:
             "give each category a folder of its own"
         )
     category = metas[0].name.removeprefix("meta_").split(".")[0]
-    for ending in (".csv", ".csv.gz", ".jsonl", ".jsonl.gz"):
-        if (folder / f"{category}{ending}").is_file():
-            return folder / f"{category}{ending}", metas[0]
+    for name in (f"{category}.csv", f"{category}.jsonl"):
+        if found := find(folder, name):
+            return found, metas[0]
     raise UserError(
         f"{folder} has {metas[0].name} but no {category}.csv or {category}.jsonl (nor .gz of it); "
         "put the reviews there"
@@ -70,9 +92,10 @@ def _items(path: Path, wanted: set[str]) -> pl.DataFrame:
     """Described items among `wanted`; streamed, since the file may hold gigabytes of text we do not need."""
     frames, batch = [item_frame(())], []
     for row in _rows(path):
-        if row.get("parent_asin") in wanted:
-            wanted.discard(row["parent_asin"])
-            batch.append(_item(row))
+        id = one_line(str(row["parent_asin"]))
+        if id in wanted:
+            wanted.discard(id)
+            batch.append(_item(id, row))
         if len(batch) == _BATCH:
             frames.append(item_frame(batch))
             batch = []
@@ -80,45 +103,51 @@ def _items(path: Path, wanted: set[str]) -> pl.DataFrame:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a meta file."""
     number = 0
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8") as handle
-        ):
-            for number, line in enumerate(handle, 1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict) or "parent_asin" not in row or "title" not in row:
-                        raise UserError(
-                            f"{path}: line {number} has no parent_asin and title; "
-                            "give the meta file of the category"
-                        )
-                    yield row
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text (after line {number}); convert it to UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}: line {number} is not JSON ({error.msg}); each line must be one JSON object"
-        ) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path} is not a complete gzip file ({error}); fetch or compress it again") from None
+    with unpacked(path) as handle:
+        for number, line in enumerate(iter(lambda: handle.readline(_LINE), b""), 1):
+            if len(line) == _LINE:
+                raise UserError(
+                    f"{path}: line {number} is longer than {_LINE >> 20} MiB; repair or fetch it again"
+                )
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except UnicodeDecodeError:
+                raise UserError(f"{path} is not UTF-8 text (in line {number}); convert it to UTF-8") from None
+            except (ValueError, RecursionError) as error:
+                raise UserError(
+                    f"{path}: line {number} is not JSON ({brief(error)}); each line must be one JSON object"
+                ) from None
+            if not isinstance(row, dict) or "parent_asin" not in row or "title" not in row:
+                raise UserError(
+                    f"{path}: line {number} has no parent_asin and title; give the meta file of the category"
+                )
+            yield row
     if not number:
         raise UserError(f"{path} is empty; expected one JSON object per line")
 
 
-def _item(row: dict[str, Any]) -> Item:
-    author, store = row.get("author"), row.get("store") or ""
-    if isinstance(author, dict) and author.get("name"):
-        creators = [author["name"]]
+def _item(id: str, row: dict[str, Any]) -> Item:
+    author, store = row.get("author"), _words(row.get("store"))
+    if isinstance(author, dict) and _words(author.get("name")):
+        creators = [_words(author["name"])]
     else:
         # The store of a book reads "A. Writer (Author), B. Drawer (Illustrator)"; else it is a brand.
         creators = re.findall(r"(?:^|,\s*)([^(]+?)\s*\(Author\)", store) or [
             re.sub(r"\s*\([^()]*\).*", "", store).strip()
         ]
     # The first category repeats the department ("Books"), the rest run from wide to narrow.
-    categories = [c for c in row.get("categories") or [] if isinstance(c, str)]
+    given = row.get("categories")
+    categories = [words for c in (given if isinstance(given, list) else []) if (words := _words(c))]
     genres = [c.lower() for c in (categories[1:] or categories)][::-1][:4]
-    title = " ".join(str(row["title"] or row["parent_asin"]).split())
-    return Item(row["parent_asin"], title, tuple(filter(None, creators)), genres=tuple(dict.fromkeys(genres)))
+    return Item(
+        id, _words(row["title"]) or id, tuple(filter(None, creators)), genres=tuple(dict.fromkeys(genres))
+    )
+
+
+def _words(value: object) -> str:
+    """Text of a field in one line, a title of digits too; empty where it holds anything else."""
+    return one_line(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""

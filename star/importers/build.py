@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -10,19 +9,14 @@ import numpy as np
 import polars as pl
 
 from star.catalog import Catalog, Item
-from star.dataset import Dataset
-from star.display import echo
+from star.dataset import Dataset, clean_items
 from star.errors import UserError
-from star.importers.raw import Raw, items_of
+from star.importers.columns import Say
+from star.importers.raw import Raw, items_of, say
 from star.interactions import Interactions
+from star.plain_text import one_line
 
 UNKNOWN_SHARE = 0.01
-Say = Callable[[str], None]
-
-
-def say(line: str) -> None:
-    """A line for the person who waits, on stderr."""
-    echo(line, err=True)
 
 
 def build(
@@ -45,7 +39,7 @@ def build(
     item_floor = raw.min_item_readers if min_item_readers is None else min_item_readers
     reader_floor = raw.min_reader_items if min_reader_items is None else min_reader_items
     events = raw.events.with_columns(_numeric(raw.events[name]) for name in ("user", "item"))
-    read = len(events)
+    read = len(events) + sum(raw.dropped.values())
     _check_ratings(raw)
     events, unknown = _known(events, raw, say)
 
@@ -71,10 +65,10 @@ def build(
     interactions = _interactions(events, popular)
     manifest: dict[str, Any] = {
         "name": name,
-        "title": raw.title,
-        "source": raw.source,
-        "citation": raw.citation,
-        "licence": raw.licence,
+        "title": one_line(raw.title),
+        "source": one_line(raw.source),
+        "citation": one_line(raw.citation),
+        "licence": one_line(raw.licence),
         "notices": raw.notices,
         "format": raw.format,
         "counts": {
@@ -83,6 +77,7 @@ def build(
             "interactions": len(interactions.items),
             "rows_read": read,
             "dropped": {
+                **raw.dropped,
                 "unknown_item": unknown,
                 "duplicate": duplicate,
                 "item_below_threshold": rare,
@@ -132,9 +127,8 @@ def _catalog(ids: pl.Series, items: pl.DataFrame | None) -> Catalog:
     """Items in the order of `ids`; where the source describes none, the id is the title."""
     if items is None:
         return Catalog(tuple(Item(id=id, title=id) for id in ids))
-    return Catalog(
-        tuple(items_of(ids.to_frame("id").join(items, on="id", how="left", maintain_order="left")))
-    )
+    joined = ids.to_frame("id").join(items, on="id", how="left", maintain_order="left")
+    return Catalog(tuple(items_of(clean_items(joined))))
 
 
 def _check_ratings(raw: Raw) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 import polars as pl
 
 from star.catalog import Item
-from star.importers.files import find, need, read_csv
+from star.importers.columns import Say, years
+from star.importers.files import find, need
 from star.importers.genres import clean_genres
-from star.importers.raw import Raw, item_frame
+from star.importers.raw import Raw, item_frame, say
+from star.importers.separated import read_csv
+
+WANTED = re.compile(r"(ratings|books|book_genres|book_tags|tags)\.csv(\.gz)?")
 
 
-def read_goodbooks(path: Path) -> Raw:
+def read_goodbooks(path: Path, say: Say = say) -> Raw:
     """Read the folder of goodbooks-10k, the public original or a part of it in the same format.
 
     There are no timestamps: the row order of ratings.csv is the order in which a reader read.
@@ -22,7 +26,7 @@ def read_goodbooks(path: Path) -> Raw:
         UserError: a file or column is missing or damaged.
     """
     ratings, books = need(path, ("ratings.csv", "books.csv"), "goodbooks-10k")
-    events = read_csv(ratings, {"user_id": pl.Int32, "book_id": pl.Int32, "rating": pl.Float32})
+    events = read_csv(ratings, {"user_id": pl.Int32, "book_id": pl.Int32, "rating": pl.Float32}, say=say)
     return Raw(
         format="goodbooks",
         title="goodbooks-10k",
@@ -30,7 +34,7 @@ def read_goodbooks(path: Path) -> Raw:
         citation="Zygmunt Zając (2017). Goodbooks-10k: a new dataset for book recommendations. FastML.",
         licence="CC BY-SA 4.0",
         notices=["goodbooks-10k, Zygmunt Zając, CC BY-SA 4.0"],
-        items=_books(books, _shelves(path)),
+        items=_books(books, _shelves(path, say), say),
         events=events.rename({"user_id": "user", "book_id": "item"}),
         rating_range=(1, 5),
         min_item_readers=10,
@@ -58,21 +62,23 @@ def split_title(text: str) -> tuple[str, str | None, float | None]:
     return title, series or None, float(number[1]) if number and whole else None
 
 
-def _books(path: Path, shelves: dict[int, list[tuple[str, float]]]) -> pl.DataFrame:
+def _books(path: Path, shelves: dict[int, list[tuple[str, float]]], say: Say) -> pl.DataFrame:
     """Items of books.csv; `shelves` by book_id."""
     columns = {"book_id": pl.Int64, "authors": pl.String, "title": pl.String}
-    columns["original_publication_year"] = pl.Float64
-    frame = read_csv(path, columns, optional=("original_publication_year",))
+    columns["original_publication_year"] = pl.String
+    frame = read_csv(path, columns, ("original_publication_year",), say)
+    if "original_publication_year" in frame.columns:
+        given = frame["original_publication_year"]
+        frame = frame.with_columns(year=years(given, f"{path}: column 'original_publication_year'", say))
     items = []
     for row in frame.iter_rows(named=True):
         title, series, number = split_title(row["title"] or f"book {row['book_id']}")
-        year = row.get("original_publication_year")
         authors = [" ".join(name.split()) for name in (row["authors"] or "").split(", ")]
         items.append(Item(
             id=str(row["book_id"]),
             title=title,
             creators=tuple(dict.fromkeys(filter(None, authors))),
-            year=None if year is None else int(year),
+            year=row.get("year"),
             series=series,
             number=number,
             genres=clean_genres(shelves.get(row["book_id"], ())),
@@ -80,21 +86,24 @@ def _books(path: Path, shelves: dict[int, list[tuple[str, float]]]) -> pl.DataFr
     return item_frame(items)
 
 
-def _shelves(folder: Path) -> dict[int, list[tuple[str, float]]]:
+def _shelves(folder: Path, say: Say) -> dict[int, list[tuple[str, float]]]:
     """Shelves of each book with weights: from book_genres.csv (each counts 1), else from book_tags.csv."""
     genres, tagged, tags = (find(folder, name) for name in ("book_genres.csv", "book_tags.csv", "tags.csv"))
     if genres:
-        frame = read_csv(genres, {"book_id": pl.Int64, "genres": pl.String})
+        frame = read_csv(genres, {"book_id": pl.Int64, "genres": pl.String}, say=say)
         return {
             book: [(shelf, 1.0) for shelf in (names or "").split(",")] for book, names in frame.iter_rows()
         }
     if not (tagged and tags):
         return {}
     books = read_csv(
-        need(folder, ("books.csv",), "goodbooks-10k")[0], {"book_id": pl.Int64, "goodreads_book_id": pl.Int64}
+        need(folder, ("books.csv",), "goodbooks-10k")[0],
+        {"book_id": pl.Int64, "goodreads_book_id": pl.Int64},
+        say=say,
     )
-    names = read_csv(tags, {"tag_id": pl.Int64, "tag_name": pl.String})
-    counts = read_csv(tagged, {"goodreads_book_id": pl.Int64, "tag_id": pl.Int64, "count": pl.Int64})
+    names = read_csv(tags, {"tag_id": pl.Int64, "tag_name": pl.String}, say=say)
+    columns = dict.fromkeys(("goodreads_book_id", "tag_id", "count"), pl.Int64)
+    counts = read_csv(tagged, columns, say=say)
     joined = (
         counts.join(names, on="tag_id")
         .join(books, on="goodreads_book_id")

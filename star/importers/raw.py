@@ -10,6 +10,7 @@ import polars as pl
 
 from star import dataset
 from star.catalog import Item
+from star.display import echo
 
 # What a source may say of an item; themes are written by us.
 ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.ITEM_SCHEMA.items() if name != "theme"}
@@ -30,6 +31,7 @@ class Raw:
         rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
         notices: lines that whoever shows or passes on the data must keep.
         min_item_readers, min_reader_items: thresholds that stand when none are asked for.
+        dropped: reason → rows that the reader of the format left out.
     """
 
     format: str
@@ -43,6 +45,23 @@ class Raw:
     notices: list[str] = field(default_factory=list)
     min_item_readers: int = 5
     min_reader_items: int = 5
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def say(line: str) -> None:
+    """A line for the person who waits, on stderr."""
+    echo(line, err=True)
+
+
+def by_time(events: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
+    """Events in the order of `times` (Int64 microseconds), equal ones by row, with `time` in seconds.
+
+    Whole seconds are what STAR keeps; sorting before they are rounded keeps the order within a second.
+    """
+    timed = events.with_columns(time=times)
+    if (times % 1_000_000 != 0).any():
+        timed = timed.sort("time", maintain_order=True)
+    return timed.with_columns(pl.col("time") // 1_000_000)
 
 
 def item_frame(items: Iterable[Item]) -> pl.DataFrame:
