@@ -26,13 +26,19 @@ def serve(
         bool | None,
         typer.Option("--auth/--no-auth", help="People sign in; star annotators add makes their accounts."),
     ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Addresses of proxies in front, separated by commas: their X-Forwarded-For is believed."
+        ),
+    ] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
-    chosen = settings(dataset=dataset, model=model, port=port, host=host, auth=auth)
+    chosen = settings(dataset=dataset, model=model, port=port, host=host, auth=auth, proxy=proxy)
     from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 
-    launch(Loader.of(chosen), chosen.host, chosen.port, chosen.auth)
+    launch(Loader.of(chosen), chosen.host, chosen.port, chosen.auth, chosen.proxy)
 
 
 def settings(**given: Any) -> Settings:

@@ -24,5 +24,7 @@ class Settings(BaseSettings):
     """First port to try; the next free one within 20 is taken."""
     auth: bool = False
     """People sign in with accounts. Without, annotating is for people at this machine."""
+    proxy: str | None = None
+    """Addresses or networks of proxies in front, separated by commas: only they are believed about callers' addresses."""
     database_url: str | None = None
     """Where ratings are kept: `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; None is `data/annotations.sqlite`."""

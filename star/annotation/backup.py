@@ -55,7 +55,7 @@ def restore(database: Database, file: Path) -> None:
     """
     if not file.is_file():
         raise UserError(f"there is no backup {file}")
-    with database.write() as session:
+    with database.write(long=True) as session:
         held = _rows(session.connection())
     if held:
         raise UserError(f"{database.place} holds {held} rows already; restore into a new database")
@@ -125,7 +125,7 @@ def _load(database: Database, file: Path) -> None:
     if migrate.current(database) != head["migration"]:
         migrate.downgrade(database, "base")
         migrate.upgrade(database, head["migration"])
-    with database.write() as session:
+    with database.write(long=True) as session:
         connection = session.connection()
         tables = {table.name: table for table in _tables(connection)}
         count, said = 0, None

@@ -26,6 +26,7 @@ from star.annotation.migrate import open_database
 from star.annotation.people import everyone
 from star.errors import UserError
 from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
+from star.ui.address import believed
 from star.ui.door import HERE, Door, Gate, error_handlers
 from star.ui.download import standalone
 from star.ui.loader import Loader
@@ -144,11 +145,15 @@ def free_port(host: str, first: int, tries: int = 20) -> int:
     )
 
 
-def launch(loader: Loader, host: str, port: int, auth: bool = False) -> None:
+def launch(loader: Loader, host: str, port: int, auth: bool = False, proxy: str | None = None) -> None:
     """Serve until interrupted; prints the address and where annotations are kept.
 
     Without accounts there is no annotating from other machines: the tabs are left out where the page can be reached by them.
+
+    Args:
+        proxy: as in `address.believed`.
     """
+    proxies = believed(proxy)
     chosen = free_port(host, port)
     database = open_database() if auth or host in HERE else None
     app = application(loader, database, auth)
@@ -164,4 +169,6 @@ def launch(loader: Loader, host: str, port: int, auth: bool = False) -> None:
         print(f"Annotations are kept in {database.place}", flush=True)
         if auth and not everyone(database):
             print("Nobody has an account yet: star annotators add NAME --role lead", flush=True)
-    uvicorn.run(app, host=host, port=chosen, log_level="warning", timeout_graceful_shutdown=2)
+        if auth and proxy is None:
+            print("Sign-ins are counted by address; behind a proxy name it: --proxy ADDRESS", flush=True)
+    uvicorn.run(app, host=host, port=chosen, log_level="warning", timeout_graceful_shutdown=2, **proxies)
