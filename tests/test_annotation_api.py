@@ -111,7 +111,7 @@ def test_our_routes_refuse_who_has_no_role(database: Database) -> None:
             bare = TestClient(app, HERE, cookies=dict(ann.cookies))
             assert bare.post(path, json=body).status_code == 403, f"{path} without our header"
         for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example:7860"}):
-            assert entered(app, "Ann").request(method, path, json=body, headers=headers).status_code == 403
+            assert entered(app, "Eve").request(method, path, json=body, headers=headers).status_code == 403
 
 
 def test_with_accounts_nothing_is_open_but_the_login(database: Database) -> None:

@@ -174,8 +174,8 @@ def test_the_last_ten_answers_can_be_changed_and_no_older_one(database: Database
         assert not store.load(database, ann, old).editable
         with pytest.raises(UserError, match="no longer among your last 10"):
             store.submit(database, ann, old, 2, full(1))
-    for recent in uuids[2:]:
-        store.submit(database, ann, recent, 2, full(1))
+    for newer in uuids[2:]:
+        store.submit(database, ann, newer, 2, full(1))
     assert store.last(database, ann, number) == tuple(uuids[:1:-1]), "editing one does not push another out"
     assert store.submit(database, ann, uuids[1], 1, full(3)).revision == 1, (
         "a repeated old save is still known"

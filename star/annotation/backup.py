@@ -1,7 +1,7 @@
 """Backup and restore: SQLite by its online backup, both databases by a portable dump that restores into either.
 
 The portable dump is JSONL: a first line that names the migration, a line per row, a last line that counts them, so that a
-file cut short is refused. Both hold names, password hashes and the session key: they are written for their owner alone.
+file cut short is refused. Both hold names and password hashes: they are written for their owner alone.
 """
 
 from __future__ import annotations
