@@ -54,7 +54,7 @@ def kept(database: Database) -> dict[str, list[dict[str, object]]]:
 
 
 def lived_in(database: Database) -> int:
-    """A campaign with an answer of every state, a decision, a lease, one who withdrew, a session, a failed sign-in; its id."""
+    """A campaign with an answer of every state, a decision, a lease, one who withdrew, a session, a failure; its id."""
     number = campaign(database, records=3, hidden=1, overlap=2)
     ann, bob, eve = raters(database, 3)
     flags = (Flag(0, "x", None, 0, 4),)

@@ -428,7 +428,9 @@ def test_a_database_that_is_away_loses_nothing_and_signs_nobody_out(
     file.rename(aside)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("2")
-    expect(said(page)).to_contain_text("Not saved: The database of annotations cannot be reached", timeout=LONG)
+    expect(said(page)).to_contain_text(
+        "Not saved: The database of annotations cannot be reached", timeout=LONG
+    )
     expect(said(page)).to_contain_text("Trying again", timeout=LONG)
     page.get_by_role("tab", name="Lead").click()
     page.get_by_role("tab", name="Annotate").click()
