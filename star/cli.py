@@ -72,6 +72,7 @@ app.add_typer(campaigns, name="annotations")
 people = typer.Typer(help="Accounts of annotators, for star serve --auth.", no_args_is_help=True)
 people.command("add")(cli_annotators.add)
 people.command("password")(cli_annotators.password)
+people.command("unlock")(cli_annotators.unlock)
 people.command("list")(cli_annotators.list_)
 app.add_typer(people, name="annotators")
 # Modules import torch, gradio and the like inside the function, so that `star --help` stays quick.

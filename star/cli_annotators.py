@@ -39,6 +39,14 @@ def password(
     echo(f"{isolated(person.name)} has a new password")
 
 
+def unlock(name: Annotated[str, typer.Argument(help="Name of the account.")]) -> None:
+    """Lift the locks on a name after failed sign-ins, and those on addresses."""
+    from star.annotation import people
+
+    person = people.unlock(database_here(), name)
+    typer.echo(f"{person.name} may try again, from any address")
+
+
 def list_(as_json: AsJson = False) -> None:
     """Who there is."""
     from star.annotation import people

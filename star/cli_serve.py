@@ -30,9 +30,17 @@ def serve(
         str | None,
         typer.Option(help="Names that visitors know this server by, separated by commas: books.example.org"),
     ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Addresses of proxies in front, separated by commas: their X-Forwarded-For is believed."
+        ),
+    ] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
-    chosen = settings(dataset=dataset, model=model, port=port, host=host, auth=auth, allowed_hosts=allowed_hosts)
+    chosen = settings(
+        dataset=dataset, model=model, port=port, host=host, auth=auth, allowed_hosts=allowed_hosts, proxy=proxy
+    )
     from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 

@@ -27,5 +27,7 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""
     """Names that visitors reach this server by, separated by commas; needed where the page is neither opened at its
     address nor under accounts."""
+    proxy: str | None = None
+    """Addresses or networks of proxies in front, separated by commas: only they are believed about callers' addresses."""
     database_url: str | None = None
     """Where ratings are kept: `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; None is `data/annotations.sqlite`."""

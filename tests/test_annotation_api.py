@@ -15,13 +15,18 @@ from typing import Any
 import annotating
 import pytest
 import toy
+import uvicorn
+from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
+from starlette.requests import HTTPConnection
 
 from star.annotation import campaigns, people, rubric
 from star.annotation.database import Database
 from star.annotation.documents import Sample
 from star.annotation.sampling import run_of
+from star.errors import UserError
 from star.recommendation import Query
+from star.ui.address import address, believed
 from star.ui.door import COOKIE
 from star.ui.loader import Loader
 from star.ui.server import application
@@ -106,7 +111,7 @@ def test_our_routes_refuse_who_has_no_role(database: Database) -> None:
             bare = TestClient(app, HERE, cookies=dict(ann.cookies))
             assert bare.post(path, json=body).status_code == 403, f"{path} without our header"
         for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example:7860"}):
-            assert entered(app, "Ann").request(method, path, json=body, headers=headers).status_code == 403
+            assert entered(app, "Eve").request(method, path, json=body, headers=headers).status_code == 403
 
 
 def test_with_accounts_nothing_is_open_but_the_login(database: Database) -> None:
@@ -142,7 +147,8 @@ def test_login_locks_after_five_failures_and_sessions_survive_a_restart(database
     for _ in range(5):
         assert wrong.post("/star-door/sign-in", json={"name": "Ann", "password": "no"}).status_code == 403
     locked = wrong.post("/star-door/sign-in", json={"name": "Ann", "password": SECRET})
-    assert locked.status_code == 403 and "locked" in locked.json()["error"]
+    assert locked.status_code == 429 and "locked" in locked.json()["error"]
+    assert 0 < int(locked.headers["retry-after"]) <= 15 * 60
     again = client(serve(database, auth=True))
     again.cookies.set(COOKIE, kept.cookies[COOKIE])
     assert again.get("/star-annotate/campaigns").status_code == 200
@@ -151,6 +157,76 @@ def test_login_locks_after_five_failures_and_sessions_survive_a_restart(database
     forged = client(app)
     forged.cookies.set(COOKIE, kept.cookies[COOKIE][:-2] + "xx")
     assert forged.get("/star-annotate/campaigns").status_code == 401
+
+
+def test_a_cookie_of_open_mode_means_nothing_with_accounts_and_the_other_way_round(
+    database: Database,
+) -> None:
+    people.add(database, "Ann", "annotator", SECRET)
+    for auth in (False, True):
+        first, other = serve(database, auth), client(serve(database, not auth))
+        cookies = (signed_in(first, "Ann") if auth else entered(first, "Lea", "lead")).cookies
+        other.cookies.set(COOKIE, cookies[COOKIE])
+        assert other.get("/star-door/me").json()["person"] is None
+        assert other.get("/star-annotate/campaigns").status_code == 401
+        assert other.get("/config").status_code == (200 if auth else 401)
+
+
+def test_leaving_ends_the_session_here_and_there(database: Database) -> None:
+    app = serve(database)
+    ann = entered(app, "Ann")
+    kept = client(app)
+    kept.cookies.set(COOKIE, ann.cookies[COOKIE])
+    assert ann.post("/star-door/sign-out", json={}).status_code == 200
+    assert kept.get("/star-annotate/campaigns").status_code == 401
+
+
+def test_sign_ins_are_counted_by_where_they_come_from(database: Database) -> None:
+    people.add(database, "Lea", "lead", SECRET)
+    app = serve(database, auth=True)
+
+    def tried(host: str, password: str, **headers: str) -> int:
+        page = TestClient(app, HERE, headers=OURS | headers, client=(host, 5))
+        return page.post("/star-door/sign-in", json={"name": "Lea", "password": password}).status_code
+
+    codes = [tried("198.51.100.7", "no", **{"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(7)]
+    assert codes == [403] * 5 + [429] * 2, "what a stranger says of their address is not believed"
+    assert tried("198.51.100.7", SECRET) == 429 and tried("192.0.2.1", SECRET) == 200
+    assert [tried(f"2001:db8::{n}", "no") for n in range(6)] == [403] * 5 + [429], "one network of IPv6"
+    assert tried("2001:db8:0:1::1", SECRET) == 200
+    assert tried("::ffff:198.51.100.7", SECRET) == 429
+
+
+def test_a_proxy_is_believed_where_it_is_named() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        response = PlainTextResponse(f"{address(HTTPConnection(scope))} {scope['scheme']}")
+        await response(scope, receive, send)
+
+    def seen(proxies: str | None, host: str = "127.0.0.1") -> str:
+        config = uvicorn.Config(app, lifespan="off", **believed(proxies))
+        config.load()
+        forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7, 10.0.0.2", "X-Forwarded-Proto": "https"}
+        return TestClient(config.loaded_app, HERE, headers=forwarded, client=(host, 5)).get("/").text
+
+    assert seen(None) == "127.0.0.1 http", "not even on this machine"
+    assert seen("127.0.0.1, 10.0.0.0/24") == "198.51.100.7 https", "what the client wrote in front is not"
+    assert seen("127.0.0.1", "192.0.2.8") == "192.0.2.8 http"
+    for wrong in ("*", "proxy.example", "", "10.0.0.2,", "0.0.0.0/0", "::/0", "10.0.0.300"):
+        with pytest.raises(UserError, match="is not an address; expected"):
+            believed(wrong)
+
+
+def test_the_cookie_stays_on_tls_behind_a_proxy_too(database: Database) -> None:
+    page = client(serve(database), Origin="https://127.0.0.1")
+    reply = page.post("/star-door/enter", json={"name": "Ann"})
+    assert reply.status_code == 200 and "secure" in reply.headers["set-cookie"].lower()
+    assert (
+        "secure"
+        not in client(serve(database))
+        .post("/star-door/enter", json={"name": "Ann"})
+        .headers["set-cookie"]
+        .lower()
+    )
 
 
 def test_a_name_that_rates_does_not_lead(database: Database) -> None:

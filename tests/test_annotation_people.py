@@ -7,9 +7,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from annotating import campaign, full, lead, raters, url
+from annotating import campaign, full, raters
 
-from star.annotation import adjudication, campaigns, events, people, queue, rubric, sessions, status
+from star.annotation import (
+    adjudication,
+    attempts,
+    campaigns,
+    events,
+    passwords,
+    people,
+    queue,
+    rubric,
+    status,
+)
 from star.annotation.database import Database
 from star.annotation.models import Annotator
 from star.annotation.people import Person, Refused, allows, require
@@ -21,7 +31,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """argon2 at its cheapest: these tests are about what is done with it."""
-    monkeypatch.setattr(people, "HASHER", people.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    cheap = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "HASHER", cheap)
 
 
 def test_roles_include_each_other() -> None:
@@ -129,10 +140,10 @@ def test_five_failures_lock_for_a_quarter_of_an_hour(database: Database) -> None
     for n in range(5):
         with pytest.raises(Refused, match="is wrong"):
             people.authenticate(database, "Ann", "wrong password", now=10 + n)
-    for now in (15, 14 + people.LOCKED_S - 1):
+    for now in (15, 14 + attempts.FORGOTTEN_S - 1):
         with pytest.raises(Refused, match="locked after 5 failures"):
             people.authenticate(database, "Ann", PASSWORD, now=now)
-    assert people.authenticate(database, "Ann", PASSWORD, now=14 + people.LOCKED_S).name == "Ann"
+    assert people.authenticate(database, "Ann", PASSWORD, now=14 + attempts.FORGOTTEN_S).name == "Ann"
     kinds = [e.kind for e in events.history(database)]
     assert (kinds.count("sign-in failed"), kinds.count("signed in")) == (9, 2)
 
@@ -157,7 +168,7 @@ def test_many_guesses_at_once_are_no_more_than_five(
         time.sleep(0.05)
         return False
 
-    monkeypatch.setattr(people, "_verify", verify)
+    monkeypatch.setattr(passwords, "verify", verify)
 
     def guess(n: int) -> str:
         with pytest.raises(Refused) as refused:
@@ -174,59 +185,11 @@ def test_a_name_that_does_not_exist_is_hashed_for_too(
 ) -> None:
     people.add(database, "Ann", password=PASSWORD)
     looked: list[str] = []
-    monkeypatch.setattr(people, "_verify", lambda hashed, password: bool(looked.append(hashed)))
+    monkeypatch.setattr(passwords, "verify", lambda hashed, password: bool(looked.append(hashed)))
     for name in ("Ann", "Nobody"):
         with pytest.raises(Refused):
             people.authenticate(database, name, "wrong password")
     assert len(looked) == 2 and all(hashed.startswith("$argon2id$") for hashed in looked)
-
-
-def test_a_session_survives_a_restart_and_ends_when_it_should(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    boss = lead(database)
-    ann = people.add(database, "Ann", password=PASSWORD)
-    token = sessions.sign_in(database, ann)
-    restarted = Database(url(database))
-    assert sessions.of_token(restarted, token) == ann
-    restarted.close()
-    other = people.enter(database, "Bob")
-    body, rest = sessions.sign_in(database, other).split(".", 1)
-    forged = f"{token.split('.')[0]}.{rest}"
-    for bad in (
-        None,
-        "",
-        "x",
-        "a.b.c",
-        token[:-1],
-        forged,
-        f"{body}.{token.split('.', 1)[1]}",
-        "\x00",
-        "é",
-        "x" * 10**6,
-    ):
-        assert sessions.of_token(database, bad) is None
-    sessions.sign_out(database, ann)
-    assert sessions.of_token(database, token) is None
-    token = sessions.sign_in(database, ann)
-    people.set_password(database, "Ann", "another password")
-    assert sessions.of_token(database, token) is None
-    token = sessions.sign_in(database, ann)
-    people.withdraw(database, boss, ann.id)
-    assert sessions.of_token(database, token) is None
-    token = sessions.sign_in(database, other)
-    late = time.time() + sessions.SESSION_S + 60
-    monkeypatch.setattr(time, "time", lambda: late)
-    assert sessions.of_token(database, token) is None
-
-
-def test_keys_of_two_databases_do_not_open_each_other(database: Database, tmp_path) -> None:
-    import annotating
-
-    ann = people.enter(database, "Ann")
-    with annotating.ready("sqlite", tmp_path) as second:
-        assert people.enter(second, "Ann").id == ann.id
-        assert sessions.of_token(second, sessions.sign_in(database, ann)) is None
 
 
 def test_annotators_are_shown_neither_system_nor_time_nor_score(database: Database) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,6 +111,35 @@ def test_an_expired_lease_comes_back_and_its_late_owner_is_refused(database: Dat
     assert queue.claim(database, eve, number, now=2 * later) is None
     kinds = [e.kind for e in events.history(database, campaign=number)]
     assert kinds.count("lease expired") == 2 and kinds.count("assigned") == 2
+
+
+@pytest.mark.parametrize("ahead", [3600.0, 365 * 24 * 3600.0])
+def test_a_lease_given_while_the_clock_ran_ahead_ends_in_half_an_hour(
+    database: Database, ahead: float
+) -> None:
+    number = campaign(database, records=1, overlap=1)
+    ann, bob = raters(database, 2)
+    now = 1_000_000.0
+    first = queue.claim(database, ann, number, now=now + ahead)
+    assert first
+    assert queue.claim(database, bob, number, now=now) is None, "the place is Ann's for now"
+    assert queue.claim(database, bob, number, now=now + queue.LEASE_S - 1) is None
+    second = queue.claim(database, bob, number, now=now + queue.LEASE_S)
+    assert second and second.record == first.record
+    assert store.save_draft(database, ann, first.uuid, 1, full(1), now=now + queue.LEASE_S).revision == 1
+
+
+def test_leases_run_by_the_databases_clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that is two hours behind gives a place for half an hour of everybody's time all the same."""
+    if database.sqlite:
+        pytest.skip("SQLite has the clock of its one machine")
+    number = campaign(database, records=1, overlap=1)
+    ann, bob = raters(database, 2)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() - 7200)
+    assert queue.claim(database, ann, number)
+    monkeypatch.setattr(time, "time", right)
+    assert queue.claim(database, bob, number) is None
 
 
 def test_nobody_gets_a_record_twice_and_a_reload_gets_the_same_one(database: Database) -> None:

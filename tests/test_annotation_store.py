@@ -14,6 +14,7 @@ from star.annotation import adjudication, events, people, queue, rows, store
 from star.annotation.answers import Answer, Flag
 from star.annotation.database import Database
 from star.annotation.models import Event, Lease, Response
+from star.annotation.recent import recent
 from star.errors import UserError
 
 HOSTILE = (
@@ -173,8 +174,8 @@ def test_the_last_ten_answers_can_be_changed_and_no_older_one(database: Database
         assert not store.load(database, ann, old).editable
         with pytest.raises(UserError, match="no longer among your last 10"):
             store.submit(database, ann, old, 2, full(1))
-    for recent in uuids[2:]:
-        store.submit(database, ann, recent, 2, full(1))
+    for newer in uuids[2:]:
+        store.submit(database, ann, newer, 2, full(1))
     assert store.last(database, ann, number) == tuple(uuids[:1:-1]), "editing one does not push another out"
     assert store.submit(database, ann, uuids[1], 1, full(3)).revision == 1, (
         "a repeated old save is still known"
@@ -297,3 +298,22 @@ def test_every_change_of_a_response_is_an_event_with_its_content(database: Datab
     assert "Rater" not in str(events.history(database)), "events hold no names"
     with pytest.raises(people.Refused):
         adjudication.conflicts(database, ann, number)
+
+
+def test_a_clock_set_back_takes_no_answer_out_of_the_last_ten(database: Database) -> None:
+    number = campaign(database, records=store.EDITABLE + 2)
+    [ann] = raters(database, 1)
+    order = []
+    for n in range(store.EDITABLE + 2):
+        now = 1_000_000.0 + n if n <= store.EDITABLE else 500_000.0  # the clock is set back before the last
+        given = queue.claim(database, ann, number, now=now)
+        assert given
+        (store.skip if n % 2 else store.submit)(database, ann, given.uuid, 1, full(3, reason="x"), now=now)
+        order.append(given.uuid)
+    assert list(store.last(database, ann, number)) == order[::-1][: store.EDITABLE]
+    assert [row.uuid for row in recent(database, ann, number)] == order[::-1][: store.EDITABLE]
+    assert store.load(database, ann, order[-1]).editable
+    assert store.submit(database, ann, order[-1], 2, full(5), now=500_001.0).revision == 2
+    with pytest.raises(UserError, match="no longer among your last 10"):
+        store.submit(database, ann, order[0], 2, full(5), now=500_002.0)
+    assert queue.progress(database, ann, number, now=500_002.0).last_hour == 1, "not those of the future"

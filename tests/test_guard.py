@@ -180,7 +180,7 @@ async def loop():
 def thread():
     print("frozen", flush=True)
     threading.Event().wait()
-listen(app, "127.0.0.1", int(sys.argv[1]))
+listen(app, "127.0.0.1", int(sys.argv[1]), {})
 """
 
 

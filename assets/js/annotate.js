@@ -2,11 +2,11 @@
 "use strict";
 
 STAR.annotate = (root) => {
-  const { make, call, dialog, say, lasted, time, uuid, writing } = STAR.desk;
+  const { make, call, patiently, dialog, say, lasted, time, uuid, writing } = STAR.desk;
   const find = (selector) => root.querySelector(selector);
   const RENEW_S = 300, AWAY_MS = 120000;
   let me = null, campaigns = [], campaign = null, progress = null;
-  let record = null, sides = [], waitingUuid = uuid();
+  let record = null, sides = [], waitingUuid = uuid(), asked = 0;
   const said = find("[data-said]");
 
   const saver = STAR.saver({
@@ -66,14 +66,31 @@ STAR.annotate = (root) => {
     form.focus({ preventScroll: true });
   }
 
+  /* What went wrong, where it can be seen: before anybody is known there is no desk. */
+  function tell(words) {
+    const early = find("[data-desk]").hidden;
+    if (early && !find("[data-entrance] [data-early]")) find("[data-entrance]").replaceChildren(make("p.star-status", { role: "status", "data-early": true }));
+    say(early ? find("[data-entrance] [data-early]") : said, words, "error");
+  }
+
+  /* What the page cannot go on without: asked for until it comes, or until something else is asked for (undefined then). */
+  function awaited(path, body) {
+    const mine = ++asked;
+    return patiently(() => call(path, body), (error) => tell(`${error.message} Trying again…`), () => mine === asked && root.isConnected);
+  }
+
   async function open(id) {
-    try { show(await call(`star-annotate/record/${encodeURIComponent(id)}`)); } catch (error) { trouble(error); }
+    try {
+      const found = await awaited(`star-annotate/record/${encodeURIComponent(id)}`);
+      if (found) show(found);
+    } catch (error) { trouble(error); }
   }
 
   async function next() {
     say(said, "Fetching the next record…", "busy");
     try {
-      const given = await call("star-annotate/next", { campaign: campaign.id, uuid: waitingUuid });
+      const given = await awaited("star-annotate/next", { campaign: campaign.id, uuid: waitingUuid });
+      if (!given) return;
       progress = given.progress;
       bar();
       if (given.record) {
@@ -89,9 +106,8 @@ STAR.annotate = (root) => {
   }
 
   function trouble(error) {
-    say(said, error.message, "error");
+    tell(error.message);
     if (error.status === 401) setTimeout(start, 1000);
-    else if (error.status === 0) setTimeout(() => { if (root.isConnected && !record) next(); }, 3000);
   }
 
   async function leave() {
@@ -238,7 +254,11 @@ STAR.annotate = (root) => {
 
   function bar() {
     find("[data-who]").replaceChildren(make("span", {}, me.person.name), " ",
-      make("button.star-link", { type: "button", onclick: async () => { await leave(); STAR.desk.person(await call("star-door/sign-out", {})); if (me.auth) location.href = "star-door/login"; } },
+      make("button.star-link", { type: "button", onclick: async () => {
+        await leave();
+        try { STAR.desk.person(await call("star-door/sign-out", {})); } catch (error) { trouble(error); return; }
+        if (me.auth) location.href = "star-door/login";
+      } },
         me.auth ? "Sign out" : "Change"));
     const chosen = make("select", { "aria-label": "Campaign" }, campaigns.map((c) => make("option", { value: String(c.id), selected: campaign && c.id === campaign.id }, c.name)));
     chosen.addEventListener("change", async () => { await leave(); choose(Number(chosen.value)); });
@@ -263,7 +283,9 @@ STAR.annotate = (root) => {
 
   async function start(given) {
     try {
-      me = given || await call("star-door/me");
+      const known = given || await awaited("star-door/me");
+      if (!known) return;
+      me = known;
       if (!me.person) {
         record = null;
         find("[data-desk]").hidden = true;
@@ -273,7 +295,9 @@ STAR.annotate = (root) => {
       }
       find("[data-entrance]").replaceChildren();
       find("[data-desk]").hidden = false;
-      campaigns = (await call("star-annotate/campaigns")).campaigns;
+      const list = await awaited("star-annotate/campaigns");
+      if (!list) return;
+      campaigns = list.campaigns;
       if (!campaigns.length) {
         progress = null;
         bar();

@@ -46,6 +46,26 @@ STAR.desk = STAR.desk || (() => {
     return data;
   }
 
+  /* Whether neither the request nor we are at fault: the server, or the database behind it, is not there now. */
+  const away = (error) => error instanceof Refusal && (error.status === 0 || error.status >= 500);
+
+  /* Does the work, and again with growing waits while the server or its database is away. told(error): before each wait.
+     alive(): whether anybody still waits for it; where nobody does it resolves with undefined. */
+  async function patiently(work, told, alive = () => true) {
+    for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+      try {
+        const done = await work();
+        return alive() ? done : undefined;
+      } catch (error) {
+        if (!away(error)) throw error;
+        if (alive()) told(error);
+      }
+      // Not all at the same moment: whoever comes back first would be run over.
+      await new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
+      if (!alive()) return undefined;
+    }
+  }
+
   /* A question over the page; resolves with what `done` was given, or null when left by Escape. */
   function dialog(title, fill, { wide = false } = {}) {
     return new Promise((resolve) => {
@@ -127,5 +147,5 @@ STAR.desk = STAR.desk || (() => {
       make("button.star-button.primary", { type: "submit" }, action), line));
   }
 
-  return { make, call, dialog, open, writing, say, time, lasted, uuid, person, entrance, Refusal };
+  return { make, call, away, patiently, dialog, open, writing, say, time, lasted, uuid, person, entrance, Refusal };
 })();

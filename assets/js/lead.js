@@ -2,10 +2,11 @@
 "use strict";
 
 STAR.lead = (root) => {
-  const { make, call, dialog, say, lasted, uuid } = STAR.desk;
+  const { make, call, away, patiently, dialog, say, lasted, uuid } = STAR.desk;
   const find = (selector) => root.querySelector(selector);
   const desk = find("[data-desk]");
-  let me = null, all = null, chosen = null, drawnAt = "", timer = 0, opened = null;
+  const PACE = 4000, SLOWEST = 30000;
+  let me = null, all = null, chosen = null, drawnAt = "", timer = 0, pace = PACE, opened = null, began = 0;
 
   const visible = () => root.isConnected && root.offsetParent !== null;
   const isLead = () => me && me.person && me.person.role === "lead";
@@ -99,7 +100,7 @@ STAR.lead = (root) => {
 
   /* Follow a campaign that is being made. */
   async function watch() {
-    const state = await tried(() => call("star-lead/job"));
+    const state = await tried(() => patiently(() => call("star-lead/job"), again, () => root.isConnected));
     if (!state || !root.isConnected) return;
     if (state.running) {
       say(line, `Making ${state.name}: ${state.done} of ${state.total} records. You may go on meanwhile.`, "busy");
@@ -136,26 +137,40 @@ STAR.lead = (root) => {
       make("a.star-button", { href: `star-lead/agreement/${chosen}`, download: `star-agreement-${chosen}.json` }, "Agreement, JSON"));
   }
 
+  const again = (error) => say(line, `${error.message} Trying again…`, "error");
+
+  /* Every four seconds; less often while the server or its database is away. */
   async function refresh() {
     clearTimeout(timer);
-    timer = setTimeout(() => { if (root.isConnected && me && me.person) refresh(); }, 4000);
+    await tried(async () => {
+      try { await draw(); } catch (error) {
+        if (!away(error)) throw error;
+        pace = Math.min(2 * pace, SLOWEST);
+        drawnAt = "";
+        again(error);
+      }
+    });
+    clearTimeout(timer);
+    timer = setTimeout(() => { if (root.isConnected && me && me.person) refresh(); }, pace);
+  }
+
+  async function draw() {
     if (!visible() && drawnAt) return;
     if (chosen === null || opened) return;
-    await tried(async () => {
-      const list = (await call(`star-adjudicate/conflicts/${chosen}`)).conflicts;
-      box.conflicts.replaceChildren(list.length ? make("ol.star-recent", {}, list.map((c) => make("li", {}, make("button.star-button", { type: "button", onclick: () => open(c.record) },
-        make("b", {}, `Record ${c.record}`), ` ${c.disagreement} points apart`)))) : make("p.star-hint", {}, "No record is waiting for a decision. A record comes here when it has all its ratings and they are further apart than the threshold; not one that you rated yourself."));
-      if (!isLead()) return;
-      const state = await call(`star-lead/status/${chosen}`);
-      showState(state);
-      const mark = `${chosen} ${state.done} ${state.decided} ${state.people.map((w) => `${w.person.id}:${w.submitted}`).join()}`;
-      if (mark === drawnAt) return;
-      drawnAt = mark;
-      showOut();
-      all = await call("star-lead/overview");
-      people();
-      STAR.live(figures(), [{ key: "figures", html: (await call(`star-lead/figures/${chosen}`)).html }]);
-    });
+    const list = (await call(`star-adjudicate/conflicts/${chosen}`)).conflicts;
+    box.conflicts.replaceChildren(list.length ? make("ol.star-recent", {}, list.map((c) => make("li", {}, make("button.star-button", { type: "button", onclick: () => open(c.record) },
+      make("b", {}, `Record ${c.record}`), ` ${c.disagreement} points apart`)))) : make("p.star-hint", {}, "No record is waiting for a decision. A record comes here when it has all its ratings and they are further apart than the threshold; not one that you rated yourself."));
+    if (pace > PACE) { pace = PACE; say(line, "", "idle"); }
+    if (!isLead()) return;
+    const state = await call(`star-lead/status/${chosen}`);
+    showState(state);
+    const mark = `${chosen} ${state.done} ${state.decided} ${state.people.map((w) => `${w.person.id}:${w.submitted}`).join()}`;
+    if (mark === drawnAt) return;
+    drawnAt = mark;
+    showOut();
+    all = await call("star-lead/overview");
+    people();
+    STAR.live(figures(), [{ key: "figures", html: (await call(`star-lead/figures/${chosen}`)).html }]);
   }
 
   function figures() {
@@ -179,7 +194,9 @@ STAR.lead = (root) => {
       if (missing.length) { say(said, `Not yet decided: ${missing.join(", ")}.`, "error"); form.toMissing(); return; }
       if (!(answer.note.trim() || answer.reason.trim())) { say(said, "A decision needs a reason; write it into the note.", "error"); return; }
       try {
-        await call("star-adjudicate/decide", { record, after: found.decisions, uuid: id, answer });
+        const told = (error) => say(said, `Not saved: ${error.message} Trying again…`, "error");
+        const send = () => call("star-adjudicate/decide", { record, after: found.decisions, uuid: id, answer });
+        if (await patiently(send, told, () => said.isConnected) === undefined) return;
         close();
         say(line, `Record ${record} is decided.`, "done");
         refresh();
@@ -261,8 +278,12 @@ STAR.lead = (root) => {
   }
 
   async function load() {
+    const mine = ++began;
     await tried(async () => {
-      all = isLead() ? await call("star-lead/overview") : await call("star-adjudicate/campaigns");
+      const path = isLead() ? "star-lead/overview" : "star-adjudicate/campaigns";
+      const found = await patiently(() => call(path), again, () => mine === began && root.isConnected);
+      if (!found) return;
+      all = found;
       if (!all.campaigns.some((c) => c.id === chosen)) chosen = all.campaigns.length ? all.campaigns[0].id : null;
       pick();
       if (isLead()) { rubric(); people(); if (all.job.running) watch(); }
@@ -273,7 +294,13 @@ STAR.lead = (root) => {
   }
 
   async function start(given) {
-    try { me = given || await call("star-door/me"); } catch (error) { say(line, error.message, "error"); return; }
+    const mine = ++began;
+    try {
+      if (!desk.contains(line)) find("[data-entrance]").replaceChildren(line); // else nobody sees what is said
+      const known = given || await patiently(() => call("star-door/me"), again, () => mine === began && root.isConnected);
+      if (!known) return;
+      me = known;
+    } catch (error) { say(line, error.message, "error"); return; }
     const may = me.person && ["lead", "adjudicator"].includes(me.person.role);
     desk.hidden = !may;
     find("[data-entrance]").replaceChildren();

@@ -4,16 +4,25 @@
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector("form");
   const said = document.querySelector("[data-said]");
+  let asked = 0;
+  form.addEventListener("input", () => { asked += 1; });
+
+  /* Tries again, with growing waits, while the server or its database is away, or until something else is typed. */
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const mine = ++asked;
     said.textContent = "";
     const body = JSON.stringify({ name: form.elements.name.value, password: form.elements.password.value });
-    try {
-      const reply = await fetch("sign-in", { method: "POST", body, headers: { "X-Star": "1", "Content-Type": "application/json" } });
-      if (reply.ok) { location.href = "../"; return; }
-      said.textContent = (await reply.json()).error;
-    } catch {
-      said.textContent = "The server does not answer; try again in a moment.";
+    for (let wait = 1000; mine === asked; wait = Math.min(2 * wait, 8000)) {
+      let words = "The server does not answer.";
+      try {
+        const reply = await fetch("sign-in", { method: "POST", body, headers: { "X-Star": "1", "Content-Type": "application/json" } });
+        if (reply.ok) { location.href = "../"; return; }
+        words = (await reply.json().catch(() => ({}))).error || `The server answered ${reply.status}.`;
+        if (reply.status < 500) { said.textContent = words; return; }
+      } catch { /* no answer at all */ }
+      said.textContent = `${words} Trying again…`;
+      await new Promise((resolve) => setTimeout(resolve, wait));
     }
   });
 });

@@ -11,7 +11,7 @@ STAR.kept = {
 
 /* `record()`, `answer()`: what is open now; `overtaken`, `signedOut`, `refused`: what to do where a save is not taken. */
 STAR.saver = ({ record, answer, say, overtaken, signedOut, refused }) => {
-  const { call, time } = STAR.desk;
+  const { call, patiently, time } = STAR.desk;
   const PAUSE = 500, LONGEST_TYPING = 3000;
   const mirror = (uuid) => `star-draft-${uuid}`;
   const same = (a, b) => Boolean(b) && ["ratings", "choice", "note", "reason", "seconds"].every((part) => JSON.stringify(a[part]) === JSON.stringify(b[part]));
@@ -78,17 +78,11 @@ STAR.saver = ({ record, answer, say, overtaken, signedOut, refused }) => {
     return receipt;
   }
 
-  async function untilAnswered(body) {
-    for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
-      try {
-        return await call("star-annotate/save", body, { signal: AbortSignal.timeout(15000) });
-      } catch (error) {
-        if (error.status !== 0 && error.status < 500) throw error;
-        say(`Not saved: ${error.message} Trying again…`, "error");
-        await new Promise((resolve) => setTimeout(resolve, wait));
-      }
-    }
-  }
+  // The server itself gives up earlier, and says why.
+  const untilAnswered = (body) => patiently(
+    () => call("star-annotate/save", body, { signal: AbortSignal.timeout(25000) }),
+    (error) => say(`Not saved: ${error.message} Trying again…`, "error"),
+  );
 
   async function notTaken(error, to) {
     if (error.status === 409) {

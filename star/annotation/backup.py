@@ -1,7 +1,7 @@
 """Backup and restore: SQLite by its online backup, both databases by a portable dump that restores into either.
 
 The portable dump is JSONL: a first line that names the migration, a line per row, a last line that counts them, so that a
-file cut short is refused. Both hold names, password hashes and the session key: they are written for their owner alone.
+file cut short is refused. Both hold names and password hashes: they are written for their owner alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def restore(database: Database, file: Path) -> None:
     """
     if not file.is_file():
         raise UserError(f"there is no backup {file}")
-    with database.write() as session:
+    with database.write(long=True) as session:
         held = _rows(session.connection())
     if held:
         raise UserError(f"{database.place} holds {held} rows already; restore into a new database")
@@ -125,7 +125,7 @@ def _load(database: Database, file: Path) -> None:
     if migrate.current(database) != head["migration"]:
         migrate.downgrade(database, "base")
         migrate.upgrade(database, head["migration"])
-    with database.write() as session:
+    with database.write(long=True) as session:
         connection = session.connection()
         tables = {table.name: table for table in _tables(connection)}
         count, said = 0, None

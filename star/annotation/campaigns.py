@@ -91,7 +91,7 @@ def create(database: Database, lead: Person, plan: Plan, samples: Iterable[Sampl
     rng.shuffle(turned)
     now = time.time()
     try:
-        with database.write() as session:
+        with database.write(long=True) as session:
             who = active(session, lead, "lead")
             row = models.Campaign(
                 name=name,

@@ -110,7 +110,7 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
             replace(whole, ratings=tuple(row for row in whole.ratings if row.record not in golden)), folder
         )
     files = save(whole, folder, format)
-    with database.read() as session:
+    with database.read(long=True) as session:
         plan = _plan(session, campaign)
         rubric = version(session, plan.rubric_id)
         about = {
@@ -138,7 +138,7 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
 
 def gathered(database: Database, campaign: int) -> Export:
     """Ratings, comparisons and traces of a campaign. Items are numbered anew, over those that its records name."""
-    with database.read() as session:
+    with database.read(long=True) as session:
         plan = _plan(session, campaign)
         marks = {system["name"]: system["hash"] for system in plan.systems}
         found = [
@@ -190,7 +190,7 @@ def _words(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
 
 def _measures(database: Database, campaign: int) -> Measures:
     out: dict[str, dict[int, float]] = {}
-    with database.read() as session:
+    with database.read(long=True) as session:
         for record in session.scalars(_of(campaign)):
             if len(record.runs) == 1:
                 for name, value in measure(record.runs[0]).items():
@@ -199,7 +199,7 @@ def _measures(database: Database, campaign: int) -> Measures:
 
 
 def _golden(database: Database, campaign: int) -> set[int]:
-    with database.read() as session:
+    with database.read(long=True) as session:
         return set(session.scalars(select(Gold.record_id).join(Record).where(Record.campaign_id == campaign)))
 
 

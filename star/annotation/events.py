@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from star.annotation.database import Database
+from star.annotation.database import Database, clock
 from star.annotation.models import Event
 
 What = Literal[
     "person added",
     "password set",
+    "unlocked",
     "signed in",
     "sign-in failed",
     "signed out",
@@ -60,7 +60,7 @@ def write(
     """Add an event to the transaction of the change it tells of."""
     session.add(
         Event(
-            at=time.time() if at is None else at,
+            at=clock(session) if at is None else at,
             kind=kind,
             pseudonym=pseudonym,
             campaign_id=campaign,

@@ -53,7 +53,7 @@ def bring(database: Database, lead: Person, folder: Path, name: str | None = Non
     try:
         asked = rubric.parse({k: v for k, v in about["rubric"].items() if k != "version"})
         version = rubric.publish(database, lead, asked)
-        with database.write() as session:
+        with database.write(long=True) as session:
             who = active(session, lead, "lead")
             plan = _campaign(session, about, version.id, name)
             content = {"name": plan.name, "imported": True, "records": len(records)}
@@ -147,8 +147,6 @@ def _person(session: Session, pseudonym: str) -> Annotator:
         key=name_key(pseudonym),
         pseudonym=pseudonym,
         role="annotator",
-        session_version=1,
-        failed_logins=0,
         created_at=time.time(),
     )
     session.add(made)

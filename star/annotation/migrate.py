@@ -31,7 +31,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     Raises:
         UserError: the tables are of a newer STAR than this one.
     """
-    with database.write() as session:
+    with database.write(long=True) as session:
         connection = session.connection()
         _gate(connection)
         if revision == "head" and _current(connection) == head():
@@ -41,7 +41,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 def downgrade(database: Database, revision: str) -> None:
     """Take the tables down to `revision`, or `base` for none at all; what they held that fits no more is lost."""
-    with database.write() as session:
+    with database.write(long=True) as session:
         connection = session.connection()
         _gate(connection)
         _run(connection, revision, up=False)

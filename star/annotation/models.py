@@ -2,7 +2,8 @@
 
 Times are seconds since 1970, UTC, as floats: the same on SQLite and PostgreSQL. Rows of `rubrics`, `campaigns`, `records`,
 `golds`, `adjudications` and `events` never change and never go; of `responses` only the next revision is let in; people
-are never deleted. Triggers hold all of that (migrations/versions/v0002_append_only.py).
+are never deleted. Triggers hold all of that (migrations/versions/v0002_append_only.py). Leases, sessions and attempts come
+and go.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Role = Literal["annotator", "adjudicator", "lead"]
 Kind = Literal["single", "pair"]
 State = Literal["pending", "draft", "submitted", "skipped"]
 Choice = Literal["left", "right", "tie"]
+Mode = Literal["open", "auth"]
 
 
 class Base(DeclarativeBase):
@@ -60,10 +62,6 @@ class Annotator(Base):
     role: Mapped[Role] = mapped_column(String(16))
     password_hash: Mapped[str | None]
     """argon2; None for a name that is entered without a password."""
-    session_version: Mapped[int] = mapped_column(default=1)
-    """Signed sessions name it; raising it ends them all."""
-    failed_logins: Mapped[int] = mapped_column(default=0)
-    locked_until: Mapped[float | None]
     created_at: Mapped[float]
     withdrawn_at: Mapped[float | None]
 
@@ -214,10 +212,31 @@ class Event(Base):
     """Everything that was written."""
 
 
-class Secret(Base):
-    """Keys the server made for itself, so that sessions survive a restart and hold on every replica."""
+class SignedIn(Base):
+    """A session of a person. The token is in their browser alone: whoever reads this table can sign in as nobody."""
 
-    __tablename__ = "secrets"
+    __tablename__ = "sessions"
+    __table_args__ = (CheckConstraint("mode IN ('open', 'auth')", name="mode"),)
 
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    value: Mapped[str]
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token, hexadecimal."""
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("annotators.id"), index=True)
+    mode: Mapped[Mode] = mapped_column(String(8))
+    """How it was begun: by name alone on one machine, or with a password. It counts there only."""
+    created_at: Mapped[float]
+    ends_at: Mapped[float]
+
+
+class Attempt(Base):
+    """Failed sign-ins of late, by name and address as `attempts` counts them. Few rows, which go after a while."""
+
+    __tablename__ = "attempts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the name as `text.name_key` makes it, whether anybody has it or not; empty: all names."""
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Where they came from; empty: all addresses."""
+    failures: Mapped[int]
+    at: Mapped[float] = mapped_column(index=True)
+    """Of the last one."""

@@ -8,17 +8,15 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from functools import cache
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from star.annotation import events
-from star.annotation.database import Database
-from star.annotation.models import Annotator, Campaign, Lease, Role
+from star.annotation import attempts, events, passwords
+from star.annotation.attempts import Lock, Trying
+from star.annotation.database import Database, clock
+from star.annotation.models import Annotator, Campaign, Lease, Role, SignedIn
 from star.annotation.text import NAME, clean, clean_name, name_key
 from star.errors import UserError
 
@@ -27,14 +25,23 @@ INCLUDES: dict[Role, tuple[Role, ...]] = {
     "adjudicator": ("annotator", "adjudicator"),
     "lead": ("annotator", "adjudicator", "lead"),
 }
-FAILURES = 5
-LOCKED_S = 15 * 60
-PASSWORD = (8, 1_000)  # characters; the upper bound keeps argon2 from being fed megabytes
-HASHER = PasswordHasher()  # argon2id with the library's parameters (RFC 9106, low memory)
 
 
 class Refused(UserError):
     """Not signed in, not allowed, or locked out."""
+
+
+class Locked(Refused):
+    """Too many failed attempts. `seconds`: until the next may be made."""
+
+    def __init__(self, lock: Lock) -> None:
+        what = "sign-in from this address" if lock.address else "this name, from this address,"
+        minutes = max(1, round(lock.seconds / 60))
+        super().__init__(
+            f"{what} is locked after {lock.failures} failure{'s' * (lock.failures > 1)}; "
+            f"try again in {minutes} minute{'s' * (minutes > 1)}, or ask a lead (star annotators unlock)"
+        )
+        self.seconds = lock.seconds
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def add(database: Database, name: str, role: Role = "annotator", password: str |
     Raises:
         UserError: the name is taken (or looks like one that is), or name, role or password do not fit.
     """
-    name, hashed = clean_name(name), None if password is None else _hash(password)
+    name, hashed = clean_name(name), None if password is None else passwords.hashed(password)
     if role not in INCLUDES:
         raise UserError(f"role {role!r} is none; expected annotator, adjudicator or lead")
     row = Annotator(
@@ -89,8 +96,6 @@ def add(database: Database, name: str, role: Role = "annotator", password: str |
         pseudonym=f"a-{secrets.token_hex(4)}",
         role=role,
         password_hash=hashed,
-        session_version=1,
-        failed_logins=0,
         created_at=time.time(),
     )
     try:
@@ -137,57 +142,73 @@ def everyone(database: Database) -> tuple[Person, ...]:
 
 
 def set_password(database: Database, name: str, password: str) -> Person:
-    """Give an account a new password; its sessions end, its lock is lifted.
+    """Give an account a new password; its sessions end, its locks are lifted.
 
     Raises:
         UserError: no such person, or the password does not fit.
     """
-    hashed = _hash(password)
+    hashed = passwords.hashed(password)
     with database.write() as session:
         row = _named(session, name)
-        row.password_hash, row.failed_logins, row.locked_until = hashed, 0, None
-        row.session_version += 1
+        row.password_hash = hashed
+        session.execute(delete(SignedIn).where(SignedIn.annotator_id == row.id))
+        attempts.unlock(session, row.key)
         events.write(session, "password set", row.pseudonym)
         return person_of(row)
 
 
-def authenticate(database: Database, name: str, password: str, now: float | None = None) -> Person:
-    """The person with this name and password.
-
-    An attempt is counted before the password is looked at, so that many at once get no more tries than one after another;
-    the fifth that fails in a row locks the account for fifteen minutes. A name that does not exist takes as long.
+def unlock(database: Database, name: str) -> Person:
+    """Let a person try again at once, wherever they are.
 
     Raises:
-        Refused: name or password is wrong (which of them is not said), or the account is locked.
+        UserError: no such person.
     """
-    now = time.time() if now is None else now
-    wrong = Refused("name or password is wrong; after five failures an account is locked for 15 minutes")
     with database.write() as session:
-        row = session.scalar(select(Annotator).where(Annotator.key == _key(name)).with_for_update())
-        if row is not None and row.locked_until is not None:
-            if row.locked_until > now:
-                minutes = max(1, round((row.locked_until - now) / 60))
-                raise Refused(
-                    f"this account is locked after {FAILURES} failures; try again in {minutes} minutes"
-                )
-            row.failed_logins, row.locked_until = 0, None
-        hashed = None if row is None or row.withdrawn_at is not None else row.password_hash
-        if row is not None and hashed is not None:
-            row.failed_logins += 1
-            if row.failed_logins >= FAILURES:
-                row.locked_until = now + LOCKED_S
-    right = _verify(hashed or _nobody(), password) and hashed is not None
-    with database.write() as session:
-        if row is None or hashed is None:
-            raise wrong
-        again = session.get(Annotator, row.id, with_for_update=True)
-        if again is None or again.password_hash != hashed:  # changed while we looked
-            raise wrong
-        if right:
-            again.failed_logins, again.locked_until = 0, None
-        events.write(session, "signed in" if right else "sign-in failed", again.pseudonym, at=now)
-    if not right:
-        raise wrong
+        row = _named(session, name)
+        attempts.unlock(session, row.key)
+        events.write(session, "unlocked", row.pseudonym)
+        return person_of(row)
+
+
+def authenticate(
+    database: Database, name: str, password: str, address: str = "", now: float | None = None
+) -> Person:
+    """The person with this name and password. Attempts are counted as `attempts` says.
+
+    A name that does not exist takes as long, is locked alike, and is answered in the same words.
+
+    Args:
+        address: where the attempt comes from; whoever says nothing counts as one address.
+
+    Raises:
+        Refused: name or password is wrong (which of them is not said). Locked: too many failures. Busy: too many at once.
+    """
+    trying = Trying(_key(name), address)
+    with database.read() as session:  # those who are locked out wait for nobody, and nobody for them
+        _let_try(attempts.locked(session, trying, clock(session) if now is None else now))
+    with passwords.place():
+        with database.write() as session:
+            at = clock(session) if now is None else now
+            _let_try(attempts.begin(session, trying, at))
+            row = session.scalar(select(Annotator).where(Annotator.key == trying.key))
+            hashed = None if row is None or row.withdrawn_at is not None else row.password_hash
+        nobodys = passwords.nobodys()  # made for known names too: the first unknown one must not take longer
+        right = passwords.verify(hashed or nobodys, password) and hashed is not None
+        with database.write() as session:
+            again = None if row is None or hashed is None else session.get(Annotator, row.id)
+            right = right and again is not None and again.password_hash == hashed  # not changed meanwhile
+            told = True
+            if right:
+                attempts.succeeded(session, trying)
+            else:
+                told = attempts.failed(session, trying, at)
+            if again is not None and told:
+                events.write(session, "signed in" if right else "sign-in failed", again.pseudonym, at=at)
+    if again is None or not right:
+        raise Refused(
+            f"name or password is wrong; after {attempts.TRIES} failures a name is locked for "
+            f"{attempts.FORGOTTEN_S // 60} minutes"
+        )
     return person_of(again)
 
 
@@ -199,7 +220,6 @@ def withdraw(database: Database, lead: Person, id: int) -> None:
     Raises:
         UserError: no such person; Refused: the caller is no lead.
     """
-    now = time.time()
     with database.write() as session:
         # Before anything is read: no claim and no save of theirs is under way in any campaign.
         session.execute(select(Campaign.id).order_by(Campaign.id).with_for_update()).all()
@@ -209,9 +229,10 @@ def withdraw(database: Database, lead: Person, id: int) -> None:
             raise UserError(f"there is no annotator number {id}")
         if row.withdrawn_at is not None:
             return
+        now = clock(session)
         session.execute(delete(Lease).where(Lease.annotator_id == id))
+        session.execute(delete(SignedIn).where(SignedIn.annotator_id == id))
         row.name, row.key, row.password_hash = row.pseudonym, row.pseudonym, None
-        row.session_version += 1
         row.withdrawn_at = now
         events.write(session, "withdrawn", row.pseudonym, content={"by": lead.pseudonym}, at=now)
 
@@ -248,22 +269,6 @@ def _key(name: str) -> str:
         return ""  # nobody's key
 
 
-def _hash(password: str) -> str:
-    shortest, longest = PASSWORD
-    kept = clean(password, "password", longest)
-    if len(kept) < shortest or kept != password:
-        raise UserError(f"the password has {len(kept)} usable characters, expected {shortest} to {longest:,}")
-    return HASHER.hash(password)
-
-
-def _verify(hashed: str, password: str) -> bool:
-    try:
-        return len(password) <= PASSWORD[1] and HASHER.verify(hashed, password)
-    except (Argon2Error, InvalidHashError, UnicodeError):
-        return False
-
-
-@cache
-def _nobody() -> str:
-    """A hash that nobody's password has, so that an unknown name takes as long as a known one."""
-    return HASHER.hash(secrets.token_urlsafe(32))
+def _let_try(lock: Lock | None) -> None:
+    if lock is not None:
+        raise Locked(lock)

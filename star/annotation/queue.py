@@ -3,23 +3,23 @@
 A record has as many places as the campaign's overlap. A place is taken by a submitted answer or by a lease; leases run out,
 skipped records give their place back, and so do people who are withdrawn. Whoever changes a place holds the campaign's lock
 (`database.lock`), so places are counted by one at a time. Gold items have no limit: everyone may get each of them once.
+Leases run by the database's clock, and none longer than half an hour from now, whatever the clock said when it was given.
 """
 
 from __future__ import annotations
 
 import random
-import time
 import uuid as uuids
 from dataclasses import dataclass
 from math import floor
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, select
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from star.annotation import events
-from star.annotation.database import Database, lock
+from star.annotation.database import Database, clock, lock
 from star.annotation.models import Annotator, Campaign, Gold, Lease, Record, Response, State
 from star.annotation.people import Person, active
 from star.errors import UserError
@@ -68,7 +68,7 @@ def claim(
     """The record to rate now: the one already begun if its place can still be held, else a new one.
 
     Args:
-        lease_s: seconds the place is held; every save holds it anew.
+        lease_s: seconds the place is held, half an hour at most; every save holds it anew.
         uuid: made by the client for a new response; None makes one here.
 
     Returns:
@@ -79,9 +79,8 @@ def claim(
     """
     with database.write() as session:
         plan = lock(session, campaign)
-        now = (
-            time.time() if now is None else now
-        )  # once the lock is ours: waiting must not make a lease look alive
+        # Once the lock is ours: waiting must not make a lease look alive.
+        now = clock(session) if now is None else now
         who = active(session, person, "annotator")
         _expire(session, plan, now)
         begun = session.scalars(
@@ -116,6 +115,7 @@ def hold(
     session: Session, plan: Campaign, record: int, who: Person, now: float, lease_s: float = LEASE_S
 ) -> bool:
     """Keep or take a place at a record, with the campaign's lock held; false when all places are others'."""
+    _cap(session, plan, now)
     lease = session.get(Lease, (record, who.id))
     if lease is not None and lease.expires_at > now:
         lease.expires_at = max(lease.expires_at, now + lease_s)
@@ -135,8 +135,8 @@ def release(session: Session, record: int, who: Person) -> None:
 
 def progress(database: Database, person: Person, campaign: int, now: float | None = None) -> Progress:
     """Own and team's progress in a campaign."""
-    now = time.time() if now is None else now
     with database.read() as session:
+        now = clock(session) if now is None else now
         plan = session.get(Campaign, campaign)
         if plan is None:
             raise UserError(f"there is no campaign number {campaign}")
@@ -158,7 +158,7 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
             len(seconds),
             len(own) - len(seconds),
             median(seconds) if seconds else None,
-            sum(1 for state, at, _ in own if state == "submitted" and at > now - 3600),
+            sum(1 for state, at, _ in own if state == "submitted" and now - 3600 < at <= now),
             int(done or 0),
             int(wanted or 0),
             int(given or 0),
@@ -251,6 +251,7 @@ def _taken(plan: Campaign, now: float) -> ColumnElement[int]:
 
 def _expire(session: Session, plan: Campaign, now: float) -> None:
     """Clear away leases that ran out."""
+    _cap(session, plan, now)
     over: Any = session.execute(
         select(Lease.record_id, Lease.annotator_id, Annotator.pseudonym)
         .join(Record, Record.id == Lease.record_id)
@@ -260,6 +261,16 @@ def _expire(session: Session, plan: Campaign, now: float) -> None:
     for record, annotator, pseudonym in over.all():
         session.execute(delete(Lease).where(Lease.record_id == record, Lease.annotator_id == annotator))
         events.write(session, "lease expired", pseudonym, plan.id, record, at=now)
+
+
+def _cap(session: Session, plan: Campaign, now: float) -> None:
+    """Let leases that were given while the clock ran ahead end in half an hour."""
+    records = select(Record.id).where(Record.campaign_id == plan.id)
+    session.execute(
+        update(Lease)
+        .where(Lease.record_id.in_(records), Lease.expires_at > now + LEASE_S)
+        .values(expires_at=now + LEASE_S)
+    )
 
 
 def _assignment(response: Response, plan: Campaign, expires_at: float) -> Assignment:

@@ -58,7 +58,7 @@ class Decision:
 
 def ratings(database: Database, campaign: int) -> Iterator[Rating]:
     """Submitted ratings, by record, then in the order they were made; hidden items included (`gold`)."""
-    with database.read() as session:
+    with database.read(long=True) as session:
         rubric, golds = _rubric(session, campaign), _golds(session, campaign)
         for record, systems, pseudonym, stored in session.execute(_submitted(campaign)):
             answer, gold = Answer.from_json(stored), golds.get(record)
@@ -81,7 +81,7 @@ def comparisons(database: Database, campaign: int, hidden: bool = False) -> Iter
     Args:
         hidden: True gives the hidden items alone (`gold` is set), False all others.
     """
-    with database.read() as session:
+    with database.read(long=True) as session:
         rubric, golds = _rubric(session, campaign), _golds(session, campaign)
         for record, systems, pseudonym, stored in session.execute(_submitted(campaign)):
             answer, gold = Answer.from_json(stored), golds.get(record)
@@ -94,7 +94,7 @@ def comparisons(database: Database, campaign: int, hidden: bool = False) -> Iter
 
 def decisions(database: Database, campaign: int) -> Iterator[Decision]:
     """The last decision on every adjudicated record whose adjudicator was not withdrawn."""
-    with database.read() as session:
+    with database.read(long=True) as session:
         rubric = _rubric(session, campaign)
         found = session.execute(
             select(Record.id, Record.systems, Annotator.pseudonym, Adjudication.answer)

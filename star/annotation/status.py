@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,7 +10,7 @@ from sqlalchemy import func, select
 
 from star.annotation import models
 from star.annotation.adjudication import open_conflicts
-from star.annotation.database import Database
+from star.annotation.database import Database, clock
 from star.annotation.models import Adjudication, Annotator, Gold, Lease, Record, Response
 from star.annotation.people import Person, active
 from star.errors import UserError
@@ -52,8 +51,8 @@ def status(database: Database, lead: Person, campaign: int, now: float | None = 
     Raises:
         UserError: no such campaign; Refused: the caller is no lead.
     """
-    now = time.time() if now is None else now
     with database.read() as session:
+        now = clock(session) if now is None else now
         active(session, lead, "lead")
         plan = session.get(models.Campaign, campaign)
         if plan is None:

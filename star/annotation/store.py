@@ -6,18 +6,17 @@ the same receipt; a save that was overtaken by another is refused (`Stale`), and
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from star.annotation import events
 from star.annotation.answers import Answer, checked, digest
-from star.annotation.database import Database, lock
+from star.annotation.database import Database, clock, lock
 from star.annotation.documents import blinded
-from star.annotation.models import Campaign, Kind, Record, Response, State
+from star.annotation.models import Campaign, Event, Kind, Record, Response, State
 from star.annotation.people import Person, active
 from star.annotation.queue import hold, release
 from star.annotation.rubric import Version, version
@@ -162,7 +161,7 @@ def _save(
     mark, content = digest(to, answer), answer.to_json()
     with database.write() as session:
         plan = lock(session, campaign)
-        now = time.time() if now is None else now
+        now = clock(session) if now is None else now
         who = active(session, person, "annotator")
         response = session.scalars(select(Response).where(Response.uuid == uuid)).one()
         if response.revision == revision and response.digest == mark:
@@ -206,7 +205,16 @@ def _find(session: Session, who: Person, uuid: str) -> tuple[Response, Record, C
 
 
 def _last(session: Session, who: Person, plan: Campaign) -> list[int]:
-    """Ids of the last answers of a person, newest first. Editing one does not move it."""
+    """Ids of the last answers of a person, newest first. Editing one does not move it.
+
+    Their order is that of the events that tell of them: a clock that is set back must not make the newest the oldest.
+    """
+    first = (
+        select(func.min(Event.id))
+        .where(Event.uuid == Response.uuid, Event.kind.in_(("submitted", "skipped")))
+        .correlate(Response)
+        .scalar_subquery()
+    )
     return list(
         session.scalars(
             select(Response.id)
@@ -216,7 +224,7 @@ def _last(session: Session, who: Person, plan: Campaign) -> list[int]:
                 Record.campaign_id == plan.id,
                 Response.answered_at.is_not(None),
             )
-            .order_by(Response.answered_at.desc(), Response.id.desc())
+            .order_by(func.coalesce(first, 0).desc(), Response.id.desc())
             .limit(EDITABLE)
         )
     )

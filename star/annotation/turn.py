@@ -6,16 +6,23 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 
 class TooLong(Exception):
-    """The turn did not come in time."""
+    """The turn did not come in time, or too many wait for it already."""
 
 
 class Turn:
-    """`threading.Lock` may go to whoever happens to run; this one does not."""
+    """`threading.Lock` may go to whoever happens to run; this one does not.
 
-    def __init__(self) -> None:
+    Args:
+        places: how many may hold it at a time.
+        most: how many may hold it or wait for it; None sets no bound.
+    """
+
+    def __init__(self, places: int = 1, most: int | None = None) -> None:
+        self._places, self._most = places, most
         self._changed = threading.Condition()
         self._line: deque[object] = deque()
 
@@ -27,14 +34,16 @@ class Turn:
             patience: seconds.
 
         Raises:
-            TooLong: it did not come within `patience`.
+            TooLong: it did not come within `patience`, or the line was full.
         """
         me = object()
         with self._changed:
+            if self._most is not None and len(self._line) >= self._most:
+                raise TooLong
             self._line.append(me)
         try:
             with self._changed:
-                if not self._changed.wait_for(lambda: self._line[0] is me, patience):
+                if not self._changed.wait_for(lambda: me in islice(self._line, self._places), patience):
                     raise TooLong
             yield
         finally:

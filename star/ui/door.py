@@ -1,4 +1,4 @@
-"""Door: who may come in. Signed sessions in a cookie, roles asked anew at every call, calls from other sites refused.
+"""Door: who may come in. Sessions in a cookie, roles asked anew at every call, calls from other sites refused.
 
 Without accounts (`auth` False) people on this machine enter by name (`guard` lets nothing in that came by another name).
 With accounts everything but the login page and our assets needs a session.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 from fastapi import Request, Response
@@ -17,11 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from star.annotation import sessions
 from star.annotation.database import Database, Unavailable
-from star.annotation.models import Role
-from star.annotation.people import Person, Refused, require
+from star.annotation.models import Mode, Role
+from star.annotation.people import Locked, Person, Refused, require
 from star.annotation.store import Stale
 from star.errors import UserError
 from star.ui.assets import PREFIX
+from star.ui.outage import closed, outage, wants_page
 
 COOKIE = "star_session"
 HEADER = "x-star"  # no form and no other site can send it without asking first
@@ -34,10 +36,11 @@ class Door:
 
     def __init__(self, database: Database, auth: bool) -> None:
         self.database, self.auth = database, auth
+        self.mode: Mode = "auth" if auth else "open"
 
     def person(self, connection: HTTPConnection) -> Person | None:
-        """Who is signed in; None for nobody."""
-        return sessions.of_token(self.database, connection.cookies.get(COOKIE))
+        """Who is signed in; None for nobody. Raises Unavailable where the database cannot say."""
+        return sessions.of_token(self.database, connection.cookies.get(COOKIE), self.mode)
 
     def needs(self, role: Role) -> Callable[[Request], Person]:
         """What a route depends on: a call from our own page, by someone whose role reaches."""
@@ -60,12 +63,13 @@ class Door:
         """Give the browser a session."""
         response.set_cookie(
             COOKIE,
-            sessions.sign_in(self.database, person),
+            sessions.sign_in(self.database, person, self.mode),
             max_age=sessions.SESSION_S,
             path="/",
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            # Behind a proxy the browser alone knows; what it says of itself can only be stricter.
+            secure="https" in (request.url.scheme, urlsplit(request.headers.get("origin", "")).scheme),
         )
 
 
@@ -74,19 +78,22 @@ class NobodyThere(Refused):
 
 
 def refused(_: Request, error: Exception) -> JSONResponse:
-    """A UserError as the one line it is. 401: sign in; 403: not allowed; 409: overtaken; 503: try again; 400: the rest."""
-    status = 400
+    """A UserError as the one line it is. 401: sign in; 403: not allowed; 409: overtaken; 429, 503: try again, and when;
+    400: the rest."""
+    status, headers = 400, {}
     match error:
+        case Unavailable():
+            return outage(error)
         case NobodyThere():
             status = 401
+        case Locked():
+            status, headers = 429, {"Retry-After": str(error.seconds)}
         case Refused():
             status = 403
         case Stale():
             status = 409
-        case Unavailable():
-            status = 503
     said = {"error": str(error)} | ({"revision": error.revision} if isinstance(error, Stale) else {})
-    return JSONResponse(said, status)
+    return JSONResponse(said, status, headers)
 
 
 def malformed(_: Request, error: Exception) -> JSONResponse:
@@ -109,13 +116,16 @@ class Gate:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         connection, path = HTTPConnection(scope), str(scope["path"])
-        if self.door.auth and not path.startswith(OPEN) and not await self._session(connection):
+        try:
+            stranger = self.door.auth and not path.startswith(OPEN) and not await self._session(connection)
+        except Unavailable as error:
+            return await closed(error, scope, receive, send)
+        if stranger:
             if scope["type"] == "websocket":
                 return await send({"type": "websocket.close", "code": 1008})
-            wants_page = scope["method"] == "GET" and "text/html" in connection.headers.get("accept", "")
             answer: Response = (
                 RedirectResponse("star-door/login" if path == "/" else "/star-door/login", 303)
-                if wants_page
+                if wants_page(connection)
                 else JSONResponse({"error": "nobody is signed in; open /star-door/login"}, 401)
             )
             return await answer(scope, receive, send)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from star.annotation import people, sessions
 from star.annotation.people import Person, Refused
+from star.ui.address import address
 from star.ui.assets import script, stylesheet
 from star.ui.door import COOKIE, Door
 from star.ui.page import ICON
@@ -60,19 +61,21 @@ def router(door: Door) -> APIRouter:
 
     @routes.post("/sign-in")
     def sign_in(asked: SignIn, request: Request, response: Response) -> dict[str, Any]:
-        """With name and password; five failures lock the account for a while."""
+        """With name and password; failures lock the name for this address for a while (`attempts`)."""
         door.ours(request)
-        person = people.authenticate(database, asked.name, asked.password)
+        person = people.authenticate(database, asked.name, asked.password, address(request))
         door.let_in(response, request, person)
         return said(person)
 
     @routes.post("/sign-out")
     def sign_out(request: Request, response: Response) -> dict[str, Any]:
-        """With accounts all sessions of the person end; on one machine only this browser forgets the name."""
+        """With accounts all sessions of the person end; on one machine only this browser's."""
         door.ours(request)
         person = door.person(request)
         if person is not None and door.auth:
             sessions.sign_out(database, person)
+        elif person is not None:
+            sessions.end(database, request.cookies.get(COOKIE))
         response.delete_cookie(COOKIE, path="/")
         return said(None)
 

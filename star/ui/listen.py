@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -91,9 +92,16 @@ def free_port(host: str, first: int, tries: int = 20) -> int:
     )
 
 
-def listen(app: FastAPI, host: str, port: int) -> None:
-    """Serve until interrupted."""
-    more: dict[str, Any] = {"http": PunctualProtocol, "ws": "none"}
+def listen(app: FastAPI, host: str, port: int, proxies: Mapping[str, Any]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        proxies: whom to believe about callers' addresses (`address.believed`).
+
+    Raises:
+        UserError: the port could not be listened on.
+    """
+    more: dict[str, Any] = {"http": PunctualProtocol, "ws": "none", **proxies}
     config = uvicorn.Config(
         app,
         host=host,

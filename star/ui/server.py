@@ -25,6 +25,7 @@ from star.annotation.people import everyone
 from star.display import echo
 from star.settings import Settings
 from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
+from star.ui.address import believed
 from star.ui.door import Door, Gate, error_handlers
 from star.ui.download import standalone
 from star.ui.guard import HERE, Guard, Surface, hosts
@@ -121,7 +122,7 @@ def launch(loader: Loader, settings: Settings) -> None:
 
     Without accounts there is no annotating from other machines: the tabs are left out where the page can be reached by them.
     """
-    host, auth = settings.host, settings.auth
+    host, auth, proxies = settings.host, settings.auth, believed(settings.proxy)
     chosen = free_port(host, settings.port)
     database = open_database() if auth or host in HERE else None
     allowed = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
@@ -137,4 +138,6 @@ def launch(loader: Loader, settings: Settings) -> None:
         echo(f"Annotations are kept in {database.place}")
         if auth and not everyone(database):
             echo("Nobody has an account yet: star annotators add NAME --role lead")
-    listen(app, host, chosen)
+        if auth and settings.proxy is None:
+            echo("Sign-ins are counted by address; behind a proxy name it: --proxy ADDRESS")
+    listen(app, host, chosen, proxies)

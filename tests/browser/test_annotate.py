@@ -414,6 +414,43 @@ def test_a_dead_server_loses_nothing(toys: Any, visit: Any, tmp_path: Path) -> N
     visitor.problems[:] = [p for p in visitor.problems if "ERR_" not in p]
 
 
+def test_a_database_that_is_away_loses_nothing_and_signs_nobody_out(
+    toys: Any, visit: Any, tmp_path: Path
+) -> None:
+    file, aside = tmp_path / "annotations.sqlite", tmp_path / "aside"
+    made(str(file))
+    _, url, _ = toys()
+    visitor = visit(url)
+    page = visitor.page
+    come_in(page, "Ann")
+    page.keyboard.press("5")
+    expect(said(page)).to_contain_text("Saved", timeout=LONG)
+    file.rename(aside)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("2")
+    expect(said(page)).to_contain_text(
+        "Not saved: The database of annotations cannot be reached", timeout=LONG
+    )
+    expect(said(page)).to_contain_text("Trying again", timeout=LONG)
+    page.get_by_role("tab", name="Lead").click()
+    page.get_by_role("tab", name="Annotate").click()
+    aside.rename(file)
+    expect(said(page)).to_contain_text("Saved", timeout=LONG)
+
+    file.rename(aside)
+    page.reload()
+    page.get_by_role("tab", name="Annotate").click(timeout=LONG)
+    expect(page.locator("#annotate [data-entrance] [role=status]")).to_be_visible(timeout=LONG)
+    expect(page.locator("#annotate")).to_contain_text("Trying again")
+    expect(page.locator("#annotate")).not_to_contain_text("Who is rating?")
+    aside.rename(file)
+    expect(page.locator("#annotate .star-radio[aria-checked=true]")).to_have_count(2, timeout=LONG)
+    rate(page, 3)
+    expect(page.locator("#annotate [data-progress]")).to_contain_text("1 submitted", timeout=LONG)
+    # The browser reports every answer of 503; that is what this test is about.
+    visitor.problems[:] = [p for p in visitor.problems if "503" not in p]
+
+
 @pytest.mark.parametrize("width", [400, 900, 1600])
 @pytest.mark.parametrize("pair", [False, True])
 def test_no_sideways_scrolling(toy_page: str, visit: Any, width: int, pair: bool) -> None:
