@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from star.catalog import Catalog
-from star.evidence import STRENGTHS, Claim
+from star.evidence import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim
 from star.recommendation import StepType
 from star.tools import COUNTED, Response
 
@@ -88,6 +88,9 @@ def number_word(value: float) -> str:
     return f"{value:g}"
 
 
+CAPPED = {f"x{MOST_LIFT:g}": "more", f"x{LEAST_LIFT:g}": "less"}  # words beyond which there are none
+
+
 def spoken(words: Iterable[str], catalog: Catalog) -> str:
     """Words as shown to people: titles for items, genres and numbers as they are written."""
     shown = []
@@ -96,6 +99,8 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
             shown.append(f"“{catalog[int(item[1])].title}”")
         elif found := re.match(r"(\d*)/(\d+)\Z", word):
             shown.append(f"{found[1]} of {found[2]}".strip())
+        elif word in CAPPED:
+            shown.append(f"{word} or {CAPPED[word]}")
         else:
             shown.append(word.replace("_", " ").strip())
     return " ".join(shown).replace(" ;", ";").replace("co reading", "co-reading")

@@ -9,9 +9,10 @@ import numpy as np
 
 from star import tasks
 from star.candidates import Retriever
+from star.catalog import Catalog
 from star.dataset import Dataset
 from star.errors import UserError
-from star.evidence import Claim, Edge, sentence
+from star.evidence import WITHHELD, Claim, Edge, sentence
 from star.grammar import Context, TraceError, spoken
 from star.graph import Graph
 from star.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
@@ -132,7 +133,7 @@ class Shelf:
         return tuple(
             CheckedClaim(
                 claim,
-                spoken(sentence(claim, catalog).split(), catalog) + _how_sure(finding),
+                _text(claim, finding, catalog) + _how_sure(finding),
                 finding.found,
                 (),
                 "model" if own else "tool",
@@ -178,8 +179,19 @@ class Shelf:
         return replace(so_far, claims=checked, items=items, nodes=nodes, edges=edges, finished=True)
 
 
+def _text(claim: Claim, finding: Finding, catalog: Catalog) -> str:
+    """The claim as people read it; only remarks are made of words of the grammar, titles stay as they are."""
+    if claim.kind == "opinion":
+        return spoken((claim.label or "").split(), catalog)
+    return sentence(claim, catalog, finding.found)
+
+
 def _how_sure(finding: Finding) -> str:
-    """The interval of a lift that is borne out, and whether it may be chance."""
+    """The interval of a lift that is borne out, and whether it may be chance; how many similar readers there are, where
+    they are fewer than were asked."""
+    if finding.heard is not None:
+        few = "fewer than five" if finding.heard < WITHHELD else f"only {finding.heard}"
+        return f" ({few} readers share a book with the shelf)"
     if finding.interval is None or finding.verdict != "supported":
         return ""
     low, high = finding.interval

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from star.catalog import Catalog
-from star.evidence import STRENGTHS, WITHHELD, Claim, Edge, Evidence
+from star.evidence import LEAST_LIFT, MOST_LIFT, STRENGTHS, WITHHELD, Claim, Edge, Evidence
 from star.graph import Graph
 
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
@@ -57,10 +57,17 @@ def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
     return float(max(centre - half, 0) / base), float((centre + half) / base)
 
 
-def rounded_lift(lift: float) -> float:
-    """Two figures: 0.1 to 9.9, then whole numbers up to 99."""
+def figures(lift: float) -> float:
+    """A lift to the figures that are stated, without end: tenths up to 9.9, then whole numbers; one figure under 0.1."""
+    if 0 < lift < 0.1:
+        return float(f"{lift:.1g}")
     # numpy's rounding, whatever the type given: Python's differs at some halves (1.85), and verification must agree
-    return float(np.round(min(max(lift, 0.1), 9.9), 1) if lift < 9.95 else min(np.round(lift), 99))
+    return float(np.round(min(lift, 9.9), 1) if lift < 9.95 else np.round(lift))
+
+
+def rounded_lift(lift: float) -> float:
+    """`figures` as far as the grammar has words: from 0.1 (or less) to 99 (or more)."""
+    return min(max(figures(lift), LEAST_LIFT), MOST_LIFT)
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,10 @@ class Tools:
     @cached_property
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
         return self.graph.similar_readers(self.history, max(ASKED), self.reader)
+
+    def heard(self, asked: int) -> int:
+        """Readers who answer when so many are asked: those who share nothing with the shelf are not heard."""
+        return min(asked, len(self._nearest[0]))
 
     def similar_share(self, asked: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the `asked` most similar readers: counts per candidate, similarity-weighted share, and who (n, C)."""
