@@ -102,8 +102,8 @@ class Shelf:
             return candidates
         if not free.any():
             raise UserError(
-                f"the shelf holds all {len(free)} items of the catalogue, so nothing is left to recommend; take some off, or "
-                "choose another reader"
+                f"the shelf holds all {len(free)} items of the catalogue, so nothing is left to recommend; take some "
+                "off, or choose another reader"
             )
         if not (free & known).any():
             raise UserError(

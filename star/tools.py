@@ -20,6 +20,7 @@ from star.graph import Graph
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
 ASKED = (30, 50)  # most similar readers that user_cf may ask
 COUNTED = 999  # books of a shelf that are counted: every model has words for counts up to here
+WRITABLE = 1e9  # volume numbers from here on have no word
 SAMPLE = 3  # co-readers drawn as nodes of their own
 
 # Lower bounds of the six strengths, geometric, from about the 20th to the 98th percentile of the signal over training
@@ -161,8 +162,12 @@ class Tools:
         items = self.history[-window:] if window else self.history[:0]
         found: dict[str, list[int]] = {}
         for item in items.tolist():
-            for genre in self.catalog[item].genres:
-                found.setdefault(genre, []).append(item)
+            # As the grammar reads a genre back; two that are told apart by an underscore alone are one.
+            for genre in dict.fromkeys(
+                " ".join(g.replace("_", " ").split()) for g in self.catalog[item].genres
+            ):
+                if genre:
+                    found.setdefault(genre, []).append(item)
         return [
             Evidence(
                 Claim("genre", numbers={"books": len(books), "of": len(items)}, label=genre),
@@ -287,7 +292,7 @@ class Tools:
 
     def _relations(self, item: int) -> list[Evidence]:
         a, out = self.attributes, []
-        if a.series[item] >= 0 and not np.isnan(a.volume[item]):
+        if a.series[item] >= 0 and abs(a.volume[item]) < WRITABLE:  # false for nan
             same = self.history[a.series[self.history] == a.series[item]]
             if len(same):
                 numbered = a.volume[same][~np.isnan(a.volume[same])]

@@ -10,10 +10,11 @@ import toys
 from star.annotation.frozen import thaw
 from star.catalog import Catalog, Item
 from star.evidence import Claim, bounds, sentence
-from star.grammar import line, spoken
+from star.grammar import Context, line, response_words, spoken
 from star.recommendation import Query, Recommendation
 from star.shelf import Shelf
-from star.tools import Tools, figures
+from star.tools import Attributes, Tools, figures
+from star.trace import read_step, steps_of
 from star.ui.trace_view import numbers
 from star.verify import check
 
@@ -159,3 +160,36 @@ def test_a_title_is_shown_as_it_is() -> None:
     remark = Claim("opinion", label="both point to <i0>")
     (checked,) = shelf.checked([(remark, True, 0)], [check(remark, tools)])
     assert checked.text == "both point to “9/11”"
+
+
+@pytest.mark.parametrize(
+    "genre", ["sci_fi", "sci fi", "science\u00a0fiction", " a  b\tc ", "x/y", "9/11", "_", "", "a;b"]
+)
+def test_any_genre_can_be_read_back(genre: str) -> None:
+    catalog = Catalog(tuple(replace(item, genres=(genre, genre)) for item in toys.hand_catalog()))
+    base = lifted(100)
+    tools = Tools(base.graph, catalog, base.attributes, [0, 1, 2], [5])
+    response = tools.call("profile", [])
+    words = ["<plan>", "</plan>", "<tool_call>", "profile", "</tool_call>", *response_words(response)]
+    words = " ".join(words).split()
+    inside = next(w for kind, w, _ in steps_of(words) if kind == "tool_response")
+    claims = read_step("tool_response", inside, Context(3)).claims
+    if not genre.replace("_", "").split():
+        assert response.lines == () and [c.label for c in claims] == ["nothing"]
+        return
+    assert [c.numbers for c in claims] == [{"books": 3, "of": 3}]
+    assert [check(claim, tools).verdict for claim in claims] == ["supported"]
+
+
+@pytest.mark.parametrize(
+    "number", [1, 1.5, 0.25, -1, 0, 1234567, 20110101, 123456.75, 0.0001, 1e9, 1e300, float("inf")]
+)
+def test_any_volume_can_be_read_back(number: float) -> None:
+    items = toys.hand_catalog().items
+    catalog = Catalog((*items[:1], replace(items[1], number=number), *items[2:]))
+    base = lifted(100)
+    tools = Tools(base.graph, catalog, Attributes.of(catalog), [0], [1])
+    said = response_words(tools.call("item_cf", (5,)))
+    claims = read_step("tool_response", tuple(said[1:-1]), Context(1, window=1)).claims
+    assert {check(claim, tools).verdict for claim in claims} == {"supported"}
+    assert [c.numbers["number"] for c in claims if c.kind == "series"] == ([number] if number < 1e9 else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,10 +51,7 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    judgement = draw(rng, weights)
-    if not tools.genres(len(tools.history)):  # of a shelf without genres, profile and recent have nothing to say
-        judgement = replace(judgement, looks=())
-    desk = agents.Desk(tools, judgement, rng)
+    desk = agents.Desk(tools, draw(rng, weights), rng)
     agents.plan(desk)
     agents.user_profile(desk)
     agents.historical_interest(desk)

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from star.catalog import Catalog
 from star.evidence import STRENGTHS, WITHHELD
-from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word
+from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
 from star.tools import ASKED, COUNTED, WINDOWS
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
@@ -54,7 +54,7 @@ def words_of(catalog: Catalog, largest: int) -> list[str]:
     numbers = [str(n) for n in range(max(largest, COUNTED, *ASKED, *WINDOWS) + 1)]
     volumes = sorted({item.number for item in catalog if item.number is not None})
     most = max(Counter(item.creators[0] for item in catalog if item.creators).values(), default=0)
-    kinds = [f"{name}_{v:g}" for name in ("series", "sequel") for v in volumes]
+    kinds = [f"{name}_{number_word(v)}" for name in ("series", "sequel") for v in volumes]
     kinds += [f"author_{n}" for n in range(1, most + 1)]
     kinds += [f"/{n}" for n in range(largest + 1)]
     kinds += [f"{n}/{asked}" for asked in ASKED for n in range(WITHHELD, asked + 1)]
