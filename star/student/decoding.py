@@ -138,7 +138,11 @@ class Writer:
         """Every call of this tool was made, or it has nothing to say: of a shelf on which no book has a genre."""
         if name in ("profile", "recent") and not self.has_genres:
             return True
-        calls = {"profile": [()], "recent": [(w,) for w in WINDOWS], "user_cf": [(n,) for n in ASKED]}
+        calls: dict[str, list[tuple[int, ...]]] = {
+            "profile": [()],
+            "recent": [(w,) for w in WINDOWS],
+            "user_cf": [(n,) for n in ASKED],
+        }
         return name in calls and all((name, arguments) in self._made for arguments in calls[name])
 
     @cached_property
