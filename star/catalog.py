@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,26 @@ def fold(text: str) -> str:
     """Lower case, accents and punctuation removed: what a search compares."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", " ", plain.lower()).strip()
+
+
+MARK = 4  # hex digits of a title's mark
+
+
+def marks_of(title: str) -> list[str]:
+    """A short hash of each word of a title, the longest word first: [0] is what stands for the title.
+
+    Any script; case, accents and punctuation do not count, and an added subtitle or series leaves the longest word in place
+    among the others.
+    """
+    plain = unicodedata.normalize("NFKD", title).casefold()
+    plain = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’")
+    words = sorted(re.findall(r"\w+", plain), key=lambda word: (-len(word), word))
+    return [hashlib.sha256(word.encode("utf-8", "replace")).hexdigest()[:MARK] for word in words]
+
+
+def title_marks(items: Sequence[Item]) -> str:
+    """What a checkpoint keeps of its items' titles, `MARK` digits each; dashes for a title without words."""
+    return "".join(next(iter(marks_of(item.title)), "-" * MARK) for item in items)
 
 
 @dataclass(frozen=True)

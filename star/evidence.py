@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from star.catalog import Catalog
@@ -15,6 +16,8 @@ from star.catalog import Catalog
 Kind = Literal["co_read", "pull", "read_next", "similar", "series", "author", "genre", "opinion"]
 
 WITHHELD = 5  # counts of fewer real readers than this are never shown
+LEAST_LIFT = 0.1  # the grammar has no words beyond these two: `x0.1` is 0.1 or less,
+MOST_LIFT = 99.0  # `x99` is 99 or more
 STRENGTHS = (
     "faint",
     "weak",
@@ -79,16 +82,44 @@ def stated(claim: Claim) -> dict[str, float]:
     return dict(claim.numbers) | ({"level": STRENGTHS.index(claim.strength) + 1} if claim.strength else {})
 
 
-def sentence(claim: Claim, catalog: Catalog) -> str:
-    """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML."""
+def bound(name: str, given: float | None, found: Mapping[str, float]) -> str:
+    """What a number of a claim must be read as where the grammar's words end: `more than`, `less than`, else nothing.
+
+    Args:
+        name, given: the number as it is stated.
+        found: what the graph holds; a lift that is there to the figures stated is no bound.
+    """
+    if name != "lift" or given not in (LEAST_LIFT, MOST_LIFT) or found.get(name) == given:
+        return ""
+    if given == MOST_LIFT:
+        return "more than"
+    return "less than" if found.get(name, given) < given else ""
+
+
+def bounds(claim: Claim, found: Mapping[str, float]) -> dict[str, float]:
+    """The claim's numbers that are bounds, as `lift_more_than` or `lift_less_than`."""
+    return {
+        f"{name}_{words.replace(' ', '_')}": value
+        for name, value in claim.numbers.items()
+        if (words := bound(name, value, found))
+    }
+
+
+def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = MappingProxyType({})) -> str:
+    """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML.
+
+    Args:
+        found: what the graph holds, as far as it is known; tells a capped lift from one that is 99 by chance.
+    """
     n = claim.numbers
     subject = "?" if claim.subject is None else catalog[claim.subject].title
     anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
     match claim.kind:
         case "co_read" if "both" in n:
+            times = f"{bound('lift', n['lift'], found)} {n['lift']:g}".lstrip()
             return (
                 f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, "
-                f"{n['lift']:g} times what chance would give"
+                f"{times} times what chance would give"
             )
         case "co_read":
             return (

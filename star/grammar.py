@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from star.catalog import Catalog
-from star.evidence import STRENGTHS, Claim
+from star.evidence import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim
 from star.recommendation import StepType
 from star.tools import COUNTED, Response
 
@@ -81,11 +81,16 @@ def item_word(item: int) -> str:
 
 def genre_word(genre: str) -> str:
     """A genre as one word; the underscore keeps it from being read as anything else."""
-    return "_" + genre.replace(" ", "_")
+    return "_" + "_".join(genre.split())
 
 
 def number_word(value: float) -> str:
-    return f"{value:g}"
+    """A number as one word, without an exponent."""
+    short = f"{value:g}"
+    return short if "e" not in short and float(short) == value else f"{value:.9f}".rstrip("0").rstrip(".")
+
+
+CAPPED = {f"x{MOST_LIFT:g}": "more", f"x{LEAST_LIFT:g}": "less"}  # words beyond which there are none
 
 
 def spoken(words: Iterable[str], catalog: Catalog) -> str:
@@ -96,6 +101,8 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
             shown.append(f"“{catalog[int(item[1])].title}”")
         elif found := re.match(r"(\d*)/(\d+)\Z", word):
             shown.append(f"{found[1]} of {found[2]}".strip())
+        elif word in CAPPED:
+            shown.append(f"{word} or {CAPPED[word]}")
         else:
             shown.append(word.replace("_", " ").strip())
     return " ".join(shown).replace(" ;", ";").replace("co reading", "co-reading")
@@ -127,11 +134,11 @@ def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
             case "read_next":
                 words.append(f"next_{claim.strength}")
             case "series":
-                words.append(f"{claim.label}_{n['number']:g}")
+                words.append(f"{claim.label}_{number_word(n['number'])}")
             case "author":
                 words.append(f"author_{n['books']:g}")
             case "co_read" if "both" in n:
-                numbers = [f"x{n['lift']:g}", number_word(n["both"]), f"/{n['of']:g}"]
+                numbers = [f"x{n['lift']:g}", number_word(n["both"]), f"/{number_word(n['of'])}"]
                 words += [*numbers, item_word(claim.anchor or 0)]
             case "co_read":
                 words.append("few")

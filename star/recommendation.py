@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from star.catalog import Catalog
-from star.evidence import Claim, Edge, sentence, stated
+from star.evidence import Claim, Edge, bounds, sentence, stated
 
 StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommend"]
 Verdict = Literal["supported", "unsupported", "opinion"]
@@ -150,7 +150,7 @@ class Recommendation:
                     "subject": named(c.claim.subject),
                     "anchor": named(c.claim.anchor),
                     "label": c.claim.label,
-                    "stated": stated(c.claim),
+                    "stated": stated(c.claim) | bounds(c.claim, c.found),
                     "found": c.found,
                     "edges": list(c.edges),
                     "author": c.author,

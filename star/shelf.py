@@ -9,9 +9,10 @@ import numpy as np
 
 from star import tasks
 from star.candidates import Retriever
+from star.catalog import Catalog
 from star.dataset import Dataset
 from star.errors import UserError
-from star.evidence import Claim, Edge, sentence
+from star.evidence import WITHHELD, Claim, Edge, sentence
 from star.grammar import Context, TraceError, spoken
 from star.graph import Graph
 from star.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
@@ -22,6 +23,13 @@ from star.verify import Finding
 
 CANDIDATES = 20
 RANKED_AT_MOST = 10
+NOTHING = ("nothing", ";")  # all that a tool answers when it has found nothing
+SILENT = {
+    "profile": "nothing: no book of the shelf has a genre",
+    "recent": "nothing: none of these last books has a genre",
+    "user_cf": "nothing: similar readers read none of the candidates",
+    "item_cf": "nothing: these last books lead to none of the candidates asked about",
+}
 
 
 @dataclass(frozen=True)
@@ -62,18 +70,7 @@ class Shelf:
         if not 1 <= query.k <= RANKED_AT_MOST:
             raise UserError(f"{query.k} books were asked for; choose from 1 to {RANKED_AT_MOST}")
         history = np.array(list(dict.fromkeys(query.history)), dtype=np.int64)
-        if query.candidates is not None:
-            candidates = np.array(list(dict.fromkeys(query.candidates)), dtype=np.int64)
-            if known is not None:
-                candidates = candidates[known[candidates]]
-        else:
-            found = self.retriever(history, 3 * CANDIDATES, query.reader)
-            found = found if known is None else found[known[found]]
-            candidates = np.random.default_rng([query.seed, len(history)]).permutation(found[:CANDIDATES])
-        if not len(candidates):
-            raise UserError(
-                "none of the candidates is a book that the model knows; give others, or none to have them retrieved"
-            )
+        candidates = self._candidates(query, history, np.ones(size, dtype=bool) if known is None else known)
         return Tools(
             self.graph,
             self.dataset.catalog,
@@ -82,6 +79,42 @@ class Shelf:
             candidates.tolist(),
             query.reader,
         )
+
+    def _candidates(self, query: Query, history: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Item rows to rank, (C,): those that the query names, in its order, or retrieved and shuffled; none of the shelf.
+
+        Raises:
+            UserError: there is none, and why.
+        """
+        free = np.ones(len(known), dtype=bool)
+        free[history] = False
+        if query.candidates is not None:
+            given = np.array(list(dict.fromkeys(query.candidates)), dtype=np.int64)
+            if len(given) and not free[given].any():
+                raise UserError(
+                    f"all {len(given)} candidates are on the shelf; give others, or none to have them retrieved"
+                )
+            candidates = given[free[given] & known[given]]
+            if not len(candidates):
+                raise UserError(
+                    "none of the candidates is a book that the model knows; give others, or none to have them retrieved"
+                )
+            return candidates
+        if not free.any():
+            raise UserError(
+                f"the shelf holds all {len(free)} items of the catalogue, so nothing is left to recommend; take some "
+                "off, or choose another reader"
+            )
+        if not (free & known).any():
+            raise UserError(
+                f"the model knows none of the {int(free.sum())} items that are not on the shelf; train it on this catalogue "
+                "with training/run.sh, or take some off"
+            )
+        found = self.retriever(history, 3 * CANDIDATES, query.reader)
+        if known[found].sum() < min(CANDIDATES, int((free & known).sum())):
+            found = self.retriever(history, len(free), query.reader)
+        found = found[known[found]]
+        return np.random.default_rng([query.seed, len(history)]).permutation(found[:CANDIDATES])
 
     def view(
         self, draft: Draft, tools: Tools, asked_at: float
@@ -101,6 +134,9 @@ class Shelf:
                 if closed:
                     try:
                         step = read_step(kind, inside, context)
+                        if kind == "tool_response" and steps and steps[-1].name and inside == NOTHING:
+                            said = SILENT[str(steps[-1].name)]
+                            text, step = said, replace(step, claims=(Claim("opinion", label=said),))
                         claims += [(claim, kind != "tool_response", number) for claim in step.claims]
                         name = step.name
                         arguments = (
@@ -132,7 +168,7 @@ class Shelf:
         return tuple(
             CheckedClaim(
                 claim,
-                spoken(sentence(claim, catalog).split(), catalog) + _how_sure(finding),
+                _text(claim, finding, catalog) + _how_sure(finding),
                 finding.found,
                 (),
                 "model" if own else "tool",
@@ -178,8 +214,19 @@ class Shelf:
         return replace(so_far, claims=checked, items=items, nodes=nodes, edges=edges, finished=True)
 
 
+def _text(claim: Claim, finding: Finding, catalog: Catalog) -> str:
+    """The claim as people read it; only remarks are made of words of the grammar, titles stay as they are."""
+    if claim.kind == "opinion":
+        return spoken((claim.label or "").split(), catalog)
+    return sentence(claim, catalog, finding.found)
+
+
 def _how_sure(finding: Finding) -> str:
-    """The interval of a lift that is borne out, and whether it may be chance."""
+    """The interval of a lift that is borne out, and whether it may be chance; how many similar readers there are, where
+    they are fewer than were asked."""
+    if finding.heard is not None:
+        few = "fewer than five" if finding.heard < WITHHELD else f"only {finding.heard}"
+        return f" ({few} readers share a book with the shelf)"
     if finding.interval is None or finding.verdict != "supported":
         return ""
     low, high = finding.interval

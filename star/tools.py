@@ -14,12 +14,13 @@ from functools import cached_property
 import numpy as np
 
 from star.catalog import Catalog
-from star.evidence import STRENGTHS, WITHHELD, Claim, Edge, Evidence
+from star.evidence import LEAST_LIFT, MOST_LIFT, STRENGTHS, WITHHELD, Claim, Edge, Evidence
 from star.graph import Graph
 
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
 ASKED = (30, 50)  # most similar readers that user_cf may ask
 COUNTED = 999  # books of a shelf that are counted: every model has words for counts up to here
+WRITABLE = 1e9  # volume numbers from here on have no word
 SAMPLE = 3  # co-readers drawn as nodes of their own
 
 # Lower bounds of the six strengths, geometric, from about the 20th to the 98th percentile of the signal over training
@@ -57,10 +58,17 @@ def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
     return float(max(centre - half, 0) / base), float((centre + half) / base)
 
 
-def rounded_lift(lift: float) -> float:
-    """Two figures: 0.1 to 9.9, then whole numbers up to 99."""
+def figures(lift: float) -> float:
+    """A lift to the figures that are stated, without end: tenths up to 9.9, then whole numbers; one figure under 0.1."""
+    if 0 < lift < 0.1:
+        return float(f"{lift:.1g}")
     # numpy's rounding, whatever the type given: Python's differs at some halves (1.85), and verification must agree
-    return float(np.round(min(max(lift, 0.1), 9.9), 1) if lift < 9.95 else min(np.round(lift), 99))
+    return float(np.round(min(lift, 9.9), 1) if lift < 9.95 else np.round(lift))
+
+
+def rounded_lift(lift: float) -> float:
+    """`figures` as far as the grammar has words: from 0.1 (or less) to 99 (or more)."""
+    return min(max(figures(lift), LEAST_LIFT), MOST_LIFT)
 
 
 @dataclass(frozen=True)
@@ -154,8 +162,12 @@ class Tools:
         items = self.history[-window:] if window else self.history[:0]
         found: dict[str, list[int]] = {}
         for item in items.tolist():
-            for genre in self.catalog[item].genres:
-                found.setdefault(genre, []).append(item)
+            # As the grammar reads a genre back; two that are told apart by an underscore alone are one.
+            for genre in dict.fromkeys(
+                " ".join(g.replace("_", " ").split()) for g in self.catalog[item].genres
+            ):
+                if genre:
+                    found.setdefault(genre, []).append(item)
         return [
             Evidence(
                 Claim("genre", numbers={"books": len(books), "of": len(items)}, label=genre),
@@ -167,6 +179,10 @@ class Tools:
     @cached_property
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
         return self.graph.similar_readers(self.history, max(ASKED), self.reader)
+
+    def heard(self, asked: int) -> int:
+        """Readers who answer when so many are asked: those who share nothing with the shelf are not heard."""
+        return min(asked, len(self._nearest[0]))
 
     def similar_share(self, asked: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the `asked` most similar readers: counts per candidate, similarity-weighted share, and who (n, C)."""
@@ -276,7 +292,7 @@ class Tools:
 
     def _relations(self, item: int) -> list[Evidence]:
         a, out = self.attributes, []
-        if a.series[item] >= 0 and not np.isnan(a.volume[item]):
+        if a.series[item] >= 0 and abs(a.volume[item]) < WRITABLE:  # false for nan
             same = self.history[a.series[self.history] == a.series[item]]
             if len(same):
                 numbered = a.volume[same][~np.isnan(a.volume[same])]

@@ -7,11 +7,11 @@ copied wrongly, or made up, is found out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from star.evidence import WITHHELD, Claim, Edge, Evidence, stated
+from star.evidence import LEAST_LIFT, MOST_LIFT, WITHHELD, Claim, Edge, Evidence, stated
 from star.recommendation import Verdict
-from star.tools import ASKED, Tools, rounded_lift
+from star.tools import ASKED, Tools, figures
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,16 @@ class Finding:
     verdict: Verdict
     interval: tuple[float, float] | None = None
     """95 % interval of the lift, for co-reading with numbers."""
+    heard: int | None = None
+    """Similar readers there are, where they are fewer than were asked for: the count of `of` ends there."""
 
 
 def check(claim: Claim, tools: Tools) -> Finding:
     """Compare one claim with the graph, for the shelf that `tools` is bound to.
 
     A claim is supported when every number it states is the graph's, to the figures stated, and the strength is the word
-    for the signal's level. Counts under five readers are never reported, so a claim that states one is not supported.
+    for the signal's level. A lift of 99 or of 0.1 is stated as a bound and compared as one; what is found has no bounds.
+    Counts under five readers are never reported, so a claim that states one is not supported.
     """
     if claim.kind == "opinion":
         return Finding({}, (), "opinion")
@@ -45,8 +48,10 @@ def check(claim: Claim, tools: Tools) -> Finding:
     if claim.kind == "similar":
         asked = claim.numbers.get("of", 0)
         truth = about.user_cf(int(asked)) if asked in ASKED else ()
-    else:
-        truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))))
+        finding = _compare(claim, [e for line in truth for e in line])
+        heard = tools.heard(int(asked)) if truth else asked
+        return replace(finding, heard=int(heard)) if heard < asked else finding
+    truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))))
     return _compare(claim, [e for line in truth for e in line if e.claim.kind == claim.kind])
 
 
@@ -70,7 +75,14 @@ def _co_read(claim: Claim, tools: Tools) -> Finding:
     both, of = tools.readers_of_both(anchor, subject), tools.readers(anchor)
     if both < WITHHELD or of == 0:
         return Finding({}, (), "unsupported")
-    lift = rounded_lift(both / of / (tools.readers(subject) / tools.n_readers))
+    lift = figures(both / of / (tools.readers(subject) / tools.n_readers))
     found = {"both": float(both), "of": float(of), "lift": lift}
     edges = (Edge(f"i:{anchor}", f"i:{subject}", "co_read", float(both)),)
-    return Finding(found, edges, "supported" if _equal(found, stated(claim)) else "unsupported")
+    same = _equal(found | {"lift": _within(claim.numbers.get("lift"), lift)}, stated(claim))
+    return Finding(found, edges, "supported" if same else "unsupported")
+
+
+def _within(said: float | None, lift: float) -> float:
+    """The lift as it would be stated where that is a bound which it keeps, else the lift."""
+    kept = (said == MOST_LIFT and lift >= MOST_LIFT) or (said == LEAST_LIFT and lift <= LEAST_LIFT)
+    return said if kept and said is not None else lift

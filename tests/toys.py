@@ -20,7 +20,7 @@ import numpy as np
 import reading
 import torch
 
-from star.catalog import Catalog, Item
+from star.catalog import Catalog, Item, title_marks
 from star.graph import Graph
 from star.interactions import Interactions
 from star.mars.run import Run, run
@@ -80,7 +80,8 @@ def save_checkpoint(folder: Path, layers: int = 1, without: int = 0, seed: int =
     new_model(words(), 32, layers, 2, 64, seed).save_pretrained(folder)
     build_tokenizer(words()).save_pretrained(folder)
     ids = [item.id for item in reading.dataset().catalog]
-    about = {"dataset": "reading", "items": ids[: len(ids) - without]}
+    items = reading.dataset().catalog[: len(ids) - without]
+    about = {"dataset": "reading", "items": ids[: len(ids) - without], "titles": title_marks(items)}
     (folder / "star.json").write_text(json.dumps(about), "utf-8")
     return folder
 

@@ -30,6 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from star import tasks as T
+from star.catalog import title_marks
 from star.dataset import Dataset
 from star.errors import UserError, command
 from star.graph import Graph
@@ -292,6 +293,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
         **({"base": config.base} if config.base else {}),
         "dataset": config.dataset,
         "items": [item.id for item in data.catalog],
+        "titles": title_marks(data.catalog),
         "stages": {
             "pretrain": {
                 "minutes": round(spent / 60, 1),

@@ -96,7 +96,8 @@ def _step(step: Mapping[str, Any]) -> StepView:
 
 
 def _claim(claim: Mapping[str, Any], row: Mapping[str, int]) -> CheckedClaim:
-    numbers = dict(claim.get("stated") or {})
+    # Of a number that is stated as a bound, the page says so by itself (`evidence.bound`).
+    numbers = {k: v for k, v in (claim.get("stated") or {}).items() if not k.endswith("_than")}
     level = numbers.pop("level", None)
     strength = None if level is None else STRENGTHS[int(level) - 1]
     subject, anchor = (row.get(claim.get(name) or "") for name in ("subject", "anchor"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class Desk:
     judgement: Judgement
     rng: np.random.Generator
     log: list[Message] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.tools.genres(len(self.tools.history)):  # profile and recent would have nothing to say
+            self.judgement = replace(self.judgement, looks=())
 
     def say(self, agent: str, type: str, *parts: Sequence[str]) -> None:
         self.log.append(Message(agent, type, tuple(word for part in parts for word in part)))
@@ -74,7 +78,7 @@ def historical_interest(desk: Desk) -> None:
 
 def recent_interest(desk: Desk) -> None:
     """Analyst: what the last books lead to."""
-    if "recent" in desk.judgement.looks:
+    if "recent" in desk.judgement.looks and not desk.found("recent"):
         desk.call("recent interest", "recent", desk.judgement.window)
     desk.call("recent interest", "item_cf", desk.judgement.window)
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from transformers import DynamicCache
 
-from star.grammar import RANKED, TraceError, item_word, prompt, read_call, response_words
+from star.grammar import RANKED, TOOLS, TraceError, item_word, prompt, read_call, response_words
 from star.student.model import Checkpoint, ItemTokens
 from star.student.prefix_cache import prefix_cache
 from star.student.vocabulary import UNKNOWN
@@ -59,6 +60,8 @@ class Writer:
     """The candidates (C,) as they are ranked, where that is settled at the ranking's first place."""
     _call: int | None = None
     _ranking: int | None = None
+    _made: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
+    """Calls that were answered, candidates in order."""
 
     def __post_init__(self) -> None:
         candidates = [c for c in self.tools.candidates.tolist() if self.items.token_of[c] >= 0]
@@ -108,14 +111,44 @@ class Writer:
                 self.encode([item_word(c) for c in self.candidates.tolist() if item_word(c) not in ranked])
             )
         if self._call is not None and len(self.words) > self._call:
-            name, given = self.words[self._call], self.words[self._call + 1 :]
-            if not given and name in ("recent", "item_cf", "user_cf"):
-                return np.array(self.encode([str(n) for n in (ASKED if name == "user_cf" else WINDOWS)]))
-            ends = ["</tool_call>"]
-            if name == "item_cf":
-                ends += [item_word(c) for c in self.candidates.tolist() if item_word(c) not in given]
-            return np.array(self.encode(ends))
-        return None
+            return np.array(self.encode(self._going_on(self.words[self._call], self.words[self._call + 1 :])))
+        left = [name for name in TOOLS if not self._spent(name)]
+        if self._call is not None and len(left) < len(TOOLS):
+            return np.sort(self.encode(left))
+        return None if self.has_genres else self.checkpoint.spoken_without_genres
+
+    def _going_on(self, name: str, given: list[str]) -> list[str]:
+        """What may follow inside a call: arguments that the tool takes, and its end unless that call was made before."""
+        numbers = {"recent": WINDOWS, "item_cf": WINDOWS, "user_cf": ASKED}.get(name, ())
+        if not given and numbers:
+            fresh = [n for n in numbers if name == "item_cf" or (name, (n,)) not in self._made]
+            return [str(n) for n in fresh or numbers]
+        more: list[str] = []
+        if name == "item_cf":
+            more = [item_word(c) for c in self.candidates.tolist() if item_word(c) not in given]
+        again = name in TOOLS and self._key([name, *given]) in self._made
+        return more if again and more else ["</tool_call>", *more]
+
+    def _key(self, inside: Sequence[str]) -> tuple[str, tuple[int, ...]]:
+        """A call as it is told from others: the order of the candidates it names is none of it."""
+        name, arguments = read_call(inside)
+        return name, (*arguments[:1], *sorted(arguments[1:]))
+
+    def _spent(self, name: str) -> bool:
+        """Every call of this tool was made, or it has nothing to say: of a shelf on which no book has a genre."""
+        if name in ("profile", "recent") and not self.has_genres:
+            return True
+        calls: dict[str, list[tuple[int, ...]]] = {
+            "profile": [()],
+            "recent": [(w,) for w in WINDOWS],
+            "user_cf": [(n,) for n in ASKED],
+        }
+        return name in calls and all((name, arguments) in self._made for arguments in calls[name])
+
+    @cached_property
+    def has_genres(self) -> bool:
+        """Whether any book of the shelf has a genre."""
+        return bool(self.tools.genres(len(self.tools.history)))
 
     def push(self, token: int) -> list[int]:
         """Take a token the model chose; returns the tokens to put in behind it (none, a tool's answer, or a closing)."""
@@ -175,6 +208,7 @@ class Writer:
             self.broken = str(error)
             return []
         self.calls += 1
+        self._made.add(self._key(inside))
         if self.calls > MAX_CALLS:
             self.broken = f"more than {MAX_CALLS} tool calls"
         return response_words(response)

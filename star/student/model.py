@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,10 @@ from transformers.utils import logging
 from star.catalog import Catalog
 from star.errors import UserError
 from star.fingerprint import MODELS as MODELS
-from star.fingerprint import checkpoint_folder, fingerprint
+from star.fingerprint import base_named, checkpoint_folder, fingerprint
+from star.fingerprint import read_about as read_about
 from star.grammar import item_word
+from star.student import soundness as sound
 from star.student.vocabulary import EOS, UNKNOWN, grammar_of, number_features
 
 CONTEXT = 1024
@@ -59,36 +61,36 @@ class Checkpoint:
         about = read_about(folder)
         if "adapter_of" in about:
             return cls._beside(folder, about, adapter)
-        if "base" in about:
-            from peft import PeftModel
-
-            network = PeftModel.from_pretrained(
-                base_of(folder, about, dtype), folder / LORA
-            ).merge_and_unload()
-        else:
-            network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
-        own = adapter and (folder / "adapter").is_dir()
-        if own:
-            from peft import PeftModel
-
-            network = PeftModel.from_pretrained(network, folder / "adapter").merge_and_unload()
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with sound.loading(folder):
+            if "base" in about:
+                network = adapted(base_of(folder, about, dtype), folder / LORA)
+            else:
+                sound.check_config(folder)
+                network = from_safetensors(str(folder), dtype, local_files_only=True)
+            own = adapter and (folder / "adapter").is_dir()
+            if own:
+                network = adapted(network, folder / "adapter")
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        sound.check_finite(folder.name, network)
+        rows, whole = network.config.vocab_size, "base" not in about
+        sound.check_words(folder.name, grammar_of(tokenizer), len(about["items"]), rows, whole)
         return cls(folder.name, network.eval(), tokenizer, about, "grpo" if own else None)
 
     @classmethod
     def _beside(cls, folder: Path, about: dict[str, Any], adapter: bool) -> Checkpoint:
         """An adapter in a folder of its own, merged into the checkpoint that its `star.json` names."""
-        base = cls.load(about["adapter_of"], adapter)
+        name = base_named(folder, about)
+        base = cls.load(name, adapter)
         if not adapter:
             return base
-        if fingerprint(about["adapter_of"]) != about["fingerprint"]:
+        own: dict[str, Any] = about.get("stages", {})
+        if not own or fingerprint(name) != about.get("fingerprint"):
             raise UserError(
-                f"adapter {folder} was trained on other weights than those of {about['adapter_of']!r} now; train it again"
+                f"adapter {folder} was trained on other weights than those of {name!r} now; train it again"
             )
-        from peft import PeftModel
-
-        network = PeftModel.from_pretrained(base.model, folder).merge_and_unload()
-        own: dict[str, Any] = about["stages"]
+        with sound.loading(folder):
+            network = adapted(base.model, folder)
+        sound.check_finite(folder.name, network)
         whole = {**base.about, "stages": {**base.about.get("stages", {}), **own}}
         return cls(folder.name, network.eval(), base.tokenizer, whole, next(iter(own)))
 
@@ -116,12 +118,23 @@ class Checkpoint:
         """int64: the tokens that are words of the grammar, in order."""
         return np.sort(np.fromiter(self.vocabulary.values(), dtype=np.int64))
 
+    @cached_property
+    def spoken_without_genres(self) -> np.ndarray:
+        """int64: the same without the words for genres."""
+        genres = [token for word, token in self.vocabulary.items() if word.startswith("_")]
+        return np.setdiff1d(self.spoken, genres)
+
     @property
     def eos(self) -> int:
         return self.vocabulary[EOS]
 
     def match(self, catalog: Catalog) -> ItemTokens:
-        """Which token stands for which item of a data set, by id."""
+        """Which token stands for which item of a data set, by id.
+
+        Raises:
+            UserError: the checkpoint was trained on another catalogue.
+        """
+        sound.check_catalogue(self.name, self.about, catalog)
         token_of = np.full(len(catalog), -1, dtype=np.int64)
         for number, id in enumerate(self.about["items"]):
             row = catalog.get(id)
@@ -150,9 +163,40 @@ class ItemTokens:
         return int((~self.known).sum())
 
 
-def read_about(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself."""
-    return dict(json.loads((folder / "star.json").read_text("utf-8")))
+def from_safetensors(model: str, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
+    """A model by name or folder, every tensor of its config from safetensors, no code and no pickle of its own.
+
+    Raises:
+        UserError: tensors missing, unexpected or of another shape.
+    """
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        model,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **options,
+    )
+    network, report = loaded
+    sound.check_tensors(model, report)
+    return network
+
+
+def adapted(network: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """A model with the adapter of a folder merged in.
+
+    Raises:
+        UserError: the adapter does not fit the model, or its own config.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    sound.shapes_in(folder / sound.ADAPTER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is missing is said below, in one line
+        model = PeftModel.from_pretrained(network, folder)
+        sound.check_adapter(folder, get_peft_model_state_dict(model, save_embedding_layers=False))
+        return model.merge_and_unload()
 
 
 def base_of(folder: Path, about: dict[str, Any], dtype: torch.dtype) -> PreTrainedModel:
@@ -173,7 +217,7 @@ def base_of(folder: Path, about: dict[str, Any], dtype: torch.dtype) -> PreTrain
 
 def grown(base: str, rows: int, dtype: torch.dtype, local_files_only: bool = False) -> PreTrainedModel:
     """A base by name or folder with at least `rows` rows of embeddings; the new ones hold nothing yet."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=local_files_only)
+    model = from_safetensors(base, dtype, local_files_only=local_files_only)
     if model.config.vocab_size < rows:
         model.resize_token_embeddings(rows, mean_resizing=False)
     return model

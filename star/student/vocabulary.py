@@ -17,11 +17,31 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from star.catalog import Catalog
 from star.evidence import STRENGTHS, WITHHELD
-from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word
+from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
 from star.tools import ASKED, COUNTED, WINDOWS
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 BEFORE, BEHIND = "<|star:", "|>"  # around a word in a big base's tokenizer
+
+
+FIXED = (
+    PAD,
+    EOS,
+    UNKNOWN,
+    "<history>",
+    "<candidates>",
+    *(f"<{t}>" for t in TAGS),
+    *(f"</{t}>" for t in TAGS),
+    *TOOLS,
+    *STRENGTHS,
+    ";",
+    "of",
+    "few",
+    *(f"next_{word}" for word in STRENGTHS),
+    *(f"similar_{word}" for word in STRENGTHS),
+    "nothing",
+)
+"""Words that every catalogue's vocabulary begins with."""
 
 
 def words_of(catalog: Catalog, largest: int) -> list[str]:
@@ -30,35 +50,18 @@ def words_of(catalog: Catalog, largest: int) -> list[str]:
     Args:
         largest: the largest count that may be stated (readers of the most read item).
     """
-    fixed = [
-        PAD,
-        EOS,
-        UNKNOWN,
-        "<history>",
-        "<candidates>",
-        *(f"<{t}>" for t in TAGS),
-        *(f"</{t}>" for t in TAGS),
-        *TOOLS,
-        *STRENGTHS,
-        ";",
-        "of",
-        "few",
-        *(f"next_{word}" for word in STRENGTHS),
-        *(f"similar_{word}" for word in STRENGTHS),
-        "nothing",
-    ]
     spoken = sorted({word for phrase in (*PLANS, *REMARKS) for word in phrase.split() if "{" not in word})
     numbers = [str(n) for n in range(max(largest, COUNTED, *ASKED, *WINDOWS) + 1)]
     volumes = sorted({item.number for item in catalog if item.number is not None})
     most = max(Counter(item.creators[0] for item in catalog if item.creators).values(), default=0)
-    kinds = [f"{name}_{v:g}" for name in ("series", "sequel") for v in volumes]
+    kinds = [f"{name}_{number_word(v)}" for name in ("series", "sequel") for v in volumes]
     kinds += [f"author_{n}" for n in range(1, most + 1)]
     kinds += [f"/{n}" for n in range(largest + 1)]
     kinds += [f"{n}/{asked}" for asked in ASKED for n in range(WITHHELD, asked + 1)]
     lifts = [f"x{n / 10:g}" for n in range(1, 100)] + [f"x{n}" for n in range(10, 100)]
     genres = sorted({genre_word(g) for item in catalog for g in item.genres})
     items = [item_word(n) for n in range(len(catalog))]
-    return list(dict.fromkeys([*fixed, *spoken, *genres, *lifts, *numbers, *kinds, *items]))
+    return list(dict.fromkeys([*FIXED, *spoken, *genres, *lifts, *numbers, *kinds, *items]))
 
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from star.catalog import Catalog
 from star.display import bdi, html, isolating
-from star.evidence import stated
+from star.evidence import bound, stated
 from star.recommendation import CheckedClaim, Recommendation, StepView, names_in
 from star.ui.views import VERDICTS, mark, plural, tally
 
@@ -43,10 +43,11 @@ def numbers(claim: CheckedClaim) -> str:
     rows = ""
     for name in names:
         given, found = said.get(name), claim.found.get(name)
+        capped = bound(name, given, claim.found)
         differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
-        note = "differs" if differs else ""
+        note = "differs" if differs and not (capped and claim.verdict == "supported") else ""
         rows += (
-            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(given)}</td>"
+            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(given, capped)}</td>"
             f'<td>{_number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
@@ -55,8 +56,12 @@ def numbers(claim: CheckedClaim) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+def _number(value: float | None, capped: str = "") -> str:
+    if value is None:
+        return "—"
+    return (
+        f"{capped} {value:,.0f}".lstrip() if float(value).is_integer() else f"{capped} {value:,.4g}".lstrip()
+    )
 
 
 def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
