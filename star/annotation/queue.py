@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from star.annotation import events
 from star.annotation.database import Database, lock
-from star.annotation.models import Annotator, Campaign, Gold, Lease, Record, Response, State
+from star.annotation.models import Adjudication, Annotator, Campaign, Gold, Lease, Record, Response, State
 from star.annotation.people import Person, active
 from star.errors import UserError
 
@@ -187,7 +187,9 @@ def _choose(session: Session, plan: Campaign, who: Person, now: float) -> int | 
         Response.annotator_id == who.id,
         Response.rubric_id == plan.rubric_id,
     )
-    unseen = select(Record.id).where(Record.campaign_id == plan.id, ~mine)
+    # Who decided on a record has seen what others say of it, and does not rate it should a place come free again.
+    judged = exists().where(Adjudication.record_id == Record.id, Adjudication.annotator_id == who.id)
+    unseen = select(Record.id).where(Record.campaign_id == plan.id, ~mine, ~judged)
     had = session.scalar(select(func.count()).select_from(_own(plan, who).subquery())) or 0
     if gold_due(had, plan.gold_share, plan.seed, who.pseudonym):
         gold = session.scalar(unseen.where(_gold()).order_by(Record.position).limit(1))
