@@ -351,10 +351,13 @@ def test_a_campaign_that_cannot_be_made_says_why(database: Database) -> None:
             "name": "x", "systems": ["star"], "kind": "pair", "records": 3, "overlap": 1, "gold_share": 0, "threshold": 2,
             "scenarios": ["classic"], "mix": {"easy": 1}, "seed": 0,
         }  # fmt: skip
+        refused = lea.post("/star-lead/campaign", json=order)
+        assert refused.status_code == 400 and "pairs need two" in refused.json()["error"]
+        order |= {"kind": "single", "systems": ["star=nowhere"]}
         assert lea.post("/star-lead/campaign", json=order).status_code == 200
         for _ in range(200):
             state = lea.get("/star-lead/job").json()
             if not state["running"]:
                 break
             threading.Event().wait(0.05)
-        assert "pairs need two" in state["problem"] and state["campaign"] is None
+        assert "nowhere" in state["problem"] and state["campaign"] is None

@@ -264,7 +264,7 @@ TEXT = rubric.DEFAULT.read_text("utf-8")
     ("document", "message"),
     [
         ("{", "not YAML"),
-        ("[" * 5000, "not YAML|does not fit"),
+        ("[" * 5000, "more than 12 deep"),
         ("a", "does not fit"),
         ("name: x", "title does not fit"),
         (TEXT.replace("key: plan", "key: tools"), "no two the same"),

@@ -59,8 +59,8 @@ def look(database: Database, person: Person, record: int) -> Case:
     """One record with everyone's answers, decided or not.
 
     Raises:
-        UserError: no such record; Refused: not an adjudicator, or one who rates this record or may still rate it, or a record
-        that lacks some of its ratings.
+        UserError: no such record; Refused: not an adjudicator, or one who rates this record or may still rate it, or a
+            record that lacks some of its ratings.
     """
     with database.read() as session:
         who = active(session, person, "adjudicator")
