@@ -43,8 +43,9 @@ class Assignment:
 class Progress:
     """How far someone and the team are. `seconds`: the person's median per submitted record, None before the first.
 
-    `wanted`, `done`: ratings of the whole team, hidden items left out, `given`: all of the team's, hidden items too; only
-    `given` and a coarse share may be shown to annotators, else a count that stands still gives a hidden item away.
+    `wanted`, `done`: ratings of the whole team, hidden items left out, `given`: all of the team's, hidden items too. Only
+    `given` and `share` may be shown to annotators, else a count that stands still gives a hidden item away: `share`, 0 to 1,
+    is about how far the team is, and grows with every rating alike.
     `last_hour`: own submitted in the last hour.
     """
 
@@ -55,6 +56,7 @@ class Progress:
     done: int
     wanted: int
     given: int
+    share: float
 
 
 def claim(
@@ -162,6 +164,7 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
             int(done or 0),
             int(wanted or 0),
             int(given or 0),
+            min(1.0, (given or 0) * (1 - plan.gold_share) / wanted) if wanted else 0.0,
         )
 
 

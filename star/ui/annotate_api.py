@@ -93,7 +93,7 @@ def router(door: Door) -> APIRouter:
             "seconds": far.seconds,
             "last_hour": far.last_hour,
             "team": far.given,
-            "share": round(far.done / far.wanted, 1) if far.wanted else 0.0,
+            "share": round(far.share, 1),
         }
 
     @routes.get("/campaigns")

@@ -89,10 +89,11 @@ def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) ->
 def _card(answer: Recommendation, entry: Recommended, item: Item, best: float) -> str:
     genres = "".join(f"<li>{escape(genre)}</li>" for genre in item.genres[:3])
     node = f"i:{entry.item}"
+    rank = escape(str(entry.rank))  # a stored record may have been written by anybody
     series = f'<p class="star-series">{escape(volume(item))}</p>' if item.series else ""
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
-        f'<span class="star-rank" aria-label="Rank {entry.rank}">{entry.rank}</span></div>'
+        f'<span class="star-rank" aria-label="Rank {rank}">{rank}</span></div>'
         f'<div class="star-card-text"><h3>{escape(item.title)}</h3>'
         f'<p class="star-by">{escape(byline(item))}</p>{series}'
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{escape(entry.reason)}</p>'
