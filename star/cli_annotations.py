@@ -6,7 +6,11 @@ Whoever has a shell beside the database leads: commands that need a lead act as 
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,14 +82,44 @@ def create(
     )
     database = database_here()
 
+    made = 0
+
     def watch(done: int, total: int) -> None:
+        nonlocal made
+        made = done
         if sys.stderr.isatty():
             print(
                 f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr, flush=True
             )
 
-    number = make(database, lead_here(database, who), order, Dataset.load(dataset), model, None, watch)
-    say({"campaign": number, "name": name}, f"campaign {number} {name!r} is ready to be rated", as_json)
+    with interruptible() as stopped:
+        number = make(
+            database, lead_here(database, who), order, Dataset.load(dataset), model, None, watch, stopped
+        )
+    words = f"campaign {number} {name!r} is ready to be rated"
+    total = order.records + order.hidden
+    if stopped() and made < total:
+        words += f"; it was stopped and holds {made} of {total} records"
+    say({"campaign": number, "name": name, "records": made, "asked": total}, words, as_json)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is kept for whoever asks, so that work can end after the step it is at; a second one ends it at once."""
+    caught = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield caught.is_set  # signals reach the main thread alone
+        return
+
+    def keep(*_: object) -> None:
+        caught.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, keep)
+    try:
+        yield caught.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def status(

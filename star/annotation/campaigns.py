@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -67,11 +67,21 @@ class Campaign:
     created_at: float
 
 
-def create(database: Database, lead: Person, plan: Plan, samples: Iterable[Sample]) -> int:
+def create(
+    database: Database,
+    lead: Person,
+    plan: Plan,
+    samples: Iterable[Sample],
+    cut: Callable[[], bool] = lambda: False,
+) -> int:
     """Freeze the samples as records of a new campaign; returns its id.
 
     Samples are taken one by one before anything is written, so making them may be slow. Their order is shuffled; of the
     pairs, half change sides.
+
+    Args:
+        cut: asked once the samples are there: whether they were cut short. Then a share of hidden items that are not there
+            becomes 0.
 
     Raises:
         UserError: what does not fit, in plan or samples, or the name is taken. Refused: the caller is no lead.
@@ -85,6 +95,8 @@ def create(database: Database, lead: Person, plan: Plan, samples: Iterable[Sampl
     ordinary = sum(1 for sample in frozen if sample.gold is None)
     if not ordinary:
         raise UserError("a campaign of no records; give at least one run that is not a hidden item")
+    if cut() and ordinary == len(frozen):
+        plan = replace(plan, gold_share=0.0)
     if plan.gold_share > 0 and ordinary == len(frozen):
         raise UserError(
             f"{plan.gold_share:.0%} hidden items are wanted and none are given; give some, or a share of 0"

@@ -55,12 +55,15 @@ def make(
     model: str | None = None,
     ready: Recommender | None = None,
     watch: Callable[[int, int], None] = lambda done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run the systems for sampled readers and store the campaign; returns its id. Takes about a second per record.
 
     Args:
         model, ready: as in `open_systems`.
         watch: told how many records of how many are made.
+        stopped: asked after each record; true ends it, and the campaign holds the records made so far. Hidden items come
+            last: where none is made, the campaign has a share of 0.
 
     Raises:
         UserError: what does not fit in the order. Refused: the caller is no lead.
@@ -93,6 +96,8 @@ def make(
         for done, sample in enumerate(made, 1):
             watch(done, total)
             yield _measured(sample, opened, dataset)
+            if stopped():
+                return
 
     plan = Plan(
         order.name,
@@ -105,7 +110,7 @@ def make(
         order.threshold,
         order.seed,
     )
-    return create(database, lead, plan, watched())
+    return create(database, lead, plan, watched(), stopped)
 
 
 def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:

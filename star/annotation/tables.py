@@ -53,8 +53,11 @@ def save(rows: Sequence[Any], kind: type, path: Path) -> None:
     made = {"jsonl": _to_jsonl, "csv": _to_csv, "parquet": _to_parquet}
     content = made[_format(path)]([dataclasses.asdict(row) for row in rows], columns(kind))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path, kind: type[R]) -> list[R]:
