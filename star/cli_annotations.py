@@ -5,8 +5,11 @@ Whoever has a shell beside the database leads: commands that need a lead act as 
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +27,11 @@ SELF = "command line"
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 As = Annotated[str | None, typer.Option("--as", help="Name of the lead who does it.")]
-Campaign = Annotated[str, typer.Argument(help="Number or name of the campaign.")]
+NAMING = (
+    "Number or name of the campaign. #3 is always the number and name:3 always the name; a plain 3 that is the number of "
+    "one campaign and the name of another is refused."
+)
+Campaign = Annotated[str, typer.Argument(help=NAMING)]
 
 
 def create(
@@ -75,18 +82,48 @@ def create(
     )
     database = database_here()
 
+    made = 0
+
     def watch(done: int, total: int) -> None:
+        nonlocal made
+        made = done
         if sys.stderr.isatty():
             print(
                 f"\r{done} of {total} records", end="\n" if done == total else "", file=sys.stderr, flush=True
             )
 
-    number = make(database, lead_here(database, who), order, Dataset.load(dataset), model, None, watch)
-    say({"campaign": number, "name": name}, [f"campaign {number} {name!r} is ready to be rated"], as_json)
+    with interruptible() as stopped:
+        number = make(
+            database, lead_here(database, who), order, Dataset.load(dataset), model, None, watch, stopped
+        )
+    words = f"campaign {number} {name!r} is ready to be rated"
+    total = order.records + order.hidden
+    if stopped() and made < total:
+        words += f"; it was stopped and holds {made} of {total} records"
+    say({"campaign": number, "name": name, "records": made, "asked": total}, [words], as_json)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is kept for whoever asks, so that work can end after the step it is at; a second one ends it at once."""
+    caught = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield caught.is_set  # signals reach the main thread alone
+        return
+
+    def keep(*_: object) -> None:
+        caught.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, keep)
+    try:
+        yield caught.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def status(
-    campaign: Annotated[str | None, typer.Argument(help="Number or name; all campaigns if left out.")] = None,
+    campaign: Annotated[str | None, typer.Argument(help="All campaigns if left out. " + NAMING)] = None,
     who: As = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,8 +134,9 @@ def status(
     database = database_here()
     lead = lead_here(database, who)
     shown: list[dict[str, Any]] = []
+    number = None if campaign is None else campaign_here(database, campaign)
     for one in campaigns.campaigns(database):
-        if campaign is None or one.id == campaign_here(database, campaign):
+        if number in (None, one.id):
             at = look(database, lead, one.id)
             shown.append({"id": one.id, "rubric": one.rubric, "plan": asdict(one.plan), "status": asdict(at)})
     lines = []
@@ -128,24 +166,21 @@ def add(
     """Give a record a known answer: it becomes a hidden item from now on."""
     from star.annotation.campaigns import set_gold
     from star.annotation.documents import Known
-    from star.annotation.models import Record
+    from star.annotation.text import digits
 
     database = database_here()
     number = campaign_here(database, campaign)
-    with database.read() as session:
-        row = session.get(Record, record)
-        if row is None or row.campaign_id != number:
-            raise UserError(f"campaign {number} has no record number {record}")
+    record_here(database, number, record)
     scores: dict[str, int] = {}
     choice: Any = None
     for given in known or ():
         key, sign, value = given.partition("=")
-        if sign and value.isdigit():
-            scores[key] = int(value)
+        if sign and (score := digits(value)) is not None:
+            scores[key] = score
         elif not sign and key in ("left", "right", "tie"):
             choice = key
         else:
-            raise UserError(f"--known {given!r}; expected CRITERION=1 to 5, or left, right, tie")
+            raise UserError(f"--known {given[:80]!r}; expected CRITERION=1 to 5, or left, right, tie")
     set_gold(database, lead_here(database, who), record, Known(scores, choice))
     echo(f"record {record} is a hidden item now")
 
@@ -242,16 +277,41 @@ def lead_here(database: Database, name: str | None) -> Person:
 
 
 def campaign_here(database: Database, given: str) -> int:
+    """Number of the campaign that somebody named (`NAMING`).
+
+    Raises:
+        UserError: none is meant, or two.
+    """
     from star.annotation import campaigns
+    from star.annotation.text import digits
 
     known = campaigns.names(database)
-    if given.isdigit() and int(given) in known:
-        return int(given)
-    for id, name in known.items():
-        if name == given:
-            return id
+    named = {id for id, name in known.items() if name in (given, given.removeprefix("name:"))}
+    number = digits(given.removeprefix("#"))
+    meant = named | {id for id in known if id == number}
+    if len(meant) == 1:
+        return meant.pop()
+    if meant:
+        ways = " or ".join(f"#{id} for {known[id]!r}" for id in sorted(meant))
+        raise UserError(f"{given[:80]!r} names {len(meant)} campaigns, by number and by name; write {ways}")
     have = ", ".join(f"{id} {name!r}" for id, name in known.items()) or "none"
-    raise UserError(f"there is no campaign {given[:80]!r}; there are: {have}")
+    raise UserError(f"there is no campaign {given[:80]!r}; there are: {have[:2000]}")
+
+
+def record_here(database: Database, campaign: int, record: int) -> None:
+    """Look that a campaign has this record.
+
+    Raises:
+        UserError: it has not.
+    """
+    from star.annotation.models import Record
+    from star.annotation.text import ID_MOST, whole
+
+    whole(record, "the record's number", 1, ID_MOST)
+    with database.read() as session:
+        row = session.get(Record, record)
+        if row is None or row.campaign_id != campaign:
+            raise UserError(f"campaign {campaign} has no record number {record}")
 
 
 def _mix(given: list[str] | None) -> dict[str, float]:
@@ -261,7 +321,7 @@ def _mix(given: list[str] | None) -> dict[str, float]:
         try:
             mix[level] = float(share)
         except ValueError:
-            raise UserError(f"--difficulty {part!r}; expected a share, as hard=0.5") from None
+            raise UserError(f"--difficulty {part[:80]!r}; expected a share, as hard=0.5") from None
     return mix
 
 

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from star.cli_annotations import As, AsJson, Campaign, campaign_here, database_here, lead_here, say
+from star.cli_annotations import (
+    As,
+    AsJson,
+    Campaign,
+    campaign_here,
+    database_here,
+    lead_here,
+    record_here,
+    say,
+)
 from star.display import echo, isolated
 from star.errors import UserError
 
@@ -48,8 +57,11 @@ def agreement(
     as_json: AsJson = False,
 ) -> None:
     """Krippendorff's α per criterion, win rates, everyone's conduct."""
+    from star.annotation.campaigns import SEEDS
     from star.annotation.collect import campaign_report
+    from star.annotation.text import whole
 
+    whole(seed, "the seed", 0, SEEDS - 1)
     database = database_here()
     made = campaign_report(database, campaign_here(database, campaign), seed)
     lines = [
@@ -86,6 +98,7 @@ def adjudicate(
     from star.annotation import adjudication
     from star.annotation.answers import Answer
     from star.annotation.rubric import CANNOT_JUDGE
+    from star.annotation.text import digits
 
     database = database_here()
     lead, number = lead_here(database, who), campaign_here(database, campaign)
@@ -101,12 +114,14 @@ def adjudicate(
         ]
         lines = [f"record {c.record}: {c.disagreement} points apart" for c in waiting]
         return say({"conflicts": document}, lines or ["no record waits for a decision"], as_json)
+    record_here(database, number, record)
     scores: dict[str, Any] = {}
     for given in rating or ():
         key, _, value = given.partition("=")
-        if value != "?" and not value.isdigit():
-            raise UserError(f"--rating {given!r}; expected CRITERION=1 to 5, or CRITERION=?")
-        scores[key] = CANNOT_JUDGE if value == "?" else int(value)
+        score = CANNOT_JUDGE if value == "?" else digits(value)
+        if score is None:
+            raise UserError(f"--rating {given[:80]!r}; expected CRITERION=1 to 5, or CRITERION=?")
+        scores[key] = score
     seen = adjudication.look(database, lead, record).conflict.decisions
     answer = Answer(scores, choice, reason=reason)  # type: ignore[arg-type]
     made = adjudication.decide(database, lead, record, answer, after=seen)

@@ -8,6 +8,7 @@ import threading
 import uuid
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 from starlette.requests import HTTPConnection
 
-from star.annotation import campaigns, people, rubric
+from star.annotation import campaigns, collect, people, rubric
 from star.annotation.database import Database
 from star.annotation.documents import Sample
+from star.annotation.importing import bring
 from star.annotation.sampling import run_of
 from star.errors import UserError
 from star.recommendation import Query
@@ -355,6 +357,84 @@ def test_hostile_text_is_text_everywhere(database: Database) -> None:
     assert reply.headers["content-disposition"].startswith("attachment")
 
 
+FIXED = (
+    "type",
+    "kind",
+    "author",
+    "verdict",
+    "id",
+    "item",
+    "source",
+    "target",
+    "subject",
+    "anchor",
+    "shelf",
+    "candidates",
+)
+
+
+def planted(value: Any, key: str = "") -> Any:
+    """A run with a script and U+202E in front of every text that is not a word of the schema or the id of something."""
+    if isinstance(value, dict):
+        return {name: planted(inside, name) for name, inside in value.items()}
+    if isinstance(value, list):
+        return [planted(inside, key) for inside in value]
+    return HOSTILE + value if isinstance(value, str) and key not in FIXED else value
+
+
+def test_every_text_of_an_imported_record_is_text(database: Database, tmp_path: Path) -> None:
+    lead = annotating.lead(database)
+    ships = rubric.default()
+    asked = rubric.parse(planted(json.loads(json.dumps(asdict(ships)))) | {"name": "trace", "criteria": [
+        planted(asdict(c)) | {"key": c.key, "examples": []} for c in ships.criteria
+    ]})  # fmt: skip
+    form = rubric.publish(database, lead, asked)
+    run = planted(json.loads(json.dumps(run_of(toy.ToyRecommender(delay=0), Query((28, 29))))))
+    plan = campaigns.Plan(HOSTILE[:60], "toy", annotating.systems("star"), form.id, overlap=1, threshold=0)
+    campaigns.create(database, lead, plan, [Sample(("star",), (run,))])
+    collect.export(database, 1, tmp_path / "out")
+    number = bring(database, lead, tmp_path / "out", HOSTILE[:50] + "2").campaign
+    app = serve(database)
+    ann, lea = entered(app, HOSTILE[:70]), entered(app, "Lea", "lead")
+    record = begun(ann, number)
+    body = draft(record, to="submitted", ratings=dict.fromkeys(ships.keys, 1), note=HOSTILE)
+    assert ann.post("/star-annotate/save", json=body).status_code == 200
+    for path in (f"star-annotate/record/{record['uuid']}", f"star-adjudicate/case/{record['record']}"):
+        [side] = (ann if "annotate" in path else lea).get(f"/{path}").json()["sides"]
+        blocks = [side["cards"], *(b["html"] for b in side["trace"] + side["evidence"] + side["edges"])]
+        for html in blocks:
+            assert Live(html).bad == [] and "<img" not in html and "<script" not in html
+        assert HOSTILE in side["shelf"][0]["title"] and HOSTILE in side["graph"]["nodes"][1]["label"]
+    figures = lea.get(f"/star-lead/figures/{number}").json()["html"]
+    assert Live(figures).bad == [] and "<img" not in figures
+    assert figures.count("\u202e") == figures.count("<bdi>&lt;img"), "every name is of its own direction"
+    for path in (
+        f"star-lead/status/{number}",
+        "star-lead/overview",
+        f"star-annotate/recent/{number}",
+        "star-door/me",
+    ):
+        assert lea.get(f"/{path}").headers["content-type"] == "application/json"
+
+
+def test_html_is_put_into_the_page_at_one_place_alone() -> None:
+    sinks = (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "createContextualFragment",
+        "DOMParser",
+    )
+    found = [
+        (file.name, sink)
+        for file in sorted((Path(__file__).parents[1] / "assets" / "js").glob("*.js"))
+        for sink in sinks
+        if sink in file.read_text("utf-8") and not file.name.startswith("vis-")
+    ]
+    assert found == [("star.js", "innerHTML")], "what Python's views escaped, and nothing else"
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -427,10 +507,13 @@ def test_a_campaign_that_cannot_be_made_says_why(database: Database) -> None:
             "name": "x", "systems": ["star"], "kind": "pair", "records": 3, "overlap": 1, "gold_share": 0, "threshold": 2,
             "scenarios": ["classic"], "mix": {"easy": 1}, "seed": 0,
         }  # fmt: skip
+        refused = lea.post("/star-lead/campaign", json=order)
+        assert refused.status_code == 400 and "pairs need two" in refused.json()["error"]
+        order |= {"kind": "single", "systems": ["star=nowhere"]}
         assert lea.post("/star-lead/campaign", json=order).status_code == 200
         for _ in range(200):
             state = lea.get("/star-lead/job").json()
             if not state["running"]:
                 break
             threading.Event().wait(0.05)
-        assert "pairs need two" in state["problem"] and state["campaign"] is None
+        assert "nowhere" in state["problem"] and state["campaign"] is None

@@ -264,7 +264,7 @@ TEXT = rubric.DEFAULT.read_text("utf-8")
     ("document", "message"),
     [
         ("{", "not YAML"),
-        ("[" * 5000, "not YAML|does not fit"),
+        ("[" * 5000, "more than 12 deep"),
         ("a", "does not fit"),
         ("name: x", "title does not fit"),
         (TEXT.replace("key: plan", "key: tools"), "no two the same"),
@@ -297,8 +297,11 @@ def test_a_mismatched_run_has_the_evidence_of_one_and_the_conclusion_of_another(
     texts = [s["text"] for s in made["trace"]["steps"]]
     assert texts == ["know shelf 1 first", "Emma 9 of 50", "Dracula is read by 9 of 50", "Dracula"]
     assert made["items"][0]["title"] == "Dracula" and made["titles"]["b9"] == "Dracula"
-    assert [c["author"] for c in made["claims"]] == ["tool"], "verdicts of borrowed statements are gone"
-    assert made["trace"]["steps"][1]["claims"] == [0] and run(1)["items"][0]["title"] == "Emma"
+    assert [(c["author"], c["text"][0]) for c in made["claims"]] == [("tool", "1"), ("model", "2")]
+    assert {c["verdict"] for c in made["claims"]} == {"supported"}, "marks are as on any record"
+    assert [s["claims"] for s in made["trace"]["steps"]] == [[], [0], [1], []] and run(1)["items"][0][
+        "title"
+    ] == "Emma"
 
 
 def test_samples_come_from_test_readers_by_scenario_and_difficulty() -> None:
@@ -332,7 +335,7 @@ def test_samples_come_from_test_readers_by_scenario_and_difficulty() -> None:
     )
     pairs = list(sampling.samples({"mars": teacher, "other": teacher}, 2, pair=True, hidden=1, seeds=(0, 1)))
     assert pairs[0].runs[0]["shelf"] == pairs[0].runs[1]["shelf"] and pairs[0].runs[1]["seed"] == 1
-    assert pairs[2].systems == ("mars", "mars") and pairs[2].gold == Known(choice="left")
+    assert pairs[2].systems == ("mars", "other") and pairs[2].gold == Known(choice="left")
     with pytest.raises(UserError, match="pairs need two"):
         list(sampling.samples({"mars": teacher}, 2, pair=True))
 

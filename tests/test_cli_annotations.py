@@ -172,7 +172,7 @@ def test_accounts(small: Database, run: Run, tmp_path: Path) -> None:
         (("export", "first", "/tmp/x", "--format", "xlsx"), "no format 'xlsx'"),
         (("agreement", "7"), "no campaign '7'"),
         (("adjudicate", "first", "1", "--rating", "faithful=much"), "expected CRITERION=1 to 5"),
-        (("adjudicate", "first", "1", "--reason", "so"), "not yet rated"),
+        (("adjudicate", "first", "1", "--reason", "so"), "lacks some of its 3 ratings"),
         (("add", "first", "1", "--known", "perhaps"), "expected CRITERION"),
         (("withdraw", "Nobody", "--yes"), "nobody called 'Nobody'"),
         (("import", "/nowhere"), "holds no campaign"),

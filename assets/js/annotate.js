@@ -2,7 +2,7 @@
 "use strict";
 
 STAR.annotate = (root) => {
-  const { make, call, patiently, dialog, say, lasted, time, uuid, writing } = STAR.desk;
+  const { make, bdi, isolated, call, patiently, dialog, say, lasted, time, uuid, writing } = STAR.desk;
   const find = (selector) => root.querySelector(selector);
   const RENEW_S = 300, AWAY_MS = 120000;
   let me = null, campaigns = [], campaign = null, progress = null;
@@ -177,12 +177,12 @@ STAR.annotate = (root) => {
       if (record.kind === "pair") body.append(make("h4", {}, rubric.pair_question), make("p", {}, rubric.pair_guideline));
       for (const asked of rubric.criteria) {
         const part = make("section.star-guideline", { tabIndex: -1 },
-          make("h4", {}, asked.label), make("p", {}, make("i", {}, asked.question)), make("p", {}, asked.guideline),
+          make("h4", {}, bdi(asked.label)), make("p", {}, make("i", {}, bdi(asked.question))), make("p", {}, bdi(asked.guideline)),
           asked.examples.map((example) => make("blockquote", {}, make("b", {}, String(example.score)), make("p", {}, example.text), make("p.star-why-score", {}, example.why))));
         if (asked === now && record.kind !== "pair") { part.classList.add("current"); part.dataset.first = "1"; }
         body.append(part);
       }
-      body.append(make("p.star-hint", {}, `Rubric ${rubric.label}`));
+      body.append(make("p.star-hint", {}, `Rubric ${isolated(rubric.label)}`));
     }, { wide: true });
   }
 
@@ -253,7 +253,7 @@ STAR.annotate = (root) => {
   /* Who, which campaign, how far */
 
   function bar() {
-    find("[data-who]").replaceChildren(make("span", {}, me.person.name), " ",
+    find("[data-who]").replaceChildren(bdi(me.person.name), " ",
       make("button.star-link", { type: "button", onclick: async () => {
         await leave();
         try { STAR.desk.person(await call("star-door/sign-out", {})); } catch (error) { trouble(error); return; }

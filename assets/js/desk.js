@@ -17,6 +17,11 @@ STAR.desk = STAR.desk || (() => {
     return made;
   }
 
+  /* A name or title of its own direction: marks of direction in it turn nothing beside it. `isolated`: for attributes,
+     options and sentences, where there can be no element; what would end the isolation is taken out. */
+  const bdi = (text) => make("bdi", {}, text);
+  const isolated = (text) => `\u2068${String(text).replace(/[\u2066-\u2069]/g, "")}\u2069`;
+
   class Refusal extends Error {
     constructor(status, words, data = {}) {
       super(words);
@@ -76,7 +81,7 @@ STAR.desk = STAR.desk || (() => {
       const done = (value) => { result = value; box.close(); };
       const body = make("div.star-dialog-body");
       box.append(
-        make("header", {}, make("h3", {}, title),
+        make("header", {}, make("h3", {}, bdi(title)),
           make("button.star-close", { type: "button", "aria-label": "Close", onclick: () => done(null) }, "×")),
         body,
       );
@@ -127,7 +132,7 @@ STAR.desk = STAR.desk || (() => {
     const line = make("p.star-status", { role: "alert" });
     if (said.auth) {
       box.append(make("div.star-enter", {}, make("h2", {}, title), make("p", {}, said.person
-        ? `You are signed in as ${said.person.name}, whose role is ${said.person.role}. ${words}`
+        ? `You are signed in as ${isolated(said.person.name)}, whose role is ${said.person.role}. ${words}`
         : "Nobody is signed in."), make("a.star-link", { href: "star-door/login" }, "Sign in")));
       return;
     }
@@ -140,12 +145,12 @@ STAR.desk = STAR.desk || (() => {
     };
     const picks = role === "annotator" && said.people.length
       ? make("div.star-names", {}, said.people.slice(0, 12).map((name) => make("button.star-button", {
-        type: "button", onclick: (event) => { input.value = name; go(event); } }, name)))
+        type: "button", onclick: (event) => { input.value = name; go(event); } }, bdi(name))))
       : null;
     box.append(make("form.star-enter", { onsubmit: go }, make("h2", {}, title), make("p", {}, words), picks,
       make("label", {}, picks ? "Or enter your name" : "Your name", input), names,
       make("button.star-button.primary", { type: "submit" }, action), line));
   }
 
-  return { make, call, away, patiently, dialog, open, writing, say, time, lasted, uuid, person, entrance, Refusal };
+  return { make, bdi, isolated, call, away, patiently, dialog, open, writing, say, time, lasted, uuid, person, entrance, Refusal };
 })();

@@ -3,7 +3,7 @@
 
 /* `changed()` is called after every edit; `sides()` gives the sides shown, for flags. */
 STAR.form = (box, { changed, sides, buttons }) => {
-  const { make, dialog } = STAR.desk;
+  const { make, bdi, isolated, dialog } = STAR.desk;
   const empty = () => ({ ratings: {}, choice: null, note: "", reason: "", flags: [], seconds: 0 });
   const CHOICES = [["left", "Left is better", "1"], ["tie", "No difference", "2"], ["right", "Right is better", "3"]];
   let answer = empty(), rubric = null, kind = "single", editable = true;
@@ -97,9 +97,9 @@ STAR.form = (box, { changed, sides, buttons }) => {
       go(place, false);
     });
     const row = make("div.star-criterion", { role: "radiogroup", "aria-labelledby": name },
-      make("p.star-asked", { id: name }, make("b", {}, asked.label), " ", make("span", {}, asked.question)),
+      make("p.star-asked", { id: name }, make("b", {}, bdi(asked.label)), " ", make("span", {}, bdi(asked.question))),
       make("div.star-scale", {}, made.list),
-      make("p.star-anchors", {}, make("span", {}, `1 ${asked.low}`), make("span", {}, `5 ${asked.high}`)));
+      make("p.star-anchors", {}, make("span", {}, "1 ", bdi(asked.low)), make("span", {}, "5 ", bdi(asked.high))));
     row.addEventListener("focusin", () => go(place, false));
     row.addEventListener("click", () => go(place, false));
     rows.push({ row, buttons: made.list, paint: made.paint });
@@ -110,7 +110,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
     const made = radios("choice", CHOICES.map(([value, words, n]) => [value, words, words, `Key ${n}`]), () => answer.choice,
       (value) => change(() => { answer.choice = value; }));
     const row = make("div.star-criterion.pair", { role: "radiogroup", "aria-label": rubric.pair_question },
-      make("p.star-asked", {}, make("b", {}, rubric.pair_question)), make("div.star-scale", {}, made.list));
+      make("p.star-asked", {}, make("b", {}, bdi(rubric.pair_question))), make("div.star-scale", {}, made.list));
     rows.push({ row, buttons: made.list, paint: made.paint });
     return row;
   }
@@ -132,13 +132,13 @@ STAR.form = (box, { changed, sides, buttons }) => {
     const side = sides().find((s) => s.name === (flag.side || null));
     const step = side && side.steps()[flag.step];
     const where = `${flag.side ? `${flag.side}, ` : ""}step ${flag.step + 1}${step ? `, ${step.name}` : ""}`;
-    return flag.text ? `${where}: “${flag.text}”` : where;
+    return flag.text ? `${where}: “${isolated(flag.text)}”` : where;
   }
 
   function paint() {
     rows.forEach((row) => row.paint());
     flagBox.replaceChildren(...answer.flags.map((flag, i) => make("div.star-flagged", {},
-      make("p", {}, make("b", {}, pointed(flag)), " ", flag.reason),
+      make("p", {}, make("b", {}, pointed(flag)), " ", bdi(flag.reason)),
       editable && make("span", {},
         make("button.star-link", { type: "button", onclick: () => edit(flag, i) }, "Change"), " ",
         make("button.star-link", { type: "button", onclick: () => change(() => answer.flags.splice(i, 1)) }, "Remove")))));
@@ -148,7 +148,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
 
   /* Ask where and why; `at` is what is pointed at already, or null. */
   async function edit(at, place = null) {
-    if (!editable) return;
+    if (!editable || !sides().some((side) => side.steps().length)) return; // a trace without a step has nothing to flag
     const made = await dialog(place === null ? "Flag a step or words of it" : "Change the flag", (body, done) => flagForm(body, done, at));
     if (made) change(() => { if (place === null) answer.flags.push(made); else answer.flags[place] = made; });
   }
@@ -167,7 +167,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
     const fillParts = (claim) => {
       const [side, n] = chosen();
       part.replaceChildren(make("option", { value: "step" }, "Its text"),
-        ...side.steps()[n].claims.map((c, i) => make("option", { value: String(c), selected: c === claim }, `Statement ${i + 1}: ${side.claims()[c]}`)));
+        ...side.steps()[n].claims.map((c, i) => make("option", { value: String(c), selected: c === claim }, `Statement ${i + 1}: ${isolated(side.claims()[c])}`)));
     };
     const fillWords = (start, end) => {
       const [side, n] = chosen();

@@ -2,7 +2,7 @@
 "use strict";
 
 STAR.lead = (root) => {
-  const { make, call, away, patiently, dialog, say, lasted, uuid } = STAR.desk;
+  const { make, bdi, isolated, call, away, patiently, dialog, say, lasted, uuid } = STAR.desk;
   const find = (selector) => root.querySelector(selector);
   const desk = find("[data-desk]");
   const PACE = 4000, SLOWEST = 30000;
@@ -26,7 +26,7 @@ STAR.lead = (root) => {
   /* The frame */
 
   function lay() {
-    const who = make("div.star-bar", {}, make("div", { "data-who": "" }, make("span", {}, me.person.name), ` (${me.person.role}) `,
+    const who = make("div.star-bar", {}, make("div", { "data-who": "" }, bdi(me.person.name), ` (${me.person.role}) `,
       make("button.star-link", { type: "button", onclick: () => tried(async () => {
         STAR.desk.person(await call("star-door/sign-out", {}));
         if (me.auth) location.href = "star-door/login";
@@ -103,13 +103,13 @@ STAR.lead = (root) => {
     const state = await tried(() => patiently(() => call("star-lead/job"), again, () => root.isConnected));
     if (!state || !root.isConnected) return;
     if (state.running) {
-      say(line, `Making ${state.name}: ${state.done} of ${state.total} records. You may go on meanwhile.`, "busy");
+      say(line, `Making ${isolated(state.name)}: ${state.done} of ${state.total} records. You may go on meanwhile.`, "busy");
       setTimeout(watch, 1000);
       return;
     }
-    if (state.problem) say(line, `${state.name} was not made: ${state.problem}`, "error");
+    if (state.problem) say(line, `${isolated(state.name)} was not made: ${state.problem}`, "error");
     else if (state.campaign !== null) {
-      say(line, `${state.name} is ready to be rated.`, "done");
+      say(line, `${isolated(state.name)} is ready to be rated.`, "done");
       chosen = state.campaign;
       await load();
       document.dispatchEvent(new CustomEvent("star-campaigns"));
@@ -127,8 +127,8 @@ STAR.lead = (root) => {
     box.state.replaceChildren(
       make("p", {}, make("b", {}, `${s.done} of ${s.wanted}`), " ratings ", meter),
       make("p", {}, `${s.complete} of ${s.records} records are complete, ${s.leased} are being rated now, ${s.hidden} hidden items, ${s.conflicts} conflicts wait, ${s.decided} are decided.`),
-      make("p.star-hint", {}, `${plan.kind}, ${plan.systems.map((x) => x.name).join(" and ")} on ${plan.dataset}, ${plan.overlap} ratings each, rubric ${plan.rubric}, threshold ${plan.threshold}`),
-      table(["Annotator", "Submitted", "Skipped", "Time each"], s.people.map((w) => row(w.person.name, String(w.submitted), String(w.skipped), lasted(w.seconds)))));
+      make("p.star-hint", {}, `${plan.kind}, ${plan.systems.map((x) => isolated(x.name)).join(" and ")} on ${isolated(plan.dataset)}, ${plan.overlap} ratings each, rubric ${isolated(plan.rubric)}, threshold ${plan.threshold}`),
+      table(["Annotator", "Submitted", "Skipped", "Time each"], s.people.map((w) => row(bdi(w.person.name), String(w.submitted), String(w.skipped), lasted(w.seconds)))));
   }
 
   function showOut() {
@@ -218,10 +218,10 @@ STAR.lead = (root) => {
 
   function answers(found) {
     const value = (given) => (given === undefined ? "—" : typeof given === "number" ? String(given) : "?");
-    const asked = found.kind === "pair" ? [["Choice", (a) => a.choice]] : found.rubric.criteria.map((c) => [c.label, (a) => value(a.ratings[c.key])]);
+    const asked = found.kind === "pair" ? [["Choice", (a) => a.choice]] : found.rubric.criteria.map((c) => [isolated(c.label), (a) => value(a.ratings[c.key])]);
     const words = [["Reason", (a) => a.reason], ["Note", (a) => a.note], ["Flags", (a) => a.flags.map((f) => `step ${f.step + 1}: ${f.text ? `“${f.text}” ` : ""}${f.reason}`).join("\n")], ["Time", (a) => lasted(a.seconds)]];
     return make("div.star-answers", {}, table(["", ...found.answers.map((a) => a.who)],
-      [...asked, ...words.filter(([, get]) => found.answers.some(get))].map(([label, get]) => row(make("b", {}, label), ...found.answers.map((a) => get(a) || "")))));
+      [...asked, ...words.filter(([, get]) => found.answers.some(get))].map(([label, get]) => row(make("b", {}, label), ...found.answers.map((a) => bdi(get(a) || ""))))));
   }
 
   document.addEventListener("keydown", function onKey(event) {
@@ -261,7 +261,7 @@ STAR.lead = (root) => {
 
   function people() {
     const out = async (person) => {
-      const sure = await dialog(`Withdraw ${person.name}?`, (body, done) => body.append(
+      const sure = await dialog(`Withdraw ${isolated(person.name)}?`, (body, done) => body.append(
         make("p", {}, "All answers of this person leave statistics and exports for good, their places go back to the queues, their name is taken out. Events under the pseudonym stay. This cannot be undone."),
         make("div.star-buttons", {}, make("button.star-button", { type: "button", "data-first": true, onclick: () => done(null) }, "Keep"),
           make("button.star-button", { type: "button", onclick: () => done(true) }, "Withdraw for good"))));
@@ -273,7 +273,7 @@ STAR.lead = (root) => {
         await load();
       });
     };
-    box.people.replaceChildren(table(["Name", "Role", "Pseudonym in exports", ""], all.people.map((p) => row(p.name, p.role, p.pseudonym,
+    box.people.replaceChildren(table(["Name", "Role", "Pseudonym in exports", ""], all.people.map((p) => row(bdi(p.name), p.role, p.pseudonym,
       make("button.star-link", { type: "button", onclick: () => out(p) }, "Withdraw")))));
   }
 

@@ -4,8 +4,8 @@
 
 /* The reader's shelf, latest book first. */
 STAR.shelf = (books) => {
-  const { make } = STAR.desk;
-  const list = (some) => make("ol", {}, some.map((book) => make("li", {}, make("b", {}, book.title), book.by ? ` ${book.by}` : null)));
+  const { make, bdi } = STAR.desk;
+  const list = (some) => make("ol", {}, some.map((book) => make("li", {}, make("b", {}, bdi(book.title)), book.by ? [" ", bdi(book.by)] : null)));
   return make("div.star-shelf-row", {}, make("h2", {}, `The reader's shelf: ${books.length} ${books.length === 1 ? "book" : "books"}, latest first`),
     list(books.slice(0, 10)), books.length > 10 && make("details", {}, make("summary", {}, `${books.length - 10} more`), list(books.slice(10))));
 };
@@ -96,15 +96,22 @@ STAR.side = (template, name = null) => {
       const piece = pieces(flag.step).find((p) => p.at <= from && from < p.at + p.element.textContent.length);
       if (piece) ({ element, at } = piece);
     }
-    const text = element && element.firstChild;
-    if (!text || text.nodeType !== 3) return null;
+    if (!element || !element.textContent) return null;
     const whole = flag.claim !== null && flag.claim !== undefined ? value.claims[flag.claim] : value.steps[flag.step].text;
     const range = document.createRange();
     const from = flag.start === null ? 0 : units(whole, flag.start) - at;
-    const to = flag.start === null ? text.length : units(whole, flag.end) - at;
-    range.setStart(text, Math.max(0, Math.min(from, text.length)));
-    range.setEnd(text, Math.max(0, Math.min(to, text.length)));
+    const to = flag.start === null ? element.textContent.length : units(whole, flag.end) - at;
+    range.setStart(...placed(element, from));
+    range.setEnd(...placed(element, to));
     return range;
+  }
+
+  /* The text node, and the place in it, at so many UTF-16 units of an element's text: titles in it are elements too. */
+  function placed(element, units) {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    let node = walker.nextNode(), left = Math.max(0, units);
+    for (let next = walker.nextNode(); next && left > node.length; next = walker.nextNode()) { left -= node.length; node = next; }
+    return [node, Math.min(left, node.length)];
   }
 
   /* Mark flagged steps; returns the ranges of flagged words, for the page's highlight. */

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from star.annotation import events
@@ -17,7 +17,7 @@ from star.annotation.database import Database, lock
 from star.annotation.disagreement import disagreement
 from star.annotation.documents import blinded
 from star.annotation.models import Adjudication, Annotator, Campaign, Gold, Record, Response
-from star.annotation.people import Person, active
+from star.annotation.people import Person, Refused, active
 from star.annotation.rubric import Version, version
 from star.errors import UserError
 
@@ -44,27 +44,28 @@ class Case:
 def conflicts(database: Database, person: Person, campaign: int) -> tuple[Conflict, ...]:
     """Records that have all their ratings, disagree by more than the campaign's threshold and are not decided yet.
 
-    The widest disagreement comes first. Hidden items, and records this person rated, are left out.
+    The widest disagreement comes first. What `look` refuses this person is left out.
     """
     with database.read() as session:
         who = active(session, person, "adjudicator")
         plan = session.get(Campaign, campaign)
         if plan is None:
             raise UserError(f"there is no campaign number {campaign}")
-        found = open_conflicts(session, plan)
-        return tuple(c for c in found if who.pseudonym not in c.answers)
+        given = set(session.scalars(_given(who).where(Record.campaign_id == plan.id)))
+        return tuple(c for c in open_conflicts(session, plan) if c.record not in given)
 
 
 def look(database: Database, person: Person, record: int) -> Case:
     """One record with everyone's answers, decided or not.
 
     Raises:
-        UserError: no such record; Refused: not an adjudicator.
+        UserError: no such record; Refused: not an adjudicator, or one who rates this record or may still rate it, or a
+            record that lacks some of its ratings.
     """
     with database.read() as session:
-        active(session, person, "adjudicator")
+        who = active(session, person, "adjudicator")
         row, plan = _record(session, record)
-        answers = _answers(session, plan, record)[record]
+        answers = _complete(session, plan, record, who)
         decided = session.scalar(select(func.count()).where(Adjudication.record_id == record)) or 0
         conflict = Conflict(record, disagreement(answers.values()), answers, decided)
         return Case(conflict, tuple(blinded(run) for run in row.runs), version(session, plan.rubric_id))
@@ -80,7 +81,7 @@ def decide(
         uuid: of this decision, made by the client; the same one sent again changes nothing.
 
     Raises:
-        UserError: decided meanwhile, no reason in a note or reason, or the answer does not fit.
+        UserError: decided meanwhile, no reason in a note or reason, or the answer does not fit. Refused: as `look`.
     """
     try:
         uuid = str(uuids.uuid4() if uuid is None else uuids.UUID(uuid))
@@ -93,6 +94,7 @@ def decide(
         again = session.scalar(select(Adjudication).where(Adjudication.uuid == uuid))
         if again is not None and (again.record_id, again.annotator_id) == (record, who.id):
             return again.number
+        _complete(session, plan, record, who)
         answer = checked(answer, version(session, plan.rubric_id).rubric, plan.kind, row.runs, complete=True)
         if not (answer.reason or answer.note).strip():
             raise UserError("a decision needs a reason; say in a few words why")
@@ -149,6 +151,31 @@ def _answers(session: Session, plan: Campaign, record: int | None = None) -> Map
     for id, pseudonym, answer in session.execute(query):
         found[id][pseudonym] = Answer.from_json(answer or {})
     return found
+
+
+def _complete(session: Session, plan: Campaign, record: int, who: Person) -> dict[str, Answer]:
+    """The answers to a record, if this person may judge them.
+
+    All refusals read alike: else they would tell an adjudicator, who rates as well, which records are hidden items.
+    """
+    answers = _answers(session, plan, record)[record]
+    given = session.scalar(select(_given(who).where(Record.id == record).exists()))
+    hidden = session.scalar(select(exists().where(Gold.record_id == record)))  # may be given to anybody
+    if given or hidden or len(answers) < plan.overlap:
+        raise Refused(
+            f"record {record} is not yours to decide: you rate it or may still rate it, or it lacks some of its "
+            f"{plan.overlap} ratings; star annotations adjudicate lists those that wait for you"
+        )
+    return answers
+
+
+def _given(who: Person) -> Select[int]:
+    """Records that this person was given to rate, whatever became of it: even a skipped one may still be answered."""
+    return (
+        select(Response.record_id)
+        .join(Record, Record.id == Response.record_id)
+        .where(Response.annotator_id == who.id)
+    )
 
 
 def _record(session: Session, record: int) -> tuple[Record, Campaign]:

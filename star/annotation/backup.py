@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +16,19 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
 
 from star.annotation import migrate
 from star.annotation.database import Database
@@ -23,6 +36,7 @@ from star.errors import UserError
 
 FORMAT = "star annotations 1"
 CHUNK = 200
+LINE = 100_000_000  # bytes of a line; a record with its runs is one
 VERSION = "alembic_version"
 
 
@@ -70,8 +84,11 @@ def restore(database: Database, file: Path) -> None:
     else:
         check(file)
         database.close()
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(database.file)) as target:
-            source.backup(target)
+        try:  # one transaction of the library's: cut short, the database is empty as before
+            with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(database.file)) as target:
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise UserError(f"{file} cannot be restored ({error}); nothing is restored") from None
     migrate.upgrade(database)
 
 
@@ -122,10 +139,13 @@ def _load(database: Database, file: Path) -> None:
         raise UserError(
             f"{file} is no backup of annotations; expected a first line with {FORMAT!r}, or a SQLite file"
         )
-    if migrate.current(database) != head["migration"]:
+    migration = head.get("migration")
+    if not isinstance(migration, str) or not re.fullmatch("[0-9a-z_]{1,32}", migration):
+        raise UserError(f"{file} names no migration in its first line; the backup is damaged")
+    if migrate.current(database) != migration:
         migrate.downgrade(database, "base")
-        migrate.upgrade(database, head["migration"])
-    with database.write(long=True) as session:
+        migrate.upgrade(database, migration)
+    with _fitting(file), database.write(long=True) as session:
         connection = session.connection()
         tables = {table.name: table for table in _tables(connection)}
         count, said = 0, None
@@ -133,11 +153,11 @@ def _load(database: Database, file: Path) -> None:
             if name is None:
                 said = next(rows).get("rows")
                 continue
-            if name not in tables:
+            if not isinstance(name, str) or name not in tables:
                 raise UserError(
-                    f"{file} has rows of a table {name!r}, which migration {head['migration']} does not know"
+                    f"{file} has rows of a table {str(name)[:40]!r}, which migration {migration} does not know"
                 )
-            for chunk in _chunks(line["row"] for line in rows):
+            for chunk in _chunks(_row(file, tables[name], line.get("row")) for line in rows):
                 connection.execute(insert(tables[name]), chunk)
                 count += len(chunk)
         if said != count:
@@ -173,13 +193,50 @@ def _rows(connection: Connection) -> int:
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     with file.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(iter(lambda: stream.readline(LINE + 1), b""), 1):
+            if len(line) > LINE:
+                raise UserError(f"{file}, line {number} has more than {LINE:,} bytes, which are not read")
             try:
                 yield dict(json.loads(line))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 raise UserError(
                     f"{file}, line {number} is not JSON; the backup is damaged or cut short"
                 ) from None
+
+
+def _row(file: Path, table: Table, row: object) -> dict[str, Any]:
+    """A row as the table has it: SQLite would take a text for a number, and the page fail on it later."""
+    if not isinstance(row, dict) or row.keys() != {column.name for column in table.c}:
+        raise UserError(f"{file} has a row that does not fit the table {table.name!r}; the backup is damaged")
+    for column in table.c:
+        value, kind = row[column.name], column.type
+        fits = (
+            value is None
+            if value is None and column.nullable
+            else type(value) is int and abs(value) < 2**63
+            if isinstance(kind, Integer)
+            else type(value) in (int, float)
+            if isinstance(kind, Float)
+            else isinstance(value, str)
+            if isinstance(kind, String)
+            else value is not None
+        )
+        if not fits:
+            raise UserError(
+                f"{file} has {repr(value)[:40]} as {column.name} of {table.name}; the backup is damaged"
+            )
+    return row
+
+
+@contextmanager
+def _fitting(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DataError, IntegrityError, StatementError) as error:
+        if isinstance(error, OperationalError):
+            raise
+        why = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+        raise UserError(f"{file} does not fit the database ({why}); nothing restored") from None
 
 
 def _line(content: dict[str, Any]) -> str:
@@ -207,7 +264,9 @@ def _replacing(file: Path) -> Iterator[Path]:
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.replace(file)
-    except OSError as error:
-        raise UserError(f"backup {file} cannot be written ({error.strerror}); name another file") from None
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"backup {file} cannot be written ({why}); name another file") from None
     finally:
-        part.unlink(missing_ok=True)
+        for ending in ("", "-journal", "-wal", "-shm"):
+            part.with_name(part.name + ending).unlink(missing_ok=True)

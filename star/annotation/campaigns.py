@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,11 +17,15 @@ from star.annotation.documents import Known, Sample, checksum
 from star.annotation.models import Gold, Kind, Record
 from star.annotation.people import Person, active
 from star.annotation.rubric import SCALE, Rubric, version
-from star.annotation.text import clean_document, clean_name, name_key
+from star.annotation.schema import check_runs
+from star.annotation.text import ID_MOST, clean_document, clean_name, name_key, real, whole
 from star.errors import UserError
 
 SEEDS = 2**31
 HIDDEN_AT_MOST = 0.5
+OVERLAP_AT_MOST = 1_000
+THRESHOLD_AT_MOST = 4
+SYSTEMS_AT_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,27 @@ class Campaign:
     created_at: float
 
 
-def create(database: Database, lead: Person, plan: Plan, samples: Iterable[Sample]) -> int:
+def create(
+    database: Database,
+    lead: Person,
+    plan: Plan,
+    samples: Iterable[Sample],
+    cut: Callable[[], bool] = lambda: False,
+) -> int:
     """Freeze the samples as records of a new campaign; returns its id.
 
     Samples are taken one by one before anything is written, so making them may be slow. Their order is shuffled; of the
     pairs, half change sides.
 
+    Args:
+        cut: asked once the samples are there: whether they were cut short. Then a share of hidden items that are not there
+            becomes 0.
+
     Raises:
         UserError: what does not fit, in plan or samples, or the name is taken. Refused: the caller is no lead.
     """
     name = clean_name(plan.name)
-    _check(plan)
+    check(plan)
     with database.read() as session:
         active(session, lead, "lead")
         rubric = version(session, plan.rubric).rubric
@@ -81,6 +95,8 @@ def create(database: Database, lead: Person, plan: Plan, samples: Iterable[Sampl
     ordinary = sum(1 for sample in frozen if sample.gold is None)
     if not ordinary:
         raise UserError("a campaign of no records; give at least one run that is not a hidden item")
+    if cut() and ordinary == len(frozen):
+        plan = replace(plan, gold_share=0.0)
     if plan.gold_share > 0 and ordinary == len(frozen):
         raise UserError(
             f"{plan.gold_share:.0%} hidden items are wanted and none are given; give some, or a share of 0"
@@ -119,13 +135,14 @@ def create(database: Database, lead: Person, plan: Plan, samples: Iterable[Sampl
 
 def set_gold(database: Database, lead: Person, record: int, known: Known) -> None:
     """Give a record a known answer, which makes it a hidden item, or a new one in place of the one it has."""
+    whole(record, "the record's number", 1, ID_MOST)
     with database.write() as session:
         row = session.get(Record, record)
         if row is None:
             raise UserError(f"there is no record number {record}")
         plan = lock(session, row.campaign_id)
         who = active(session, lead, "lead")
-        known = _known(known, plan.kind, version(session, plan.rubric_id).rubric)
+        known = fitting(known, plan.kind, version(session, plan.rubric_id).rubric)
         now = time.time()
         session.add(Gold(record_id=record, ratings=dict(known.ratings), choice=known.choice, created_at=now))
         events.write(session, "gold set", who.pseudonym, plan.id, record, content=asdict(known), at=now)
@@ -162,20 +179,32 @@ def _campaign(session: Session, row: models.Campaign) -> Campaign:
     return Campaign(row.id, plan, version(session, row.rubric_id).label, row.created_at)
 
 
-def _check(plan: Plan) -> None:
+def check(plan: Plan) -> None:
+    """Look a plan through.
+
+    Raises:
+        UserError: what does not fit.
+    """
     known = [system.name for system in plan.systems]
     if not known or len(set(known)) < len(known):
         raise UserError(f"the campaign's systems are called {known}; expected one or more, no two the same")
     if plan.kind not in ("single", "pair"):
         raise UserError(f"the campaign's kind is {plan.kind!r}; expected single or pair")
-    if plan.overlap < 1:
-        raise UserError(f"the overlap is {plan.overlap}; expected 1 or more ratings per record")
-    if not 0 <= plan.gold_share <= HIDDEN_AT_MOST:
-        raise UserError(f"the share of hidden items is {plan.gold_share}; expected 0 to {HIDDEN_AT_MOST}")
-    if not 0 <= plan.threshold <= 4:
-        raise UserError(f"the threshold is {plan.threshold}; expected 0 to 4 points of the scale")
-    if not 0 <= plan.seed < SEEDS:
-        raise UserError(f"the seed is {plan.seed}; expected 0 to {SEEDS - 1}")
+    if len(known) > SYSTEMS_AT_MOST:
+        raise UserError(f"the campaign has {len(known)} systems; expected at most {SYSTEMS_AT_MOST}")
+    check_numbers(plan.overlap, plan.gold_share, plan.threshold, plan.seed)
+
+
+def check_numbers(overlap: object, gold_share: object, threshold: object, seed: object) -> None:
+    """What a lead chooses in numbers.
+
+    Raises:
+        UserError: one of them is no number, or out of range.
+    """
+    whole(overlap, "the overlap", 1, OVERLAP_AT_MOST, " ratings per record")
+    real(gold_share, "the share of hidden items", 0, HIDDEN_AT_MOST)
+    real(threshold, "the threshold", 0, THRESHOLD_AT_MOST, " points of the scale")
+    whole(seed, "the seed", 0, SEEDS - 1)
 
 
 def _frozen(sample: Sample, plan: Plan, rubric: Rubric) -> Sample:
@@ -193,17 +222,29 @@ def _frozen(sample: Sample, plan: Plan, rubric: Rubric) -> Sample:
             raise UserError(
                 "a run lacks its trace or its items; expected a document of star recommend --json"
             )
+    checksum(sample.runs)  # says what is no JSON
+    runs = tuple(clean_document(run) for run in sample.runs)
+    check_runs(runs, "a run of " + " and ".join(sample.systems))
     return Sample(
         sample.systems,
-        tuple(clean_document(run) for run in sample.runs),
+        runs,
         sample.scenario,
         sample.difficulty,
-        None if sample.gold is None else _known(sample.gold, plan.kind, rubric),
+        None if sample.gold is None else fitting(sample.gold, plan.kind, rubric),
     )
 
 
-def _known(known: Known, kind: Kind, rubric: Rubric) -> Known:
-    wrong = [key for key, score in known.ratings.items() if key not in rubric.keys or score not in SCALE]
+def fitting(known: Known, kind: Kind, rubric: Rubric) -> Known:
+    """A known answer that fits kind and rubric.
+
+    Raises:
+        UserError: it does not.
+    """
+    wrong = [
+        key
+        for key, score in known.ratings.items()
+        if key not in rubric.keys or type(score) is not int or score not in SCALE
+    ]
     if wrong:
         raise UserError(
             f"the known answer rates {wrong[0]!r} {known.ratings[wrong[0]]!r}; expected 1 to 5 for some of "

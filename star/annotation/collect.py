@@ -19,10 +19,11 @@ from star.annotation import rows, tables
 from star.annotation.agreement import Measures, report
 from star.annotation.conduct import conduct
 from star.annotation.database import Database
-from star.annotation.export import Export, Written, prompt_of, save
+from star.annotation.export import Export, Written, parts_of, prompt_of, write_into
 from star.annotation.models import Adjudication, Annotator, Campaign, Gold, Record, Response
-from star.annotation.preferences import save_trl
+from star.annotation.preferences import labels, preferences, save_trl
 from star.annotation.rubric import version
+from star.annotation.writing import folder_of
 from star.errors import UserError
 from star.grammar import ITEM, item_word
 
@@ -106,10 +107,14 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
     whole = gathered(database, campaign)
     if format == "trl":
         golden = {str(record) for record in _golden(database, campaign)}
-        return save_trl(
-            replace(whole, ratings=tuple(row for row in whole.ratings if row.record not in golden)), folder
-        )
-    files = save(whole, folder, format)
+        shown = replace(whole, ratings=tuple(row for row in whole.ratings if row.record not in golden))
+        if not preferences(shown) and not labels(shown):
+            raise UserError(
+                f"campaign {campaign} has nothing to train on yet: no choice between two traces, and no trace rated "
+                "clearly good or bad; nothing was written"
+            )
+        return save_trl(shown, folder)
+    parts = parts_of(whole, str(folder), format)
     with database.read(long=True) as session:
         plan = _plan(session, campaign)
         rubric = version(session, plan.rubric_id)
@@ -126,14 +131,12 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
             "rubric": {"version": rubric.version} | asdict(rubric.rubric),
         }
         records, answers = list(_records(session, campaign)), list(_answers(session, plan, rubric.label))
-    try:
-        tables.save(records, RecordRow, folder / f"records.{format}")
-        tables.save(answers, AnswerRow, folder / f"answers.{format}")
-        (folder / "campaign.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); name another folder") from None
-    more = (f"records.{format}", f"answers.{format}", "campaign.json")
-    return [*files, *(folder / name for name in more)]
+    parts += [("records", records, RecordRow), ("answers", answers, AnswerRow)]
+    with folder_of(folder) as beside:
+        names = write_into(beside, whole, parts, format)
+        text = json.dumps(about, ensure_ascii=False, indent=1)
+        (beside / "campaign.json").write_text(text + "\n", "utf-8")
+    return [folder / name for name in (*names, "campaign.json")]
 
 
 def gathered(database: Database, campaign: int) -> Export:

@@ -15,6 +15,7 @@ from typing import Any
 
 from star.annotation.models import Choice
 from star.errors import UserError
+from star.subgraph import LIMIT
 
 Run = dict[str, Any]
 
@@ -51,27 +52,102 @@ def blinded(run: Run) -> Run:
 
 
 def mismatched(run: Run, other: Run) -> Run:
-    """A hidden item: the evidence of `run`, and reflection and ranking of another reader's run behind it.
+    """A hidden item: the evidence of `run`, and the closing reflection and ranking of another reader's run behind it.
 
-    Whoever reads it sees that the conclusion does not rest on the evidence (`DESERVED`). Verdicts of the borrowed statements
-    are taken out, as they were true of the other reader.
+    Whoever reads it sees that the conclusion does not rest on the evidence (`DESERVED`). In everything else it is like any
+    run: the borrowed statements keep their marks, which tell what the graph held for the reader they were made for, their
+    paths are in the graph, and the books recommended are the borrowed ones everywhere. Both runs are over one data set.
     """
-    made = copy.deepcopy(run)
-    steps = [s for s in made["trace"]["steps"] if s["type"] not in ("reflection", "recommend")]
-    borrowed = [s for s in other["trace"]["steps"] if s["type"] in ("reflection", "recommend")]
-    made["trace"] = {
-        "text": "",
-        "steps": steps + [copy.deepcopy(s) | {"claims": []} for s in borrowed],
-    }
-    kept = {number for step in steps for number in step["claims"]}
-    place = {old: new for new, old in enumerate(sorted(kept))}
-    made["claims"] = [made["claims"][old] for old in sorted(kept)]
-    for step in made["trace"]["steps"]:
-        step["claims"] = [place[number] for number in step["claims"]]
-    made["items"] = copy.deepcopy(other["items"])
+    made, lent = copy.deepcopy(run), copy.deepcopy(other)
+    kept, borrowed = made["trace"]["steps"], lent["trace"]["steps"]
+    steps = kept[: _closing(kept)] + borrowed[_closing(borrowed) :]
+    claims: list[dict[str, Any]] = []
+    for source, part in ((made, kept[: _closing(kept)]), (lent, borrowed[_closing(borrowed) :])):
+        edges = (source.get("graph") or {}).get("edges", ())
+        for step in part:
+            own = [source["claims"][number] for number in step["claims"]]
+            step["claims"] = list(range(len(claims), len(claims) + len(own)))
+            claims += [claim | {"edges": [edges[n] for n in claim.get("edges", ())]} for claim in own]
+    made["items"] = _ranked(lent["items"], made["items"], claims)
+    for step in steps:
+        if step["type"] == "recommend" and made["items"] != lent["items"]:
+            step["text"] = " ".join(f"“{item['title']}”" for item in made["items"])
+    made["trace"] = {"text": "", "steps": steps}
     for about in ("titles", "books"):
-        made[about] = {**other.get(about, {}), **made.get(about, {})}
+        made[about] = {**lent.get(about, {}), **made.get(about, {})}
+    made["graph"] = _joined(made, lent, claims)
+    made["claims"] = claims
     return made
+
+
+def _ranked(
+    lent: list[dict[str, Any]], own: list[dict[str, Any]], claims: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The borrowed ranking as far as something is said of its books, then the run's own: on any record something is said of
+    every book recommended. Where nothing is said of the borrowed ones it stays whole, else nothing would be mismatched."""
+    said = {claim.get(end) for claim in claims for end in ("subject", "anchor")}
+    first = [item for item in lent if item["id"] in said]
+    if not first or len(first) == len(lent):
+        return lent
+    there = {item["id"] for item in first}
+    rest = [item for item in own if item["id"] not in there and item["id"] in said]
+    chosen = [*first, *rest][: len(lent)]
+    return [item | {"rank": number} for number, item in enumerate(chosen, 1)]
+
+
+def _closing(steps: Sequence[Mapping[str, Any]]) -> int:
+    """Number of the first step that belongs to the conclusion: behind the last tool's answer."""
+    found = [n for n, step in enumerate(steps) if step["type"] not in ("reflection", "recommend")]
+    return found[-1] + 1 if found else 0
+
+
+def _joined(made: Run, lent: Run, claims: list[dict[str, Any]]) -> dict[str, Any]:
+    """The graph that these claims cite, as `subgraph.build` cuts it; their edges become numbers in it.
+
+    Args:
+        claims: with their edges in whole; of those that find no room the path is left out.
+    """
+    known = {
+        node["id"]: node for source in (lent, made) for node in (source.get("graph") or {}).get("nodes", ())
+    }
+    ranking = [item["id"] for item in made["items"]]
+    named = {node.get("item"): id for id, node in known.items() if id.startswith("i:")}
+    ids = dict.fromkeys(["user"] * ("user" in known) + [named[id] for id in ranking if id in named])
+    place: dict[tuple[str, str, str], int] = {}
+    edges: list[dict[str, Any]] = []
+
+    def put(edge: dict[str, Any]) -> int:
+        key = (edge["source"], edge["target"], edge["kind"])
+        if key not in place:
+            place[key] = len(edges)
+            edges.append(edge)
+        return place[key]
+
+    def weight(number: int) -> tuple[bool, bool]:
+        return claims[number]["author"] != "model", claims[number].get("subject") not in ranking
+
+    for number in sorted(range(len(claims)), key=weight):
+        claim, path = claims[number], claims[number]["edges"]
+        shown = not all(weight(number)) or claim["kind"] in ("co_read", "genre")
+        ends = dict.fromkeys(end for edge in path for end in (edge["source"], edge["target"]))
+        if not shown or len(ids.keys() | ends.keys()) > LIMIT:
+            claim["edges"] = []
+            continue
+        ids |= ends
+        claim["edges"] = sorted(put(edge) for edge in path)
+    shelf = set(made.get("shelf", ()))
+    nodes = [known[id] | {"kind": _kind(known[id], ranking, shelf)} for id in ids if id in known]
+    for node in nodes:
+        if node["kind"] == "history":
+            put({"source": "user", "target": node["id"], "kind": "read", "weight": 1.0})
+    return {"nodes": nodes, "edges": edges}
+
+
+def _kind(node: Mapping[str, Any], ranking: Sequence[str], shelf: set[str]) -> str:
+    if not node["id"].startswith("i:"):
+        return str(node["kind"])
+    id = node.get("item")
+    return "recommended" if id in ranking else "history" if id in shelf else "candidate"
 
 
 def deserved(criteria: Sequence[str]) -> Known:

@@ -19,6 +19,7 @@ import numpy as np
 from star import grammar
 from star.annotation import tables
 from star.annotation.rows import Comparison, Rating
+from star.annotation.writing import folder_of
 from star.errors import UserError
 from star.grammar import ITEM, item_word
 from star.tools import COUNTED
@@ -122,14 +123,23 @@ def in_items_of(text: str, items: Sequence[str], place: Mapping[str, int], missi
 
 
 def save(export: Export, folder: Path, format: str = "jsonl") -> list[Path]:
-    """Write ratings, comparisons and traces; the manifest comes last.
+    """Write ratings, comparisons and traces, and the manifest; all of them or none.
 
     Raises:
         UserError: another format, a rating of a trace that is not there, or a folder that cannot be written.
     """
+    return write(folder, export, parts_of(export, str(folder), format), format)
+
+
+def parts_of(export: Export, where: str, format: str) -> list[tuple[str, Sequence[object], type]]:
+    """Names of files, their rows, the rows' dataclass.
+
+    Raises:
+        UserError: another format, or a rating of a trace that is not there.
+    """
     if format not in tables.FORMATS:
         raise UserError(f"there is no format {format!r}; expected {', '.join(tables.FORMATS)} or trl")
-    trace = traces(export, str(folder))
+    trace = traces(export, where)
     ratings = [
         RatingRow(
             export.dataset,
@@ -160,8 +170,11 @@ def save(export: Export, folder: Path, format: str = "jsonl") -> list[Path]:
         )
         for c in export.comparisons
     ]
-    parts = (("ratings", ratings, RatingRow), ("comparisons", comparisons, ComparisonRow))
-    return write(folder, export, [*parts, ("traces", export.written, Written)], format)
+    return [
+        ("ratings", ratings, RatingRow),
+        ("comparisons", comparisons, ComparisonRow),
+        ("traces", export.written, Written),
+    ]
 
 
 def write(
@@ -172,16 +185,20 @@ def write(
     Raises:
         UserError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / f"{name}.{format}" for name, _, _ in parts]
-        for file, (_, rows, kind) in zip(files, parts, strict=True):
-            tables.save(rows, kind, file)
-        about = {"version": VERSION, "dataset": export.dataset, "items": list(export.items)}
-        (folder / "manifest.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); name another folder") from None
-    return [*files, folder / "manifest.json"]
+    with folder_of(folder) as beside:
+        names = write_into(beside, export, parts, format)
+    return [folder / name for name in names]
+
+
+def write_into(
+    folder: Path, export: Export, parts: Sequence[tuple[str, Sequence[object], type]], format: str
+) -> list[str]:
+    """The same into a folder that is there; names of the files."""
+    for name, rows, kind in parts:
+        tables.save(rows, kind, folder / f"{name}.{format}")
+    about = {"version": VERSION, "dataset": export.dataset, "items": list(export.items)}
+    (folder / "manifest.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
+    return [*(f"{name}.{format}" for name, _, _ in parts), "manifest.json"]
 
 
 def read_manifest(folder: Path) -> tuple[str, tuple[str, ...]]:

@@ -76,7 +76,14 @@ def _books(document: Mapping[str, Any]) -> Iterator[Item]:
         if node["id"].startswith("i:"):
             titles.setdefault(_item(node), node["label"])
     titles |= {item["id"]: item["title"] for item in document["items"]}
-    ids = dict.fromkeys((*document.get("shelf", ()), *document.get("candidates", ()), *titles))
+    # What is mentioned comes before what was only asked about, by id: the page's numbers of books do not tell where in a
+    # document a book was named, by which a hidden item's borrowed ranking would be known.
+    mentioned = {item["id"] for item in document["items"]} | {
+        _item(node) for node in (document.get("graph") or {}).get("nodes", ()) if node["id"].startswith("i:")
+    }
+    ids = dict.fromkeys(
+        (*document.get("shelf", ()), *sorted(mentioned), *document.get("candidates", ()), *titles)
+    )
     for id in ids:
         known = {name: facts.get(id, {}).get(name) for name in FIELDS}
         many = {name: tuple(known[name] or ()) for name in ("creators", "genres")}

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from star.annotation import rubric
-from star.annotation.campaigns import Plan, create
+from star.annotation.campaigns import SYSTEMS_AT_MOST, Plan, check_numbers, create
 from star.annotation.database import Database
 from star.annotation.documents import Sample, deserved
 from star.annotation.models import Kind
 from star.annotation.people import Person
 from star.annotation.sampling import samples
-from star.annotation.systems import Opened, open_systems
+from star.annotation.systems import Opened, open_systems, wanted
+from star.annotation.text import ID_MOST, clean_name, whole
 from star.dataset import Dataset
 from star.errors import UserError
 from star.recommendation import Query
@@ -54,17 +55,20 @@ def make(
     model: str | None = None,
     ready: Recommender | None = None,
     watch: Callable[[int, int], None] = lambda done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run the systems for sampled readers and store the campaign; returns its id. Takes about a second per record.
 
     Args:
         model, ready: as in `open_systems`.
         watch: told how many records of how many are made.
+        stopped: asked after each record; true ends it, and the campaign holds the records made so far. Hidden items come
+            last: where none is made, the campaign has a share of 0.
 
     Raises:
         UserError: what does not fit in the order. Refused: the caller is no lead.
     """
-    _check(order)
+    check(order)
     version = order.rubric
     if version is None:
         known = rubric.versions(database)
@@ -92,6 +96,8 @@ def make(
         for done, sample in enumerate(made, 1):
             watch(done, total)
             yield _measured(sample, opened, dataset)
+            if stopped():
+                return
 
     plan = Plan(
         order.name,
@@ -104,7 +110,7 @@ def make(
         order.threshold,
         order.seed,
     )
-    return create(database, lead, plan, watched())
+    return create(database, lead, plan, watched(), stopped)
 
 
 def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
@@ -124,21 +130,35 @@ def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
     return replace(sample, runs=(run | {"measures": found},))
 
 
-def _check(order: Order) -> None:
-    """What would only be found out after all runs were made."""
-    if not 1 <= order.records <= MOST:
-        raise UserError(f"{order.records} records are asked for; expected 1 to {MOST:,}")
-    if not 0 <= order.gold_share <= 0.5:
-        raise UserError(f"the share of hidden items is {order.gold_share}; expected 0 to 0.5")
+def check(order: Order) -> None:
+    """What would only be found out after all runs were made.
+
+    Raises:
+        UserError: a name, number or word that does not fit.
+    """
+    clean_name(order.name)
+    if order.kind not in ("single", "pair"):
+        raise UserError(f"the campaign's kind is {order.kind!r}; expected single or pair")
+    if type(order.records) is not int or not 1 <= order.records <= MOST:
+        raise UserError(f"{str(order.records)[:40]} records are asked for; expected 1 to {MOST:,}")
+    check_numbers(order.overlap, order.gold_share, order.threshold, order.seed)
+    if order.rubric is not None:
+        whole(order.rubric, "the rubric's number", 1, ID_MOST)
     if (order.kind == "pair" and len(order.systems) != 2) or not order.systems:
         raise UserError(f"{len(order.systems)} systems are named; pairs need two, single records one or more")
+    if len(order.systems) > SYSTEMS_AT_MOST:
+        raise UserError(f"{len(order.systems)} systems are named; expected at most {SYSTEMS_AT_MOST}")
+    for name in order.systems:
+        wanted(name)
     unknown = [name for name in order.scenarios if name not in SCENARIOS]
     if unknown or not order.scenarios:
         raise UserError(
             f"there is no scenario {(unknown or ['(none)'])[0][:40]!r}; expected {', '.join(SCENARIOS)}"
         )
+    if len(set(order.scenarios)) < len(order.scenarios):
+        raise UserError("a scenario is named twice; name each once")
     wrong = [level for level in order.mix if level not in MIX]
     if wrong or any(not 0 <= share <= 1 for share in order.mix.values()) or sum(order.mix.values()) <= 0:
         raise UserError(
-            f"the mix of difficulties is {dict(order.mix)}; expected shares of {', '.join(MIX)}, as 0.3"
+            f"the mix of difficulties is {str(dict(order.mix))[:200]}; expected shares of {', '.join(MIX)}, as 0.3"
         )

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from star.annotation import events
 from star.annotation.database import Database, clock, lock
-from star.annotation.models import Annotator, Campaign, Gold, Lease, Record, Response, State
+from star.annotation.models import Adjudication, Annotator, Campaign, Gold, Lease, Record, Response, State
 from star.annotation.people import Person, active
 from star.errors import UserError
 
@@ -43,8 +43,9 @@ class Assignment:
 class Progress:
     """How far someone and the team are. `seconds`: the person's median per submitted record, None before the first.
 
-    `wanted`, `done`: ratings of the whole team, hidden items left out, `given`: all of the team's, hidden items too; only
-    `given` and a coarse share may be shown to annotators, else a count that stands still gives a hidden item away.
+    `wanted`, `done`: ratings of the whole team, hidden items left out, `given`: all of the team's, hidden items too. Only
+    `given` and `share` may be shown to annotators, else a count that stands still gives a hidden item away: `share`, 0 to 1,
+    is about how far the team is, and grows with every rating alike.
     `last_hour`: own submitted in the last hour.
     """
 
@@ -55,6 +56,7 @@ class Progress:
     done: int
     wanted: int
     given: int
+    share: float
 
 
 def claim(
@@ -162,6 +164,7 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
             int(done or 0),
             int(wanted or 0),
             int(given or 0),
+            min(1.0, (given or 0) * (1 - plan.gold_share) / wanted) if wanted else 0.0,
         )
 
 
@@ -187,7 +190,9 @@ def _choose(session: Session, plan: Campaign, who: Person, now: float) -> int | 
         Response.annotator_id == who.id,
         Response.rubric_id == plan.rubric_id,
     )
-    unseen = select(Record.id).where(Record.campaign_id == plan.id, ~mine)
+    # Who decided on a record has seen what others say of it, and does not rate it should a place come free again.
+    judged = exists().where(Adjudication.record_id == Record.id, Adjudication.annotator_id == who.id)
+    unseen = select(Record.id).where(Record.campaign_id == plan.id, ~mine, ~judged)
     had = session.scalar(select(func.count()).select_from(_own(plan, who).subquery())) or 0
     if gold_due(had, plan.gold_share, plan.seed, who.pseudonym):
         gold = session.scalar(unseen.where(_gold()).order_by(Record.position).limit(1))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, StrictInt, TypeAdapter, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -17,20 +17,33 @@ from sqlalchemy.orm import Session
 from star.annotation import events, models
 from star.annotation.database import Database
 from star.annotation.people import Person, active
-from star.annotation.text import clean_document
+from star.annotation.text import ID_MOST, NAME, clean, clean_document, clean_name, printable, whole, within
 from star.errors import UserError
 
 SCALE = (1, 2, 3, 4, 5)
 CANNOT_JUDGE = "cannot judge"
 DEFAULT = Path(__file__).with_name("rubric.yaml")
 SIZE = 200_000
+DEEPEST = 12
+QUESTIONS = 50
+EXAMPLES = 50
+LABEL = 200
+OPENS = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+KNOWN = ConfigDict(extra="forbid")  # a misspelt field is said, not dropped
+CLOSES = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 @dataclass(frozen=True)
 class Example:
     """A worked example: a piece of a trace, its score, and why."""
 
-    score: int
+    __pydantic_config__ = KNOWN
+    score: StrictInt
     text: str
     why: str
 
@@ -39,6 +52,7 @@ class Example:
 class Criterion:
     """One question, answered 1 (`low`) to 5 (`high`) or "cannot judge". `key` names it in exports."""
 
+    __pydantic_config__ = KNOWN
     key: str
     label: str
     question: str
@@ -52,6 +66,7 @@ class Criterion:
 class Rubric:
     """All criteria of one version. `pair_question` and `pair_guideline` are for A/B pairs."""
 
+    __pydantic_config__ = KNOWN
     name: str
     title: str
     introduction: str
@@ -93,32 +108,63 @@ def parse(document: str | dict[str, Any]) -> Rubric:
     """
     try:
         if isinstance(document, str):
-            if len(document) > SIZE:
-                raise UserError(f"the rubric has {len(document):,} characters, at most {SIZE:,} are read")
-            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(document)):
-                raise UserError(
-                    "the rubric repeats parts by YAML aliases (*name), which are not read; write them out"
-                )
-            document = yaml.safe_load(document)
+            document = _yaml(document)
+        within(document, "the rubric", DEEPEST)
         rubric = _READER.validate_python(clean_document(document))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"the rubric is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "document"
+        place = printable(".".join(str(part) for part in first["loc"])[:80]) or "document"
         raise UserError(
             f"the rubric's {place} does not fit: {first['msg']}; see star/annotation/rubric.yaml"
         ) from None
+    _check(rubric)
+    return rubric
+
+
+def _yaml(text: str) -> Any:
+    """A small YAML document. Its size, its depth and its aliases are looked at before it is built: a few lines of aliases
+    unfold to gigabytes, and the library takes minutes over thousands of brackets."""
+    if len(text) > SIZE:
+        raise UserError(f"the rubric has {len(text):,} characters, at most {SIZE:,} are read")
+    depth = 0
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, yaml.AliasToken):
+                raise UserError(
+                    "the rubric repeats parts by YAML aliases (*name), which are not read; write them out"
+                )
+            depth += isinstance(token, OPENS) - isinstance(token, CLOSES)
+            if depth > DEEPEST:
+                raise UserError(
+                    f"the rubric is nested more than {DEEPEST} deep; expected criteria with examples"
+                )
+        return yaml.safe_load(text)
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or number that is none
+        raise UserError(f"the rubric is not YAML: {' '.join(str(error).split())[:400]}") from None
+
+
+def _check(rubric: Rubric) -> None:
     if len(json.dumps(asdict(rubric))) > SIZE:
         raise UserError(f"the rubric is longer than {SIZE:,} characters; shorten it")
+    if len(rubric.criteria) > QUESTIONS:
+        raise UserError(f"the rubric asks {len(rubric.criteria)} questions; expected at most {QUESTIONS}")
     if not rubric.criteria or len(set(rubric.keys)) < len(rubric.criteria) or not all(rubric.keys):
         raise UserError(
-            f"the rubric's criteria have the keys {list(rubric.keys)}; expected one or more, no two the same"
+            f"the rubric's criteria have the keys {str(list(rubric.keys))[:400]}; expected one or more, no two the same"
         )
+    clean_name(rubric.name)
+    for criterion in rubric.criteria:
+        clean(criterion.key, "a criterion's key", NAME)
+        clean(criterion.label, f"the label of {criterion.key!r}", LABEL)
+        if len(criterion.examples) > EXAMPLES:
+            raise UserError(
+                f"{criterion.key!r} has {len(criterion.examples)} examples; expected at most {EXAMPLES}"
+            )
     wrong = [e.score for c in rubric.criteria for e in c.examples if e.score not in SCALE]
     if wrong:
         raise UserError(f"an example in the rubric has score {wrong[0]}; expected 1 to 5")
-    return rubric
 
 
 def text(rubric: Rubric) -> str:
@@ -130,35 +176,35 @@ def text(rubric: Rubric) -> str:
 
 def publish(database: Database, lead: Person, rubric: Rubric) -> Version:
     """Store a rubric as the next version of its name; the newest one again if nothing changed."""
-    document = clean_document(asdict(rubric))
     try:
-        return _publish(database, lead, rubric, document)
+        with database.write() as session:
+            return published(session, lead, rubric)
     except IntegrityError:
         raise UserError(
             f"someone published a version of {rubric.name!r} at the same moment; try again"
         ) from None
 
 
-def _publish(database: Database, lead: Person, rubric: Rubric, document: dict[str, Any]) -> Version:
-    with database.write() as session:
-        who = active(session, lead, "lead")
-        newest = session.scalar(
-            select(models.Rubric)
-            .where(models.Rubric.name == rubric.name)
-            .order_by(models.Rubric.version.desc())
-            .limit(1)
-        )
-        if newest is not None and newest.document == document:
-            return _version(newest)
-        last = (
-            session.scalar(select(func.max(models.Rubric.version)).where(models.Rubric.name == rubric.name))
-            or 0
-        )
-        row = models.Rubric(name=rubric.name, version=last + 1, document=document, created_at=time.time())
-        session.add(row)
-        session.flush()
-        events.write(session, "rubric published", who.pseudonym, content={"id": row.id} | document)
-        return _version(row)
+def published(session: Session, lead: Person, rubric: Rubric) -> Version:
+    """`publish` inside the caller's transaction."""
+    document = clean_document(asdict(rubric))
+    who = active(session, lead, "lead")
+    newest = session.scalar(
+        select(models.Rubric)
+        .where(models.Rubric.name == rubric.name)
+        .order_by(models.Rubric.version.desc())
+        .limit(1)
+    )
+    if newest is not None and newest.document == document:
+        return _version(newest)
+    last = (
+        session.scalar(select(func.max(models.Rubric.version)).where(models.Rubric.name == rubric.name)) or 0
+    )
+    row = models.Rubric(name=rubric.name, version=last + 1, document=document, created_at=time.time())
+    session.add(row)
+    session.flush()
+    events.write(session, "rubric published", who.pseudonym, content={"id": row.id} | document)
+    return _version(row)
 
 
 def versions(database: Database) -> tuple[Version, ...]:
@@ -175,7 +221,7 @@ def version(session: Session, id: int) -> Version:
     Raises:
         UserError: there is none.
     """
-    row = session.get(models.Rubric, id)
+    row = session.get(models.Rubric, whole(id, "the rubric's number", 0, ID_MOST))
     if row is None:
         raise UserError(f"there is no rubric number {id}; publish one first")
     return _version(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -64,13 +64,16 @@ def samples(
         yield Sample(
             tuple(names[c] for c in chosen), tuple(run(c, task) for c in chosen), task.scenario, level
         )
-    sound = [run(0, task) for task, _ in drawn[n:]]
-    for (task, level), own, other in zip(drawn[n:], sound, sound[1:], strict=False):
-        broken = mismatched(own, other)
-        if pair:
-            yield Sample((names[0],) * 2, (own, broken), task.scenario, level, Known(choice="left"))
+    for number, ((task, level), (following, _)) in enumerate(pairwise(drawn[n:])):
+        # By every system in turn, in pairs both as ever: a hidden item is not known by who wrote it.
+        broken = number % len(makers) if not pair else 1 - number % 2
+        made = mismatched(run(broken, task), run(broken, following))
+        if not pair:
+            yield Sample((names[broken],), (made,), task.scenario, level, known)
+        elif broken:
+            yield Sample(tuple(names), (run(0, task), made), task.scenario, level, Known(choice="left"))
         else:
-            yield Sample((names[0],), (broken,), task.scenario, level, known)
+            yield Sample(tuple(names), (made, run(1, task)), task.scenario, level, Known(choice="right"))
 
 
 def draw(

@@ -14,7 +14,7 @@ from star.errors import UserError
 from star.fingerprint import checkpoint_folder, fingerprint
 from star.recommender import Recommender, Star
 
-FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>\d{1,9}))?")
+FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)

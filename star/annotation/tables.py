@@ -10,6 +10,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ import polars as pl
 from star.errors import UserError
 
 FORMATS = ("jsonl", "csv", "parquet")
+LINE = 50_000_000
+SIZE = 2_000_000_000
+"""Characters read of a line, and of a file once it is unpacked: a small Parquet file may hold a book a million times."""
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, "CSV Injection"
 R = TypeVar("R")
 Column = tuple[type, tuple[str, ...], bool]
@@ -49,8 +53,11 @@ def save(rows: Sequence[Any], kind: type, path: Path) -> None:
     made = {"jsonl": _to_jsonl, "csv": _to_csv, "parquet": _to_parquet}
     content = made[_format(path)]([dataclasses.asdict(row) for row in rows], columns(kind))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path, kind: type[R]) -> list[R]:
@@ -67,7 +74,7 @@ def load(path: Path, kind: type[R]) -> list[R]:
     if not path.is_file():
         raise UserError(f"{path} is not there; expected a file of {kind.__name__} rows; export it again")
     fields = columns(kind)
-    out = []
+    out, size = [], 0
     try:
         for line, record in reading[_format(path)](path, fields):
             if record.keys() != fields.keys():
@@ -75,6 +82,11 @@ def load(path: Path, kind: type[R]) -> list[R]:
                     f"{path} line {line} has {', '.join(sorted(record)) or 'nothing'}; expected {', '.join(fields)}"
                 )
             values = {name: _checked(record[name], fields[name], path, line, name) for name in fields}
+            size += sum(len(value) for value in values.values() if isinstance(value, str))
+            if size > SIZE:
+                raise UserError(
+                    f"{path} unpacks to more than {SIZE:,} characters, which are not read; split it"
+                )
             out.append(kind(**values))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason}); export it again") from None
@@ -90,12 +102,17 @@ def _format(path: Path) -> str:
 
 def _checked(value: Any, column: Column, path: Path, line: int, name: str) -> Any:
     kind, words, optional = column
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**63:
         value = float(value)
-    if (value is None and optional) or (type(value) is kind and (not words or value in words)):
+    fits = type(value) is kind and (not words or value in words)
+    if kind is float and fits:
+        fits = math.isfinite(value)
+    elif kind is int and fits:
+        fits = -(2**63) <= value < 2**63
+    if (value is None and optional) or fits:
         return value
     expected = " or ".join(words) if words else {str: "text", int: "a whole number"}.get(kind, kind.__name__)
-    shown = repr(value)[:40]
+    shown = "a number too large" if type(value) is int and abs(value) >= 2**63 else repr(value)[:40]
     raise UserError(
         f"{path} line {line} has {shown} as {name}; expected {expected}{' or nothing' * optional}"
     )
@@ -110,10 +127,12 @@ def _to_jsonl(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
 
 def _from_jsonl(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8", newline="\n") as handle:
-        for line, text in enumerate(handle, 1):
+        for line, text in enumerate(iter(lambda: handle.readline(LINE + 1), ""), 1):
+            if len(text) > LINE:
+                raise UserError(f"{path} line {line} has more than {LINE:,} characters, which are not read")
             try:
                 row = json.loads(text)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(
                     f"{path} line {line} is not JSON ({str(error)[:60]}); export it again"
                 ) from None
@@ -143,7 +162,7 @@ def _to_csv(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
 
 
 def _from_csv(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
-    csv.field_size_limit(2**31 - 1)  # a note may be longer than the module's default allows
+    csv.field_size_limit(LINE)  # runs are longer than the module's default allows
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.reader(handle, strict=True)
         try:

@@ -15,6 +15,8 @@ REASON = 2_000
 NOTE = 10_000
 SPAN = 2_000
 FLAGS = 100
+ID_MOST = 2**31 - 1
+"""Largest number of a row: an integer column of PostgreSQL holds no larger one."""
 
 
 def clean(text: object, what: str, limit: int) -> str:
@@ -64,3 +66,66 @@ def name_key(name: str) -> str:
 def storable(text: str) -> str:
     """`text` without null bytes and lone surrogates, which no database takes, in a query neither."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """`text` for one line of a terminal: control characters, ANSI codes and marks of direction become `?`."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def whole(value: object, what: str, least: int, most: int, of: str = "") -> int:
+    """`value`, if it is a whole number from `least` to `most`; a float or a truth value is none.
+
+    Raises:
+        UserError: anything else.
+    """
+    if type(value) is not int or not least <= value <= most:
+        raise UserError(f"{what} is {_short(value)}; expected a whole number from {least:,} to {most:,}{of}")
+    return value
+
+
+def real(value: object, what: str, least: float, most: float, of: str = "") -> float:
+    """`value`, if it is a number from `least` to `most`; NaN is none.
+
+    Raises:
+        UserError: anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise UserError(f"{what} is {_short(value)}; expected {least:g} to {most:g}{of}")
+    return float(value)
+
+
+def digits(text: str, most: int = ID_MOST) -> int | None:
+    """The whole number that these characters write, 0 to 9 alone and at most `most`; None for anything else.
+
+    `str.isdigit` also takes ², which `int` does not read, and `int` gives up on a text of thousands of digits.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    return number if (number := int(text)) <= most else None
+
+
+def within(value: Any, what: str, deepest: int) -> None:
+    """Look that a JSON value is nested at most `deepest` deep, without going deeper into it than that.
+
+    Raises:
+        UserError: it is nested deeper.
+    """
+    level = [value]
+    for _ in range(deepest + 1):
+        level = [
+            inside
+            for outer in level
+            if isinstance(outer, dict | list | tuple)
+            for inside in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise UserError(f"{what} is nested more than {deepest} deep")
+
+
+def _short(value: object) -> str:
+    """A value in an error's one line. Whole numbers of thousands of digits cannot be written at all."""
+    if type(value) is int and abs(value) >= 10**40:
+        return "a number of more than 40 digits"
+    return repr(value)[:80]

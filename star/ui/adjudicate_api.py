@@ -11,6 +11,7 @@ from star.annotation import adjudication, campaigns
 from star.annotation.answers import Answer
 from star.annotation.people import Person
 from star.ui.door import Door
+from star.ui.numbers import Named, Number
 from star.ui.record_view import form, sides
 
 
@@ -18,7 +19,7 @@ class Decision(BaseModel):
     """`after`: how many decisions on the record the page showed; `uuid`: of this one, made by the page."""
 
     model_config = ConfigDict(extra="forbid")
-    record: StrictInt
+    record: Named
     after: StrictInt
     uuid: str
     answer: Answer
@@ -35,13 +36,13 @@ def router(door: Door) -> APIRouter:
         return {"campaigns": [{"id": id, "name": name} for id, name in campaigns.names(database).items()]}
 
     @routes.get("/conflicts/{campaign}")
-    def conflicts(campaign: int, who: Person = adjudicator) -> dict[str, Any]:
+    def conflicts(campaign: Number, who: Person = adjudicator) -> dict[str, Any]:
         """What waits for a decision, the widest disagreement first; records one rated oneself are left out."""
         found = adjudication.conflicts(database, who, campaign)
         return {"conflicts": [{"record": c.record, "disagreement": c.disagreement} for c in found]}
 
     @routes.get("/case/{record}")
-    def case(record: int, who: Person = adjudicator) -> dict[str, Any]:
+    def case(record: Number, who: Person = adjudicator) -> dict[str, Any]:
         """A record with everyone's answers. Who gave them and which system wrote it is not said."""
         found = adjudication.look(database, who, record)
         answers = found.conflict.answers.items()

@@ -19,6 +19,7 @@ from star.annotation.people import Person
 from star.annotation.recent import recent
 from star.annotation.store import Opened
 from star.ui.door import Door
+from star.ui.numbers import Named, Number
 from star.ui.record_view import form, sides
 
 KEPT = 128  # records whose views are kept; they never change
@@ -28,7 +29,7 @@ class Next(BaseModel):
     """`uuid`: made by the page, names the response if a new record is given."""
 
     model_config = ConfigDict(extra="forbid")
-    campaign: StrictInt
+    campaign: Named
     uuid: str
 
 
@@ -92,7 +93,7 @@ def router(door: Door) -> APIRouter:
             "seconds": far.seconds,
             "last_hour": far.last_hour,
             "team": far.given,
-            "share": round(far.done / far.wanted, 1) if far.wanted else 0.0,
+            "share": round(far.share, 1),
         }
 
     @routes.get("/campaigns")
@@ -120,7 +121,7 @@ def router(door: Door) -> APIRouter:
         return asdict(keep(database, who, asked.uuid, asked.revision, asked.answer))
 
     @routes.get("/recent/{campaign}")
-    def last_answers(campaign: int, who: Person = annotator) -> dict[str, Any]:
+    def last_answers(campaign: Number, who: Person = annotator) -> dict[str, Any]:
         """The answers that may still be changed, and how far everyone is."""
         rows = [asdict(row) | {"answer": row.answer.to_json()} for row in recent(database, who, campaign)]
         return {"recent": rows, "progress": progress(who, campaign)}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from star.annotation.database import Database
-from star.annotation.making import Order, make
+from star.annotation.making import Order, check, make
 from star.annotation.people import Person
 from star.errors import UserError
 from star.ui.loader import Loader
@@ -47,8 +47,9 @@ class CampaignJob:
         """Begin.
 
         Raises:
-            UserError: another one is under way.
+            UserError: another one is under way, or something in the order does not fit.
         """
+        check(order)
         with self._lock:
             if self._state.running:
                 raise UserError(f"campaign {self._state.name!r} is still being made; wait until it is there")

@@ -104,6 +104,11 @@ def _lines(title: str) -> tuple[list[str], int]:
     return lines or ["Untitled"], 15
 
 
+def _isolated(text: str) -> str:
+    """Text of its own direction where there can be no `<bdi>`; what would end the isolation is taken out."""
+    return "\u2068" + "".join(c for c in text if c not in "\u2066\u2067\u2068\u2069") + "\u2069"
+
+
 def cover(item: Item) -> str:
     """An SVG of the book's cover, 2 : 3, titled for screen readers. All text is escaped."""
     seed = _seed(item)
@@ -116,7 +121,9 @@ def cover(item: Item) -> str:
     )
     by = textwrap.shorten(item.creators[0], 24, placeholder="…") if item.creators else ""
     name = escape(
-        f"Cover of {item.title}" + (f" by {', '.join(item.creators)}" if item.creators else ""), quote=True
+        f"Cover of {_isolated(item.title)}"
+        + (f" by {_isolated(', '.join(item.creators))}" if item.creators else ""),
+        quote=True,
     )
     return (
         f'<svg class="star-cover" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'

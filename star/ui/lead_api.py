@@ -24,6 +24,7 @@ from star.ui.campaign_job import CampaignJob
 from star.ui.door import Door
 from star.ui.lead_view import figures
 from star.ui.loader import Loader
+from star.ui.numbers import Named, Number
 
 
 class Ordered(BaseModel):
@@ -50,7 +51,7 @@ class Published(BaseModel):
 
 class Withdrawn(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    id: StrictInt
+    id: Named
 
 
 def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
@@ -102,17 +103,17 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
         return job.state()
 
     @routes.get("/status/{campaign}")
-    def where(campaign: int, who: Person = lead) -> dict[str, Any]:
+    def where(campaign: Number, who: Person = lead) -> dict[str, Any]:
         """Where a campaign stands."""
         return asdict(status(database, who, campaign))
 
     @routes.get("/agreement/{campaign}")
-    def agreement(campaign: int, who: Person = lead) -> dict[str, Any]:
+    def agreement(campaign: Number, who: Person = lead) -> dict[str, Any]:
         """Everything that tells whether the ratings can be trusted, as JSON."""
         return report(campaign)
 
     @routes.get("/figures/{campaign}")
-    def drawn(campaign: int, who: Person = lead) -> dict[str, Any]:
+    def drawn(campaign: Number, who: Person = lead) -> dict[str, Any]:
         """The same as figures: HTML in which every name is escaped."""
         names = {p.pseudonym: p.name for p in people.everyone(database)}
         used = {c.plan.rubric for c in campaigns.campaigns(database) if c.id == campaign}
@@ -121,7 +122,7 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
         return {"html": figures(report(campaign), names, labels)}
 
     @routes.get("/export/{campaign}/{format}")
-    def export(campaign: int, format: str, who: Person = lead) -> Response:
+    def export(campaign: Number, format: str, who: Person = lead) -> Response:
         """A zip of what `star annotations export` writes."""
         from star.annotation import collect
 
@@ -138,7 +139,7 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
         return Response(packed.getvalue(), media_type="application/zip", headers=headers)
 
     @routes.get("/rubric/{number}")
-    def shown(number: int, who: Person = lead) -> dict[str, Any]:
+    def shown(number: Number, who: Person = lead) -> dict[str, Any]:
         """A rubric as YAML; 0 is the one that ships."""
         if number == 0:
             return {"label": "the one that ships", "document": rubric.DEFAULT.read_text("utf-8")}

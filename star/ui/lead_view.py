@@ -20,6 +20,11 @@ def share(value: float | None) -> str:
     return "—" if value is None else f"{100 * value:.0f}%"
 
 
+def named(text: str) -> str:
+    """A name as HTML: escaped, and of its own direction."""
+    return f"<bdi>{escape(text)}</bdi>"
+
+
 def scale(
     value: float | None, interval: Sequence[float | None], low: float, high: float, mark: float | None = None
 ) -> str:
@@ -84,7 +89,7 @@ def _in_order(rows: Sequence[Report], labels: Mapping[str, str]) -> list[Report]
 def _criteria(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
     body = [
         (
-            escape(labels.get(row["criterion"], row["criterion"])),
+            named(labels.get(row["criterion"], row["criterion"])),
             number(row["alpha"]),
             scale(row["alpha"], row["alpha_ci"], -0.5, 1.0, 0.667),
             number(row["mean"]),
@@ -117,7 +122,7 @@ def _kappas(rows: Sequence[Report]) -> str:
 def _contest(contest: Report) -> str:
     body = [
         (
-            f"{escape(row['system'])} against {escape(row['against'])}",
+            f"{named(row['system'])} against {named(row['against'])}",
             share(row["rate"]),
             scale(row["rate"], row["ci"], 0.0, 1.0, 0.5),
             f"{row['wins']} / {row['ties']} / {row['losses']}",
@@ -137,7 +142,7 @@ def _contest(contest: Report) -> str:
     if contest["ranking"]:
         order = [
             (
-                escape(row["system"]),
+                named(row["system"]),
                 number(row["strength"]),
                 scale(row["strength"], row["ci"], 0.0, 1.0),
                 str(row["n"]),
@@ -151,8 +156,8 @@ def _contest(contest: Report) -> str:
 def _people(rows: Sequence[Report], names: Mapping[str, str]) -> str:
     body = [
         (
-            f"{escape(names.get(row['annotator'], row['annotator']))} "
-            f"<small>{escape(row['annotator'])}</small>",
+            f"{named(names.get(row['annotator'], row['annotator']))} "
+            f"<small>{named(row['annotator'])}</small>",
             str(row["records"]),
             "—" if row["median_seconds"] is None else f"{row['median_seconds']:.0f} s",
             f"{share(row['gold_pass_rate'])} of {row['gold']}" if row["gold"] else "—",
@@ -174,8 +179,8 @@ def _people(rows: Sequence[Report], names: Mapping[str, str]) -> str:
 def _correlations(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
     body = [
         (
-            escape(labels.get(row["criterion"], row["criterion"])),
-            escape(row["measure"]),
+            named(labels.get(row["criterion"], row["criterion"])),
+            named(row["measure"]),
             number(row["rho"]),
             scale(row["rho"], row["ci"], -1.0, 1.0, 0.0),
             str(row["records"]),

@@ -71,7 +71,7 @@ def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
     author = "the model wrote this" if claim.author == "model" else "a tool returned this"
     path = plural(len(claim.edges), "edge") + " in the graph" if claim.edges else "no edge of its own"
     return (
-        f'<div class="star-claim {claim.verdict}" data-claim-row="{index}">'
+        f'<div class="star-claim {escape(claim.verdict)}" data-claim-row="{index}">'
         f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
         f"<span>{html(named(claim.text))}</span></button>"
         f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim)}</div></div>'
