@@ -12,33 +12,42 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from star.catalog import Catalog, Item
 from star.errors import UserError
 from star.interactions import Interactions
 
-ITEM_SCHEMA: dict[str, Any] = {
-    "id": pl.String,
-    "title": pl.String,
-    "creators": pl.List(pl.String),
-    "year": pl.Int32,
-    "series": pl.String,
-    "number": pl.Float64,
-    "genres": pl.List(pl.String),
-    "theme": pl.String,
-}
+if TYPE_CHECKING:  # the demo is no file of polars', and answers for it need not wait for its import
+    import polars as pl
+
 DEMO = Path(__file__).resolve().parent.parent / "data" / "demo"
 
 
 def home() -> Path:
     """Folder that holds imported data sets: `$STAR_DATA` or `data/sets` of the checkout."""
     return Path(os.environ.get("STAR_DATA", Path(__file__).resolve().parent.parent / "data" / "sets"))
+
+
+@cache
+def item_schema() -> dict[str, Any]:
+    """Column → type of the catalogue's file."""
+    import polars as pl
+
+    return {
+        "id": pl.String,
+        "title": pl.String,
+        "creators": pl.List(pl.String),
+        "year": pl.Int32,
+        "series": pl.String,
+        "number": pl.Float64,
+        "genres": pl.List(pl.String),
+        "theme": pl.String,
+    }
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,8 @@ class Dataset:
             from star.simulator import load_demo
 
             return load_demo()
+        import polars as pl
+
         folder = home() / Path(name).name
         if not (folder / "manifest.json").is_file():
             have = ", ".join(names())
@@ -130,10 +141,12 @@ def checksum(path: Path) -> str:
 
 
 def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
-    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in ITEM_SCHEMA}
+    import polars as pl
+
+    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in item_schema()}
     for name in ("creators", "genres"):
         columns[name] = [list(values) for values in columns[name]]
-    return pl.DataFrame(columns, schema=ITEM_SCHEMA)
+    return pl.DataFrame(columns, schema=item_schema())
 
 
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:
@@ -146,6 +159,8 @@ def _catalogue_from(frame: pl.DataFrame) -> Catalog:
 
 
 def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
+    import polars as pl
+
     lengths = np.diff(interactions.indptr)
     frame = pl.DataFrame(
         {

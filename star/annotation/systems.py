@@ -12,7 +12,7 @@ from star.annotation.campaigns import System
 from star.dataset import Dataset
 from star.errors import UserError
 from star.fingerprint import checkpoint_folder, fingerprint
-from star.recommender import Recommender, Star
+from star.recommender import TEACHER, Recommender, Star
 
 FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>\d{1,9}))?")
 
@@ -51,11 +51,14 @@ def wanted(name: str) -> Wanted:
 
 
 def at_hand(dataset: str, model: str | None) -> tuple[str, ...]:
-    """Names to choose from: `star:sft` only where the checkpoint has an adapter that can be left out."""
+    """Names to choose from: the teacher always, `star` where there is a student, `star:sft` where its checkpoint has an
+    adapter that can be left out."""
+    if model == TEACHER:
+        return ("mars",)
     try:
         adapter = (checkpoint_folder(model or dataset) / "adapter").is_dir()
     except UserError:
-        return ("star", "mars")
+        return ("mars",)
     return ("star", "star:sft", "mars") if adapter else ("star", "mars")
 
 
@@ -76,6 +79,10 @@ def open_systems(
         raise UserError(
             f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2"
         )
+    if model == TEACHER:
+        model = None  # the teacher is asked for as mars; star is the data set's student
+    if ready is not None and ready.checkpoint == TEACHER:
+        ready = None  # it answers on the page for want of a student, and is none
     loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
     student = next((loaded[key] for key in loaded), None)
     for one in sorted(

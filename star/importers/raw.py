@@ -12,7 +12,7 @@ from star import dataset
 from star.catalog import Item
 
 # What a source may say of an item; themes are written by us.
-ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.ITEM_SCHEMA.items() if name != "theme"}
+ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.item_schema().items() if name != "theme"}
 
 
 @dataclass

@@ -6,26 +6,23 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
-from transformers.utils import logging
 
 from star.catalog import Catalog
 from star.errors import UserError
 from star.fingerprint import MODELS as MODELS
 from star.fingerprint import checkpoint_folder, fingerprint
 from star.grammar import item_word
+from star.student.compact import Compact, fits
 from star.student.vocabulary import EOS, UNKNOWN, grammar_of, number_features
+
+if (
+    TYPE_CHECKING
+):  # what `transformers` imports takes seconds, and answering with a compact student needs none of it
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 CONTEXT = 1024
 LORA = "lora"  # folder of a big base's new rows and LoRA, in a checkpoint
@@ -54,6 +51,9 @@ class Checkpoint:
         Raises:
             UserError: no checkpoint there, an adapter of other weights, or a big base that is not on this machine.
         """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
         folder = checkpoint_folder(model)
         logging.disable_progress_bar()
         about = read_about(folder)
@@ -74,6 +74,30 @@ class Checkpoint:
             network = PeftModel.from_pretrained(network, folder / "adapter").merge_and_unload()
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return cls(folder.name, network.eval(), tokenizer, about, "grpo" if own else None)
+
+    @classmethod
+    def to_answer(cls, model: str, adapter: bool = True) -> Checkpoint:
+        """The same checkpoint for answering alone, on the CPU: a compact student is read without transformers, whose import
+        takes longer than an answer; one with an adapter to merge in and a big base are read as `load` reads them.
+
+        Raises:
+            UserError: as `load`, and weights or words that do not fit `config.json` beside them.
+        """
+        folder = checkpoint_folder(model)
+        about = read_about(folder)
+        merged = "base" in about or "adapter_of" in about or (adapter and (folder / "adapter").is_dir())
+        if merged or not fits(folder):
+            return cls.load(model, adapter)
+        from tokenizers import Tokenizer
+
+        network = Compact.load(folder)
+        words = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        if words.get_vocab_size() != network.config.vocab_size:
+            raise UserError(
+                f"checkpoint {folder} has {words.get_vocab_size()} words in tokenizer.json and weights for "
+                f"{network.config.vocab_size}; restore its files"
+            )
+        return cls(folder.name, network, words, about)  # type: ignore[arg-type]
 
     @classmethod
     def _beside(cls, folder: Path, about: dict[str, Any], adapter: bool) -> Checkpoint:
@@ -161,6 +185,8 @@ def base_of(folder: Path, about: dict[str, Any], dtype: torch.dtype) -> PreTrain
     Raises:
         UserError: it is not on this machine.
     """
+    from transformers import AutoTokenizer
+
     try:
         rows = len(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         return grown(about["base"], rows, dtype, local_files_only=True)
@@ -173,6 +199,8 @@ def base_of(folder: Path, about: dict[str, Any], dtype: torch.dtype) -> PreTrain
 
 def grown(base: str, rows: int, dtype: torch.dtype, local_files_only: bool = False) -> PreTrainedModel:
     """A base by name or folder with at least `rows` rows of embeddings; the new ones hold nothing yet."""
+    from transformers import AutoModelForCausalLM
+
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=local_files_only)
     if model.config.vocab_size < rows:
         model.resize_token_embeddings(rows, mean_resizing=False)
@@ -188,6 +216,8 @@ def new_model(
     seed: int,
 ) -> Qwen3ForCausalLM:
     """A fresh student; item vectors start at random, number words near their neighbours."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(words),

@@ -9,25 +9,11 @@ from itertools import groupby
 
 from star.catalog import Catalog
 from star.evidence import stated
+from star.readable import NAMES, NUMBERS, VERDICTS, number, plural
+from star.readable import ranked as ranked
 from star.recommendation import CheckedClaim, Recommendation, StepView
-from star.ui.views import VERDICTS, mark, plural, tally
+from star.ui.views import mark, tally
 
-NAMES = {
-    "plan": "Plan",
-    "tool_call": "Tool call",
-    "tool_response": "Evidence",
-    "reflection": "Reflection",
-    "recommend": "Ranking",
-}
-NUMBERS = {
-    "both": "readers of both",
-    "of": "out of",
-    "lift": "times chance",
-    "number": "volume",
-    "books": "books",
-    "window": "last books looked at",
-    "level": "strength, 1 to 6",
-}
 Block = dict[str, str]
 
 
@@ -43,17 +29,13 @@ def numbers(claim: CheckedClaim) -> str:
         differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
         note = "differs" if differs else ""
         rows += (
-            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(given)}</td>"
-            f'<td>{_number(found)}</td><td class="star-differs">{note}</td></tr>'
+            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{number(given)}</td>"
+            f'<td>{number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
         '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th>'
         f'<th scope="col">found</th><td></td></tr></thead><tbody>{rows}</tbody></table>'
     )
-
-
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
 def claim_line(answer: Recommendation, index: int) -> str:
@@ -112,14 +94,6 @@ def _grouped(
             f"<b>{escape(catalog[subject].title)}</b>{tally(answer, tuple(group))}</summary>{lines}</details>"
         )
     return out
-
-
-def ranked(text: str) -> list[str]:
-    """The titles of a ranking, one per line or in quotes one after another."""
-    text = text.strip()
-    if "\n" not in text and text.startswith("“"):
-        return text.removeprefix("“").removesuffix("”").split("” “")
-    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _cost(*steps: StepView) -> str:
