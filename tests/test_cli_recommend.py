@@ -81,6 +81,7 @@ def test_the_teacher_by_name_answers_on_every_data_set(
         home / "runs" / "reading" / "checkpoint"
     )  # where training/run.sh --dataset leaves it
     assert isinstance(load("reading"), Star) and isinstance(load("reading", "mars"), Teacher)
+    capsys.readouterr()
     assert star(monkeypatch, "--user", READERS[0], "--json", "--model", "mars", "--no-adapter") == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["checkpoint"] == "mars" and err == ""
