@@ -1,4 +1,4 @@
-"""Readable: answers, and the names of their parts, in plain words. Page and terminal say the same."""
+"""Answers and the names of their parts in plain words, the same on the page and in the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Beside: many answers written side by side, each word and each probability the one it would have had alone.
+"""Many answers written side by side, each word and each probability the one it would have had alone.
 
 `write_many` is faster still, but its rows read their tokens in other portions than a pass of its own would, so the last
 digits of its probabilities differ; evaluation does not mind, whoever compares two answers of one reader does.

@@ -1,4 +1,4 @@
-"""Compact: the forward pass of a compact student in plain torch, for answering; training goes through transformers.
+"""The forward pass of a compact student in plain torch, for answering; training goes through transformers.
 
 Importing what transformers needs for the same architecture takes longer than an answer. The numbers are those of its
 `Qwen3ForCausalLM`, operation by operation (tests/test_compact.py), and rows that stand side by side in a batch each get the
