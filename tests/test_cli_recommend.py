@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -264,3 +265,11 @@ def test_run_sh_makes_the_config_of_a_data_set_of_ones_own(tmp_path: Path) -> No
     stages = (tmp_path / "stages").read_text("utf-8").splitlines()
     assert len(stages) == 6 and all("--config runs/7e2/config.yaml" in stage for stage in stages)
     assert subprocess.run(run, capture_output=True).returncode == 2
+
+
+def test_the_page_on_own_data_names_commands_that_exist() -> None:
+    text = (ROOT / "docs" / "own-data.md").read_text("utf-8")
+    there = {command.name for command in cli.app.registered_commands}
+    named = set(re.findall(r"`star (\w+)", text))
+    assert {"import", "serve", "recommend", "evaluate"} <= named <= there
+    assert "training/run.sh --dataset" in text and (ROOT / "training" / "run.sh").is_file()
