@@ -1,17 +1,22 @@
-"""Arrays that take minutes to make, kept beside the data sets for the next run."""
+"""Arrays that take seconds or minutes to make, kept beside the data sets for the next run."""
 
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from star.dataset import Dataset, home
+from star.dataset import home
 from star.display import echo
-from star.tasks import Split
+
+if TYPE_CHECKING:
+    from star.dataset import Dataset
+    from star.tasks import Split
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,18 +31,36 @@ def remembered(
         of: settings, by their `repr`.
         modules: files under `star/` that the result depends on.
     """
-    path = home() / ".cache" / f"{name}-{_key(dataset, split, of, modules)}.npz"
-    if path.is_file():
+    return kept(name, _key(dataset, split, of, modules), make)
+
+
+def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+    """What `make` returned before under the same name and key, or what it returns now. A damaged file is made anew; a folder
+    that is full or cannot be written costs the next run the same time and is no error.
+
+    Args:
+        key: changes with everything that the result depends on; part of the file's name.
+    """
+    path = home() / ".cache" / f"{name}-{key}.npz"
+    try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        echo(f"star: {path} cannot be read and is made again ({error})", err=True)
     made = make()
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
+            temporary = Path(handle.name)
             np.savez(handle, allow_pickle=False, **made)
-        Path(handle.name).replace(path)
+        temporary.replace(path)
     except OSError as error:  # a folder that cannot be written only costs the next run its minutes
         echo(f"star: {name} is not kept for the next run ({error})", err=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return made
 
 

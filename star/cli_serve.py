@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from star.errors import UserError
-from star.settings import Settings
+
+if TYPE_CHECKING:
+    from star.settings import Settings
 
 
 def serve(
@@ -16,7 +17,8 @@ def serve(
         str | None, typer.Option(help="Data set to explore: demo, or an imported one.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Checkpoint: a folder, or a name under assets/models.")
+        str | None,
+        typer.Option(help="Checkpoint: a folder, or a name under assets/models; mars: the teacher."),
     ] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="First port to try; the next free one is taken.")
@@ -53,7 +55,10 @@ def settings(**given: Any) -> Settings:
     Raises:
         UserError: a variable of the wrong form, or no data set of this name.
     """
+    from pydantic import ValidationError
+
     from star.dataset import Dataset, names
+    from star.settings import Settings
 
     try:
         chosen = Settings(**{name: value for name, value in given.items() if value is not None})

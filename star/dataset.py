@@ -12,36 +12,50 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from star.catalog import Catalog, Item
 from star.errors import UserError
 from star.interactions import Interactions
 from star.plain_text import one_line_lists, one_lines
 
-ITEM_SCHEMA: dict[str, Any] = {
-    "id": pl.String,
-    "title": pl.String,
-    "creators": pl.List(pl.String),
-    "year": pl.Int32,
-    "series": pl.String,
-    "number": pl.Float64,
-    "genres": pl.List(pl.String),
-    "theme": pl.String,
-}
-# A PanicException is no Exception: polars fails so on some damaged files.
-POLARS_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+if TYPE_CHECKING:  # the demo is no file of polars', and answers for it need not wait for its import
+    import polars as pl
+
 DEMO = Path(__file__).resolve().parent.parent / "data" / "demo"
 
 
 def home() -> Path:
     """Folder that holds imported data sets: `$STAR_DATA` or `data/sets` of the checkout."""
     return Path(os.environ.get("STAR_DATA", Path(__file__).resolve().parent.parent / "data" / "sets"))
+
+
+@cache
+def polars_failures(*more: type[BaseException]) -> tuple[type[BaseException], ...]:
+    """What polars raises for damaged files (a PanicException is no Exception), and `more`."""
+    import polars as pl
+
+    return (pl.exceptions.PolarsError, pl.exceptions.PanicException, *more)
+
+
+def item_schema() -> dict[str, Any]:
+    """Column → type of the catalogue's file."""
+    import polars as pl
+
+    return {
+        "id": pl.String,
+        "title": pl.String,
+        "creators": pl.List(pl.String),
+        "year": pl.Int32,
+        "series": pl.String,
+        "number": pl.Float64,
+        "genres": pl.List(pl.String),
+        "theme": pl.String,
+    }
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,8 @@ class Dataset:
             from star.simulator import load_demo
 
             return load_demo()
+        import polars as pl
+
         folder = home() / Path(name).name
         if not (folder / "manifest.json").is_file():
             have = ", ".join(names())
@@ -116,7 +132,7 @@ class Dataset:
             interactions = _interactions_from(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
             if not isinstance(manifest, dict):
                 raise ValueError("manifest.json is no JSON object")
-        except (OSError, ValueError, RecursionError, *POLARS_FAILURES) as error:
+        except polars_failures(OSError, ValueError, RecursionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"data set {name!r} in {folder} is damaged ({reason}); import it again") from None
         return cls(name, catalog, interactions, manifest)
@@ -135,14 +151,18 @@ def checksum(path: Path) -> str:
 
 
 def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
-    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in ITEM_SCHEMA}
+    import polars as pl
+
+    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in item_schema()}
     for name in ("creators", "genres"):
         columns[name] = [list(values) for values in columns[name]]
-    return pl.DataFrame(columns, schema=ITEM_SCHEMA)
+    return pl.DataFrame(columns, schema=item_schema())
 
 
 def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of ITEM_SCHEMA whose words are each one clean line; an item without a title is called by its id."""
+    """Rows of `item_schema` whose words are each one clean line; an item without a title is called by its id."""
+    import polars as pl
+
     words = {name: one_lines(frame[name]) for name in ("title", "series", "theme") if name in frame.columns}
     members = {name: one_line_lists(frame[name]) for name in ("creators", "genres")}
     number = pl.when(pl.col("number").is_finite()).then(pl.col("number")).alias("number")
@@ -152,7 +172,7 @@ def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:
-    frame = clean_items(frame.select(pl.col(name).cast(kind) for name, kind in ITEM_SCHEMA.items()))
+    frame = clean_items(frame.select(pl.col(name).cast(kind) for name, kind in item_schema().items()))
     return Catalog(
         tuple(
             Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
@@ -162,6 +182,8 @@ def _catalogue_from(frame: pl.DataFrame) -> Catalog:
 
 
 def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
+    import polars as pl
+
     lengths = np.diff(interactions.indptr)
     frame = pl.DataFrame(
         {

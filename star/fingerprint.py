@@ -10,19 +10,21 @@ from typing import Any
 
 from star.catalog import MARK
 from star.errors import UserError
-from star.settings import ROOT
 
+ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "assets" / "models"
+RUNS = ROOT / "runs"
 AGAIN = "copy the whole folder again, or train it again"
 
 
 def checkpoint_folder(model: str) -> Path:
-    """Folder of a checkpoint or of an adapter beside one: a path, or a name under `assets/models`.
+    """Folder of a checkpoint or of an adapter beside one: a path, a name under `assets/models`, or the name of a data set
+    of one's own for which `training/run.sh` made `runs/NAME/checkpoint`.
 
     Raises:
         UserError: nothing there.
     """
-    for folder in (Path(model), MODELS / model):
+    for folder in (Path(model), MODELS / model, RUNS / model / "checkpoint"):
         if (folder / "star.json").is_file():
             return folder
     have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"

@@ -17,7 +17,8 @@ class Settings(BaseSettings):
     dataset: str = "demo"
     """Name of the data set: `demo` or an imported one."""
     model: str | None = None
-    """Folder of a checkpoint, or a name under `assets/models`; None takes the one named like the data set."""
+    """Folder of a checkpoint, or a name under `assets/models`, or `mars` for the teacher; None takes the one named like the
+    data set, and the teacher where there is none."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 7860

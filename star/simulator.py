@@ -27,6 +27,7 @@ from star.dataset import DEMO, Dataset
 from star.errors import UserError
 from star.interactions import Interactions
 
+FIGURES = DEMO / "figures.npz"
 N_READERS = 3_000
 SEED = 20_260_917
 SHORTEST, LONGEST = 10, 60
@@ -130,7 +131,7 @@ class Figures:
     relations: Relations
 
     @classmethod
-    def load(cls, path: Path = DEMO / "figures.npz", catalog: Catalog | None = None) -> Figures:
+    def load(cls, path: Path = FIGURES, catalog: Catalog | None = None) -> Figures:
         """The committed figures.
 
         Raises:
@@ -273,6 +274,23 @@ def items_checksum(interactions: Interactions) -> str:
     return hashlib.sha256(stream).hexdigest()
 
 
+def _simulated(catalog: Catalog) -> Interactions:
+    """The demo's readers, kept from one command to the next as long as the catalogue, the figures and this file stay as they
+    are: simulating them takes longer than to answer."""
+    from star.cache import kept
+
+    def make() -> dict[str, np.ndarray]:
+        made = simulate(Figures.load(catalog=catalog))
+        return {"indptr": made.indptr, "items": made.items}
+
+    digest = hashlib.sha256(f"{N_READERS} {SEED} {np.__version__}".encode())
+    for file in (DEMO / "catalog.csv", FIGURES, Path(__file__)):
+        digest.update(file.read_bytes() if file.is_file() else b"")  # what is missing, `make` says
+    stored = kept("demo", digest.hexdigest()[:16], make)
+    users = tuple(f"r{n:04d}" for n in range(1, N_READERS + 1))
+    return Interactions(users, stored["indptr"], stored["items"], len(catalog))
+
+
 @cache
 def load_demo() -> Dataset:
     """The embedded data set: 3,000 simulated readers of the catalogue in data/demo. Made once per process.
@@ -281,7 +299,7 @@ def load_demo() -> Dataset:
         UserError: a file of data/demo is missing or does not fit the others.
     """
     catalog = read_catalog()
-    interactions = simulate(Figures.load(catalog=catalog))
+    interactions = _simulated(catalog)
     manifest = {
         "name": "demo",
         "title": f"Demo: {len(catalog)} well-known books, simulated readers",

@@ -2,9 +2,16 @@
 # The whole chain for a checkpoint. Configs are gone through in turn, each starting from what the one before has made; without
 # any, those of demo: training/run.sh training/configs/demo.yaml training/configs/demo-further.yaml
 # The CPU or one GPU, whichever there is. Data sets and large bases on several GPUs: training/configs/qwen3-0.6b.yaml.
+# A data set of one's own (star import … --name NAME): training/run.sh --dataset NAME, which is training/configs/own.yaml for it.
 # Every stage goes on where it was stopped; delete its folder under runs/ to begin anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ "${1:-}" = --dataset ]; then
+  [ $# -eq 2 ] || { echo "training/run.sh --dataset NAME takes one name; got: ${*:2}" >&2; exit 2; }
+  mkdir -p "runs/$2"
+  sed "s/NAME/$2/" training/configs/own.yaml > "runs/$2/config.yaml"
+  set -- "runs/$2/config.yaml"
+fi
 python=.venv/bin/python
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 # For pretraining: keep large blocks instead of giving them back to the system after every step, a quarter of the time

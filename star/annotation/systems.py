@@ -12,7 +12,7 @@ from star.annotation.campaigns import System
 from star.dataset import Dataset
 from star.errors import UserError
 from star.fingerprint import checkpoint_folder, fingerprint
-from star.recommender import Recommender, Star
+from star.recommender import TEACHER, Recommender, Star
 
 FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>[0-9]{1,9}))?")
 
@@ -50,13 +50,23 @@ def wanted(name: str) -> Wanted:
     return Wanted(name.strip(), found["kind"], found["model"], int(found["seed"] or 0))
 
 
-def at_hand(dataset: str, model: str | None) -> tuple[str, ...]:
-    """Names to choose from: `star:sft` only where the checkpoint has an adapter that can be left out."""
+def at_hand(dataset: str, model: str | None, ready: Recommender | None = None) -> tuple[str, ...]:
+    """Names to choose from: the teacher always, `star` where there is a student, `star:sft` where its checkpoint has an
+    adapter that can be left out.
+
+    Args:
+        ready: what answers on the page already.
+    """
     try:
-        adapter = (checkpoint_folder(model or dataset) / "adapter").is_dir()
+        folder = checkpoint_folder(_student_of(dataset, model))
     except UserError:
-        return ("star", "mars")
-    return ("star", "star:sft", "mars") if adapter else ("star", "mars")
+        return ("mars",) if ready is None or ready.checkpoint == TEACHER else ("star", "mars")
+    return ("star", "star:sft", "mars") if (folder / "adapter").is_dir() else ("star", "mars")
+
+
+def _student_of(dataset: str, model: str | None) -> str:
+    """Where the page is the teacher's (`mars`), the student is still the data set's."""
+    return dataset if model is None or model == TEACHER else model
 
 
 def open_systems(
@@ -76,6 +86,8 @@ def open_systems(
         raise UserError(
             f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2"
         )
+    if ready is not None and ready.checkpoint == TEACHER:
+        ready = None  # it answers on the page for want of a student, and is none
     loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
     student = next((loaded[key] for key in loaded), None)
     for one in sorted(
@@ -103,7 +115,7 @@ def _load(one: Wanted, dataset: Dataset, model: str | None, student: Recommender
 
 
 def _folder(one: Wanted, dataset: Dataset, model: str | None) -> Path:
-    return checkpoint_folder(one.model or model or dataset.name)
+    return checkpoint_folder(one.model or _student_of(dataset.name, model))
 
 
 def _system(one: Wanted, recommender: Recommender, dataset: Dataset, model: str | None) -> System:

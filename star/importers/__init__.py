@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from star import dataset
-from star.dataset import POLARS_FAILURES, Dataset
+from star.dataset import Dataset
 from star.errors import UserError
 from star.importers import amazon, goodbooks, movielens, recbole
 from star.importers.amazon import read_amazon
@@ -19,7 +19,7 @@ from star.importers.columns import Say
 from star.importers.files import brief
 from star.importers.goodbooks import read_goodbooks
 from star.importers.movielens import read_movielens
-from star.importers.raw import Raw, say
+from star.importers.raw import POLARS_FAILURES, UNREADABLE, Raw, say
 from star.importers.recbole import read_recbole
 from star.importers.table import read_table
 from star.plain_text import one_line
@@ -70,7 +70,7 @@ def import_dataset(
         raise UserError(one_line(f"{path}: {error}")) from None
     try:
         made.save(dataset.home() / name)
-    except (OSError, *POLARS_FAILURES) as error:
+    except UNREADABLE as error:
         # polars says a full disk in its own words.
         why = (error.strerror if isinstance(error, OSError) else None) or brief(error)
         reason = f"{dataset.home()} cannot be written ({why})"

@@ -13,7 +13,9 @@ from star.catalog import Item
 from star.display import echo
 
 # What a source may say of an item; themes are written by us.
-ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.ITEM_SCHEMA.items() if name != "theme"}
+POLARS_FAILURES = dataset.polars_failures()
+UNREADABLE = dataset.polars_failures(OSError)
+ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.item_schema().items() if name != "theme"}
 
 
 @dataclass

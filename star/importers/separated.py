@@ -8,12 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from star.dataset import POLARS_FAILURES
 from star.errors import UserError
 from star.importers.archives import plain
 from star.importers.columns import Say, loose
 from star.importers.files import brief
-from star.importers.raw import say
+from star.importers.raw import POLARS_FAILURES, say
 
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 _LOOK = 1 << 20

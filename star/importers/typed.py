@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from star.dataset import POLARS_FAILURES
 from star.errors import UserError
 from star.importers.archives import begins, plain
 from star.importers.files import brief
+from star.importers.raw import POLARS_FAILURES, UNREADABLE
 from star.importers.separated import Schema
 
 # A few bytes of Parquet can stand for any number of equal rows.
@@ -36,7 +36,7 @@ def read_parquet(path: Path, names: list[str], required: list[str]) -> pl.DataFr
                         f"{path} has {rows:,} rows, more than the {MOST_ROWS:,} that are read; split it"
                     )
                 frame = pl.read_parquet(file, columns=[name for name in names if name in have], glob=False)
-        except (*POLARS_FAILURES, OSError) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{path} is not a Parquet file ({brief(error)}); give a .csv, .jsonl or .parquet file"
             ) from None

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
-from star.student.decoding import Writer, choose, write
+from star.student.decoding import Writer, choose, fresh_cache, write
 from star.student.ranker import StarRanker
 from star.tasks import Task
 
@@ -40,7 +39,7 @@ def by_turns(writer: Writer) -> Cost:
     model, prompt = writer.checkpoint.model, writer.start()
     calls = prefilled = 0
     while not writer.finished:
-        cache, pending = DynamicCache(), [*prompt, *writer.encode(writer.words)]
+        cache, pending = fresh_cache(writer.checkpoint.model), [*prompt, *writer.encode(writer.words)]
         calls += 1
         prefilled += len(pending)
         turn = True

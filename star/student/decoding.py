@@ -10,17 +10,17 @@ A checkpoint may weigh in how it ranked at the prompt's end, by heart, before it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
 from star.grammar import RANKED, TOOLS, TraceError, item_word, prompt, read_call, response_words
+from star.student.compact import Compact, Past
 from star.student.model import Checkpoint, ItemTokens
-from star.student.prefix_cache import prefix_cache
 from star.student.vocabulary import UNKNOWN
 from star.tools import ASKED, COUNTED, WINDOWS, Tools
 
@@ -295,6 +295,24 @@ def choose_many(
     return tokens
 
 
+def passing(
+    writer: Writer, seed: int | None, temperature: float = 0.7
+) -> Generator[tuple[list[int], bool], torch.Tensor, None]:
+    """One writer's pass, whoever computes it: yields the tokens to read next and whether words were added since the last
+    time, takes the logits (V,) behind them, and ends with the writer."""
+    generator = None if seed is None else np.random.default_rng(seed)
+    logits = yield writer.start(), False
+    pending = writer.begin(logits)
+    if pending:
+        logits = yield pending, False
+    while True:
+        token = choose(writer, logits, generator, temperature)
+        pending = [token, *writer.push(token)]
+        if writer.finished:
+            return
+        logits = yield pending, True
+
+
 @torch.inference_mode()
 def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> Iterator[Writer]:
     """Drive one writer to its end; yields it after every word the model wrote and every answer put in.
@@ -302,20 +320,27 @@ def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> 
     Args:
         seed: None takes the likeliest word each time; otherwise words are drawn, the ranking is not.
     """
-    generator = None if seed is None else np.random.default_rng(seed)
-    cache, pending, begun = DynamicCache(), writer.start(), False
     model = writer.checkpoint.model
+    cache, way = fresh_cache(model), passing(writer, seed, temperature)
+    pending, _ = next(way)
     while not writer.finished:
         step = torch.tensor([pending], device=model.device)
         output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        logits = output.logits[0, -1].cpu()
-        if not begun:
-            begun, pending = True, writer.begin(logits)
-            if pending:
-                continue
-        token = choose(writer, logits, generator, temperature)
-        pending = [token, *writer.push(token)]
-        yield writer
+        try:
+            pending, spoke = way.send(output.logits[0, -1].cpu())
+        except StopIteration:
+            spoke = True
+        if spoke:
+            yield writer
+
+
+def fresh_cache(model: Any) -> Any:
+    """The empty key–value cache of one pass through this network."""
+    if isinstance(model, Compact):
+        return Past()
+    from transformers import DynamicCache
+
+    return DynamicCache()
 
 
 @torch.inference_mode()
@@ -327,6 +352,8 @@ def write_many(
 ) -> None:
     """Drive many writers to their ends, each row as many tokens per step as every row has waiting (beyond the prompts: one);
     rows stay aligned from position 0, so none is padded."""
+    from star.student.prefix_cache import prefix_cache
+
     model = writers[0].checkpoint.model
     generators = [
         None if seeds is None else np.random.default_rng(seed) for seed in seeds or range(len(writers))

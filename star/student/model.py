@@ -6,19 +6,10 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
-from transformers.utils import logging
 
 from star.catalog import Catalog
 from star.errors import UserError
@@ -27,7 +18,13 @@ from star.fingerprint import base_named, checkpoint_folder, fingerprint
 from star.fingerprint import read_about as read_about
 from star.grammar import item_word
 from star.student import soundness as sound
+from star.student.compact import Compact, fits
 from star.student.vocabulary import EOS, UNKNOWN, grammar_of, number_features
+
+if (
+    TYPE_CHECKING
+):  # what `transformers` imports takes seconds, and answering with a compact student needs none of it
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 CONTEXT = 1024
 LORA = "lora"  # folder of a big base's new rows and LoRA, in a checkpoint
@@ -56,6 +53,9 @@ class Checkpoint:
         Raises:
             UserError: no checkpoint there, an adapter of other weights, or a big base that is not on this machine.
         """
+        from transformers import AutoTokenizer
+        from transformers.utils import logging
+
         folder = checkpoint_folder(model)
         logging.disable_progress_bar()
         about = read_about(folder)
@@ -75,6 +75,30 @@ class Checkpoint:
         rows, whole = network.config.vocab_size, "base" not in about
         sound.check_words(folder.name, grammar_of(tokenizer), len(about["items"]), rows, whole)
         return cls(folder.name, network.eval(), tokenizer, about, "grpo" if own else None)
+
+    @classmethod
+    def to_answer(cls, model: str, adapter: bool = True) -> Checkpoint:
+        """The same checkpoint for answering alone, on the CPU: a compact student is read without transformers, whose import
+        takes longer than an answer; one with an adapter to merge in and a big base are read as `load` reads them.
+
+        Raises:
+            UserError: as `load`, and weights or words that do not fit `config.json` beside them.
+        """
+        folder = checkpoint_folder(model)
+        about = read_about(folder)
+        merged = "base" in about or "adapter_of" in about or (adapter and (folder / "adapter").is_dir())
+        with sound.loading(folder):
+            if merged or not fits(folder):
+                return cls.load(model, adapter)
+            from tokenizers import Tokenizer
+
+            sound.check_config(folder)
+            network = Compact.load(folder)
+            words = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        sound.check_words(
+            folder.name, grammar_of(words), len(about["items"]), network.config.vocab_size, whole=True
+        )
+        return cls(folder.name, network, words, about)  # type: ignore[arg-type]
 
     @classmethod
     def _beside(cls, folder: Path, about: dict[str, Any], adapter: bool) -> Checkpoint:
@@ -169,6 +193,8 @@ def from_safetensors(model: str, dtype: torch.dtype, **options: Any) -> PreTrain
     Raises:
         UserError: tensors missing, unexpected or of another shape.
     """
+    from transformers import AutoModelForCausalLM
+
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         model,
         dtype=dtype,
@@ -205,6 +231,8 @@ def base_of(folder: Path, about: dict[str, Any], dtype: torch.dtype) -> PreTrain
     Raises:
         UserError: it is not on this machine.
     """
+    from transformers import AutoTokenizer
+
     try:
         rows = len(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         return grown(about["base"], rows, dtype, local_files_only=True)
@@ -232,6 +260,8 @@ def new_model(
     seed: int,
 ) -> Qwen3ForCausalLM:
     """A fresh student; item vectors start at random, number words near their neighbours."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(words),

@@ -7,15 +7,14 @@ number in a weight is found by one pass over what was loaded.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import PreTrainedModel
-from transformers.utils import logging
 
 from star.catalog import MARK, Catalog, marks_of
 from star.errors import UserError
@@ -23,6 +22,9 @@ from star.fingerprint import AGAIN
 from star.grammar import item_word
 from star.student.vocabulary import FIXED
 from star.tools import ASKED, WINDOWS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ADAPTER = "adapter_model.safetensors"
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -37,8 +39,9 @@ def loading(folder: Path) -> Iterator[None]:
     Raises:
         UserError: the folder, what was wrong, what to do.
     """
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    library = logging.getLogger("transformers")  # by name: importing it takes longer than an answer
+    before = library.level
+    library.setLevel(logging.ERROR)
     try:
         yield
     except UserError:
@@ -47,7 +50,7 @@ def loading(folder: Path) -> Iterator[None]:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise UserError(f"checkpoint {folder} cannot be loaded ({reason[:200]}); {AGAIN}") from error
     finally:
-        logging.set_verbosity(before)
+        library.setLevel(before)
 
 
 def shapes_in(file: Path) -> dict[str, tuple[int, ...]]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from star.catalog import Catalog
 from star.evidence import STRENGTHS, WITHHELD
 from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
 from star.tools import ASKED, COUNTED, WINDOWS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 BEFORE, BEHIND = "<|star:", "|>"  # around a word in a big base's tokenizer
@@ -66,6 +66,11 @@ def words_of(catalog: Catalog, largest: int) -> list[str]:
 
 def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     """A word-level tokenizer over these words, split at white space."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     return PreTrainedTokenizerFast(
@@ -79,7 +84,15 @@ def written(word: str) -> str:
     return f"{BEFORE}{word}{BEHIND}"
 
 
-def grammar_of(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+class Words(Protocol):
+    """A tokenizer, of transformers or of tokenizers."""
+
+    def get_vocab(self) -> dict[str, int]:
+        """word → token."""
+        ...
+
+
+def grammar_of(tokenizer: Words) -> dict[str, int]:
     """word → token, of the grammar's words alone: all of a compact student's tokens, the added ones of a base's."""
     tokens = tokenizer.get_vocab()
     added = {

@@ -71,16 +71,16 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
     def overview(who: Person = lead) -> dict[str, Any]:
         """Campaigns, what new ones can be made of, rubrics, people."""
         try:
-            dataset = loader.dataset(0.0).name
+            dataset, ready = loader.dataset(0.0).name, loader.recommender()
         except UserError:
-            dataset = ""  # still loading
+            dataset, ready = "", None  # still loading, or what it needs is not there
         return {
             "campaigns": [
                 asdict(c.plan) | {"id": c.id, "rubric": c.rubric, "created_at": c.created_at}
                 for c in campaigns.campaigns(database)
             ],
             "dataset": dataset,
-            "systems": at_hand(dataset, model) if dataset else (),
+            "systems": at_hand(dataset, model, ready) if dataset else (),
             "scenarios": SCENARIOS,
             "mix": MIX,
             "rubrics": [{"id": v.id, "label": v.label} for v in rubric.versions(database)],

@@ -6,10 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 
 from star.dataset import Dataset
 from star.errors import UserError
-from star.recommender import Recommender
+from star.recommender import Recommender, recommender_for
 from star.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ class Loader:
         load: returns the recommender; may take long.
         load_dataset: returns the data set alone, much sooner, so that readers and titles can be searched
             while the model still loads; its copy is dropped once the recommender is there.
-        model: name or folder of the checkpoint that `load` takes; None: the one named like the data set.
+        model: name or folder of the checkpoint that `load` takes, `mars` for the teacher; None: the one named like the
+            data set, or the teacher where there is none.
     """
 
     def __init__(
@@ -43,12 +45,9 @@ class Loader:
     def of(cls, settings: Settings) -> Loader:
         """The loader of the data set and checkpoint that the settings name."""
 
-        def load() -> Recommender:
-            from star import recommender  # brings torch and transformers: seconds, in the loader's thread
+        data = cache(lambda: Dataset.load(settings.dataset))  # read once, for the search and for the model
 
-            return recommender.load(settings.dataset, settings.model)
-
-        return cls(load, lambda: Dataset.load(settings.dataset), settings.model)
+        return cls(lambda: recommender_for(data(), settings.model), data, settings.model)
 
     def start(self) -> None:
         """Begin; a second call does nothing."""

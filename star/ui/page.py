@@ -11,6 +11,7 @@ from gradio.themes import Base
 
 from star.annotation.people import allows
 from star.errors import UserError
+from star.recommender import untaught
 from star.ui import views
 from star.ui.annotate import annotate
 from star.ui.assets import script, stylesheet
@@ -133,7 +134,13 @@ def loaded(loader: Loader) -> Iterator[tuple[list[Block], str | None]]:
         if recommender is not None:
             without = recommender.without_token
             shown = block(
-                views.loaded(recommender.dataset, recommender.checkpoint, without, recommender.prior)
+                views.loaded(
+                    recommender.dataset,
+                    recommender.checkpoint,
+                    without,
+                    recommender.prior,
+                    untaught(recommender),
+                )
             )
             yield shown, recommender.adapter
     except UserError as error:

@@ -8,10 +8,11 @@ from typing import Any
 
 from star.annotation.frozen import thaw
 from star.annotation.rubric import CANNOT_JUDGE, Version
+from star.readable import NAMES
 from star.ui import views
 from star.ui.evidence_view import edge_table, evidence
 from star.ui.graph_view import payload
-from star.ui.trace_view import NAMES, trace
+from star.ui.trace_view import trace
 
 Run = Mapping[str, Any]
 

@@ -11,25 +11,11 @@ from itertools import groupby
 from star.catalog import Catalog
 from star.display import bdi, html, isolating
 from star.evidence import bound, stated
+from star.readable import NAMES, NUMBERS, VERDICTS, number, plural
+from star.readable import ranked as ranked
 from star.recommendation import CheckedClaim, Recommendation, StepView, names_in
-from star.ui.views import VERDICTS, mark, plural, tally
+from star.ui.views import mark, tally
 
-NAMES = {
-    "plan": "Plan",
-    "tool_call": "Tool call",
-    "tool_response": "Evidence",
-    "reflection": "Reflection",
-    "recommend": "Ranking",
-}
-NUMBERS = {
-    "both": "readers of both",
-    "of": "out of",
-    "lift": "times chance",
-    "number": "volume",
-    "books": "books",
-    "window": "last books looked at",
-    "level": "strength, 1 to 6",
-}
 Block = dict[str, str]
 Named = Callable[[str], str]  # isolates the names in a text
 
@@ -47,20 +33,12 @@ def numbers(claim: CheckedClaim) -> str:
         differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
         note = "differs" if differs and not (capped and claim.verdict == "supported") else ""
         rows += (
-            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{_number(given, capped)}</td>"
-            f'<td>{_number(found)}</td><td class="star-differs">{note}</td></tr>'
+            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{number(given, capped)}</td>"
+            f'<td>{number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
         '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th>'
         f'<th scope="col">found</th><td></td></tr></thead><tbody>{rows}</tbody></table>'
-    )
-
-
-def _number(value: float | None, capped: str = "") -> str:
-    if value is None:
-        return "—"
-    return (
-        f"{capped} {value:,.0f}".lstrip() if float(value).is_integer() else f"{capped} {value:,.4g}".lstrip()
     )
 
 
@@ -127,14 +105,6 @@ def _grouped(
             f"<b>{bdi(catalog[subject].title)}</b>{tally(answer, tuple(group))}</summary>{lines}</details>"
         )
     return out
-
-
-def ranked(text: str) -> list[str]:
-    """The titles of a ranking, one per line or in quotes one after another."""
-    text = text.strip()
-    if "\n" not in text and text.startswith("“"):
-        return text.removeprefix("“").removesuffix("”").split("” “")
-    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _cost(*steps: StepView) -> str:

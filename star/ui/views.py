@@ -8,34 +8,15 @@ from html import escape
 
 from star.catalog import Catalog, Item
 from star.dataset import Dataset
-from star.display import bdi, html, isolated, isolating
+from star.display import bdi, html, isolating
+from star.readable import VERDICTS as VERDICTS
+from star.readable import byline as byline
+from star.readable import plural as plural
+from star.readable import volume as volume
+from star.readable import year as year
 from star.recommendation import Recommendation, Recommended, Verdict, names_in
+from star.recommender import TEACHER
 from star.ui.cover import cover
-
-VERDICTS: dict[Verdict, tuple[str, str]] = {
-    "supported": ("✓", "borne out by the graph"),
-    "unsupported": ("✗", "not borne out"),
-    "opinion": ("”", "opinion"),
-}
-
-
-def year(value: int | None) -> str:
-    """`1965`, `700 BC`, or nothing."""
-    return "" if value is None else f"{-value} BC" if value < 0 else str(value)
-
-
-def byline(item: Item) -> str:
-    """Author and year in plain text: `Frank Herbert, 1965`."""
-    authors = " and ".join(map(isolated, item.creators[:2]))
-    return ", ".join(part for part in (authors, year(item.year)) if part)
-
-
-def volume(item: Item) -> str:
-    """`Dune, volume 2` in plain text, or nothing for a book on its own."""
-    if not item.series:
-        return ""
-    series = isolated(item.series)
-    return series if item.number is None else f"{series}, volume {item.number:g}"
 
 
 def mark(verdict: Verdict) -> str:
@@ -45,11 +26,6 @@ def mark(verdict: Verdict) -> str:
         f'<span class="star-mark {verdict}" title="{words}"><span aria-hidden="true">{sign}</span>'
         f'<span class="star-sr">{words}: </span></span>'
     )
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """`1 book`, `2 books`, `1,204 readers`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
@@ -143,9 +119,16 @@ def finished(answer: Recommendation) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior: float = 0.0) -> str:
+def loaded(
+    data: Dataset,
+    checkpoint: str | None,
+    without_token: int = 0,
+    prior: float = 0.0,
+    untaught: str | None = None,
+) -> str:
     """Which data set and checkpoint answer; that readers are simulated, where they are; how many books the
-    checkpoint cannot recommend; how much of its ranking was made before the trace (`Checkpoint.prior`)."""
+    checkpoint cannot recommend; how much of its ranking was made before the trace (`Checkpoint.prior`). `untaught`: what is
+    said where the teacher answers for want of a student (`recommender.untaught`)."""
     title = str(data.manifest.get("title") or data.name)
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
     model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else "loading…"
@@ -155,7 +138,10 @@ def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior:
     if prior:
         share = prior / (1 + prior)
         missing += f" · ranking: {1 - share:.0%} behind the trace, {share:.0%} before it looked anything up"
-    note = (
+    if checkpoint == TEACHER:
+        missing += " · the teacher: agents that speak by rules, without trained weights"
+    note = f'<p class="star-note">{escape(untaught[:1].upper() + untaught[1:])}.</p>' if untaught else ""
+    note += (
         '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
         "behaviour; no real person’s reading is shown.</p>"
         if data.manifest.get("simulated")
@@ -163,7 +149,7 @@ def loaded(data: Dataset, checkpoint: str | None, without_token: int = 0, prior:
     )
     return (
         f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{bdi(title)}</b> · {counts}</dd></div>'
-        f"<div><dt>Checkpoint</dt><dd>{model}{missing}</dd></div></dl>{note}"
+        f"<div><dt>{'Answers' if checkpoint == TEACHER else 'Checkpoint'}</dt><dd>{model}{missing}</dd></div></dl>{note}"
     )
 
 
