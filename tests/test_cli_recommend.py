@@ -20,9 +20,10 @@ import toys
 from star import cli, fingerprint
 from star.annotation.systems import at_hand, open_systems
 from star.catalog import Catalog
+from star.display import clean, isolated
 from star.evidence import Claim
 from star.mars.recommender import Teacher
-from star.readable import clean, isolated, readable
+from star.readable import readable
 from star.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
 from star.recommender import Star, answer, load, untaught
 from star.settings import ROOT, Settings

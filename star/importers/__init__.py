@@ -19,7 +19,7 @@ from star.importers.columns import Say
 from star.importers.files import brief
 from star.importers.goodbooks import read_goodbooks
 from star.importers.movielens import read_movielens
-from star.importers.raw import POLARS_FAILURES, UNREADABLE, Raw, say
+from star.importers.raw import UNREADABLE, Raw, say
 from star.importers.recbole import read_recbole
 from star.importers.table import read_table
 from star.plain_text import one_line
