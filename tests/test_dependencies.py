@@ -88,3 +88,11 @@ def test_setup_installs_by_hash() -> None:
     ).stdout
     assert "--no-deps --require-hashes --requirement constraints.txt" in recipe
     assert "--no-deps --no-build-isolation --editable ." in recipe
+
+
+def test_the_cpu_build_of_torch_is_the_same_version_and_accepted() -> None:
+    text = (ROOT / "constraints-cpu.txt").read_text("utf-8")
+    torch, hashes = pins()["torch"]
+    assert re.findall(r"^torch(==\S+)\+cpu ", text, re.MULTILINE) == [str(torch.specifier)]
+    own = re.findall(r"--hash=(sha256:[0-9a-f]{64})", text)
+    assert own and set(own) < set(hashes), "run make lock"
