@@ -201,7 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--folds", help="only these folds, for example 0,1")
     parser.add_argument("--processes", type=int, default=1, help="share the folds among so many processes")
     args = parser.parse_args()
