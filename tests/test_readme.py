@@ -261,3 +261,32 @@ def test_the_glossary_has_each_term_once_with_its_source() -> None:
     for row in rows:
         assert len(row) >= 3 and row[1] and row[2], f"{row[0]} lacks a meaning or a source"
     assert {" ".join(term.split()) for term in TERMS.split(";")} <= set(terms)
+
+
+PROSE = [page for page in [*pages(), ROOT / "SECURITY.md"] if page.name != "glossary.md"]
+
+
+def prose(page: Path) -> str:
+    """What a person wrote: without generated blocks and code."""
+    return re.sub(r"```.*?```|`[^`\n]*`", "", tables.BLOCK.sub("", page.read_text("utf-8")), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_result_is_typed_by_hand(page: Path) -> None:
+    """Figures come from documents; what is left are versions, arXiv numbers and the 95 % of intervals."""
+    text = re.sub(
+        r"arXiv \d{4}\.\d{5}|Python 3\.\d+|95 %|CC BY-SA 4\.0|Apache-2\.0|127\.0\.0\.1", "", prose(page)
+    )
+    assert not re.findall(r"\d*\.\d+|\d+ ?%", text)
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_is_plain(page: Path) -> None:
+    """The field's words, and sentences that can be read aloud."""
+    text = prose(page)
+    private = r"by heart|\banew\b|borne out|\bmended\b|\bguide\b|\bthaw|\bso many\b|\bgolden\b|\bexchanged\b|own traces"
+    assert not re.findall(private, text)
+    for paragraph in re.split(r"\n\s*\n|\n(?=[*|#]|\d\. )", text):
+        if not paragraph.lstrip().startswith(("|", "#", "[", "!")):
+            for sentence in re.split(r"(?<=[.:;?!])\s+", " ".join(paragraph.split())):
+                assert len(sentence.split()) <= 25, sentence

@@ -28,6 +28,7 @@ EVALUATIONS = ROOT / "assets" / "evaluation"
 STAGES = "stages-"
 BLOCK = re.compile(r"<!-- (table: )?(?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 FRONT = {
+    "random": "random order",
     "popularity": "popularity",
     "itemknn:recent": "item-kNN of the last books",
     "sasrec": "SASRec",

@@ -46,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--tasks", type=int, default=300, help="per cell")
-    parser.add_argument("--processes", type=int, default=1, help="share the work among so many")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that share the work")
     parser.add_argument("--followed", type=float, default=0.6, help="share of tasks, at least")
     args = parser.parse_args()
     config = load_config(args.config)
