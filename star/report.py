@@ -50,7 +50,7 @@ def _scenarios(document: dict[str, Any]) -> Table:
     caption = (
         f"{document['dataset']}, {who}: mean of HR@1, HR@3, HR@5 among 1 + 19 candidates with 95 % intervals (readers "
         f"resampled), mean over the kinds of negatives, at most {most} tasks per cell, seed {document['seed']}; "
-        "random ranking gives .150"
+        "chance is .150"
     )
     return Table(caption, ("method", *heads), body)
 
