@@ -4,15 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check
+.PHONY: setup lock demo test check
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt constraints-cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "STAR needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[baselines,chat,postgres,train,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement constraints-cpu.txt 2>/dev/null \
+		|| echo "pip finds no CPU build of torch here (constraints-cpu.txt): taking the public one"
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet torch  # nothing, unless torch is a CUDA build; see the head of constraints.txt
+	$(BIN)/python -m pip check
 	@touch $(STAMP)
+
+# Pin anew what pyproject.toml asks for, with hashes.
+lock:
+	.ci/lock
 
 demo: $(STAMP)
 	$(BIN)/star serve --dataset demo

@@ -46,17 +46,18 @@ def evaluate(
     traces: Annotated[
         int,
         typer.Option(
-            min=0, help="Look at so many of STAR's traces too: valid, borne out, as served and free"
+            min=0,
+            help="Measure this many of STAR's traces too: valid, supported, constrained and unconstrained",
         ),
     ] = 0,
     full: Annotated[
         int,
         typer.Option(
             min=0,
-            help="Rank the whole catalogue too; STAR, MARS, fusion reorder so many retrieved (up to 20)",
+            help="Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)",
         ),
     ] = 0,
-    processes: Annotated[int, typer.Option(min=1, help="Share the work among so many processes")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes that share the work")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
     """Compare methods on readers that nothing was fitted on: 1 + 19 candidates, intervals over readers."""
@@ -103,7 +104,7 @@ def tasks(
     dataset: Annotated[str, typer.Option(help="Name of the data set")] = "demo",
     scenario: Annotated[str, typer.Option(help="One of those of star evaluate")] = "classic",
     negatives: Annotated[str, typer.Option(help="uniform, matched or retrieved")] = "uniform",
-    number: Annotated[int, typer.Option("--tasks", min=1, help="At most so many")] = 400,
+    number: Annotated[int, typer.Option("--tasks", min=1, help="Tasks at most")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="Draws of negatives")] = 0,
     split: Annotated[str, typer.Option(help="test, or valid")] = "test",
 ) -> None:

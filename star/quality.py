@@ -1,5 +1,4 @@
-"""Trace quality: do traces parse, call tools rightly, end in a ranking, and is what the model wrote borne out, to the point
-and not always the same?
+"""Trace quality: are traces valid, with valid calls and a ranking; does the graph support their claims; do they vary?
 
 Only words the model wrote count; what a tool said is no merit of the model. Measured twice: as served (tools' arguments
 and ranking constrained) and free (nothing constrained at all).

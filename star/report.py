@@ -1,4 +1,4 @@
-"""The tables of an evaluation, as data for a terminal and for README."""
+"""The tables of an evaluation, as data for a terminal and for docs/results."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _cells(document: dict[str, Any]) -> Table:
         for method in dict.fromkeys(r["method"] for r in rows)
     )
     heads = ("method", *(f"{s}, {n}" for s, n in columns))
-    return Table("The same by kind of negatives", heads, body)
+    return Table("The same by kind of negatives; intervals are in the JSON", heads, body)
 
 
 def _metrics(document: dict[str, Any]) -> Table:
@@ -96,8 +96,8 @@ def _metrics(document: dict[str, Any]) -> Table:
         for r in pooled or rows
     )
     caption = (
-        "Mean over the cells. Coverage: share of the catalogue in some first five; popularity: mean "
-        "percentile of the first five; tokens and model calls per query"
+        "Mean over the cells. Coverage: share of the catalogue that is among the first five of any task. Popularity: mean "
+        "percentile of the first five. Seconds, generated tokens and model calls are per query"
     )
     return Table(caption, heads, body)
 
@@ -112,7 +112,7 @@ def _pairs(document: dict[str, Any]) -> Table:
         )
         for r in document["paired"]
     )
-    caption = "Paired on the same tasks (mean hit rate); the rival is the best of its kind on the same tasks"
+    caption = "Differences of the mean hit rate, paired on the same tasks; the second method is the best of its kind on them"
     return Table(caption, ("pair", "cell", "difference", "ratio"), body)
 
 
@@ -122,7 +122,7 @@ def _recall(document: dict[str, Any]) -> Table:
         for r in document["retrieval"]
     )
     heads = ("scenario", "targets", "recall@20", "recall@50", "recall@100")
-    return Table("Targets among the retrieved candidates of the whole catalogue", heads, body)
+    return Table("Share of targets among the candidates retrieved from the whole catalogue", heads, body)
 
 
 def _catalogue(document: dict[str, Any]) -> Table:
@@ -137,9 +137,9 @@ def _catalogue(document: dict[str, Any]) -> Table:
         for p in found["paired"]
     )
     caption = (
-        f"The whole catalogue of {found['items']:,} items without the shelf; the target is the last book of each of "
-        f"{found['n']} readers and is not put in. retrieval + …: the first {found['depth']} retrieved reordered, the rest "
-        f"as retrieved. 95 % intervals (readers resampled)"
+        f"The whole catalogue of {found['items']:,} items except the shelf. The target is the last item of each of "
+        f"{found['n']} readers; it is among the candidates only if retrieval finds it. retrieval + …: the method reorders "
+        f"the first {found['depth']} retrieved items. 95 % intervals (readers resampled)"
     )
     if differences:
         caption += f". NDCG@10, paired: {differences}"

@@ -10,8 +10,8 @@ NOTHING = Table("", (), ())
 COLUMNS = {
     "valid": "valid",
     "call_validity": "valid calls",
-    "claim_precision": "precision of its claims",
-    "claim_recall": "recall of the evidence",
+    "claim_precision": "claim precision",
+    "claim_recall": "claim recall",
     "numbers_quoted": "numbers quoted",
     "four_numbers": "quoting four or more",
     "distinct_lines": "distinct lines",
@@ -19,13 +19,14 @@ COLUMNS = {
     "generated_tokens": "words written",
     "tool_calls": "tool calls",
 }
-READINGS = ("anew", "forced")
+READINGS = {"anew": "regenerated", "forced": "teacher-forced"}
+MODES = {"served": "constrained", "free": "unconstrained"}
 ARMS = {
-    "cited": "what is cited of it",
-    "random": "as much at random",
-    "others": "as much about others",
-    "kept": "all but what is cited",
-    "kept at random": "all but as much at random",
+    "cited": "cited evidence",
+    "random": "as many lines at random",
+    "others": "as many lines about others",
+    "kept": "all but cited evidence",
+    "kept at random": "all but as many lines at random",
 }
 
 
@@ -43,21 +44,21 @@ def _traces(quality: dict[str, Any]) -> Table:
     if not quality:
         return NOTHING
     names = [name for name in COLUMNS if name in quality["served"]]
-    body = tuple((mode, *(_figure(quality[mode][name]) for name in names)) for mode in ("served", "free"))
+    body = tuple((title, *(_figure(quality[mode][name]) for name in names)) for mode, title in MODES.items())
     caption = (
-        f"{quality['n']} traces. Served: tools' arguments and ranking constrained; free: nothing constrained. "
-        "Claims: only those the model itself wrote"
+        f"{quality['n']} traces. Constrained decoding, as served: the arguments of calls and the ranking must be valid; "
+        "unconstrained: any word may follow. Claims are those that the model itself wrote"
     )
     if "claim_recall" in names:
         caption += (
-            "; recall: of the tools' lines about the recommended, the share that the reflection quotes; distinct: among all "
-            "of these traces"
+            ". Claim recall is the share of the tools' lines about recommended items that the reflection quotes; distinct "
+            "counts are over all these traces"
         )
     if moved := quality.get("permuted"):
         caption += (
-            f". Evidence exchanged among the candidates ({moved['n']} tasks): the first choice follows the evidence in "
-            f"{moved['follows']:.0%}{_within(moved)}, stays in {moved['stays']:.0%}; mean hit rate {moved['mean']:.3f} "
-            f"falls to {moved['mean_permuted']:.3f}"
+            f". Candidate swap ({moved['n']} tasks): the evidence of the candidates is permuted among them. The first "
+            f"choice follows its evidence in {moved['follows']:.0%}{_within(moved)} and stays in {moved['stays']:.0%}; the "
+            f"mean hit rate falls from {moved['mean']:.3f} to {moved['mean_permuted']:.3f}"
         )
     return Table(caption, ("traces", *(COLUMNS[name] for name in names)), body)
 
@@ -74,13 +75,13 @@ def _erasure(quality: dict[str, Any]) -> Table:
     if not found or not found["n"]:
         return NOTHING
     body = []
-    for reading in READINGS:
+    for reading, title in READINGS.items():
         pairs = {pair["against"]: pair for pair in found[reading]["pairs"]}
         for arm, row in found[reading]["arms"].items():
             body.append(
                 (
                     ARMS[arm],
-                    reading,
+                    title,
                     f"{row['drop']:.2f}",
                     f"{row['places']:.1f}",
                     f"{row['first']:.0%}",
@@ -88,21 +89,22 @@ def _erasure(quality: dict[str, Any]) -> Table:
                 )
             )
     caption = (
-        f"Erasure, {found['n']} answers ({found['left_out']} left out: nothing cited of the first choice, or too little "
-        "else to erase). Taken from the tools' answers: what the reflection cites of the first choice "
-        f"({found['units']:.1f} lines; in {found['all_there_is']:.0%} all that they said of it), or all but what it cites "
-        f"at all ({found['units_kept']:.1f} lines stay), each beside erasures as large at random; how much log-probability "
-        "and how many places the first choice loses. anew: the model writes its trace again; forced: its own trace without "
-        "the lines"
+        f"Erasure, {found['n']} answers. {found['left_out']} answers are left out: they cite nothing of the first choice, "
+        "or leave too little else to erase. Cited evidence is what the reflection quotes about the first choice: on average "
+        f"{found['units']:.1f} lines, in {found['all_there_is']:.0%} of the answers all lines about it. Erasing it measures "
+        "comprehensiveness. Erasing everything that the reflection does not cite measures sufficiency; "
+        f"{found['units_kept']:.1f} lines stay. Controls erase as many lines, drawn at random. Log-probability and rank are "
+        "those of the first choice. Regenerated: the model writes its trace again. Teacher-forced: it reads its own trace "
+        "without the lines"
     )
     heads = (
         "erased",
         "reading",
-        "nats lost",
-        "places lost",
+        "log-probability lost (nats)",
+        "ranks lost",
         "stays first",
-        "cited less this, nats",
-        "cited moves it so many times as far",
+        "cited evidence minus this (nats)",
+        "ratio of cited evidence to this",
     )
     return Table(caption, heads, tuple(body))
 
@@ -131,16 +133,16 @@ def _swapped(quality: dict[str, Any]) -> Table:
         (tool, str(row["n"]), *(f"{row[name]:.0%}" for name in names)) for tool, row in found.items()
     )
     caption = (
-        "One tool's words about the first choice and another candidate at random exchanged, the trace written anew: share "
-        "of answers whose reflection quotes of the two what the tool only now says, states what it no longer says, in which "
-        "the two change their order, and with another first choice"
+        "Swap within one tool: its lines about the first choice and about one other candidate change places, and the trace "
+        "is regenerated. Shares of answers: the reflection quotes a new line about the two; states an old one; ranks the "
+        "two in the other order; has another first choice"
     )
     heads = (
         "tool",
         "answers",
-        "quotes the new",
-        "states the old",
-        "the two turn",
+        "quotes a new line",
+        "states an old line",
+        "other order",
         "other first choice",
         "unreadable",
     )
@@ -162,10 +164,17 @@ def _reflection(quality: dict[str, Any]) -> Table:
         f"{found['mean'] - found['mean_without']:+.3f} ({low:+.3f} to {high:+.3f})",
     )
     caption = (
-        "Reflections that change the ranking: beside the ranking behind the reflection the one asked for directly behind "
-        "the last answer of a tool, where no trace of the training ends; mean of HR@1, HR@3, HR@5"
+        "Does the reflection change the ranking? The ranking after the reflection, beside the one that the model gives "
+        "right after the last tool's answer; no training trace ends there. Mean of HR@1, HR@3, HR@5"
     )
-    heads = ("answers", "other first choice", "another five", "mean", "mean without it", "difference")
+    heads = (
+        "answers",
+        "other first choice",
+        "other first five",
+        "mean",
+        "mean without reflection",
+        "difference",
+    )
     return Table(caption, heads, (row,))
 
 
@@ -180,8 +189,9 @@ def _turns(quality: dict[str, Any]) -> Table:
         for way in ("star", "mars:compact")
     )
     caption = (
-        f"One pass against one call per agent turn, through the same compact model ({turns['n']} tasks, one after the "
-        f"other; the same words in {turns['same']:.0%}): MARS takes {turns['time_ratio']:.2f} times as long (median)"
+        f"One pass (STAR) against one model call per agent turn (MARS), both with the same compact model, on {turns['n']} "
+        f"tasks one after the other. Both write the same words in {turns['same']:.0%}. MARS takes "
+        f"{turns['time_ratio']:.2f} times as long (median)"
     )
-    heads = ("way", "calls", "tokens prefilled", "tokens generated", "tool tokens put in", "s / query")
+    heads = ("way", "calls", "tokens prefilled", "tokens generated", "tool tokens inserted", "s / query")
     return Table(caption, heads, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -133,3 +134,15 @@ def test_behind_the_teachers_trace_it_only_ranks(star: Star) -> None:
     )
     orders = [a.order for a in ranked]
     assert orders != [a.order for a in teacher.rank(asked)] and orders != [a.order for a in own.rank(asked)]
+
+
+def test_readmes_trace_is_what_the_shipped_weights_answer(star: Star) -> None:
+    """README's excerpt comes from a stored answer: weights that rank otherwise need it written again."""
+    from training.tables import EVALUATIONS
+
+    stored = json.loads((EVALUATIONS / "trace-demo.json").read_text("utf-8"))
+    data = Dataset.load("demo")
+    reader = data.interactions.row(stored["user"])
+    made = answer(star, Query(tuple(data.interactions.history(reader).tolist()), reader, seed=stored["seed"]))
+    titles = [data.catalog[item.item].title for item in made.items]
+    assert titles == [item["title"] for item in stored["items"]], "see docs/reproduce.md, Results again"

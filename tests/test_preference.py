@@ -320,7 +320,7 @@ def test_the_experiment_runs_from_raters_to_unseen_readers(
         row = made["unseen"][name]
         assert row["difference"] == 0 and row["ci"] == [0, 0] and row["n"] == 8
     shown = tables.moved(made)
-    assert [row[:2] for row in shown.rows[:2]] == [("**their taste**", "8"), ("traces that can be read", "8")]
+    assert [row[:2] for row in shown.rows[:2]] == [("**their taste**", "8"), ("valid traces", "8")]
     assert len(shown.rows) == 4 and all(row[-1] == "+0.000 (+0.000 to +0.000)" for row in shown.rows)
     assert "6 pairs of traces" in shown.caption and "DPO on 12 preferences, 3 steps" in shown.caption
     said = export.load(Path(own.data))

@@ -82,7 +82,7 @@ def test_counterfactuals_are_in_the_document(document: dict[str, Any]) -> None:
 
 def test_tables_only_of_what_was_measured(document: dict[str, Any]) -> None:
     captions = [table.caption for table in tables(document)]
-    starts = ("14 traces", "Erasure", "One tool", "Reflections", "One pass")
+    starts = ("14 traces", "Erasure", "Swap within one tool", "Does the reflection", "One pass")
     assert [any(caption.startswith(start) for caption in captions) for start in starts] == [True] * 5
     made = [table for table in trace_tables(document["trace_quality"]) if table.rows]
     assert [len(table.rows) for table in made] == [2, 10, 2, 1, 2]

@@ -93,8 +93,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--only", required=True, help=f"some of {','.join(STUDENTS)}")
+    parser.add_argument("--config", required=True, help="YAML file of the run")
+    parser.add_argument(
+        "--only",
+        required=True,
+        help="with commas: seed-0, seed-1, seed-2, no-trace, no-tools, no-reflection, no-pretraining, vectors",
+    )
     parser.add_argument(
         "--until", choices=STAGES, default=STAGES[-1], help="last stage, where it is an earlier one"
     )

@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     config = load_config(parser.parse_args().config)
     if not config.average:
         print(f"average is false: {config.out} stays as it is")

@@ -51,8 +51,8 @@ def card(name: str) -> str:
     )
     if about.get("prior"):
         recipe += (
-            f"\n- Ranking: {about['prior']} times the logarithm of what it knows by heart, before it looks anything up, is "
-            "added to that of what stands behind the evidence (`training.tune_prior`)"
+            f"\n- Ranking: a product of experts. {about['prior']} times the logarithm of the parametric prior is added to "
+            "the logarithm of the ranking by the evidence (`training.tune_prior`)"
         )
     speaks = "writes" if "base" in about else "knows"
     return f"""# STAR checkpoint `{name}`
@@ -69,10 +69,10 @@ pretraining, no SFT and no GRPO; SFT and GRPO see readers whom pretraining did n
 **Last stages** (`training/LOG.md` tells what went before, `training/configs/{name}*.yaml` are the recipes):
 {recipe}
 
-**Figures**: {_figures(said)} (`{said["command"]}`); all tables are in README.
+**Figures**: {_figures(said)} (`{said["command"]}`); all tables are in `docs/results/{name}.md`.
 
-**Limits**: items outside the list in `star.json` have no token and are never recommended. Plans and remarks are opinions; a
-small share of its claims is not borne out by the graph, which the page marks one by one.
+**Limits**: items outside the list in `star.json` have no token and are never recommended. Plans and remarks are opinions.
+The graph does not support a small share of its claims; the page marks each one.
 
 **Licence**: {LICENCES[name]}{"; the base has a licence of its own" if "base" in about else ""}.
 """

@@ -137,7 +137,7 @@ def shown(document: dict[str, Any]) -> list[Table]:
     about = (
         f"{document['dataset']}, {document['split']} readers, {document['cells']} cells of at most "
         f"{document['tasks']} tasks, seed {document['seed']}. Mean of HR@1, HR@3, HR@5 with 95 % intervals (readers "
-        "resampled). Pretraining: equally many minutes for every student"
+        "resampled). Every student was pretrained for the same number of minutes"
     )
     rows = tuple(
         (
@@ -179,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--tasks", type=int, default=200, help="per cell, at most (default 200)")
     parser.add_argument("--seed", type=int, default=0, help="draws of negatives and bootstrap")
     parser.add_argument("--split", default="test", help="test, or valid")

@@ -26,70 +26,80 @@ class Config:
     out: str
     """Folder of the finished checkpoint."""
     trajectories: str | None = None
-    """Folder of the trajectories, for the second config of a chain, which need not make the same ones again; None:
-    `trajectories` in `runs`."""
+    """Folder of the trajectories; None: `trajectories` in `runs`. The second config of a chain names those of the first."""
     start: str | None = None
     """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
     base: str | None = None
-    """A big base (Hugging Face name, or folder) instead of a compact student (`training/bases.py`); `hidden` to
-    `intermediate` are then not used, and pretraining trains the rows of the new tokens alone."""
+    """A big base (Hugging Face name, or folder) instead of a compact student (`training/bases.py`). Pretraining then trains
+    only the embeddings of the new tokens; `hidden` to `intermediate` are not used."""
     base_rank: int = 32
     """Rank of the LoRA adapter that SFT trains on a big base."""
     form: str = "full"
     """Ablations: what the student's traces leave out (`training/corpus.py`, FORMS)."""
     renumbered: float = 0.5
-    """Share of the trajectories that get other counts (`training/corpus.py`)."""
+    """Count perturbation: share of the trajectories that get other counts (`training/corpus.py`)."""
     renamed: float = 0.5
-    """Share of the trajectories that get other items, in every stage but GRPO (`training/corpus.py`)."""
+    """Entity permutation: share of the trajectories that get other items, in every stage but GRPO (`training/corpus.py`)."""
     exchanged: float = 0.0
-    """Share of the trajectories whose candidates are exchanged among themselves, in every stage but GRPO."""
+    """Candidate swap: share of the trajectories whose candidates are permuted, in every stage but GRPO."""
     vectors: bool = False
-    """Whether item embeddings hold the vectors of a factorisation (`training/vectors.py`); never those of a big base. Not
-    shown to help yet (training/LOG.md)."""
+    """Whether item embeddings start from the vectors of a factorisation (`training/vectors.py`); never those of a big base.
+    No student has ranked better by it (training/LOG.md)."""
     seed: int = 0
+    """Of every random draw."""
     per_reader: int = 30
     """Trajectories per training reader."""
     negatives: tuple[float, float, float] = (0.42, 0.42, 0.16)
     """Shares of uniform, matched and retrieved candidate lists."""
     guide_lists: int = LISTS
-    """Candidate lists that the guide's trees are fitted on, per half of the folds."""
+    """Candidate lists that the distillation teacher's trees are fitted on, per half of the folds."""
     latent_epochs: int = 30
-    """Epochs of the sequence model whose score the guide knows, fitted once per fold (`training/latent.py`); 0: none."""
+    """Epochs of the sequence model that the distillation teacher sees, one per fold (`training/latent.py`); 0: none."""
     hidden: int = 128
+    """Width of the student."""
     layers: int = 4
+    """Its decoder layers."""
     heads: int = 4
+    """Its attention heads."""
     intermediate: int = 384
+    """Width of its feed-forward blocks."""
     pretrain_minutes: float = 44.0
-    """Wall-clock limit of pretraining; the learning rate falls to zero by then, whatever was reached."""
+    """Wall-clock limit of pretraining; the learning rate falls to zero by then."""
     pretrain_sequences: int | None = None
-    """Instead of minutes: how many sequences are read in all, on machines of any speed and with any number of processes."""
+    """Instead of minutes: the number of sequences to read, the same on every machine and for any number of processes."""
     pretrain_cycles: int = 1
     """How often the learning rate falls to zero by the end."""
     pretrain_lr: float = 2e-3
+    """Highest learning rate of pretraining."""
     pretrain_batch: int = 16
-    """Sequences per step, which several processes share out."""
+    """Sequences per step, over all processes."""
     heart: int = 0
-    """Prompts per step, shared out too, that are learned by heart beside the trajectories (`training/heart.py`); never by a
-    big base."""
+    """Prompts per step, over all processes, that train the parametric prior (`training/heart.py`); never of a big base."""
     sft_lr: float = 3e-4
+    """Highest learning rate of SFT."""
     sft_batch: int = 16
+    """Trajectories per step of SFT, on each device."""
     sft_rows: int = 4_000
-    """At most so many kept trajectories; 0 leaves SFT out, for a start that has been through it."""
+    """Most kept trajectories to use; 0 leaves SFT out, for a start that has been through it."""
     sft_passes: int = 2
     """How often each is seen."""
     sft_folds: tuple[int, ...] = (8, 9)
     """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
     own_rows: int = 4_000
-    """Training tasks for which the student writes its own traces before it learns to rank behind them, at most half of those
-    of the SFT folds: as many others are the teacher's."""
+    """On-policy rollouts: training tasks for which the student writes its own traces, at most half of those of the SFT
+    folds. As many trajectories of the teacher are added."""
     own_rounds: int = 1
-    """How often: in rounds after the first the likeliest words are written, and learned from at two thirds of the rate."""
+    """Rounds of rollouts; after the first the likeliest words are written, and the learning rate is two thirds."""
     own_temperature: float = 0.5
+    """Sampling temperature of the first round's traces."""
     average: bool = False
-    """Whether the checkpoint becomes the mean of the start's weights and its own (`training/average.py`)."""
+    """Whether the checkpoint becomes a model soup of the start's weights and its own (`training/average.py`)."""
     own_passes: int = 2
+    """How often each trace is seen in a round."""
     own_lr: float = 3e-4
+    """Highest learning rate of this stage."""
     grpo_steps: int = 100
+    """Optimiser steps of GRPO."""
     grpo_tasks: int = 8
     """Tasks per step."""
     grpo_group: int = 8
@@ -99,8 +109,11 @@ class Config:
     grpo_rows: int = 2_000
     """Tasks to draw from, easy : medium : hard = 3 : 4 : 3."""
     grpo_lr: float = 2e-4
+    """Learning rate of GRPO."""
     grpo_kl: float = 0.001
+    """Weight of the KL divergence from the checkpoint (TRL's beta)."""
     grpo_temperature: float = 1.0
+    """Sampling temperature of the completions."""
     grpo_rank: int = 16
     """Rank of the LoRA adapter."""
     grpo_weights: tuple[float, float, float] = (0.5, 1.0, 0.5)
@@ -108,9 +121,9 @@ class Config:
     grpo_outcome: str = "tiers"
     """Outcome reward: `tiers` (paper), `ndcg` or `first`."""
     threads: int = 1
+    """CPU threads of one process."""
     compile: bool = True
-    """Compile the blocks with torch.compile for pretraining, where that is worth its wait (`compiles` in
-    `training/device.py`)."""
+    """Whether pretraining may use torch.compile; `compiles` in `training/device.py` decides where it pays."""
 
     @property
     def trajectory_folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""What the student learns by heart from prompts alone: what is read after what, and which candidates go with a shelf.
+"""The parametric prior, learned from prompts alone: what is read after what, and which candidates go with a shelf.
 
 A prompt is a seventh of a trajectory, so seven times as many are read in the same time. Behind every book of the shelf the
 student imitates the sequence model of the other folds' readers over all items (distillation, Hinton et al. 2015: thousands

@@ -1,4 +1,4 @@
-"""What the guide knows besides the tools: how a factorisation and a sequence model of the other folds' readers score a list.
+"""Scores of the distillation teacher besides the tools': a factorisation and a sequence model of the other folds' readers.
 
 Single paths of the graph are what the tools state. Which books go together over many paths (ALS) and what is read after what
 (SASRec) has no words in a trace; the student can learn it by heart from the guide's probabilities, and its teacher does not

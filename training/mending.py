@@ -1,4 +1,4 @@
-"""A student's own trace with its quotations set right: what it should have written where it stood."""
+"""Expert correction of a student's own trace: every quotation becomes the tool's line, or is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning on the student's own traces, between SFT and GRPO.
+"""Training on the student's own traces (on-policy rollouts, expert-corrected), between SFT and GRPO.
 
     python -m training.onpolicy --config training/configs/goodbooks.yaml
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.onpolicy --config FILE
@@ -107,9 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument(
-        "--again", action="store_true", help="a further round, tasks of the same folds drawn anew"
+        "--again", action="store_true", help="one more round, with other tasks of the same folds"
     )
     args = parser.parse_args()
     config = load_config(args.config)

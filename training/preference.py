@@ -48,13 +48,14 @@ class PreferenceConfig:
     method: Literal["dpo", "kto"] = "dpo"
     """`dpo` learns from pairs, `kto` from single traces with a label."""
     beta: float = 1.0
-    """How dear it is to move away from the checkpoint. The best reply to raters whose odds for a pair are e^d is to move its
+    """Penalty for moving away from the checkpoint. The best reply to raters whose odds for a pair are e^d is to move its
     log-probabilities d / beta apart (arXiv 2305.18290, eq. 5): at 1 by what they say, at 0.1 by ten times that, which a
     small model reached by unlearning the grammar."""
     anchor: float = 1.0
     """Weight, beside DPO's own loss, of the preferred trace's log-likelihood per word (RPO, arXiv 2404.19733), against
     preferred and other traces becoming unlikely alike; KTO has none."""
     lr: float = 1e-3
+    """Highest learning rate."""
     batch: int = 8
     """Pairs, or single traces, per step."""
     passes: int = 1
@@ -62,9 +63,11 @@ class PreferenceConfig:
     rank: int = 16
     """Rank of the LoRA adapter."""
     learn_ranking: bool = False
-    """Whether the ranked items stand in the loss too: for tastes in books, not for tastes in words."""
+    """Whether the loss includes the ranked items: for tastes in items, not for tastes in words."""
     seed: int = 0
+    """Of the rows' order and the adapter's first weights."""
     threads: int = 1
+    """CPU threads."""
 
 
 def load_config(path: str) -> PreferenceConfig:
@@ -257,7 +260,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     args = parser.parse_args()
     config = load_config(args.config)
     torch.set_num_threads(config.threads)

@@ -286,10 +286,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--taste", required=True, help=", ".join(TASTES))
-    parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--tasks", type=int, default=400)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
+    parser.add_argument("--taste", required=True, help="what the raters like: short, held or recent")
+    parser.add_argument("--queries", type=int, default=200, help="pairs of traces to rate")
+    parser.add_argument("--tasks", type=int, default=400, help="tasks to measure on")
     parser.add_argument("--split", default="test", choices=("valid", "test"), help="readers to measure on")
     parser.add_argument("--json", metavar="FILE", help="where the document goes; standard output without")
     args = parser.parse_args()

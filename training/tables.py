@@ -1,40 +1,62 @@
-"""Write README's tables and tree, and the model cards, from their sources, so that no number is typed by hand.
+"""Write the generated parts of README and docs/, and the model cards, so that no number is typed by hand.
 
-    python -m training.tables            (a test fails where README and its sources differ)
+    python -m training.tables            (a test fails where a page and its sources differ)
 
-`<!-- table: NAME -->` … `<!-- end -->` holds the tables of `assets/evaluation/NAME.json`, as `star evaluate --json` wrote
-it; `<!-- table: stages-NAME -->` those that `python -m training.compare --json` wrote; `<!-- table: preferences -->` those
-of every `assets/evaluation/preferences-TASTE.json`, as `python -m training.simulated_raters --json` wrote them;
-`<!-- tree -->` holds every module with the first sentence of its docstring.
+A page holds blocks `<!-- NAME -->` … `<!-- end -->`; all between the two lines is generated. `table: X` stands for all
+tables of `assets/evaluation/X.json`, the other names for the functions in `BLOCKS`.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from star.errors import command
+from star.cli import app
+from star.errors import UserError, command
 from star.report import tables
 from star.settings import ROOT
 from star.tabular import Table, markdown
+from training import reference
 from training.cards import cards, evaluation
 from training.compare import shown
 
 README = ROOT / "README.md"
+EVALUATIONS = ROOT / "assets" / "evaluation"
 STAGES = "stages-"
-BLOCK = re.compile(r"<!-- (table: (?P<name>[\w-]+)|tree) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- (table: )?(?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
+FRONT = {
+    "random": "random order",
+    "popularity": "popularity",
+    "itemknn:recent": "item-kNN of the last books",
+    "sasrec": "SASRec",
+    "fusion": "boosted trees over the tools' signals",
+    "mars": "MARS, the teacher",
+    "star": "**STAR**",
+}
+MARKS = {"supported": "✓ supported", "unsupported": "✗ unsupported", "opinion": "opinion"}
+
+
+def pages() -> list[Path]:
+    """Every page that may hold generated blocks."""
+    return [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def rendered(text: str) -> str:
-    """README with every block made anew."""
+    """A page with every block written again.
+
+    Raises:
+        UserError: a block of an unknown name.
+    """
 
     def block(found: re.Match[str]) -> str:
         name = found["name"]
-        body = preferences() if name == "preferences" else table(name) if name else tree()
-        head = found[0].splitlines()[0]
-        return f"{head}\n{body}\n<!-- end -->"
+        if found[1] is None and name not in BLOCKS:
+            raise UserError(f"there is no block {name!r}; expected table: NAME or one of {', '.join(BLOCKS)}")
+        body = table(name) if found[1] else BLOCKS[name]()
+        return f"{found[0].splitlines()[0]}\n{body}\n<!-- end -->"
 
     return BLOCK.sub(block, text)
 
@@ -49,19 +71,70 @@ def table(name: str) -> str:
         ""
         if not timing
         else (
-            f"\n\nOn two cores, one query after the other ({timing['n']} readers), medians: first word after "
-            f"{timing['first_word_s']:.2f} s, whole answer after {timing['total_s']:.2f} s."
+            f"\n\nLatency on two CPU cores, one query after the other ({timing['n']} readers), medians: the first word "
+            f"comes after {timing['first_word_s']:.2f} s, the whole answer after {timing['total_s']:.2f} s."
         )
     )
     return f"`{document['command']}`\n\n{markdown(tables(document))}{said}"
 
 
-MEASURED = {"readable": "traces that can be read", "hr_mean": "mean hit rate", "words": "words written"}
+def front() -> str:
+    """README's one table: a few methods, pooled over all cells, on both data sets; the goodbooks command under it."""
+    made = {name: evaluation(name) for name in ("goodbooks", "demo")}
+    at = {
+        (name, r["method"]): r
+        for name, document in made.items()
+        for r in document["rows"]
+        if r["scenario"] == "pooled"
+    }
+
+    def cell(name: str, method: str) -> str:
+        found = at[name, method]
+        low, high = found["ci"]["mean"]
+        return f"{found['mean']:.3f} ({low:.3f} to {high:.3f})"
+
+    rows = tuple((title, *(cell(name, method) for name in made)) for method, title in FRONT.items())
+    calls = "\n".join(document["command"] for document in made.values())
+    heads = ("method", "goodbooks, real readers", "demo, simulated readers")
+    body = markdown([Table("", heads, rows)]).strip()
+    return f"{body}\n\n<details><summary>The commands</summary>\n\n```\n{calls}\n```\n</details>"
+
+
+def trace() -> str:
+    """README's six lines of a trace: what is said, by whom, and whether the graph supports it."""
+    document = json.loads((EVALUATIONS / "trace-demo.json").read_text("utf-8"))
+    claims, steps = document["claims"], document["trace"]["steps"]
+
+    def counts(kind: str) -> list[dict[str, Any]]:
+        """What steps of one type say of co-reading, in order."""
+        said = [claims[i] for step in steps if step["type"] == kind for i in step["claims"]]
+        return [claim for claim in said if claim["kind"] == "co_read" and "both" in claim["stated"]]
+
+    plan = next(step for step in steps if step["type"] == "plan")
+    own = counts("reflection")[:2]
+    found = next(claim for claim in counts("tool_response") if claim["text"] == own[0]["text"])
+    call = next(step for step in steps if step["type"] == "tool_call" and step["name"] == "item_cf")
+    arguments = ", ".join(f"{name}={value}" for name, value in call["arguments"].items())
+    ranked = ", ".join(item["title"] for item in document["items"])
+    lines = [
+        ("plan", plan["text"].rstrip("; "), MARKS["opinion"]),
+        ("tool call", f"{call['name']}({arguments})", ""),
+        ("tool", found["text"], "read from the graph"),
+        *(("reflection", claim["text"], MARKS[claim["verdict"]]) for claim in own),
+        ("ranking", ranked, ""),
+    ]
+    command = (
+        f"star recommend --dataset {document['dataset']} --user {document['user']} --seed {document['seed']}"
+    )
+    return markdown([Table(f"`{command}` (excerpt)", ("step", "words", "mark"), tuple(lines))])
+
+
+MEASURED = {"readable": "valid traces", "hr_mean": "mean hit rate", "words": "words written"}
 
 
 def documents() -> list[dict[str, Any]]:
     """What was measured with simulated raters, one document per taste."""
-    files = sorted((ROOT / "assets" / "evaluation").glob("preferences-*.json"))
+    files = sorted(EVALUATIONS.glob("preferences-*.json"))
     return [json.loads(file.read_text("utf-8")) for file in files]
 
 
@@ -102,24 +175,22 @@ def _span(ends: list[float]) -> str:
     return f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
-def tree() -> str:
-    """Every Python module of the project with the first sentence of its docstring."""
-    lines = []
-    files = [
-        ROOT / "app.py",
-        *sorted((ROOT / "star").rglob("*.py")),
-        *sorted((ROOT / "training").glob("*.py")),
-    ]
-    for file in files:
-        doc = ast.get_docstring(ast.parse(file.read_text("utf-8")))
-        if file.name != "__init__.py" and doc:
-            sentence = re.split(r"(?<=[.:])\s", doc.split("\n\n")[0].replace("\n", " "))[0].rstrip(".:")
-            lines.append(f"{file.relative_to(ROOT)!s:<34} {sentence}")
-    return "```\n" + "\n".join(lines) + "\n```"
+BLOCKS: dict[str, Callable[[], str]] = {
+    "front": front,
+    "trace": trace,
+    "preferences": preferences,
+    "modules": reference.module_tables,
+    "commands": lambda: reference.command_tables(app),
+    "training": reference.training_tables,
+    "config": lambda: reference.field_table(ROOT / "training" / "config.py", "Config"),
+    "preference-config": lambda: reference.field_table(
+        ROOT / "training" / "preference.py", "PreferenceConfig"
+    ),
+}
 
 
 def main() -> None:
-    made = {README: rendered(README.read_text("utf-8")), **cards()}
+    made = {page: rendered(page.read_text("utf-8")) for page in pages()} | cards()
     for file, text in made.items():
         file.write_text(text, "utf-8")
 

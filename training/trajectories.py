@@ -201,9 +201,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--folds", help="only these folds, for example 0,1")
-    parser.add_argument("--processes", type=int, default=1, help="share the folds among so many processes")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that share the folds")
     args = parser.parse_args()
     config = load_config(args.config)
     data = Dataset.load(config.dataset)

@@ -43,9 +43,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dataset", default="goodbooks")
-    parser.add_argument("--methods", default="als,lightgcn,sasrec")
-    parser.add_argument("--tasks", type=int, default=600)
+    parser.add_argument("--dataset", default="goodbooks", help="an imported data set")
+    parser.add_argument("--methods", default="als,lightgcn,sasrec", help="methods, with commas")
+    parser.add_argument("--tasks", type=int, default=600, help="validation tasks per cell")
     args = parser.parse_args()
     methods = args.methods.split(",")
     if unknown := [method for method in methods if method not in GRIDS]:

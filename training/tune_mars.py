@@ -32,9 +32,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dataset", default="goodbooks")
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dataset", default="goodbooks", help="an imported data set")
+    parser.add_argument("--rounds", type=int, default=60, help="random draws of weights")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
     args = parser.parse_args()
     data = Dataset.load(args.dataset)
     split = T.split(data.interactions)

@@ -1,4 +1,4 @@
-"""How much a student's ranking takes in of the one by heart: a weight, chosen on validation readers.
+"""The product-of-experts weight of the parametric prior in a student's ranking, chosen on validation readers.
 
     python -m training.tune_prior --config training/configs/goodbooks-further.yaml --processes 2
 
@@ -44,9 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True)
+    parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--tasks", type=int, default=300, help="per cell")
-    parser.add_argument("--processes", type=int, default=1, help="share the work among so many")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that share the work")
     parser.add_argument("--followed", type=float, default=0.6, help="share of tasks, at least")
     args = parser.parse_args()
     config = load_config(args.config)

@@ -1,4 +1,4 @@
-"""Tables of the annotation database.
+"""People, campaigns, records, answers and events as SQLAlchemy tables of the annotation database.
 
 Times are seconds since 1970, UTC, as floats: the same on SQLite and PostgreSQL. Rows of `rubrics`, `campaigns`, `records`,
 `golds`, `adjudications` and `events` never change and never go; of `responses` only the next revision is let in; people

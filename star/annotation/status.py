@@ -1,4 +1,4 @@
-"""Status of a campaign, for its lead."""
+"""How far a campaign is: records rated, places free, each annotator's progress; for its lead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Migration 1: the tables."""
+"""Migration 1: people, rubrics, campaigns, records, answers and events."""
 
 from __future__ import annotations
 
