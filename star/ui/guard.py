@@ -146,6 +146,9 @@ class Guard:
             if request.url.path in (_DATA, _RUN, _CALL):
                 self.forget(session)
 
+    def _functions(self, component: int) -> frozenset[str]:
+        return self.surface.functions.get(component, frozenset())
+
     def _from_here(self, request: HTTPConnection) -> None:
         host = request.headers.get("host", "")
         if len(request.headers.getlist("host")) != 1 or not self.known_host(_name(host)):
@@ -171,7 +174,7 @@ class Guard:
             raise Unfit(400, "session_hash is missing; open the page again")
         if path == _CALL:
             number, name = asked.get("component_id"), asked.get("fn_name")
-            if not _whole(number) or name not in self.surface.functions.get(number, frozenset()):
+            if not _whole(number) or not isinstance(name, str) or name not in self._functions(number):
                 raise Unfit(404, "the page has no such function")
             call = {"data": asked.get("data"), "component_id": number, "fn_name": name}
         else:
