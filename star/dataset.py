@@ -172,6 +172,8 @@ def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _catalogue_from(frame: pl.DataFrame) -> Catalog:
+    import polars as pl
+
     frame = clean_items(frame.select(pl.col(name).cast(kind) for name, kind in item_schema().items()))
     return Catalog(
         tuple(

@@ -19,6 +19,7 @@ import toy
 import uvicorn
 from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
+from page_client import config
 from starlette.requests import HTTPConnection
 
 from star.annotation import campaigns, collect, people, rubric
@@ -26,6 +27,7 @@ from star.annotation.database import Database
 from star.annotation.documents import Sample
 from star.annotation.importing import bring
 from star.annotation.sampling import run_of
+from star.display import clean
 from star.errors import UserError
 from star.recommendation import Query
 from star.ui.address import address, believed
@@ -78,6 +80,9 @@ def draft(record: dict[str, Any], revision: int = 1, to: str = "draft", **answer
     return {"uuid": record["uuid"], "revision": revision, "to": to, "answer": answer}
 
 
+USED = ("/", "/theme.css", "/favicon.ico")  # of Gradio's routes without parameters; the others are closed (star/ui/guard.py)
+
+
 def routes(app: Any) -> list[tuple[str, str]]:
     """(method, address) of every route, gradio's too, with something in place of parameters."""
     found = []
@@ -126,7 +131,8 @@ def test_with_accounts_nothing_is_open_but_the_login(database: Database) -> None
         if path.startswith(("/star-door", "/star-assets")):
             continue
         reply = nobody.request(method, path, json={} if method == "POST" else None, follow_redirects=False)
-        assert reply.status_code == 401, (method, path, reply.status_code)
+        expected = (401,) if path in USED or path.startswith("/star-") else (404, 405)
+        assert reply.status_code in expected, (method, path, reply.status_code)
     page = nobody.get("/", headers={"Accept": "text/html"}, follow_redirects=False)
     assert page.status_code == 303 and page.headers["location"] == "star-door/login"
     login = nobody.get("/star-door/login")
@@ -171,7 +177,7 @@ def test_a_cookie_of_open_mode_means_nothing_with_accounts_and_the_other_way_rou
         other.cookies.set(COOKIE, cookies[COOKIE])
         assert other.get("/star-door/me").json()["person"] is None
         assert other.get("/star-annotate/campaigns").status_code == 401
-        assert other.get("/config").status_code == (200 if auth else 401)
+        assert other.get("/theme.css").status_code == (200 if auth else 401)
 
 
 def test_leaving_ends_the_session_here_and_there(database: Database) -> None:
@@ -242,7 +248,7 @@ def test_a_name_that_rates_does_not_lead(database: Database) -> None:
 def test_without_a_database_there_is_nothing_to_annotate() -> None:
     app = serve(None)
     assert not [path for _, path in routes(app) if path.startswith(("/star-annotate", "/star-lead"))]
-    labels = [part["props"].get("label") for part in client(app).get("/config").json()["components"]]
+    labels = [part["props"].get("label") for part in config(client(app))["components"]]
     assert "Explore" in labels and "Annotate" not in labels and "Lead" not in labels
 
 
@@ -404,7 +410,7 @@ def test_every_text_of_an_imported_record_is_text(database: Database, tmp_path: 
         blocks = [side["cards"], *(b["html"] for b in side["trace"] + side["evidence"] + side["edges"])]
         for html in blocks:
             assert Live(html).bad == [] and "<img" not in html and "<script" not in html
-        assert HOSTILE in side["shelf"][0]["title"] and HOSTILE in side["graph"]["nodes"][1]["label"]
+        assert HOSTILE in side["shelf"][0]["title"] and clean(HOSTILE) in side["graph"]["nodes"][1]["label"]
     figures = lea.get(f"/star-lead/figures/{number}").json()["html"]
     assert Live(figures).bad == [] and "<img" not in figures
     assert figures.count("\u202e") == figures.count("<bdi>&lt;img"), "every name is of its own direction"
@@ -443,8 +449,8 @@ def test_html_is_put_into_the_page_at_one_place_alone() -> None:
         ({"uuid": "x", "revision": 1, "to": "draft", "answer": {}, "annotator": 2}, 422),
         ({"uuid": "x", "revision": 1, "to": "draft", "answer": {"flags": "all"}}, 422),
         ({"uuid": "x", "revision": 1, "to": "draft", "answer": {}}, 400),
-        ({"uuid": "x", "revision": 1, "to": "draft", "answer": {"note": "x" * 1_000_000}}, 400),
-        ({"uuid": "x", "revision": 1, "to": "draft", "answer": {"note": "x" * 3_000_000}}, 413),
+        ({"uuid": "x", "revision": 1, "to": "draft", "answer": {"note": "x" * 990_000}}, 400),
+        ({"uuid": "x", "revision": 1, "to": "draft", "answer": {"note": "x" * 1_000_000}}, 413),
     ],
 )  # fmt: skip
 def test_bodies_that_do_not_fit(database: Database, body: dict[str, Any], status: int) -> None:

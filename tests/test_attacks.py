@@ -236,7 +236,7 @@ class Fuzz:
     """Requests near those of the page: the right ones, with parts exchanged, left out, blown up or broken."""
 
     numbers = (None, True, -1, 0, 3, 2.5, 2**31, 2**63 - 1, 2**70, 1e308)
-    texts = ("", "²", "x", "dune", "../../etc/passwd", "\u202e", "'; drop table annotator; --", "a" * 5000)
+    texts = ("", "\ud800", "\x00", "²", "x", "dune", "../../etc/passwd", "\u202e", "'; drop table annotator; --", "a" * 5000)
     nested = ([], {}, [[]], {"mode": "shelf", "shelf": [0, 1]}, {"mode": "reader", "reader": 1})
     odd = (*numbers, *texts, *nested)
     keys = (
@@ -294,11 +294,11 @@ class Fuzz:
         method, path = rng.choice(self.paths)
         while "{" in path:
             start, _, rest = path.partition("{")
-            path = start + quote(str(rng.choice(self.odd))[:200], safe="") + rest.partition("}")[2]
+            path = start + quote(str(rng.choice(self.odd))[:200], safe="", errors="replace") + rest.partition("}")[2]
         if rng.random() < 0.1:
             method = rng.choice(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
         if path.endswith("/data"):
-            path += f"?session_hash={quote(str(rng.choice(self.odd)), safe='')}"
+            path += f"?session_hash={quote(str(rng.choice(self.odd)), safe='', errors='replace')}"
         headers = {
             "content-type": rng.choice(
                 ["application/json"] * 8 + ["text/plain", "multipart/form-data; boundary=x"]

@@ -65,7 +65,10 @@ def test_a_blinded_run_does_not_say_who_wrote_it() -> None:
 def test_a_hidden_item_shows_the_borrowed_ranking() -> None:
     own, other = stored(0, 1), stored(15)
     answer, catalog = thaw(blinded(mismatched(own, other)))
-    assert [catalog[r.item].id for r in answer.items] == [item["id"] for item in other["items"]]
+    shown, lent = ([item["id"] for item in run["items"]] for run in (mismatched(own, other), other))
+    assert [catalog[r.item].id for r in answer.items] == shown and len(shown) == len(lent)
+    assert shown[0] == lent[0] and shown != [item["id"] for item in own["items"]], "the borrowed ones come first"
+    assert set(shown) <= {*lent, *(item["id"] for item in own["items"])}
     assert catalog[answer.items[0].item].creators, "the borrowed books bring their facts"
     assert views.cards(answer, catalog) and evidence(answer, catalog) and payload(answer, catalog)["nodes"]
 

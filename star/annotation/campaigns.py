@@ -222,8 +222,8 @@ def _frozen(sample: Sample, plan: Plan, rubric: Rubric) -> Sample:
             raise UserError(
                 "a run lacks its trace or its items; expected a document of star recommend --json"
             )
-    checksum(sample.runs)  # says what is no JSON
     runs = tuple(clean_document(run) for run in sample.runs)
+    checksum(runs)  # says what is no JSON
     check_runs(runs, "a run of " + " and ".join(sample.systems))
     return Sample(
         sample.systems,

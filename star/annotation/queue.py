@@ -164,7 +164,7 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
             int(done or 0),
             int(wanted or 0),
             int(given or 0),
-            min(1.0, (given or 0) * (1 - plan.gold_share) / wanted) if wanted else 0.0,
+            min(1.0, int(given or 0) * (1 - plan.gold_share) / int(wanted)) if wanted else 0.0,
         )
 
 

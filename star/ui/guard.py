@@ -26,7 +26,7 @@ LARGEST = 1_000_000  # bytes of a request's body
 DEEPEST = 32  # levels of lists and objects in it
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FILE_DATA = "gradio.FileData"  # by this mark Gradio takes an object for a file of the server
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what no database and no answer can hold
+_HALVES = re.compile("[\ud800-\udfff]")  # halves of a character, which no database and no answer can hold
 _FILES = re.compile(r"/(?:assets|static)/(?!.*\.\.)[\w./-]+", re.ASCII)
 _OURS = re.compile(r"/star-(?:assets|door|annotate|adjudicate|lead|runs)/[\w./-]+", re.ASCII)
 _JOIN, _RUN, _CALL, _DATA = (
@@ -126,6 +126,7 @@ class Guard:
             session = request.query_params.get("session_hash", "")
             if scope["method"] == "POST":
                 body = await _body(request, receive)
+                _harmless(_parsed(body), strict=request.url.path.startswith("/gradio_api/"))
                 if request.url.path.startswith("/gradio_api/"):
                     body, session = self._called(request.url.path, body)
                 scope, receive = _with_body(scope, receive, body)
@@ -240,11 +241,14 @@ async def _body(request: HTTPConnection, receive: Receive) -> bytes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Unfit(415, "the request is no JSON; send application/json")
-        _harmless(_parsed(bytes(body)))
     return bytes(body)
 
 
 def _parsed(body: bytes) -> Any:
+    """The document; None for no body at all."""
+    if not body:
+        return None
+
     def refuse(word: str) -> None:
         raise Unfit(400, f"{word} is no number that can be used")
 
@@ -260,19 +264,23 @@ def _parsed(body: bytes) -> Any:
         raise Unfit(400, "the request is no JSON that can be read") from None
 
 
-def _harmless(value: Any, depth: int = 0) -> None:
-    """Raises Unfit for anything that Gradio could take for a file, and for what nothing here can hold."""
+def _harmless(value: Any, strict: bool, depth: int = 0) -> None:
+    """Raises Unfit for anything that Gradio could take for a file, and for numbers that nothing here can hold.
+
+    Args:
+        strict: halves of characters are refused too. Annotators' texts are kept without them instead (annotation/text.py).
+    """
     if depth > DEEPEST:
         raise Unfit(400, f"the request is nested deeper than {DEEPEST} levels")
     if isinstance(value, dict):
         for name, inner in value.items():
-            _harmless(name, depth + 1)
-            _harmless(inner, depth + 1)
+            _harmless(name, strict, depth + 1)
+            _harmless(inner, strict, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _harmless(inner, depth + 1)
+            _harmless(inner, strict, depth + 1)
     elif isinstance(value, str):
-        if FILE_DATA in value or _UNSTORABLE.search(value):
+        if FILE_DATA in value or (strict and _HALVES.search(value)):
             raise Unfit(400, "the request holds text that this page never sends")
     elif isinstance(value, int | float) and not abs(value) < 2**63:  # infinite ones too
         raise Unfit(400, f"{str(value)[:20]} is no number that can be used")
