@@ -10,7 +10,6 @@ import typer
 
 from star.display import document, echo, isolated
 from star.errors import UserError
-from star.plain_text import one_line
 
 
 def import_(
@@ -93,13 +92,13 @@ def _row(name: str) -> dict[str, Any]:
     manifest = _manifest(name)
     try:
         counts = {key: int(manifest["counts"][key]) for key in ("readers", "items", "interactions")}
-        title, licence = (one_line(str(manifest[key])) for key in ("title", "licence"))
+        title, licence = (str(manifest[key]) for key in ("title", "licence"))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"the manifest of data set {name!r} lacks a title, a licence or counts "
             f"({type(error).__name__}: {error}); import {name} again"
         ) from None
-    return {"name": one_line(name), "title": title, **counts, "licence": licence}
+    return {"name": name, "title": title, **counts, "licence": licence}
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

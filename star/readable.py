@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from star.catalog import Catalog, Item
-from star.display import isolated, isolating
+from star.display import isolated, isolating, line
 from star.recommendation import CheckedClaim, Recommendation, StepView, Verdict, names_in
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
@@ -77,14 +77,16 @@ def ranked(text: str) -> list[str]:
 def readable(answer: Recommendation, catalog: Catalog) -> str:
     """A finished answer for a terminal: the steps with their statements and what the graph says of each, then the books."""
     named = isolating(names_in(answer, catalog))
-    return "\n".join([*_steps(answer, named), *_books(answer, catalog, named), "", tally(answer)])
+    lines = [*_steps(answer, named), *_books(answer, catalog, named), "", tally(answer)]
+    return "\n".join(map(line, lines))
 
 
 def raw(answer: Recommendation, catalog: Catalog) -> str:
     """The same with the steps in the words of the grammar, as the model wrote them."""
     named = isolating(names_in(answer, catalog))
     words = [f"{step.type}: {named(step.text)}" for step in answer.steps]
-    return "\n".join([*words, "", *_books(answer, catalog, named), "", tally(answer)])
+    lines = [*words, "", *_books(answer, catalog, named), "", tally(answer)]
+    return "\n".join(map(line, lines))
 
 
 def tally(answer: Recommendation) -> str:
@@ -106,7 +108,7 @@ def _steps(answer: Recommendation, named: Named) -> Iterator[str]:
         lines = [_statement(answer.claims[index], named) for index in step.claims]
         if not lines:
             lines = [named(step.text)] if step.text.strip(" .;") else ["nothing found"]
-        yield from (f"  {line}" for line in lines)
+        yield from (f"  {each}" for each in lines)
         yield ""
 
 

@@ -142,7 +142,7 @@ def test_numbers_of_rows_out_of_range_are_no_errors_of_the_server(tmp_path: Path
                 ("star-lead/withdraw", {"id": number}),
                 ("star-adjudicate/decide", {"record": number, "after": 0, "uuid": uuid, "answer": answer}),
             ):
-                assert lead.post(f"/{path}", json=body).status_code == 422, (path, number)
+                assert lead.post(f"/{path}", json=body).status_code in (400, 422), (path, number)
 
 
 @pytest.mark.parametrize("field", ["overlap", "gold_share", "threshold", "seed"])

@@ -206,6 +206,8 @@ def test_other_sites_get_nothing(page: Attacked, headers: dict[str, str]) -> Non
 
 
 def test_five_hundred_visitors_leave_no_memory(page: Attacked) -> None:
+    if not page.database.exists():
+        pytest.skip("a visitor of Explore asks no annotation database: SQLite or PostgreSQL is the same")
     with page.client() as client:
         config = page_client.config(client)
         load = next(d["id"] for d in config["dependencies"] if [0, "load"] in [list(t) for t in d["targets"]])

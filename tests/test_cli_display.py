@@ -142,7 +142,7 @@ def test_datasets(star: Star, tmp_path: Path) -> None:
     manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | counts), "utf-8")
     status, out, err = star("datasets")
     assert status == 0 and harmless(out) and err == ""
-    assert out == f"hostile: nul next; 1 readers, 2 items, 3 interactions; {OPEN}{HEBREW}{CLOSE}\n"
+    assert out == f"hostile:  nul next; 1 readers, 2 items, 3 interactions; {OPEN}{HEBREW}{CLOSE}\n"
     status, out, _ = star("datasets", "--json")
     assert harmless(out) and json.loads(out)[0]["title"] == HOSTILE
 
