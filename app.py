@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from star.cli_serve import settings
+from star.cli.serve import settings
 from star.errors import UserError
 
 

@@ -9,7 +9,7 @@ import annotating
 import pytest
 import torch
 
-from star.annotation.database import Database
+from star.annotation.storage.database import Database
 
 
 @pytest.fixture(params=annotating.BOTH)
@@ -21,6 +21,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 @pytest.fixture(autouse=True)
 def every_float() -> Iterator[None]:
-    """Training sets its process to take tiny numbers for 0 (`training/device.py`); tests share one."""
+    """Training sets its process to take tiny numbers for 0 (`training/lib/device.py`); tests share one."""
     yield
     torch.set_flush_denormal(False)

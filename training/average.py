@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from star.errors import UserError, command
-from star.fingerprint import checkpoint_folder, fingerprint
-from training.config import load_config
+from star.student.checkpoint import checkpoint_folder, fingerprint
+from training.lib.config import load_config
 
 WEIGHTS, WORDS = "model.safetensors", "tokenizer.json"
 

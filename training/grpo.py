@@ -26,17 +26,17 @@ import torch
 from datasets import Dataset as Rows
 from peft import LoraConfig
 
-from star import tasks as T
-from star.dataset import Dataset
+from star.data import tasks as T
+from star.data.loading import load_dataset
+from star.data.tasks import MIX, difficulty
 from star.errors import UserError, command
-from star.grammar import ITEM
 from star.student.model import Checkpoint
-from star.tasks import MIX, difficulty
-from training import bases
-from training.config import Config, load_config
-from training.corpus import scan_trajectories
-from training.device import device_for, processes, rank
-from training.rollouts import Rollouts, mask_ranking, tools_of
+from star.trace.grammar import ITEM
+from training.lib import bases
+from training.lib.config import Config, load_config
+from training.lib.corpus import scan_trajectories
+from training.lib.device import device_for, processes, rank
+from training.lib.rollouts import Rollouts, mask_ranking, tools_of
 from training.sft import last_save
 
 REWARDS = ("format", "outcome", "grounding")
@@ -65,7 +65,7 @@ def _reward(name: str) -> Callable[..., list[float]]:
 def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[no-untyped-def]
     """TRL's trainer over the tasks, and the rollouts it asks for completions."""
     checkpoint = Checkpoint.load(str(source), adapter=False, dtype=bases.dtype_for(config.base))
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
     frame = (

@@ -5,7 +5,7 @@
 
 In pretraining and SFT the student ranks behind the teacher's words; when it serves it ranks behind its own, whose
 contenders and slips are others. Here it writes traces for training readers (by the page's decoder, sampled); their
-quotations are set right (`training/mending.py`), and it learns to write them so and to rank behind them what was really
+quotations are set right (`training/lib/mending.py`), and it learns to write them so and to rank behind them what was really
 read and what the guide thinks (the dataset aggregation of DAgger, Ross et al. 2011, arXiv 1011.0686; the tools are the
 expert for quotations, the guide for the ranking). Only tasks of the SFT folds, which pretraining did not see. Half of
 every batch are trajectories of the teacher for the other tasks of these folds, kept or not, with what was really read
@@ -29,15 +29,15 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from star import tasks as T
-from star.dataset import Dataset
+from star.data import tasks as T
+from star.data.loading import load_dataset
 from star.errors import UserError, command
-from star.grammar import TraceError
 from star.student.decoding import Writer, write_many
 from star.student.model import Checkpoint
-from training import bases
-from training.config import Config, load_config
-from training.corpus import (
+from star.trace.grammar import TraceError
+from training.lib import bases
+from training.lib.config import Config, load_config
+from training.lib.corpus import (
     TOOL,
     WRITTEN,
     Sequence,
@@ -47,7 +47,7 @@ from training.corpus import (
     renumbered,
     sometimes_others,
 )
-from training.device import (
+from training.lib.device import (
     all_there,
     average_gradients,
     device_for,
@@ -57,10 +57,10 @@ from training.device import (
     share_of,
     together,
 )
-from training.loss import loss_of, mask_of
-from training.mending import mended
+from training.lib.loss import loss_of, mask_of
+from training.lib.mending import mended
+from training.lib.rollouts import tools_of
 from training.pretrain import batches
-from training.rollouts import tools_of
 
 PART = 500  # traces written side by side, and per saved part
 
@@ -72,7 +72,7 @@ def rollouts(
 
     `changed`: how many lines of a trace had to be mended.
     """
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
     folder.mkdir(parents=True, exist_ok=True)
     parts = list(enumerate(range(0, len(rows), PART)))[rank() :: processes()]
@@ -140,7 +140,7 @@ def train(config: Config, source: Path) -> None:
     device, dtype = device_for(config.threads), bases.dtype_for(config.base)
     checkpoint = Checkpoint.load(str(source), adapter=False, dtype=dtype)
     checkpoint.model.to(device)
-    split = T.split(Dataset.load(config.dataset).interactions)
+    split = T.split(load_dataset(config.dataset).interactions)
     frame = load_trajectories(config.trajectory_folder).unique("prompt", maintain_order=True)
     frame = frame.filter(pl.Series([split.fold_of[r] in config.sft_folds for r in frame["reader"]]))
     again = rounds_of(source) > 0

@@ -26,13 +26,13 @@ from datasets import Dataset as Rows
 from peft import LoraConfig
 from transformers import PrinterCallback
 
-from star.annotation.export import in_items_of, read_manifest
-from star.annotation.preferences import Label, Preference, load_labels, load_preferences
+from star.annotation.exchange.export import in_items_of, read_manifest
+from star.annotation.exchange.preferences import Label, Preference, load_labels, load_preferences
 from star.errors import UserError, command
-from star.fingerprint import MODELS, checkpoint_folder, fingerprint
+from star.student.checkpoint import MODELS, checkpoint_folder, fingerprint
 from star.student.model import Checkpoint
 from star.student.vocabulary import EOS, UNKNOWN
-from training.config import read_fields
+from training.lib.config import read_fields
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def load_config(path: str) -> PreferenceConfig:
 
 
 def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> torch.Tensor:
-    """Which tokens the model itself drew, as `training/rollouts.py` has it for GRPO.
+    """Which tokens the model itself drew, as `training/lib/rollouts.py` has it for GRPO.
 
     Args:
         tokens: (B, L) prompt and completion, padded.

@@ -5,14 +5,14 @@
 
 All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
 ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
-state and what models of the whole graph say (`training/latent.py`; the vectors of one can stand in the item embeddings,
-`training/vectors.py`). The loss is dense: a little on histories and on the tools' lines (copying circuits form early), more
-on what the student writes, most on the first recommended book; beside it prompts are learned by heart (`training/heart.py`).
-Several processes read other sequences each and take the mean of their gradients; the first of them writes. Runs for a
-fixed time, or until a fixed number of sequences is read, after which the learning rate has fallen to zero (`pretrain_cycles`
-times); saves every five minutes and goes on from there when started again.
-Of a big base (`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it.
-Curves: TensorBoard under `runs/`.
+state and what models of the whole graph say (`training/lib/latent.py`; the vectors of one can stand in the item embeddings,
+`training/lib/vectors.py`). The loss is dense: a little on histories and on the tools' lines (copying circuits form
+early), more on what the student writes, most on the first recommended book; beside it prompts are learned by heart
+(`training/lib/heart.py`). Several processes read other sequences each and take the mean of their gradients; the first of
+them writes. Runs for a fixed time, or until a fixed number of sequences is read, after which the learning rate has fallen
+to zero (`pretrain_cycles` times); saves every five minutes and goes on from there when started again. Of a big base
+(`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it. Curves:
+TensorBoard under `runs/`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from star import tasks as T
-from star.catalog import title_marks
-from star.dataset import Dataset
+from star.data import tasks as T
+from star.data.catalog import title_marks
+from star.data.loading import load_dataset
 from star.errors import UserError, command
-from star.graph import Graph
+from star.evidence.graph import Graph
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, grammar_of, words_of
-from training import bases
-from training.config import Config, load_config
-from training.corpus import RANK, Sequence, read_corpus
-from training.device import (
+from training.lib import bases
+from training.lib.config import Config, load_config
+from training.lib.corpus import RANK, Sequence, read_corpus
+from training.lib.device import (
     agreed,
     average_gradients,
     compiles,
@@ -50,11 +50,11 @@ from training.device import (
     share_of,
     together,
 )
-from training.heart import ByHeart
-from training.loss import collate, loss_of, mask_of
-from training.muon import Muon
-from training.start import take_over
-from training.vectors import WHOLE, Embedded, fit_vectors
+from training.lib.heart import ByHeart
+from training.lib.loss import collate, loss_of, mask_of
+from training.lib.muon import Muon
+from training.lib.start import take_over
+from training.lib.vectors import WHOLE, Embedded, fit_vectors
 
 SAVE_EVERY = 300.0
 Drawn = TypeVar("Drawn")
@@ -144,7 +144,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
     """
     device = device_for(config.threads)
     many, first = together(), rank() == 0
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     largest = int(Graph.build(data.interactions, split.train).counts.max())
     words = words_of(data.catalog, largest)

@@ -25,13 +25,13 @@ import torch
 from datasets import Dataset as Rows
 from transformers import AutoTokenizer
 
-from star import tasks as T
-from star.dataset import Dataset
+from star.data import tasks as T
+from star.data.loading import load_dataset
 from star.errors import UserError, command
 from star.student.vocabulary import grammar_of
-from training import bases
-from training.config import Config, load_config
-from training.corpus import (
+from training.lib import bases
+from training.lib.config import Config, load_config
+from training.lib.corpus import (
     RANK,
     WRITTEN,
     encode,
@@ -40,7 +40,7 @@ from training.corpus import (
     scan_trajectories,
     sometimes_others,
 )
-from training.device import device_for, native_bf16, processes
+from training.lib.device import device_for, native_bf16, processes
 
 IGNORED = -100  # the label that cross-entropy leaves out
 LOG_EVERY, SAVE_EVERY = 10, 100  # steps; a save falls between two entries of the log, so that none is lost
@@ -48,7 +48,7 @@ LOG_EVERY, SAVE_EVERY = 10, 100  # steps; a save falls between two entries of th
 
 def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str, list[int]]], float]:
     """Kept trajectories of the SFT folds as token ids and labels, and the share that was kept of all in these folds."""
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
     of_folds = scan_trajectories(config.trajectory_folder).filter(pl.col("reader").is_in(readers))

@@ -4,11 +4,11 @@
 
 Each row holds the prompt, the teacher's trace, the held-out book and where the teacher ranked it; `kept` marks those that
 pass the outcome filter (held-out book first), which alone go into SFT. `guide` holds what boosted trees over the same
-signals (`star/fusion.py`) and the scores of a factorisation and a sequence model (`training/latent.py`), all fitted on
-readers of other folds, think of every candidate: pretraining's soft targets.
-Deterministic by seed. There is a shard per fold, written group by group and named at its end, and shards that stand are not
-made again: a run that was stopped goes on with the fold it was at. `manifest.json` beside them says what they were made
-with and what was kept (`training/manifest.py`).
+signals (`star/methods/fusion.py`) and the scores of a factorisation and a sequence model (`training/lib/latent.py`), all
+fitted on readers of other folds, think of every candidate: pretraining's soft targets. Deterministic by seed. There is a
+shard per fold, written group by group and named at its end, and shards that stand are not made again: a run that was
+stopped goes on with the fold it was at. `manifest.json` beside them says what they were made with and what was kept
+(`training/lib/manifest.py`).
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ import polars as pl
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from star import tasks as T
-from star.baselines import Score
-from star.candidates import Retriever
-from star.catalog import Catalog
-from star.dataset import Dataset
+from star.data import tasks as T
+from star.data.catalog import Catalog
+from star.data.interactions import Interactions
+from star.data.loading import load_dataset
+from star.data.tasks import Task
 from star.errors import UserError, command
-from star.fusion import Scorer, fit, training_lists
-from star.grammar import prompt
-from star.graph import Graph, crossfit
-from star.interactions import Interactions
+from star.evidence.graph import Graph, crossfit
+from star.evidence.retrieval import Retriever
+from star.evidence.tools import Attributes, Tools
 from star.mars.judgement import weights_for
 from star.mars.run import run
-from star.tasks import Task
-from star.tools import Attributes, Tools
-from training import manifest
-from training.config import Config, load_config
-from training.device import device_for
-from training.latent import file_of, fit_latent, latent
+from star.methods.fusion import Scorer, fit, training_lists
+from star.ranking import Score
+from star.trace.grammar import prompt
+from training.lib import manifest
+from training.lib.config import Config, load_config
+from training.lib.device import device_for
+from training.lib.latent import file_of, fit_latent, latent
 
 NEGATIVES = ("uniform", "matched", "retrieved")
 SCHEMA: dict[str, Any] = {
@@ -151,7 +151,7 @@ def shard_of(folder: Path, fold: int) -> Path:
 
 def make_latent(config: Config, folds: list[int]) -> None:
     """Fit what the guide knows besides the tools for these folds, each on the readers of the others."""
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     device_for(config.threads)
     for fold, (_, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
@@ -161,7 +161,7 @@ def make_latent(config: Config, folds: list[int]) -> None:
 
 def make_folds(config: Config, folds: list[int]) -> None:
     """Write the shards of these folds that do not stand yet."""
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     folder = config.trajectory_folder
 
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="number of processes that share the folds")
     args = parser.parse_args()
     config = load_config(args.config)
-    data = Dataset.load(config.dataset)
+    data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     there = np.unique(split.folds).tolist()
     folds = [int(fold) for fold in args.folds.split(",")] if args.folds else there

@@ -2,10 +2,11 @@
 
     python -m training.tune_prior --config training/configs/goodbooks-further.yaml --processes 2
 
-Before a student looks anything up it has ranked the candidates already, at the prompt's end (`training/heart.py`). The order
-of log p(behind the evidence) + w log p(by heart), a product of experts (Hinton 2002), is better than either, but leans the
-less on evidence the larger w is. Chosen is the w with the best mean hit rate among those with which exchanged evidence
-(`star/counterfactual.py`) is followed in a share `--followed` of the tasks at least; it is written into `star.json`.
+Before a student looks anything up it has ranked the candidates already, at the prompt's end (`training/lib/heart.py`).
+The order of log p(behind the evidence) + w log p(by heart), a product of experts (Hinton 2002), is better than either,
+but leans the less on evidence the larger w is. Chosen is the w with the best mean hit rate among those with which
+exchanged evidence (`star/evaluation/counterfactual.py`) is followed in a share `--followed` of the tasks at least; it is
+written into `star.json`.
 """
 
 from __future__ import annotations
@@ -21,20 +22,21 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from star import metrics
-from star.candidates import Retriever
-from star.counterfactual import exchanged
-from star.dataset import Dataset
+from star.data.dataset import Dataset
+from star.data.loading import load_dataset
+from star.data.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
 from star.errors import UserError, command
-from star.evaluate import in_turn, questions
-from star.fingerprint import checkpoint_folder
-from star.graph import Graph
-from star.pooling import rounded
+from star.evaluation import metrics
+from star.evaluation.counterfactual import exchanged
+from star.evaluation.evaluate import in_turn, questions
+from star.evaluation.pooling import rounded
+from star.evidence.graph import Graph
+from star.evidence.retrieval import Retriever
+from star.evidence.tools import Attributes
+from star.methods.student import BATCH, StarRanker, written
+from star.student.checkpoint import checkpoint_folder
 from star.student.decoding import Writer
-from star.student.ranker import BATCH, StarRanker, written
-from star.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
-from star.tools import Attributes
-from training.config import load_config
+from training.lib.config import load_config
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 EXCHANGED = 400  # tasks whose evidence is exchanged
@@ -55,7 +57,7 @@ def main() -> None:
         return
     if args.processes < 1:
         raise UserError(f"--processes {args.processes} was given; give at least 1")
-    folder, data = checkpoint_folder(config.out), Dataset.load(config.dataset)
+    folder, data = checkpoint_folder(config.out), load_dataset(config.dataset)
     parts = split(data.interactions)
     graph = Graph.build(data.interactions, parts.train)
     retriever = Retriever(graph, Attributes.of(data.catalog))
@@ -129,7 +131,7 @@ def hits(even: StarRanker, tasks: list[Task]) -> np.ndarray:
 
 def moved(even: StarRanker, tasks: list[Task]) -> np.ndarray:
     """Whether the first choice followed its evidence to another book, and whether it stayed, of each task for every weight,
-    (n, W, 2), as in `star.counterfactual.permutation_test`; neither, where a trace came to no ranking."""
+    (n, W, 2), as in `star.evaluation.counterfactual.permutation_test`; neither, where a trace came to no ranking."""
     found = np.zeros((len(tasks), len(WEIGHTS), 2))
     for row, (_, before, after, to) in zip(found, exchanged(even, tasks), strict=True):
         one, two = of_each_weight(before), of_each_weight(after)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from star.evidence import STRENGTHS, Claim
-from star.grammar import RANKED, item_word, line
+from star.evidence.claims import STRENGTHS, Claim
+from star.evidence.tools import WINDOWS, Response, Tools
 from star.mars.judgement import Judgement
-from star.tools import WINDOWS, Response, Tools
+from star.trace.grammar import RANKED, item_word, line
 
 LEVEL = {word: place + 1 for place, word in enumerate(STRENGTHS)}
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from star.baselines import Ranked
-from star.dataset import Dataset
+from star.data.dataset import Dataset
+from star.data.tasks import Task
 from star.errors import UserError
-from star.grammar import ITEM, RANKED, Context, TraceError, read_call
-from star.graph import Graph
+from star.evidence.graph import Graph
+from star.evidence.tools import Attributes, Tools
 from star.mars import agents
 from star.mars.judgement import draw, weights_for
 from star.mars.run import Run
 from star.mars.voices import Silent, View, Voice
-from star.tasks import Task
-from star.tools import Attributes, Tools
-from star.trace import read_step
+from star.ranking import Ranked
+from star.trace.grammar import ITEM, RANKED, Context, TraceError, read_call
+from star.trace.steps import read_step
 
 LOOKS = 1
 TRIES = 2  # times a voice is asked for one message before the rules speak instead

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from star.tools import ASKED, WINDOWS
+from star.evidence.tools import ASKED, WINDOWS
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Weights:
     author: float
 
 
-# Tuned by `python -m training.tune_mars --rounds 40 --dataset …` on each data set's validation readers, then frozen;
+# Tuned by `python -m training.studies.tune_mars --rounds 40 --dataset …` on each data set's validation readers, then frozen;
 # data sets that are not named here take those of goodbooks.
 TUNED = {
     "goodbooks": Weights(pull=0.85, read_next=0.5, similar=0.4, sequel=5.5, series=0.23, author=0.55),

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from star.dataset import Dataset
+from star.data.dataset import Dataset
+from star.evidence.verification import check
 from star.mars.judgement import weights_for
 from star.mars.run import run
-from star.recommendation import Query, Recommendation, Timing
-from star.shelf import Draft, Shelf
-from star.verify import check
+from star.recommend.recommendation import Query, Recommendation, Timing
+from star.recommend.serving import Draft, Shelf
 
 
 class Teacher:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from star.baselines import Ranked
-from star.dataset import Dataset
-from star.grammar import call_words, response_words
-from star.graph import Graph
+from star.data.dataset import Dataset
+from star.data.tasks import Task
+from star.evidence.graph import Graph
+from star.evidence.tools import Attributes, Tools
 from star.mars import agents
 from star.mars.judgement import TUNED, Weights, draw, weights_for
-from star.tasks import Task
-from star.tools import Attributes, Tools
+from star.ranking import Ranked
+from star.trace.grammar import call_words, response_words
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from star.catalog import Catalog
+from star.data.catalog import Catalog
 from star.errors import UserError
-from star.grammar import PLANS, RANKED, REMARKS, item_word
-from star.tools import ASKED, WINDOWS
+from star.evidence.tools import ASKED, WINDOWS
+from star.trace.grammar import PLANS, RANKED, REMARKS, item_word
 
 RAW = 20  # last books shown one by one; older ones as a summary
 

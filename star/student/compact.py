@@ -1,8 +1,9 @@
 """The forward pass of a compact student in plain torch, for answering; training goes through transformers.
 
 Importing what transformers needs for the same architecture takes longer than an answer. The numbers are those of its
-`Qwen3ForCausalLM`, operation by operation (tests/test_compact.py), and rows that stand side by side in a batch each get the
-numbers that they get alone: matrix products are taken row by row of the batch, attention by row, and nothing is padded.
+`Qwen3ForCausalLM`, operation by operation (tests/student/test_compact.py), and rows that stand side by side in a batch
+each get the numbers that they get alone: matrix products are taken row by row of the batch, attention by row, and nothing
+is padded.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from star.grammar import RANKED, TOOLS, TraceError, item_word, prompt, read_call, response_words
+from star.evidence.tools import ASKED, COUNTED, WINDOWS, Tools
 from star.student.compact import Compact, Past
 from star.student.model import Checkpoint, ItemTokens
 from star.student.vocabulary import UNKNOWN
-from star.tools import ASKED, COUNTED, WINDOWS, Tools
+from star.trace.grammar import RANKED, TOOLS, TraceError, item_word, prompt, read_call, response_words
 
 MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from star.catalog import Catalog
+from star.data.catalog import Catalog
 from star.errors import UserError
-from star.fingerprint import MODELS as MODELS
-from star.fingerprint import base_named, checkpoint_folder, fingerprint
-from star.fingerprint import read_about as read_about
-from star.grammar import item_word
 from star.student import soundness as sound
+from star.student.checkpoint import MODELS as MODELS
+from star.student.checkpoint import base_named, checkpoint_folder, fingerprint
+from star.student.checkpoint import read_about as read_about
 from star.student.compact import Compact, fits
 from star.student.vocabulary import EOS, UNKNOWN, grammar_of, number_features
+from star.trace.grammar import item_word
 
 if (
     TYPE_CHECKING

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from star.catalog import MARK, Catalog, marks_of
+from star.data.catalog import MARK, Catalog, marks_of
 from star.errors import UserError
-from star.fingerprint import AGAIN
-from star.grammar import item_word
+from star.evidence.tools import ASKED, WINDOWS
+from star.student.checkpoint import AGAIN
 from star.student.vocabulary import FIXED
-from star.tools import ASKED, WINDOWS
+from star.trace.grammar import item_word
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

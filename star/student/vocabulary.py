@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from star.catalog import Catalog
-from star.evidence import STRENGTHS, WITHHELD
-from star.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
-from star.tools import ASKED, COUNTED, WINDOWS
+from star.data.catalog import Catalog
+from star.evidence.claims import STRENGTHS, WITHHELD
+from star.evidence.tools import ASKED, COUNTED, WINDOWS
+from star.trace.grammar import PLANS, REMARKS, TAGS, TOOLS, genre_word, item_word, number_word
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

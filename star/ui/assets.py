@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyvis
 
-from star.settings import ROOT
+from star import ROOT
 
 PREFIX = "star-assets"
 VIS_NETWORK = Path(pyvis.__file__).parent / "lib" / "vis-9.1.2" / "vis-network.min.js"

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from star.ui.assets import script
-from star.ui.trace_view import Block
+from star.ui.views.trace_view import Block
 
 
 def live(value: list[Block] | None = None, *, label: str, polite: bool = False, **options: Any) -> gr.HTML:

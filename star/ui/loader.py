@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from star.dataset import Dataset
+from star.data.dataset import Dataset
+from star.data.loading import load_dataset
 from star.errors import UserError
-from star.recommender import Recommender, recommender_for
+from star.methods.answering import recommender_for
+from star.recommend.recommender import Recommender
 from star.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Loader:
     def of(cls, settings: Settings) -> Loader:
         """The loader of the data set and checkpoint that the settings name."""
 
-        data = cache(lambda: Dataset.load(settings.dataset))  # read once, for the search and for the model
+        data = cache(lambda: load_dataset(settings.dataset))  # read once, for the search and for the model
 
         return cls(lambda: recommender_for(data(), settings.model), data, settings.model)
 

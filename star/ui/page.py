@@ -9,19 +9,19 @@ from urllib.parse import quote
 import gradio as gr
 from gradio.themes import Base
 
-from star.annotation.people import allows
+from star.annotation.workflow.people import allows
 from star.errors import UserError
-from star.recommender import untaught
-from star.ui import views
-from star.ui.annotate import annotate
+from star.methods.answering import untaught
 from star.ui.assets import script, stylesheet
-from star.ui.door import Door
-from star.ui.explore import explore
-from star.ui.lead import lead
 from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.runs import Runs
-from star.ui.trace_view import Block
+from star.ui.security.auth import Door
+from star.ui.tabs.annotate import annotate
+from star.ui.tabs.explore import explore
+from star.ui.tabs.lead import lead
+from star.ui.views import cards as views
+from star.ui.views.trace_view import Block
 
 TITLE = "STAR · recommendations that show their reasons"
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from star.catalog import Catalog
-from star.dataset import Dataset
+from star.data.catalog import Catalog
+from star.data.dataset import Dataset
+from star.data.interactions import Interactions
 from star.display import isolated, line
 from star.errors import UserError
-from star.interactions import Interactions
-from star.recommendation import Query
+from star.recommend.recommendation import Query
 from star.ui.assets import script
-from star.ui.views import byline, plural, volume
+from star.ui.views.cards import byline, plural, volume
 
 MOST = 20  # rows a search returns
 MOST_BOOKS = 10

@@ -9,8 +9,8 @@ import threading
 import uuid
 from collections import OrderedDict
 
-from star.catalog import Catalog
-from star.recommendation import Recommendation
+from star.data.catalog import Catalog
+from star.recommend.recommendation import Recommendation
 
 
 class Runs:

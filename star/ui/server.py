@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from star.ui import scratch
+from star.ui.security import scratch
 
 # Before gradio is imported: it reads these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -19,21 +19,23 @@ import gradio as gr
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, Response
 
-from star.annotation.database import Database
-from star.annotation.migrate import open_database
-from star.annotation.people import everyone
+from star.annotation.storage.database import Database
+from star.annotation.storage.migrate import open_database
+from star.annotation.workflow.people import everyone
 from star.display import echo
 from star.settings import Settings
-from star.ui import adjudicate_api, annotate_api, assets, door_api, lead_api
-from star.ui.address import believed
-from star.ui.door import Door, Gate, error_handlers
-from star.ui.download import standalone
-from star.ui.guard import HERE, Guard, Surface, hosts
-from star.ui.listen import free_port, listen
+from star.ui import assets
+from star.ui.api import adjudicate_api, annotate_api, lead_api
+from star.ui.api import auth_api as door_api
 from star.ui.loader import Loader
 from star.ui.page import build, head, theme
-from star.ui.policy import Policy
 from star.ui.runs import Runs
+from star.ui.security.address import believed
+from star.ui.security.auth import Door, Gate, error_handlers
+from star.ui.security.connections import free_port, listen
+from star.ui.security.guard import HERE, Guard, Surface, hosts
+from star.ui.security.policy import Policy
+from star.ui.views.download import standalone
 
 SESSIONS = 16  # Gradio sessions kept, about a megabyte each; no visitor's choice lies in them
 LISTENERS = 256  # visitors whose updates wait to be fetched

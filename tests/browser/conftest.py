@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-STAR = "from star.cli import main; main()"
+STAR = "from star.cli.app import main; main()"
 REAL = (ROOT / "assets" / "models" / "demo").is_dir()
 
 

@@ -21,12 +21,12 @@ import toy  # noqa: E402
 from conftest import REAL, STAR  # noqa: E402
 from serving import ROOT, free_port, serve, toy_command  # noqa: E402
 
-from star.annotation import campaigns, people, rubric  # noqa: E402
-from star.annotation.documents import Sample  # noqa: E402
-from star.annotation.migrate import open_database  # noqa: E402
-from star.annotation.preferences import load_labels  # noqa: E402
-from star.annotation.sampling import run_of  # noqa: E402
-from star.recommendation import Query  # noqa: E402
+from star.annotation.exchange.preferences import load_labels  # noqa: E402
+from star.annotation.storage.migrate import open_database  # noqa: E402
+from star.annotation.workflow import campaigns, people, rubric  # noqa: E402
+from star.annotation.workflow.documents import Sample  # noqa: E402
+from star.annotation.workflow.sampling import run_of  # noqa: E402
+from star.recommend.recommendation import Query  # noqa: E402
 
 pytestmark = pytest.mark.browser
 

@@ -1,0 +1,1 @@
+"""Documentation, and the commands that write its generated parts."""

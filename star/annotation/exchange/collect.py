@@ -1,0 +1,285 @@
+"""Collecting: what the database holds of a campaign, for agreement and for exports.
+
+An export folder holds, beside the tables of `export.py`, everything needed to build the campaign up again elsewhere
+(`importing.py`): `campaign.json`, `records.*` with the frozen runs and `answers.*` with notes, flags and decisions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from star.annotation.exchange import rows, tables
+from star.annotation.exchange.export import Export, Written, parts_of, prompt_of, write_into
+from star.annotation.exchange.preferences import labels, preferences, save_trl
+from star.annotation.statistics.agreement import Measures, report
+from star.annotation.statistics.annotator_quality import conduct
+from star.annotation.storage.database import Database
+from star.annotation.storage.models import Adjudication, Annotator, Campaign, Gold, Record, Response
+from star.annotation.storage.writing import folder_of
+from star.annotation.workflow.rubric import version
+from star.errors import UserError
+from star.trace.grammar import ITEM, item_word
+
+FORMATS = (*tables.FORMATS, "trl")
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    """A frozen record. `systems`, `runs` and `gold` are JSON."""
+
+    record: str
+    position: int
+    systems: str
+    runs: str
+    scenario: str | None
+    difficulty: str | None
+    gold: str | None
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """What somebody said of a record, with everything that belongs to it. `ratings` and `flags` are JSON.
+
+    `kind`: submitted, skipped, or decided (by an adjudicator; `number` counts the decisions on a record).
+    """
+
+    dataset: str
+    record: str
+    rubric: str
+    annotator: str
+    kind: str
+    number: int
+    ratings: str
+    choice: str | None
+    note: str
+    reason: str
+    flags: str
+    seconds: float
+    at: float
+
+
+def measure(run: Mapping[str, Any]) -> dict[str, float]:
+    """Automatic measures of one run: the share of its own checkable claims that the graph bears out, how many it makes, and
+    whatever was measured when it was made (`measures`)."""
+    verdicts = [
+        c["verdict"] for c in run.get("claims", ()) if c["author"] == "model" and c["verdict"] != "opinion"
+    ]
+    found = {"claims": float(len(verdicts))} | dict(run.get("measures") or {})
+    if verdicts:
+        found["claim precision"] = verdicts.count("supported") / len(verdicts)
+    return found
+
+
+def campaign_report(database: Database, campaign: int, seed: int = 0) -> dict[str, Any]:
+    """`agreement.report` of a campaign. Hidden items count for the annotators' conduct alone: made to be bad, they would
+    make any group of raters look as if they agreed."""
+    rated = list(rows.ratings(database, campaign))
+    chosen = list(rows.comparisons(database, campaign))
+    hidden = list(rows.comparisons(database, campaign, hidden=True))
+    golden = _golden(database, campaign)
+    ordinary = [row for row in rated if row.record not in golden]
+    made = report(ordinary, chosen, _measures(database, campaign), seed)
+    made["annotators"] = conduct(rated, chosen)
+    for one in made["annotators"]:
+        mine = [row for row in hidden if row.annotator == one["annotator"]]
+        if mine:
+            one["records"] += len(mine)
+            one["gold"] = len(mine)
+            one["gold_pass_rate"] = sum(row.choice == row.gold for row in mine) / len(mine)
+    return {"campaign": campaign} | made
+
+
+def export(database: Database, campaign: int, folder: Path, format: str = "jsonl") -> list[Path]:
+    """Write a campaign's answers: jsonl, csv or parquet with all of it, trl with the rows that train.
+
+    Raises:
+        UserError: no such campaign, another format, or a folder that cannot be written.
+    """
+    if format not in FORMATS:
+        raise UserError(f"there is no format {format!r}; expected {', '.join(FORMATS)}")
+    whole = gathered(database, campaign)
+    if format == "trl":
+        golden = {str(record) for record in _golden(database, campaign)}
+        shown = replace(whole, ratings=tuple(row for row in whole.ratings if row.record not in golden))
+        if not preferences(shown) and not labels(shown):
+            raise UserError(
+                f"campaign {campaign} has nothing to train on yet: no choice between two traces, and no trace rated "
+                "clearly good or bad; nothing was written"
+            )
+        return save_trl(shown, folder)
+    parts = parts_of(whole, str(folder), format)
+    with database.read(long=True) as session:
+        plan = _plan(session, campaign)
+        rubric = version(session, plan.rubric_id)
+        about = {
+            "name": plan.name,
+            "kind": plan.kind,
+            "dataset": plan.dataset,
+            "systems": plan.systems,
+            "overlap": plan.overlap,
+            "gold_share": plan.gold_share,
+            "threshold": plan.threshold,
+            "seed": plan.seed,
+            "created_at": plan.created_at,
+            "rubric": {"version": rubric.version} | asdict(rubric.rubric),
+        }
+        records, answers = list(_records(session, campaign)), list(_answers(session, plan, rubric.label))
+    parts += [("records", records, RecordRow), ("answers", answers, AnswerRow)]
+    with folder_of(folder) as beside:
+        names = write_into(beside, whole, parts, format)
+        text = json.dumps(about, ensure_ascii=False, indent=1)
+        (beside / "campaign.json").write_text(text + "\n", "utf-8")
+    return [folder / name for name in (*names, "campaign.json")]
+
+
+def gathered(database: Database, campaign: int) -> Export:
+    """Ratings, comparisons and traces of a campaign. Items are numbered anew, over those that its records name."""
+    with database.read(long=True) as session:
+        plan = _plan(session, campaign)
+        marks = {system["name"]: system["hash"] for system in plan.systems}
+        found = [
+            (record.id, list(record.systems), list(record.runs))
+            for record in session.scalars(_of(campaign))
+            if len(set(record.systems)) == len(record.systems)
+        ]  # a hidden pair is twice the same system; its answers are no comparison of systems
+        dataset = plan.dataset
+    place: dict[str, int] = {}
+    for _, _, runs in found:
+        for run in runs:
+            for id in (*run.get("shelf", ()), *run.get("candidates", ()), *(run.get("books") or ())):
+                place.setdefault(id, len(place))
+    written = tuple(
+        Written(dataset, str(record), system, marks.get(system, ""), _prompt(run, place), _words(run, place))
+        for record, systems, runs in found
+        for system, run in zip(systems, runs, strict=True)
+    )
+    kept = {row.record for row in written}
+    return Export(
+        dataset,
+        tuple(place),
+        written,
+        tuple(
+            replace(row, record=str(row.record))
+            for row in rows.ratings(database, campaign)
+            if str(row.record) in kept
+        ),
+        tuple(replace(row, record=str(row.record)) for row in rows.comparisons(database, campaign)),
+    )
+
+
+def _prompt(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
+    return prompt_of(
+        [place[id] for id in run.get("shelf", ())], [place[id] for id in run.get("candidates", ())]
+    )
+
+
+def _words(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
+    """The trace's words with items by their new numbers; words that name a book nobody stored stay as they were."""
+    ids = {about.get("row"): id for id, about in (run.get("books") or {}).items()}
+    out = []
+    for word in str(run["trace"].get("text", "")).split():
+        found = ITEM.match(word)
+        id = ids.get(int(found[1])) if found else None
+        out.append(word if id is None else item_word(place[id]))
+    return " ".join(out)
+
+
+def _measures(database: Database, campaign: int) -> Measures:
+    out: dict[str, dict[int, float]] = {}
+    with database.read(long=True) as session:
+        for record in session.scalars(_of(campaign)):
+            if len(record.runs) == 1:
+                for name, value in measure(record.runs[0]).items():
+                    out.setdefault(name, {})[record.id] = value
+    return out
+
+
+def _golden(database: Database, campaign: int) -> set[int]:
+    with database.read(long=True) as session:
+        return set(session.scalars(select(Gold.record_id).join(Record).where(Record.campaign_id == campaign)))
+
+
+def _of(campaign: int) -> Any:
+    return select(Record).where(Record.campaign_id == campaign).order_by(Record.position)
+
+
+def _plan(session: Session, campaign: int) -> Campaign:
+    plan = session.get(Campaign, campaign)
+    if plan is None:
+        raise UserError(
+            f"there is no campaign number {campaign}; star annotations status lists those there are"
+        )
+    return plan
+
+
+def _records(session: Session, campaign: int) -> Iterator[RecordRow]:
+    golds = select(Gold).join(Record).where(Record.campaign_id == campaign).order_by(Gold.id)
+    known = {gold.record_id: gold for gold in session.scalars(golds)}
+    for row in session.scalars(_of(campaign)):
+        gold = known.get(row.id)
+        said = None if gold is None else _json({"ratings": gold.ratings, "choice": gold.choice})
+        yield RecordRow(
+            str(row.id), row.position, _json(row.systems), _json(row.runs), row.scenario, row.difficulty, said
+        )
+
+
+def _answers(session: Session, plan: Campaign, rubric: str) -> Iterator[AnswerRow]:
+    responses = session.execute(
+        select(Response.record_id, Annotator.pseudonym, Response.state, Response.answer, Response.answered_at)
+        .join(Annotator, Annotator.id == Response.annotator_id)
+        .join(Record, Record.id == Response.record_id)
+        .where(
+            Record.campaign_id == plan.id,
+            Response.state.in_(("submitted", "skipped")),
+            Annotator.withdrawn_at.is_(None),
+        )
+        .order_by(Record.position, Response.answered_at, Response.id)
+    )
+    decided = session.execute(
+        select(
+            Adjudication.record_id,
+            Annotator.pseudonym,
+            Adjudication.number,
+            Adjudication.answer,
+            Adjudication.created_at,
+        )
+        .join(Annotator, Annotator.id == Adjudication.annotator_id)
+        .join(Record, Record.id == Adjudication.record_id)
+        .where(Record.campaign_id == plan.id, Annotator.withdrawn_at.is_(None))
+        .order_by(Record.position, Adjudication.number)
+    )
+    for record, who, state, answer, at in responses:
+        yield _answer(plan.dataset, record, rubric, who, state, 1, answer, at)
+    for record, who, number, answer, at in decided:
+        yield _answer(plan.dataset, record, rubric, who, "decided", number, answer, at)
+
+
+def _answer(
+    dataset: str, record: int, rubric: str, who: str, kind: str, number: int, said: dict[str, Any], at: float
+) -> AnswerRow:
+    return AnswerRow(
+        dataset,
+        str(record),
+        rubric,
+        who,
+        kind,
+        number,
+        _json(said["ratings"]),
+        said["choice"],
+        said["note"],
+        said["reason"],
+        _json(said["flags"]),
+        float(said["seconds"]),
+        at,
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

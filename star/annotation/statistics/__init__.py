@@ -1,0 +1,1 @@
+"""What ratings tell: agreement, reliability, preferences between systems, annotator quality."""

@@ -1,0 +1,149 @@
+"""Agreement: everything that tells whether ratings can be trusted, as one JSON-able document.
+
+    star annotations agreement        prints `report` of a campaign
+
+Pure functions over rows; nothing is read from a database. Criteria are compared within a version of the rubric, since
+another wording is another question.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from star.annotation.exchange.rows import Comparison, Rating
+from star.annotation.statistics.annotator_quality import conduct
+from star.annotation.statistics.pairwise_preference import answers_by_record, left_share, ranking, win_rates
+from star.annotation.statistics.reliability import alpha, bootstrap_alpha, kappa
+from star.evaluation import metrics
+
+SHARED = 5  # records that two annotators must both have judged before a κ is given
+Measures = Mapping[str, Mapping[Any, float]]
+"""Name of an automatic measure → record → value."""
+
+
+def criteria(ratings: Sequence[Rating], seed: int = 0) -> list[dict[str, Any]]:
+    """Per rubric version and criterion: ordinal α with its interval, κ of each pair, and what it rests on."""
+    grouped: dict[tuple[str, str], list[Rating]] = defaultdict(list)
+    for row in ratings:
+        grouped[row.rubric, row.criterion].append(row)
+    return [
+        {"rubric": rubric, "criterion": criterion, **_criterion(rows, seed)}
+        for (rubric, criterion), rows in sorted(grouped.items())
+    ]
+
+
+def _criterion(rows: Sequence[Rating], seed: int) -> dict[str, Any]:
+    units: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        if row.value is not None:
+            units[row.record, row.system][row.annotator] = row.value
+    said = [list(unit.values()) for unit in units.values()]
+    records = [record for record, _ in units]
+    values = [value for unit in said for value in unit]
+    return {
+        "records": len(set(records)),
+        "annotators": len({row.annotator for row in rows}),
+        "ratings": len(values),
+        "cannot_judge": len(rows) - len(values),
+        "mean": float(np.mean(values)) if values else None,
+        "alpha": alpha(said),
+        "alpha_ci": bootstrap_alpha(said, records, "ordinal", seed),
+        "kappa": _kappas(list(units.values())),
+    }
+
+
+def _kappas(units: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
+    names = sorted({name for unit in units for name in unit})
+    out = []
+    for one, two in combinations(names, 2):
+        both = [(unit[one], unit[two]) for unit in units if one in unit and two in unit]
+        if len(both) >= SHARED:
+            first, second = zip(*both, strict=True)
+            out.append({"annotators": [one, two], "n": len(both), "kappa": kappa(first, second)})
+    return out
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's ρ along the last axis, ties by mean rank; nan where a side does not vary."""
+    a, b = (rankdata(side, axis=-1) for side in (np.asarray(x), np.asarray(y)))
+    a, b = (side - side.mean(-1, keepdims=True) for side in (a, b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+
+
+def correlations(ratings: Sequence[Rating], measures: Measures, seed: int = 0) -> list[dict[str, Any]]:
+    """Spearman's ρ of each criterion's mean rating per record with each automatic measure, interval by record."""
+    given: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row in ratings:
+        if row.value is not None:
+            given[row.rubric, row.criterion][row.record].append(row.value)
+    out = []
+    for (rubric, criterion), by_record in sorted(given.items()):
+        for name, value in sorted(measures.items()):
+            both = sorted(record for record in by_record if record in value)
+            x = np.array([np.mean(by_record[record]) for record in both])
+            y = np.array([value[record] for record in both], dtype=np.float64)
+            drawn = (
+                np.random.default_rng(seed).integers(len(both), size=(metrics.DRAWS, len(both)))
+                if both
+                else None
+            )
+            out.append(
+                {
+                    "rubric": rubric,
+                    "criterion": criterion,
+                    "measure": name,
+                    "records": len(both),
+                    "rho": float(spearman(x, y)) if both else None,
+                    "ci": [None, None] if drawn is None else metrics.interval(spearman(x[drawn], y[drawn])),
+                }
+            )
+    return out
+
+
+def report(
+    ratings: Sequence[Rating],
+    comparisons: Sequence[Comparison] = (),
+    measures: Measures | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """All of it. Where something is not defined (nothing varies, too few answers) stands None.
+
+    Args:
+        ratings, comparisons: answers that count (drafts, skipped records and withdrawn annotators left out).
+        measures: automatic measures by record, as claim precision or erasure.
+        seed: of the bootstraps.
+    """
+    chosen, records = answers_by_record(comparisons)
+    return _plain(
+        {
+            "seed": seed,
+            "ratings": len(ratings),
+            "comparisons": len(comparisons),
+            "criteria": criteria(ratings, seed),
+            "contest": {
+                "alpha": alpha(chosen, "nominal"),
+                "alpha_ci": bootstrap_alpha(chosen, records, "nominal", seed),
+                "win_rates": win_rates(comparisons, seed),
+                "left": left_share(comparisons, seed),
+                "ranking": ranking(comparisons, seed),
+            },
+            "annotators": conduct(ratings, comparisons),
+            "correlations": correlations(ratings, measures or {}, seed),
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    """nan and infinities as None, which JSON can say."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Where annotations are kept: tables, migrations, transactions, backups."""

@@ -1,0 +1,230 @@
+"""Store: saving, submitting and skipping an answer. When one of them returns, the answer is on disk.
+
+A save names its response (UUID) and its revision, one more than the last. The same save sent again changes nothing and gets
+the same receipt; a save that was overtaken by another is refused (`Stale`), and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from star.annotation.storage import events
+from star.annotation.storage.database import Database, clock, lock
+from star.annotation.storage.models import Campaign, Event, Kind, Record, Response, State
+from star.annotation.workflow.answers import Answer, checked, digest
+from star.annotation.workflow.documents import blinded
+from star.annotation.workflow.people import Person, active
+from star.annotation.workflow.queue import hold, release
+from star.annotation.workflow.rubric import Version, version
+from star.annotation.workflow.text import storable
+from star.errors import UserError
+
+EDITABLE = 10
+
+
+class Stale(UserError):
+    """A save that was overtaken. `revision`: the last one stored."""
+
+    def __init__(self, given: int, revision: int) -> None:
+        super().__init__(
+            f"this is revision {given}, and revision {revision} is stored already, from another tab or an earlier "
+            "save; load the record again and repeat the change"
+        )
+        self.revision = revision
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Receipt of a save that is on disk. `at`: when it was stored, seconds since 1970."""
+
+    uuid: str
+    revision: int
+    state: State
+    at: float
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A record as its annotator sees it: who wrote it is taken out.
+
+    `answer`: what to put into the form: the draft, else what was submitted; None for an empty form. `runs`: one document
+    of `star recommend --json`, or [left, right]. `editable`: whether saves are still taken.
+    """
+
+    uuid: str
+    campaign: int
+    record: int
+    kind: Kind
+    runs: tuple[dict[str, Any], ...]
+    rubric: Version
+    state: State
+    revision: int
+    answer: Answer | None
+    editable: bool
+
+
+def save_draft(
+    database: Database, person: Person, uuid: str, revision: int, answer: Answer, now: float | None = None
+) -> Saved:
+    """Keep an answer that is being written, and the place for it. A submitted answer counts on until `submit`.
+
+    Raises:
+        Stale: overtaken. UserError: no such response of this person, no longer editable, or the answer does not fit.
+    """
+    return _save(database, person, uuid, revision, answer, "draft", now)
+
+
+def submit(
+    database: Database, person: Person, uuid: str, revision: int, answer: Answer, now: float | None = None
+) -> Saved:
+    """Hand an answer in, or in again.
+
+    Raises:
+        Stale, UserError: as `save_draft`; also when something is not yet rated, or when the lease ran out and others
+            have taken all places since.
+    """
+    return _save(database, person, uuid, revision, answer, "submitted", now)
+
+
+def skip(
+    database: Database, person: Person, uuid: str, revision: int, answer: Answer, now: float | None = None
+) -> Saved:
+    """Leave a record to others; `answer.reason` says why.
+
+    Raises:
+        Stale, UserError: as `save_draft`; also without a reason.
+    """
+    return _save(database, person, uuid, revision, answer, "skipped", now)
+
+
+def load(database: Database, person: Person, uuid: str) -> Opened:
+    """A record that was assigned to this person, with the answer as it stands.
+
+    Raises:
+        UserError: no such response of this person.
+    """
+    with database.read() as session:
+        who = active(session, person, "annotator")
+        response, record, plan = _find(session, who, uuid)
+        stored = response.draft or response.answer
+        return Opened(
+            response.uuid,
+            plan.id,
+            record.id,
+            plan.kind,
+            tuple(blinded(run) for run in record.runs),
+            version(session, plan.rubric_id),
+            response.state,
+            response.revision,
+            None if stored is None else Answer.from_json(stored),
+            response.answered_at is None or response.id in _last(session, who, plan),
+        )
+
+
+def last(database: Database, person: Person, campaign: int) -> tuple[str, ...]:
+    """UUIDs of the person's last ten submitted or skipped answers, newest first: those still editable."""
+    with database.read() as session:
+        who = active(session, person, "annotator")
+        plan = session.get(Campaign, campaign)
+        if plan is None:
+            raise UserError(f"there is no campaign number {campaign}")
+        ids = _last(session, who, plan)
+        uuid = {r.id: r.uuid for r in session.scalars(select(Response).where(Response.id.in_(ids)))}
+        return tuple(uuid[id] for id in ids)
+
+
+def _save(
+    database: Database,
+    person: Person,
+    uuid: str,
+    revision: int,
+    answer: Answer,
+    to: Literal["draft", "submitted", "skipped"],
+    now: float | None,
+) -> Saved:
+    with (
+        database.read() as session
+    ):  # what never changes, before the lock: large runs are not parsed under it
+        who = active(session, person, "annotator")
+        response, record, plan = _find(session, who, uuid)
+        rubric = version(session, plan.rubric_id).rubric
+        answer = checked(answer, rubric, plan.kind, record.runs, complete=to == "submitted")
+        campaign, record_id = plan.id, record.id
+    if to == "skipped" and not answer.reason.strip():
+        raise UserError("a record is skipped without a reason; say in a few words why")
+    if type(revision) is not int or revision < 1:
+        raise UserError(f"the revision is {revision!r}; expected a whole number from 1")
+    mark, content = digest(to, answer), answer.to_json()
+    with database.write() as session:
+        plan = lock(session, campaign)
+        now = clock(session) if now is None else now
+        who = active(session, person, "annotator")
+        response = session.scalars(select(Response).where(Response.uuid == uuid)).one()
+        if response.revision == revision and response.digest == mark:
+            return Saved(uuid, revision, response.state, response.updated_at)
+        if response.revision != revision - 1:
+            raise Stale(revision, response.revision)
+        if response.answered_at is not None and response.id not in _last(session, who, plan):
+            raise UserError(f"this answer is no longer among your last {EDITABLE}; only those can be changed")
+        placed = response.state == "submitted" or to == "skipped" or hold(session, plan, record_id, who, now)
+        if to == "submitted" and not placed:
+            raise UserError(
+                "your time on this record ran out and others have rated it since; your draft is kept, go on to the next"
+            )
+        # All at once: the database lets a response go from one revision to the next and no other way.
+        if to == "draft":
+            response.draft = content
+            response.state = "draft" if response.answered_at is None else response.state
+        else:
+            response.answer, response.draft, response.state = content, None, to
+            response.answered_at = response.answered_at or now
+        response.revision, response.digest, response.updated_at = revision, mark, now
+        session.flush()
+        if to != "draft":
+            release(session, record_id, who)
+        kind: events.What = "draft saved" if to == "draft" else to
+        events.write(session, kind, who.pseudonym, campaign, record_id, uuid, revision, content, now)
+        saved = Saved(uuid, revision, response.state, now)
+    return saved
+
+
+def _find(session: Session, who: Person, uuid: str) -> tuple[Response, Record, Campaign]:
+    row = session.execute(
+        select(Response, Record, Campaign)
+        .join(Record, Record.id == Response.record_id)
+        .join(Campaign, Campaign.id == Record.campaign_id)
+        .where(Response.uuid == storable(uuid), Response.annotator_id == who.id)
+    ).first()
+    if row is None:
+        raise UserError(f"no record was assigned to you under {str(uuid)[:40]!r}; ask for the next one")
+    return row[0], row[1], row[2]
+
+
+def _last(session: Session, who: Person, plan: Campaign) -> list[int]:
+    """Ids of the last answers of a person, newest first. Editing one does not move it.
+
+    Their order is that of the events that tell of them: a clock that is set back must not make the newest the oldest.
+    """
+    first = (
+        select(func.min(Event.id))
+        .where(Event.uuid == Response.uuid, Event.kind.in_(("submitted", "skipped")))
+        .correlate(Response)
+        .scalar_subquery()
+    )
+    return list(
+        session.scalars(
+            select(Response.id)
+            .join(Record, Record.id == Response.record_id)
+            .where(
+                Response.annotator_id == who.id,
+                Record.campaign_id == plan.id,
+                Response.answered_at.is_not(None),
+            )
+            .order_by(func.coalesce(first, 0).desc(), Response.id.desc())
+            .limit(EDITABLE)
+        )
+    )

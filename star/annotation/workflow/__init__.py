@@ -1,0 +1,1 @@
+"""Who rates what: campaigns, queue, people, sessions, answers, adjudication."""

@@ -1,0 +1,119 @@
+"""Frozen records: a stored run as the page's views show it, without the data set it came from.
+
+`thaw` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names.
+What a blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times, no scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from star.data.catalog import Catalog, Item
+from star.evidence.claims import STRENGTHS, Claim, Edge
+from star.evidence.subgraph import Node
+from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
+
+FIELDS = ("creators", "year", "series", "number", "genres", "theme")
+
+
+def shown(catalog: Catalog, row: int) -> dict[str, Any]:
+    """What is stored of a book: what the page shows of it, and its row, by which the trace's words name it (`<i7>`)."""
+    item = asdict(catalog[row])
+    return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS}
+
+
+def thaw(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
+    """A stored run, and the books it names as its catalogue; rows of items are positions in that catalogue.
+
+    Documents without a graph, claims or facts about their books (other tools may have made them) are shown as far as
+    they go.
+    """
+    catalog = Catalog(tuple(_books(document)))
+    row = {item.id: place for place, item in enumerate(catalog)}
+    graph = document.get("graph") or {}
+    nodes, renamed = [], {}
+    for node in graph.get("nodes", ()):
+        renamed[node["id"]] = f"i:{row[_item(node)]}" if node["id"].startswith("i:") else node["id"]
+        nodes.append(Node(renamed[node["id"]], node["kind"], node["label"]))
+    edges = tuple(
+        Edge(
+            renamed.get(e["source"], e["source"]),
+            renamed.get(e["target"], e["target"]),
+            e["kind"],
+            e["weight"],
+        )
+        for e in graph.get("edges", ())
+    )
+    shelf = tuple(row[id] for id in document.get("shelf", ()))
+    return Recommendation(
+        document.get("dataset", ""),
+        document.get("checkpoint", ""),
+        Query(shelf, k=len(document["items"])),
+        tuple(row[id] for id in document.get("candidates", ())),
+        "",
+        tuple(_step(step) for step in document["trace"]["steps"]),
+        tuple(_claim(claim, row) for claim in document.get("claims", ())),
+        tuple(
+            Recommended(item["rank"], row[item["id"]], item.get("score"), item.get("reason", ""))
+            for item in document["items"]
+        ),
+        tuple(nodes),
+        edges,
+        finished=True,
+    ), catalog
+
+
+def _item(node: Mapping[str, Any]) -> str:
+    """Id of the item a node stands for; documents made by an earlier STAR name it only by its place."""
+    return str(node.get("item") or node["id"])
+
+
+def _books(document: Mapping[str, Any]) -> Iterator[Item]:
+    facts = document.get("books") or {}
+    titles = dict(document.get("titles") or {})
+    for node in (document.get("graph") or {}).get("nodes", ()):
+        if node["id"].startswith("i:"):
+            titles.setdefault(_item(node), node["label"])
+    titles |= {item["id"]: item["title"] for item in document["items"]}
+    # What is mentioned comes before what was only asked about, by id: the page's numbers of books do not tell where in a
+    # document a book was named, by which a hidden item's borrowed ranking would be known.
+    mentioned = {item["id"] for item in document["items"]} | {
+        _item(node) for node in (document.get("graph") or {}).get("nodes", ()) if node["id"].startswith("i:")
+    }
+    ids = dict.fromkeys(
+        (*document.get("shelf", ()), *sorted(mentioned), *document.get("candidates", ()), *titles)
+    )
+    for id in ids:
+        known = {name: facts.get(id, {}).get(name) for name in FIELDS}
+        many = {name: tuple(known[name] or ()) for name in ("creators", "genres")}
+        yield Item(id=id, title=str(titles.get(id, id)), **known | many)
+
+
+def _step(step: Mapping[str, Any]) -> StepView:
+    return StepView(
+        step["type"],
+        step["text"],
+        step.get("seconds", 0.0),
+        step.get("tokens", 0),
+        tuple(step.get("claims", ())),
+        step.get("name"),
+        step.get("arguments"),
+    )
+
+
+def _claim(claim: Mapping[str, Any], row: Mapping[str, int]) -> CheckedClaim:
+    # Of a number that is stated as a bound, the page says so by itself (`evidence.bound`).
+    numbers = {k: v for k, v in (claim.get("stated") or {}).items() if not k.endswith("_than")}
+    level = numbers.pop("level", None)
+    strength = None if level is None else STRENGTHS[int(level) - 1]
+    subject, anchor = (row.get(claim.get(name) or "") for name in ("subject", "anchor"))
+    return CheckedClaim(
+        Claim(claim["kind"], subject, anchor, numbers, strength, claim.get("label")),
+        claim["text"],
+        claim.get("found") or {},
+        tuple(claim.get("edges", ())),
+        claim["author"],
+        claim["verdict"],
+    )

@@ -1,0 +1,164 @@
+"""Making a campaign: from what a lead asks for to frozen records, with systems loaded and readers sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from star.annotation.storage.database import Database
+from star.annotation.storage.models import Kind
+from star.annotation.workflow import rubric
+from star.annotation.workflow.campaigns import SYSTEMS_AT_MOST, Plan, check_numbers, create
+from star.annotation.workflow.documents import Sample, deserved
+from star.annotation.workflow.people import Person
+from star.annotation.workflow.sampling import samples
+from star.annotation.workflow.systems import Opened, open_systems, wanted
+from star.annotation.workflow.text import ID_MOST, clean_name, whole
+from star.data.dataset import Dataset
+from star.data.tasks import MIX, SCENARIOS
+from star.errors import UserError
+from star.recommend.recommendation import Query
+from star.recommend.recommender import Recommender, Star
+
+MOST = 5_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a lead asks for. `systems`: their names (`systems.wanted`). `gold_share`: of the items an annotator gets, hidden
+    ones; as many are made as that takes. `rubric`: id of a version; None takes the newest, or publishes the default.
+    """
+
+    name: str
+    systems: tuple[str, ...] = ("star",)
+    kind: Kind = "single"
+    records: int = 50
+    overlap: int = 3
+    gold_share: float = 0.0
+    threshold: float = 2.0
+    scenarios: tuple[str, ...] = ("classic",)
+    mix: Mapping[str, float] = field(default_factory=lambda: dict(MIX))
+    seed: int = 0
+    rubric: int | None = None
+
+    @property
+    def hidden(self) -> int:
+        """Hidden items to make: each annotator gets each of them once."""
+        return round(self.records * self.gold_share / (1 - self.gold_share)) or int(self.gold_share > 0)
+
+
+def make(
+    database: Database,
+    lead: Person,
+    order: Order,
+    dataset: Dataset,
+    model: str | None = None,
+    ready: Recommender | None = None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> int:
+    """Run the systems for sampled readers and store the campaign; returns its id. Takes about a second per record.
+
+    Args:
+        model, ready: as in `open_systems`.
+        watch: told how many records of how many are made.
+        stopped: asked after each record; true ends it, and the campaign holds the records made so far. Hidden items come
+            last: where none is made, the campaign has a share of 0.
+
+    Raises:
+        UserError: what does not fit in the order. Refused: the caller is no lead.
+    """
+    check(order)
+    version = order.rubric
+    if version is None:
+        known = rubric.versions(database)
+        version = known[0].id if known else rubric.publish(database, lead, rubric.default()).id
+    with database.read() as session:
+        criteria = rubric.version(session, version).rubric.keys
+    if order.hidden and order.kind == "single":
+        deserved(criteria)  # says so before anything is made
+    opened = open_systems(order.systems, dataset, model, ready)
+    total = order.records + order.hidden
+
+    def watched() -> Iterator[Sample]:
+        made = samples(
+            opened.recommenders,
+            order.records,
+            order.kind == "pair",
+            order.hidden,
+            order.scenarios,
+            order.mix,
+            order.seed,
+            opened.seeds,
+            criteria,
+        )
+        watch(0, total)
+        for done, sample in enumerate(made, 1):
+            watch(done, total)
+            yield _measured(sample, opened, dataset)
+            if stopped():
+                return
+
+    plan = Plan(
+        order.name,
+        dataset.name,
+        opened.systems,
+        version,
+        order.kind,
+        order.overlap,
+        order.gold_share,
+        order.threshold,
+        order.seed,
+    )
+    return create(database, lead, plan, watched(), stopped)
+
+
+def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
+    """A student's run with what taking its evidence away does to it, to be held against what people say of it."""
+    name, run = sample.systems[0], sample.runs[0]
+    student = opened.recommenders[name]
+    if len(sample.runs) > 1 or sample.gold is not None or not isinstance(student, Star) or not run["items"]:
+        return sample
+    from star.evaluation.erasure import resting  # brings torch
+
+    shelf, candidates = (
+        tuple(dataset.catalog.index(id) for id in run[part]) for part in ("shelf", "candidates")
+    )
+    reader = dataset.interactions.row(run["user"])
+    query = Query(shelf, reader, candidates, seed=run["seed"])
+    found = resting(student, query, dataset.catalog.index(run["items"][0]["id"]))
+    return replace(sample, runs=(run | {"measures": found},))
+
+
+def check(order: Order) -> None:
+    """What would only be found out after all runs were made.
+
+    Raises:
+        UserError: a name, number or word that does not fit.
+    """
+    clean_name(order.name)
+    if order.kind not in ("single", "pair"):
+        raise UserError(f"the campaign's kind is {order.kind!r}; expected single or pair")
+    if type(order.records) is not int or not 1 <= order.records <= MOST:
+        raise UserError(f"{str(order.records)[:40]} records are asked for; expected 1 to {MOST:,}")
+    check_numbers(order.overlap, order.gold_share, order.threshold, order.seed)
+    if order.rubric is not None:
+        whole(order.rubric, "the rubric's number", 1, ID_MOST)
+    if (order.kind == "pair" and len(order.systems) != 2) or not order.systems:
+        raise UserError(f"{len(order.systems)} systems are named; pairs need two, single records one or more")
+    if len(order.systems) > SYSTEMS_AT_MOST:
+        raise UserError(f"{len(order.systems)} systems are named; expected at most {SYSTEMS_AT_MOST}")
+    for name in order.systems:
+        wanted(name)
+    unknown = [name for name in order.scenarios if name not in SCENARIOS]
+    if unknown or not order.scenarios:
+        raise UserError(
+            f"there is no scenario {(unknown or ['(none)'])[0][:40]!r}; expected {', '.join(SCENARIOS)}"
+        )
+    if len(set(order.scenarios)) < len(order.scenarios):
+        raise UserError("a scenario is named twice; name each once")
+    wrong = [level for level in order.mix if level not in MIX]
+    if wrong or any(not 0 <= share <= 1 for share in order.mix.values()) or sum(order.mix.values()) <= 0:
+        raise UserError(
+            f"the mix of difficulties is {str(dict(order.mix))[:200]}; expected shares of {', '.join(MIX)}, as 0.3"
+        )

@@ -1,0 +1,136 @@
+"""Sampling: which readers a campaign asks about, by scenario and difficulty, and the runs made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, zip_longest
+
+import numpy as np
+
+from star.annotation.workflow.documents import DESERVED, Known, Run, Sample, deserved, mismatched
+from star.annotation.workflow.frozen import shown
+from star.data.dataset import Dataset
+from star.data.tasks import MIX, Task, difficulty, make_tasks, split
+from star.errors import UserError
+from star.evidence.graph import Graph
+from star.mars.run import MarsRanker
+from star.recommend.recommendation import Query
+from star.recommend.recommender import Recommender, answer
+
+
+def samples(
+    recommenders: Mapping[str, Recommender],
+    n: int,
+    pair: bool = False,
+    hidden: int = 0,
+    scenarios: Sequence[str] = ("classic",),
+    mix: Mapping[str, float] = MIX,
+    seed: int = 0,
+    seeds: Sequence[int] | None = None,
+    criteria: Sequence[str] = tuple(DESERVED),
+) -> Iterator[Sample]:
+    """Runs of recommenders over the same data set, for test readers sampled by scenario and difficulty.
+
+    Args:
+        recommenders: name of a system → what answers for it. Single records go to them in turn; pairs take two.
+        n: records; then `hidden` more with a known answer (`mismatched` runs; in pairs, beside the run as it was).
+        seed: of the sample.
+        seeds: of each system's wording, for two seeds of one checkpoint; None: 0, the likeliest words, for all.
+        criteria: of the rubric; those of them by which hidden items are known to be bad make their answer.
+
+    Raises:
+        UserError: another number of recommenders than needed, different data sets, too few readers, or single hidden items
+        by criteria of which nothing is known.
+    """
+    names, makers = list(recommenders), list(recommenders.values())
+    if not makers or (pair and len(makers) != 2):
+        raise UserError(
+            f"systems given: {', '.join(names) or 'none'}; pairs need two, single records one or more"
+        )
+    data = makers[0].dataset
+    if any(maker.dataset.name != data.name for maker in makers):
+        raise UserError("the systems answer over different data sets; compare them over one")
+    known = deserved(criteria) if hidden and not pair else None
+    wording = [0] * len(makers) if seeds is None else list(seeds)
+
+    def run(system: int, task: Task) -> Run:
+        query = Query(task.history, task.reader, seed=wording[system])
+        return run_of(makers[system], query, data.interactions.users[task.reader])
+
+    # One more than hidden: each hidden item borrows its conclusion from the next one.
+    drawn = draw(data, n + hidden + bool(hidden), scenarios, mix, seed)
+    for number, (task, level) in enumerate(drawn[:n]):
+        chosen = (0, 1) if pair else (number % len(makers),)
+        yield Sample(
+            tuple(names[c] for c in chosen), tuple(run(c, task) for c in chosen), task.scenario, level
+        )
+    for number, ((task, level), (following, _)) in enumerate(pairwise(drawn[n:])):
+        # By every system in turn, in pairs both as ever: a hidden item is not known by who wrote it.
+        broken = number % len(makers) if not pair else 1 - number % 2
+        made = mismatched(run(broken, task), run(broken, following))
+        if not pair:
+            yield Sample((names[broken],), (made,), task.scenario, level, known)
+        elif broken:
+            yield Sample(tuple(names), (run(0, task), made), task.scenario, level, Known(choice="left"))
+        else:
+            yield Sample(tuple(names), (made, run(1, task)), task.scenario, level, Known(choice="right"))
+
+
+def draw(
+    dataset: Dataset, n: int, scenarios: Sequence[str], mix: Mapping[str, float], seed: int
+) -> list[tuple[Task, str]]:
+    """n tasks of test readers with their difficulty: scenarios in turn, the difficulties of each by `mix`.
+
+    Difficulty says where the teacher ranks the book really read next among 20 (`tasks.difficulty`). Where a class runs
+    out, others fill up.
+
+    Raises:
+        UserError: the data set has too few.
+    """
+    parts = split(dataset.interactions)
+    graph = Graph.build(dataset.interactions, parts.train)
+    teacher = MarsRanker(dataset, graph)
+    rng = np.random.default_rng(seed)
+    share = -(-n // len(scenarios))
+    columns: list[list[tuple[Task, str]]] = []
+    for scenario in scenarios:
+        tasks = make_tasks(
+            dataset.interactions,
+            parts.test,
+            scenario,
+            "matched",
+            graph.counts,
+            limit=max(len(parts.test), 4 * n),
+            draws=1,
+            seed=seed,
+        )
+        tasks = [tasks[i] for i in rng.permutation(len(tasks))]
+        ranked = teacher.rank(tasks)
+        rated = [(t, difficulty(r.order.index(t.target))) for t, r in zip(tasks, ranked, strict=True)]
+        quota = {level: round(part * share) for level, part in mix.items()}
+        first: list[tuple[Task, str]] = []
+        spare: list[tuple[Task, str]] = []
+        for task, level in rated:
+            within = quota.get(level, 0) > 0
+            quota[level] = quota.get(level, 0) - 1
+            (first if within else spare).append((task, level))
+        columns.append([*first, *spare][:share])
+    drawn = [pick for row in zip_longest(*columns) for pick in row if pick is not None][:n]
+    if len(drawn) < n:
+        raise UserError(
+            f"{n} readers needed, and {dataset.name!r} has {len(drawn)} test readers' tasks in {', '.join(scenarios)}; "
+            "ask for fewer records, or name more scenarios"
+        )
+    return drawn
+
+
+def run_of(recommender: Recommender, query: Query, user: str | None = None) -> Run:
+    """One run, frozen: the document of `star recommend --json` with its books (`frozen.shown`) and their titles."""
+    catalog = recommender.dataset.catalog
+    done = answer(recommender, query)
+    rows = dict.fromkeys((*query.history, *done.candidates))
+    books = {catalog[row].id: shown(catalog, row) for row in rows}
+    return done.to_json(catalog, user) | {
+        "titles": {id: book["title"] for id, book in books.items()},
+        "books": books,
+    }

@@ -1,0 +1,128 @@
+"""Systems: what a campaign compares, by name: `star`, `star:sft`, `mars`, each with a seed (`star@7`), and other checkpoints
+(`star=FOLDER`, also with a seed, `star=FOLDER@7`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from star.annotation.workflow.campaigns import System
+from star.data.dataset import Dataset
+from star.errors import UserError
+from star.recommend.recommender import TEACHER, Recommender, Star
+from star.student.checkpoint import checkpoint_folder, fingerprint
+
+FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>[0-9]{1,9}))?")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One system as asked for. `model`: folder or name of a checkpoint; None takes the page's. `seed`: of its wording."""
+
+    name: str
+    kind: str
+    model: str | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Systems ready to answer, by name; `seeds` in the same order."""
+
+    recommenders: dict[str, Recommender]
+    seeds: tuple[int, ...]
+    systems: tuple[System, ...]
+
+
+def wanted(name: str) -> Wanted:
+    """A system's name, read.
+
+    Raises:
+        UserError: none of the forms.
+    """
+    found = FORM.fullmatch(name.strip())
+    if found is None or (found["kind"] == "mars" and found["model"]):
+        raise UserError(
+            f"there is no system {name[:80]!r}; expected star, star:sft or mars, with a seed as star@7, or star=FOLDER"
+        )
+    return Wanted(name.strip(), found["kind"], found["model"], int(found["seed"] or 0))
+
+
+def at_hand(dataset: str, model: str | None, ready: Recommender | None = None) -> tuple[str, ...]:
+    """Names to choose from: the teacher always, `star` where there is a student, `star:sft` where its checkpoint has an
+    adapter that can be left out.
+
+    Args:
+        ready: what answers on the page already.
+    """
+    try:
+        folder = checkpoint_folder(_student_of(dataset, model))
+    except UserError:
+        return ("mars",) if ready is None or ready.checkpoint == TEACHER else ("star", "mars")
+    return ("star", "star:sft", "mars") if (folder / "adapter").is_dir() else ("star", "mars")
+
+
+def _student_of(dataset: str, model: str | None) -> str:
+    """Where the page is the teacher's (`mars`), the student is still the data set's."""
+    return dataset if model is None or model == TEACHER else model
+
+
+def open_systems(
+    names: Sequence[str], dataset: Dataset, model: str | None = None, ready: Recommender | None = None
+) -> Opened:
+    """Load what the names ask for, each checkpoint once.
+
+    Args:
+        model: checkpoint of plain `star`; None: the one named like the data set.
+        ready: what answers on the page already, taken for plain `star`.
+
+    Raises:
+        UserError: a name that is none, the same one twice, no such checkpoint, `star:sft` where there is no adapter.
+    """
+    asked = [wanted(name) for name in names]
+    if len({w.name for w in asked}) < len(asked):
+        raise UserError(
+            f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2"
+        )
+    if ready is not None and ready.checkpoint == TEACHER:
+        ready = None  # it answers on the page for want of a student, and is none
+    loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
+    student = next((loaded[key] for key in loaded), None)
+    for one in sorted(
+        asked, key=lambda w: w.kind == "mars"
+    ):  # the teacher last: it takes the student's candidates
+        if (one.kind, one.model) not in loaded:
+            loaded[one.kind, one.model] = _load(one, dataset, model, student)
+        student = student or loaded[one.kind, one.model]
+    return Opened(
+        {w.name: loaded[w.kind, w.model] for w in asked},
+        tuple(w.seed for w in asked),
+        tuple(_system(w, loaded[w.kind, w.model], dataset, model) for w in asked),
+    )
+
+
+def _load(one: Wanted, dataset: Dataset, model: str | None, student: Recommender | None) -> Recommender:
+    if one.kind == "mars":
+        from star.mars.recommender import Teacher
+
+        return Teacher(dataset, student.known if isinstance(student, Star) else None)
+    folder = _folder(one, dataset, model)
+    if one.kind == "star:sft" and not (folder / "adapter").is_dir():
+        raise UserError(f"star:sft differs from star only where there is an adapter; {folder.name} has none")
+    return Star(dataset, str(folder), one.kind == "star")
+
+
+def _folder(one: Wanted, dataset: Dataset, model: str | None) -> Path:
+    return checkpoint_folder(one.model or _student_of(dataset.name, model))
+
+
+def _system(one: Wanted, recommender: Recommender, dataset: Dataset, model: str | None) -> System:
+    if one.kind == "mars":
+        return System(one.name, recommender.checkpoint, "")
+    try:
+        mark = fingerprint(str(_folder(one, dataset, model)))
+    except UserError:
+        mark = ""  # what answers has no folder of weights
+    return System(one.name, recommender.checkpoint, mark + (":sft" if one.kind == "star:sft" else ""))

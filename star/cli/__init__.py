@@ -1,0 +1,1 @@
+"""The `star` command, one module for each group of commands."""

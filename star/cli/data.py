@@ -1,0 +1,131 @@
+"""Commands about data: `star import`, `star datasets`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from star.display import document, echo, isolated
+from star.errors import UserError
+
+
+def import_(
+    format: Annotated[str, typer.Argument(help="goodbooks, movielens, amazon, recbole or table")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file"),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the data set to make or replace")],
+    min_item_readers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Drop items with fewer readers (goodbooks: 10, others: 5)"),
+    ] = None,
+    min_reader_items: Annotated[
+        int | None, typer.Option(min=1, help="Then drop readers with fewer items (5)")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="table and recbole, once per column: FIELD=COLUMN such as user=member; FIELD is user, item, time, "
+            "rating, title, creators, year, series, number or genres"
+        ),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="table and recbole: licence of the rows")] = None,
+    citation: Annotated[str | None, typer.Option(help="table and recbole: whom to cite")] = None,
+) -> None:
+    """Make a data set from files on disk.
+
+    goodbooks: ratings.csv, books.csv; book_genres.csv, or book_tags.csv with tags.csv, if there.
+
+    movielens: ratings.csv, movies.csv; ratings.dat, movies.dat (1M, 10M); u.data, u.item, u.genre (100k).
+
+    amazon: CATEGORY.csv or CATEGORY.jsonl, and meta_CATEGORY.jsonl.
+
+    recbole: X.inter, and X.item if there.
+
+    table: one CSV, JSON lines or Parquet file, plain, .gz or .zip.
+    """
+    from star.data.importers import import_dataset
+
+    options: dict[str, Any] = {"licence": licence, "citation": citation}
+    options["columns"] = _mapping(column) if column else None
+    options = {key: value for key, value in options.items() if value is not None}
+    if options and format not in ("table", "recbole"):
+        raise UserError(
+            f"--column, --licence and --citation belong to table and recbole, not to {format}; leave them out"
+        )
+    made = import_dataset(format, path, name, min_item_readers, min_reader_items, **options)
+    echo(f"{name}: {_counts(made.manifest)}", err=True)
+
+
+def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
+    """List the data sets at hand; a broken one is named last, and the exit status is 2."""
+    from star.data import dataset
+
+    rows, broken = [], []
+    for name in dataset.names():
+        try:
+            rows.append(_row(name))
+        except UserError as error:
+            broken.append(str(error))
+    if as_json:
+        print(document(rows, indent=2))
+    else:
+        for row in rows:
+            title, licence = isolated(row["title"]), isolated(row["licence"])
+            echo(f"{isolated(row['name'])}: {title}; {_counts({'counts': row})}; {licence}")
+    if broken:
+        for line in broken[:-1]:
+            echo(f"star: {line}", err=True)
+        raise UserError(broken[-1])
+
+
+def _row(name: str) -> dict[str, Any]:
+    """What `star datasets` tells of one data set.
+
+    Raises:
+        UserError: its manifest cannot be read, or lacks one of these.
+    """
+    manifest = _manifest(name)
+    try:
+        counts = {key: int(manifest["counts"][key]) for key in ("readers", "items", "interactions")}
+        title, licence = (str(manifest[key]) for key in ("title", "licence"))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(
+            f"the manifest of data set {name!r} lacks a title, a licence or counts "
+            f"({type(error).__name__}: {error}); import {name} again"
+        ) from None
+    return {"name": name, "title": title, **counts, "licence": licence}
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    """`["user=member"]` to `{"user": "member"}`."""
+    for pair in pairs:
+        field, mark, column = pair.partition("=")
+        if not (field and mark and column):
+            raise UserError(f"--column {pair!r} is not FIELD=COLUMN; write it like user=member")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _manifest(name: str) -> dict[str, Any]:
+    """The manifest of a data set, without reading its rows."""
+    from star.data import dataset, loading
+
+    if name == "demo":
+        demo = loading.load_dataset(name)
+        books, readers = len(demo.catalog), len(demo.interactions)
+        counts = {"readers": readers, "items": books, "interactions": len(demo.interactions.items)}
+        return {**demo.manifest, "counts": counts}
+    path = dataset.home() / name / "manifest.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not a manifest ({error}); import {name} again") from None
+
+
+def _counts(manifest: dict[str, Any]) -> str:
+    counts = manifest["counts"]
+    return f"{counts['readers']} readers, {counts['items']} items, {counts['interactions']} interactions"

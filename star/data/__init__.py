@@ -1,0 +1,1 @@
+"""The data a recommender learns from: catalogue, interactions, data sets, tasks, importers."""

@@ -1,0 +1,75 @@
+"""Arrays that take seconds or minutes to make, kept beside the data sets for the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from star import ROOT
+from star.data.dataset import home
+from star.display import echo
+
+if TYPE_CHECKING:
+    from star.data.dataset import Dataset
+    from star.data.tasks import Split
+
+Arrays = dict[str, np.ndarray]
+
+
+def remembered(
+    name: str, dataset: Dataset, split: Split, of: object, modules: Sequence[str], make: Callable[[], Arrays]
+) -> Arrays:
+    """What `make` returned before for the same data, split, settings and code, or what it returns now.
+
+    Args:
+        name: first part of the file's name.
+        of: settings, by their `repr`.
+        modules: files under `star/` that the result depends on, as `evidence/graph`.
+    """
+    return kept(name, _key(dataset, split, of, modules), make)
+
+
+def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+    """What `make` returned before under the same name and key, or what it returns now. A damaged file is made anew; a folder
+    that is full or cannot be written costs the next run the same time and is no error.
+
+    Args:
+        key: changes with everything that the result depends on; part of the file's name.
+    """
+    path = home() / ".cache" / f"{name}-{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        echo(f"star: {path} cannot be read and is made again ({error})", err=True)
+    made = make()
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
+            temporary = Path(handle.name)
+            np.savez(handle, allow_pickle=False, **made)
+        temporary.replace(path)
+    except OSError as error:  # a folder that cannot be written only costs the next run its minutes
+        echo(f"star: {name} is not kept for the next run ({error})", err=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return made
+
+
+def _key(dataset: Dataset, split: Split, of: object, modules: Sequence[str]) -> str:
+    digest = hashlib.sha256(repr(of).encode())
+    for array in (dataset.interactions.indptr, dataset.interactions.items, split.train, split.folds):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(repr([(i.series, i.number, i.creators[:1]) for i in dataset.catalog]).encode())
+    for module in modules:
+        digest.update((ROOT / "star" / f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,83 @@
+"""Raw: what the reader of any format hands over, before checks and thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import polars as pl
+
+from star.data import dataset
+from star.data.catalog import Item
+from star.display import echo
+
+# What a source may say of an item; themes are written by us.
+POLARS_FAILURES = dataset.polars_failures()
+UNREADABLE = dataset.polars_failures(OSError)
+ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.item_schema().items() if name != "theme"}
+
+
+@dataclass
+class Raw:
+    """One source as read.
+
+    Attributes:
+        format: name of the importer.
+        title: of the data set, for people.
+        source, citation, licence: where the rows come from and on what terms, without addresses.
+        events: one row per interaction, columns `user` and `item` (integers or strings), and where the source
+            has them `time` (Int64, seconds since 1970) and `rating` (Float32). A reader's books are in row
+            order, or by `time` where there is one.
+        items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none.
+        rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
+        notices: lines that whoever shows or passes on the data must keep.
+        min_item_readers, min_reader_items: thresholds that stand when none are asked for.
+        dropped: reason → rows that the reader of the format left out.
+    """
+
+    format: str
+    title: str
+    source: str
+    citation: str
+    licence: str
+    events: pl.DataFrame
+    items: pl.DataFrame | None
+    rating_range: tuple[float, float] | None = None
+    notices: list[str] = field(default_factory=list)
+    min_item_readers: int = 5
+    min_reader_items: int = 5
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def say(line: str) -> None:
+    """A line for the person who waits, on stderr."""
+    echo(line, err=True)
+
+
+def by_time(events: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
+    """Events in the order of `times` (Int64 microseconds), equal ones by row, with `time` in seconds.
+
+    Whole seconds are what STAR keeps; sorting before they are rounded keeps the order within a second.
+    """
+    timed = events.with_columns(time=times)
+    if (times % 1_000_000 != 0).any():
+        timed = timed.sort("time", maintain_order=True)
+    return timed.with_columns(pl.col("time") // 1_000_000)
+
+
+def item_frame(items: Iterable[Item]) -> pl.DataFrame:
+    """Items as rows of ITEM_SCHEMA. They are kept as columns because a source may describe millions."""
+    rows = [asdict(item) for item in items]
+    columns = {
+        name: [list(v) if isinstance(v := row[name], tuple) else v for row in rows] for name in ITEM_SCHEMA
+    }
+    return pl.DataFrame(columns, schema=pl.Schema(ITEM_SCHEMA))
+
+
+def items_of(frame: pl.DataFrame) -> list[Item]:
+    """Rows of ITEM_SCHEMA as items, in row order; the inverse of `item_frame`."""
+    return [
+        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
+        for row in frame.iter_rows(named=True)
+    ]

@@ -1,0 +1,1 @@
+"""How good an answer is: rankings on tasks, traces, erasure, counterfactuals, reports."""

@@ -1,0 +1,235 @@
+"""Evaluation: methods × scenarios × negatives, with intervals over readers, as one document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from star.data.dataset import Dataset
+from star.data.tasks import NEGATIVE_KINDS, SCENARIOS, Split, Task, cells, make_tasks, split
+from star.errors import UserError
+from star.evaluation import metrics
+from star.evaluation.agentrecbench import read_tasks
+from star.evaluation.full_catalogue import check_depth, full_catalogue
+from star.evaluation.parallel import Progress, Work, helpers
+from star.evaluation.pooling import METRICS, Cell, Outcome, paired, pools, rounded
+from star.evaluation.unseen import read_unseen
+from star.evidence.graph import Graph
+from star.evidence.retrieval import Retriever
+from star.evidence.tools import Attributes
+from star.methods.registry import Context, check, rankers
+from star.ranking import Ranker
+
+TASKS = 400
+COUNTERFACTUALS = 200  # of the traces looked at, so many have parts of their evidence changed
+
+
+def evaluate(
+    dataset: Dataset,
+    methods: Sequence[str],
+    scenarios: Sequence[str] = SCENARIOS,
+    negatives: Sequence[str] = NEGATIVE_KINDS,
+    tasks: int = TASKS,
+    seed: int = 0,
+    split_name: str = "test",
+    test_users: Path | None = None,
+    model: str | None = None,
+    progress: Progress = lambda what, done, total: None,
+    traces: int = 0,
+    tasks_from: Path | None = None,
+    full: int = 0,
+    processes: int = 1,
+) -> dict[str, Any]:
+    """Run every method on the same tasks.
+
+    Args:
+        tasks: at most so many per cell, one per reader first, then further targets and draws of negatives.
+        seed: of the draws of negatives, of ties and of the bootstrap.
+        split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
+        tasks_from: folder of tasks in AgentRecBench's files, which takes the place of our own.
+        traces: so many of STAR's traces are looked at as well (`trace_quality`), taken from all cells in turn.
+        full: rank the whole catalogue as well (`full_catalogue`), reordering so many retrieved books; 0: do not.
+        processes: share the work among so many; nothing but the seconds depends on it.
+
+    Returns:
+        the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one per
+        method and cell; then, with negatives `pooled`, the means over each scenario's cells and, with scenario
+        `pooled`, over all cells), paired, retrieval.
+
+    Raises:
+        UserError: an unknown name, a bad file, a missing checkpoint, or no reader to evaluate on.
+    """
+    check(methods)
+    if full:
+        check_depth(full)
+        if tasks_from is not None:
+            raise UserError("tasks from a folder name their candidates; leave out --full or --tasks-from")
+    parts = split(dataset.interactions)
+    graph = Graph.build(dataset.interactions, parts.train)
+    retriever = Retriever(graph, Attributes.of(dataset.catalog))
+    found = None if tasks_from is None else read_tasks(tasks_from, dataset, parts)
+    unseen = None if test_users is None or found else read_unseen(test_users, dataset, parts)
+    source = dataset if unseen is None else unseen.dataset
+    readers = None if unseen is None else unseen.rows
+    if found is not None:
+        asked = {("file", "file"): found.tasks[:tasks]}
+    else:
+        asked = questions(
+            source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
+        )
+    context = Context(dataset, parts, graph, model, seed)
+    with helpers(context, processes - 1) as pool:
+        work = Work(methods, asked, pool)
+        # Minutes, where something is fitted: helpers have begun with the others.
+        lineup = rankers(methods, context)
+        catalogue = None
+        if full:
+            these = (parts.part(split_name) if readers is None else readers)[:tasks]
+            catalogue = full_catalogue(lineup, source.interactions, these, retriever, full, seed, progress)
+        looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
+        outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
+    percentile = metrics.percentiles(graph.counts)
+    rows = [_row(key, cell, out, percentile, seed) for (key, cell), out in outcomes.items()]
+    rows += pools(rows, outcomes, list(asked), seed)
+    return {
+        "dataset": dataset.name,
+        "checkpoint": None
+        if context.checkpoint is None or "star" not in methods
+        else context.checkpoint.name,
+        "seed": seed,
+        "split": split_name if unseen is None and found is None else "file",
+        "tasks": tasks,
+        "test_users": None if unseen is None else unseen.report,
+        "tasks_from": None if found is None else found.report,
+        "rows": rows,
+        "paired": paired(outcomes, list(asked), seed),
+        "retrieval": [_retrieval(s, asked, retriever) for s in dict.fromkeys(s for s, _ in asked)],
+        "full_catalogue": catalogue,
+        "trace_quality": looked_at,
+        "latency": None
+        if not traces or "star" not in methods
+        else _latency(dataset, model, parts.part(split_name)),
+    }
+
+
+def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[str, float]:
+    """Median seconds of queries as the page asks them, one after the other."""
+    from star.evaluation.trace_quality import latency  # brings torch
+    from star.recommend.recommender import Star
+
+    return latency(Star(dataset, model), readers.tolist())
+
+
+def _trace_quality(
+    lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
+) -> dict[str, Any] | None:
+    """What `star.evaluation.trace_quality` says of the student's traces; None where it is not asked for or no student is
+    there."""
+    students = [ranker for ranker in lineup if ranker.name == "star"]
+    if not traces or not students:
+        return None
+    from star.evaluation.answers import answers  # these bring torch
+    from star.evaluation.counterfactual import permutation_test, reflection_test, swap_test
+    from star.evaluation.erasure import erasure_test
+    from star.evaluation.one_pass import compare
+    from star.evaluation.trace_quality import quality
+    from star.methods.student import StarRanker
+
+    student = students[0]
+    assert isinstance(student, StarRanker)
+    asked = in_turn(cells_of, traces)
+    report = quality(student, asked, progress)
+    progress("answers to change", 0, COUNTERFACTUALS)
+    given = answers(student, asked[:COUNTERFACTUALS])
+    return {
+        **report,
+        "permuted": permutation_test(student, asked),
+        "erasure": erasure_test(given, progress=progress),
+        "swapped": {tool: swap_test(given, tool) for tool in ("item_cf", "user_cf")},
+        "reflection": reflection_test(given),
+        "turns": compare(student, asked[:100], progress),
+    }
+
+
+def in_turn(cells_of: Sequence[list[Task]], limit: int) -> list[Task]:
+    """The first task of every cell, then the second of each, and so on, so many in all."""
+    return [task for nth in zip_longest(*cells_of) for task in nth if task is not None][:limit]
+
+
+def questions(
+    dataset: Dataset,
+    parts: Split,
+    graph: Graph,
+    retriever: Retriever,
+    scenarios: Sequence[str],
+    negatives: Sequence[str],
+    tasks: int,
+    seed: int,
+    split_name: str,
+    readers: np.ndarray | None = None,
+) -> dict[Cell, list[Task]]:
+    """The tasks of every cell that has some.
+
+    Args:
+        parts, graph, retriever: split of the data set, graph of its training readers, retrieval from it.
+        readers: rows to ask about, instead of those of `split_name`.
+
+    Raises:
+        UserError: an unknown name, no reader to ask about, or no task.
+    """
+    known = (("scenario", scenarios, SCENARIOS), ("kind of negatives", negatives, NEGATIVE_KINDS))
+    for what, given, allowed in (*known, ("split", [split_name], ("test", "valid"))):
+        wrong = [name for name in given if name not in allowed]
+        if wrong or not given:
+            named = ", ".join(wrong) or "given"
+            raise UserError(f"there is no {what} {named}; expected {', '.join(allowed)}")
+    if not cells(scenarios, negatives):
+        raise UserError("item_cold_start has matched negatives only; add matched to --negatives")
+    if tasks < 1:
+        raise UserError(f"{tasks} tasks per cell were asked for; give at least 1")
+    readers = parts.part(split_name) if readers is None else readers
+    if not len(readers):
+        raise UserError(
+            f"data set {dataset.name!r} has no {split_name} readers (of ten books or more); import more"
+        )
+    made = {
+        (s, n): make_tasks(dataset.interactions, readers, s, n, graph.counts, retriever, tasks, seed=seed)
+        for s, n in cells(scenarios, negatives)
+    }
+    made = {cell: those for cell, those in made.items() if those}
+    if not made:
+        raise UserError(f"no reader gives a task for {', '.join(scenarios)}; ask for other scenarios")
+    return made
+
+
+def _row(method: str, cell: Cell, out: Outcome, percentile: np.ndarray, seed: int) -> dict[str, Any]:
+    values = {name: metric(out.ranks) for name, metric in METRICS.items()}
+    orders = [answer.order for answer in out.answers]
+    return {
+        "method": method,
+        "scenario": cell[0],
+        "negatives": cell[1],
+        "n": len(out.ranks),
+        **{name: rounded(value.mean()) for name, value in values.items()},
+        "coverage": rounded(metrics.coverage(orders, len(percentile))),
+        "popularity": rounded(metrics.mean_popularity(orders, percentile)),
+        "ci": {name: rounded(*metrics.bootstrap_mean(v, out.readers, seed)) for name, v in values.items()},
+        "seconds_per_query": float(f"{np.mean([a.seconds for a in out.answers]):.4g}"),
+        "generated_tokens": rounded(np.mean([a.generated_tokens for a in out.answers])),
+        "model_calls": rounded(np.mean([a.model_calls for a in out.answers])),
+    }
+
+
+def _retrieval(scenario: str, questions: dict[Cell, list[Task]], retriever: Retriever) -> dict[str, Any]:
+    """Share of targets among the first 20, 50 and 100 retrieved candidates."""
+    asked = {(t.history, t.target) for (s, _), tasks in questions.items() if s == scenario for t in tasks}
+    places = []
+    for history, target in sorted(asked):
+        found = np.flatnonzero(retriever(np.array(history), 100) == target)
+        places.append(int(found[0]) if len(found) else 100)
+    recall = {f"recall@{k}": rounded(np.mean(np.array(places) < k)) for k in (20, 50, 100)}
+    return {"scenario": scenario, "n": len(places), **recall}

@@ -1,0 +1,186 @@
+"""Full-catalogue ranking: each reader's last book among all that they have not read, not among twenty candidates.
+
+Baselines score the whole catalogue, the shelf left out. Rankers of lists (fusion, MARS, STAR) reorder the first books that
+retrieval names, the rest follow as retrieved; the target is among them only if retrieval found it. As on the page, what is
+reordered is shuffled first. With one target per reader recall@k is the hit rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from star.data.interactions import Interactions
+from star.data.tasks import NEGATIVES, Task, positions
+from star.errors import UserError
+from star.evaluation import metrics
+from star.evaluation.pooling import rounded
+from star.evidence.retrieval import Retriever
+from star.methods.baselines import ByScore
+from star.methods.registry import BASELINES
+from star.ranking import Ranker
+
+DEEPEST = 50  # places looked at
+FLOORS = ("unchanged", "random", "centre")  # checks of the lists of twenty; a catalogue is no shuffled list
+RERANKERS = ("fusion", "mars", "star")  # by the part of the name before a colon
+
+METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "recall@10": lambda ranks: metrics.hit_rate(ranks, 10),
+    "recall@50": lambda ranks: metrics.hit_rate(ranks, 50),
+    "ndcg@10": lambda ranks: metrics.ndcg(ranks, 10),
+    "ndcg@50": lambda ranks: metrics.ndcg(ranks, 50),
+}
+COMPARED = "ndcg@10"
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One reader: what is known, the book read next, and what retrieval names, best first, at most `DEEPEST`."""
+
+    reader: int
+    history: tuple[int, ...]
+    target: int
+    found: tuple[int, ...]
+
+    def task(self, candidates: Sequence[int]) -> Task:
+        return Task(self.reader, self.history, self.target, tuple(candidates), "classic", "catalogue")
+
+
+def full_catalogue(
+    lineup: Sequence[Ranker],
+    interactions: Interactions,
+    readers: np.ndarray,
+    retriever: Retriever,
+    depth: int,
+    seed: int = 0,
+    progress: Progress = lambda *_: None,
+) -> dict[str, Any]:
+    """Recall and NDCG at 10 and 50 of retrieval, of the baselines and of what reorders retrieval.
+
+    Args:
+        readers: rows of `interactions`, none of them in the retriever's graph.
+        depth: so many retrieved books are reordered.
+
+    Returns:
+        n, depth, items (of the catalogue); rows (one per method: the means and their `ci`, readers resampled); paired
+        (differences of NDCG@10 on the same readers).
+
+    Raises:
+        UserError: a depth beyond the lists that the rankers were made for.
+    """
+    check_depth(depth)
+    counts = retriever.graph.counts
+    shelves = []
+    for reader in readers.tolist():
+        history = interactions.history(reader)
+        for start, stop, at in positions(history, None, "classic", counts)[:1]:
+            known = history[start:stop].astype(np.int64)
+            found = retriever(known, DEEPEST)
+            shelves.append(Shelf(reader, tuple(known.tolist()), int(history[at]), tuple(found.tolist())))
+    ranks = {"retrieval": np.array([place(shelf.found, shelf.target) for shelf in shelves])}
+    asked = [ranker for ranker in lineup if ranker.name not in FLOORS]
+    for done, ranker in enumerate(asked):
+        progress(f"{ranker.name}, whole catalogue", done, len(asked))
+        if ranker.name.split(":")[0] in RERANKERS:
+            ranks[f"retrieval + {ranker.name}"] = reordered(ranker, shelves, depth, seed)
+        else:
+            ranks[ranker.name] = ranked(ranker, shelves, len(counts), seed)
+    who = np.array([shelf.reader for shelf in shelves])
+    return {
+        "n": len(shelves),
+        "depth": depth,
+        "items": len(counts),
+        "rows": [_row(name, each, who, seed) for name, each in ranks.items()],
+        "paired": [_pair(one, two, ranks, who, seed) for one, two in _pairs(ranks)],
+    }
+
+
+def check_depth(depth: int) -> None:
+    if not 1 <= depth <= NEGATIVES + 1:
+        raise UserError(
+            f"{depth} retrieved books were to be reordered; rankers take lists of at most {NEGATIVES + 1}, give 1 to "
+            f"{NEGATIVES + 1}"
+        )
+
+
+def place(order: Sequence[int], target: int) -> float:
+    """Where the target stands, from 1; infinite where it does not."""
+    return order.index(target) + 1.0 if target in order else np.inf
+
+
+def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> np.ndarray:
+    """Places of the targets (n,) when the first `depth` retrieved books are reordered.
+
+    Only lists that hold the target are ranked: in the others its place is that of retrieval whatever their order.
+    """
+    places = np.array([place(shelf.found, shelf.target) for shelf in shelves])
+    within = np.flatnonzero(places <= depth)
+    asked = [
+        shelves[n].task(
+            np.random.default_rng([seed, shelves[n].reader]).permutation(shelves[n].found[:depth]).tolist()
+        )
+        for n in within.tolist()
+    ]
+    if asked:
+        places[within] = [
+            place(answer.order, task.target) for task, answer in zip(asked, ranker.rank(asked), strict=True)
+        ]
+    return places
+
+
+def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) -> np.ndarray:
+    """Places of the targets (n,) among all items that are not on the shelf; equal scores in random order."""
+    places = []
+    for shelf in shelves:
+        free = np.ones(n_items, dtype=bool)
+        free[list(shelf.history)] = False
+        candidates = np.flatnonzero(free)
+        task = shelf.task(candidates.tolist())
+        if isinstance(ranker, ByScore):
+            scores = ranker.score(task)
+            own = scores[int(np.searchsorted(candidates, shelf.target))]
+            ties = np.random.default_rng([seed, shelf.reader]).integers(int((scores == own).sum()))
+            places.append(1.0 + float((scores > own).sum() + ties))
+        else:
+            places.append(place(ranker.rank([task])[0].order, shelf.target))
+    return np.array(places)
+
+
+def _row(name: str, ranks: np.ndarray, readers: np.ndarray, seed: int) -> dict[str, Any]:
+    values = {metric: of(ranks) for metric, of in METRICS.items()}
+    return {
+        "method": name,
+        **{metric: rounded(value.mean()) for metric, value in values.items()},
+        "ci": {m: rounded(*metrics.bootstrap_mean(value, readers, seed)) for m, value in values.items()},
+    }
+
+
+def _pairs(ranks: dict[str, np.ndarray]) -> list[tuple[str, str]]:
+    """What reorders against retrieval as it was; STAR against MARS, fusion and the best baseline."""
+    pairs = [(name, "retrieval") for name in ranks if name.startswith("retrieval +")]
+    star = "retrieval + star"
+    if star in ranks:
+        rivals = [f"retrieval + {name}" for name in ("mars", "fusion")]
+        best = max(
+            (name for name in BASELINES if name in ranks),
+            key=lambda name: METRICS[COMPARED](ranks[name]).mean(),
+            default=None,
+        )
+        pairs += [(star, rival) for rival in (*rivals, best) if rival in ranks]
+    return pairs
+
+
+def _pair(one: str, two: str, ranks: dict[str, np.ndarray], readers: np.ndarray, seed: int) -> dict[str, Any]:
+    a, b = (METRICS[COMPARED](ranks[name]) for name in (one, two))
+    return {
+        "method": one,
+        "against": two,
+        "metric": COMPARED,
+        "difference": rounded(a.mean() - b.mean()),
+        "ci": rounded(*metrics.bootstrap_pair(a, b, readers, seed)["difference"]),
+    }

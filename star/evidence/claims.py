@@ -1,0 +1,150 @@
+"""Evidence: what a tool found in the graph, as data. A sentence is only how it is shown.
+
+A `Claim` is what is said (by a tool or by the model); `Evidence` is a claim that a tool makes, together with the
+edges it was read from. Collaborative Signal Translation (arXiv 2602.09829, section 3) puts them into words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from star.data.catalog import Catalog
+
+Kind = Literal["co_read", "pull", "read_next", "similar", "series", "author", "genre", "opinion"]
+
+WITHHELD = 5  # counts of fewer real readers than this are never shown
+LEAST_LIFT = 0.1  # the grammar has no words beyond these two: `x0.1` is 0.1 or less,
+MOST_LIFT = 99.0  # `x99` is 99 or more
+STRENGTHS = (
+    "faint",
+    "weak",
+    "fair",
+    "good",
+    "strong",
+    "striking",
+)  # words for levels 1 to 6; level 0 is not said
+
+Verdict = Literal["supported", "unsupported", "opinion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One edge of the graph. Nodes are `user`, `i:<item index>`, `r:<reader row in the graph>` or `g:<genre>`.
+
+    kind: `read` (reader–book), `co_read` (book–book, weight = readers of both), `read_next` (book–book, weight =
+    readers who read the second soon after the first), `similar` (user–reader, weight = cosine similarity, 0 to 1), `series`,
+    `author`, `genre` (book–genre).
+    """
+
+    source: str
+    target: str
+    kind: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One checkable statement about `subject` (an item index, or None where it is about the reader).
+
+    numbers, by kind (`window`: so many last books of the shelf were looked at):
+      co_read:   both, of (readers of the anchor), lift (times what chance would give); instead of them only `window`
+                 where fewer than five readers of any book of the window support it
+      pull:      window; strength = mean co-reading with the window's books
+      read_next: window; strength = how often it is read soon after the window's books
+      similar:   both, of (most similar readers asked; readers who share nothing with the shelf are not heard); `both`
+                 is left out under five
+      series:    number (volume of the subject); label `sequel` if it is the next volume, else `series`
+      author:    books (by that author on the shelf)
+      genre:     books, of (books looked at); label names the genre
+      opinion:   none; label holds the words
+    """
+
+    kind: Kind
+    subject: int | None = None
+    anchor: int | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    strength: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A tool's claim and the edges it was read from. `interval`: 95 % interval of the lift, where there is one."""
+
+    claim: Claim
+    edges: tuple[Edge, ...] = ()
+    interval: tuple[float, float] | None = None
+
+
+def stated(claim: Claim) -> dict[str, float]:
+    """The claim's numbers, its word of strength as a level from 1 to 6 among them."""
+    return dict(claim.numbers) | ({"level": STRENGTHS.index(claim.strength) + 1} if claim.strength else {})
+
+
+def bound(name: str, given: float | None, found: Mapping[str, float]) -> str:
+    """What a number of a claim must be read as where the grammar's words end: `more than`, `less than`, else nothing.
+
+    Args:
+        name, given: the number as it is stated.
+        found: what the graph holds; a lift that is there to the figures stated is no bound.
+    """
+    if name != "lift" or given not in (LEAST_LIFT, MOST_LIFT) or found.get(name) == given:
+        return ""
+    if given == MOST_LIFT:
+        return "more than"
+    return "less than" if found.get(name, given) < given else ""
+
+
+def bounds(claim: Claim, found: Mapping[str, float]) -> dict[str, float]:
+    """The claim's numbers that are bounds, as `lift_more_than` or `lift_less_than`."""
+    return {
+        f"{name}_{words.replace(' ', '_')}": value
+        for name, value in claim.numbers.items()
+        if (words := bound(name, value, found))
+    }
+
+
+def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = MappingProxyType({})) -> str:
+    """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML.
+
+    Args:
+        found: what the graph holds, as far as it is known; tells a capped lift from one that is 99 by chance.
+    """
+    n = claim.numbers
+    subject = "?" if claim.subject is None else catalog[claim.subject].title
+    anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
+    match claim.kind:
+        case "co_read" if "both" in n:
+            times = f"{bound('lift', n['lift'], found)} {n['lift']:g}".lstrip()
+            return (
+                f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, "
+                f"{times} times what chance would give"
+            )
+        case "co_read":
+            return (
+                f"fewer than five readers of any one of these books also read {subject}: too little to tell"
+            )
+        case "pull":
+            return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}"
+        case "read_next":
+            return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}"
+        case "similar" if "both" in n:
+            return (
+                f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}"
+            )
+        case "similar":
+            few = f"fewer than five of the {n['of']:.0f} most similar readers read {subject}"
+            return f"{few}: {claim.strength}, too little to tell"
+        case "series" if claim.label == "sequel":
+            return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
+        case "series":
+            return f"{subject} is volume {n['number']:g} of a series on the shelf"
+        case "author":
+            return f"{n['books']:.0f} on the shelf by the author of {subject}"
+        case "genre":
+            return f"{n['books']:.0f} of the {n['of']:.0f} books looked at are {claim.label}"
+        case _:
+            return claim.label or ""

@@ -1,0 +1,307 @@
+"""The tools that analysts and STAR call: single signals from the graph, with the edges they were read from.
+
+`item_cf` walks item → readers → items from the books of a window to the candidates, `user_cf` walks reader → items →
+readers → items (arXiv 2602.09829, section 3.1); `profile` and `recent` describe the shelf. None returns a fused score
+or an order: lines come in the order of the (shuffled) candidates. Weighing them is the model's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from star.data.catalog import Catalog
+from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, WITHHELD, Claim, Edge, Evidence
+from star.evidence.graph import Graph
+
+WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
+ASKED = (30, 50)  # most similar readers that user_cf may ask
+COUNTED = 999  # books of a shelf that are counted: every model has words for counts up to here
+WRITABLE = 1e9  # volume numbers from here on have no word
+SAMPLE = 3  # co-readers drawn as nodes of their own
+
+# Lower bounds of the six strengths, geometric, from about the 20th to the 98th percentile of the signal over training
+# readers' lists on goodbooks; the same for every data set, so that a word means the same everywhere.
+PULL = np.geomspace(0.01, 0.25, 6)
+NEXT = np.geomspace(0.001, 0.09, 6)
+SIMILAR = np.geomspace(0.015, 0.45, 6)
+
+Line = tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one call returned: lines of evidence, each about one candidate (or about the shelf)."""
+
+    name: str
+    arguments: tuple[int, ...]
+    lines: tuple[Line, ...]
+
+
+def level(value: float, bounds: np.ndarray) -> int:
+    """0 (nothing to say) to 6 (striking)."""
+    return int(np.searchsorted(bounds, value, side="right"))
+
+
+def strength(level: int) -> str | None:
+    return STRENGTHS[level - 1] if level else None
+
+
+def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
+    """95 % Wilson interval of both / of, divided by the base rate: the range the lift may have."""
+    z, p = 1.96, both / of
+    centre = (p + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * np.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return float(max(centre - half, 0) / base), float((centre + half) / base)
+
+
+def figures(lift: float) -> float:
+    """A lift to the figures that are stated, without end: tenths up to 9.9, then whole numbers; one figure under 0.1."""
+    if 0 < lift < 0.1:
+        return float(f"{lift:.1g}")
+    # numpy's rounding, whatever the type given: Python's differs at some halves (1.85), and verification must agree
+    return float(np.round(min(lift, 9.9), 1) if lift < 9.95 else np.round(lift))
+
+
+def rounded_lift(lift: float) -> float:
+    """`figures` as far as the grammar has words: from 0.1 (or less) to 99 (or more)."""
+    return min(max(figures(lift), LEAST_LIFT), MOST_LIFT)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Series and first author of every item as numbers (-1: none), volume numbers (nan: none); all (I,)."""
+
+    series: np.ndarray
+    author: np.ndarray
+    volume: np.ndarray
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> Attributes:
+        series: dict[str, int] = {}
+        author: dict[str, int] = {}
+        return cls(
+            np.array([series.setdefault(i.series, len(series)) if i.series else -1 for i in catalog]),
+            np.array([author.setdefault(i.creators[0], len(author)) if i.creators else -1 for i in catalog]),
+            np.array([np.nan if i.number is None else i.number for i in catalog]),
+        )
+
+
+class Tools:
+    """The tools over one graph, bound to one query.
+
+    Args:
+        history: items of the shelf, oldest first.
+        candidates: items to look for, in the order shown.
+        reader: row in the data set of the reader asked about; their own row is never among the co-readers.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        catalog: Catalog,
+        attributes: Attributes,
+        history: Sequence[int],
+        candidates: Sequence[int],
+        reader: int | None = None,
+    ):
+        self.graph, self.catalog, self.attributes = graph, catalog, attributes
+        self.history = np.asarray(history, dtype=np.int64)
+        self.candidates = np.asarray(candidates, dtype=np.int64)
+        self.reader = reader
+        own = graph.position(reader)
+        self._own = np.isin(np.arange(0), ()) if own is None else graph.interactions.history(own)
+        self._counts = (
+            graph.counts if own is None else graph.counts - np.isin(np.arange(len(catalog)), self._own)
+        )
+        self.n_readers = graph.n_readers - (own is not None)
+
+    def about(self, item: int) -> Tools:
+        """The same tools with this one item as the only candidate."""
+        other = Tools(self.graph, self.catalog, self.attributes, self.history.tolist(), [item], self.reader)
+        other.__dict__["_nearest"] = self._nearest  # depends on the shelf alone, and is the costly part
+        return other
+
+    def readers(self, item: int) -> int:
+        """Readers of an item, the reader asked about left out."""
+        return int(self._counts[item])
+
+    def readers_of_both(self, a: int, b: int) -> int:
+        """Readers of two items, the reader asked about left out."""
+        return int(self.graph.pairs(np.array([a]), np.array([b]), self.reader)[0][0, 0])
+
+    def call(self, name: str, arguments: Sequence[int]) -> Response:
+        """Run a tool by name. Arguments: `profile`: none; `recent` n; `user_cf` n; `item_cf` window [candidate …].
+
+        Raises:
+            ValueError: no such tool, or arguments it does not take.
+        """
+        match name, tuple(arguments):
+            case "profile", ():
+                return Response(
+                    name, (), tuple((e,) for e in self.genres(min(len(self.history), COUNTED))[:3])
+                )
+            case "recent", (window,) if window in WINDOWS:
+                return Response(name, (window,), tuple((e,) for e in self.genres(window)[:3]))
+            case "user_cf", (asked,) if asked in ASKED:
+                return Response(name, (asked,), self.user_cf(asked))
+            case "item_cf", (window, *only) if window in WINDOWS and set(only) <= set(
+                self.candidates.tolist()
+            ):
+                return Response(name, tuple(arguments), self.item_cf(window, only or None))
+        raise ValueError(
+            f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), "
+            "user_cf(readers), item_cf(window[, candidates])"
+        )
+
+    def genres(self, window: int) -> list[Evidence]:
+        """Genres of the last `window` books, the most frequent first."""
+        items = self.history[-window:] if window else self.history[:0]
+        found: dict[str, list[int]] = {}
+        for item in items.tolist():
+            # As the grammar reads a genre back; two that are told apart by an underscore alone are one.
+            for genre in dict.fromkeys(
+                " ".join(g.replace("_", " ").split()) for g in self.catalog[item].genres
+            ):
+                if genre:
+                    found.setdefault(genre, []).append(item)
+        return [
+            Evidence(
+                Claim("genre", numbers={"books": len(books), "of": len(items)}, label=genre),
+                tuple(Edge(f"i:{b}", f"g:{genre}", "genre") for b in dict.fromkeys(books)),
+            )
+            for genre, books in sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+        ]
+
+    @cached_property
+    def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.graph.similar_readers(self.history, max(ASKED), self.reader)
+
+    def heard(self, asked: int) -> int:
+        """Readers who answer when so many are asked: those who share nothing with the shelf are not heard."""
+        return min(asked, len(self._nearest[0]))
+
+    def similar_share(self, asked: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the `asked` most similar readers: counts per candidate, similarity-weighted share, and who (n, C)."""
+        readers, weight = (part[:asked] for part in self._nearest)
+        if not len(readers) or asked < 1:
+            return (
+                np.zeros(len(self.candidates)),
+                np.zeros(len(self.candidates)),
+                np.zeros((0, len(self.candidates))),
+            )
+        read = self.graph.matrix[readers][:, self.candidates].toarray()
+        return read.sum(0), weight @ read / weight.sum(), read
+
+    def user_cf(self, asked: int) -> tuple[Line, ...]:
+        """A line for each candidate that some of the `asked` most similar readers read."""
+        counts, share, read = self.similar_share(asked)
+        readers, weight = (part[:asked] for part in self._nearest)
+        lines = []
+        for column, item in enumerate(self.candidates):
+            strong = level(share[column], SIMILAR)
+            if not strong:
+                continue
+            numbers = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
+            who = np.flatnonzero(read[:, column])[:SAMPLE] if counts[column] >= WITHHELD else ()
+            edges = tuple(
+                edge
+                for r in who
+                for edge in (
+                    Edge("user", f"r:{readers[r]}", "similar", round(float(weight[r]), 3)),
+                    Edge(f"r:{readers[r]}", f"i:{item}", "read"),
+                )
+            )
+            lines.append(
+                (Evidence(Claim("similar", int(item), numbers=numbers, strength=strength(strong)), edges),)
+            )
+        return tuple(lines)
+
+    def pulls(self, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """For the last `window` books × candidates: readers of both (W, C) and read-next counts (W, C); then the mean
+        cosine of co-reading (C,) and the recency-weighted mean of read-next cosines (C,)."""
+        shelf, candidates = self.history[-window:], self.candidates
+        both, after = self.graph.pairs(shelf, candidates, self.reader)
+        anchors, subjects = (
+            np.maximum(self._counts[shelf], 1)[:, None],
+            np.maximum(self._counts[candidates], 1)[None],
+        )
+        recency = 1 / np.arange(len(shelf), 0, -1)
+        pull = (both / np.sqrt(anchors * subjects)).mean(0)
+        follow = (recency / recency.sum()) @ (after / np.sqrt((anchors + 5) * (subjects + 5)))
+        return both, after, pull, follow
+
+    def item_cf(self, window: int, only: Sequence[int] | None = None) -> tuple[Line, ...]:
+        """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
+        both, after, pull, follow = self.pulls(window)
+        shelf = self.history[-window:]
+        lines = []
+        for column, item in enumerate(self.candidates.tolist()):
+            if only is not None and item not in only:
+                continue
+            evidence: list[Evidence] = []
+            strong, soon = level(pull[column], PULL), level(follow[column], NEXT)
+            if strong:
+                linked = [
+                    (int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD
+                ]
+                evidence.append(
+                    Evidence(
+                        Claim("pull", item, numbers={"window": len(shelf)}, strength=strength(strong)),
+                        tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked),
+                    )
+                )
+            if soon:
+                steps = [
+                    (int(s), float(n)) for s, n in zip(shelf, after[:, column], strict=True) if n >= WITHHELD
+                ]
+                evidence.append(
+                    Evidence(
+                        Claim("read_next", item, numbers={"window": len(shelf)}, strength=strength(soon)),
+                        tuple(Edge(f"i:{s}", f"i:{item}", "read_next", n) for s, n in steps),
+                    )
+                )
+            evidence += self._relations(item)
+            if strong:
+                evidence.append(self._strongest(shelf, item, both[:, column]))
+            if evidence:
+                lines.append(tuple(evidence))
+        return tuple(lines)
+
+    def _strongest(self, shelf: np.ndarray, item: int, both: np.ndarray) -> Evidence:
+        """The anchor whose readers read the item most surely above chance (by the lower end of the lift's interval), among
+        those with five co-readers or more."""
+        of = np.maximum(self._counts[shelf], 1)
+        supported = both >= WITHHELD
+        if not supported.any():
+            return Evidence(Claim("co_read", item, numbers={"window": len(shelf)}))
+        base = self._counts[item] / self.n_readers
+        surely = [
+            lift_interval(int(n), int(m), base)[0] if ok else -1
+            for n, m, ok in zip(both, of, supported, strict=True)
+        ]
+        best = int(np.argmax(surely))
+        anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
+        claim = Claim("co_read", item, anchor, {"both": n, "of": m, "lift": rounded_lift(n / m / base)})
+        return Evidence(
+            claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)
+        )
+
+    def _relations(self, item: int) -> list[Evidence]:
+        a, out = self.attributes, []
+        if a.series[item] >= 0 and abs(a.volume[item]) < WRITABLE:  # false for nan
+            same = self.history[a.series[self.history] == a.series[item]]
+            if len(same):
+                numbered = a.volume[same][~np.isnan(a.volume[same])]
+                label = "sequel" if len(numbered) and a.volume[item] == numbered.max() + 1 else "series"
+                claim = Claim("series", item, numbers={"number": float(a.volume[item])}, label=label)
+                out.append(Evidence(claim, tuple(Edge(f"i:{s}", f"i:{item}", "series") for s in same)))
+        if a.author[item] >= 0:
+            same = self.history[a.author[self.history] == a.author[item]]
+            if len(same):
+                claim = Claim("author", item, numbers={"books": len(same)})
+                out.append(Evidence(claim, tuple(Edge(f"i:{s}", f"i:{item}", "author") for s in same)))
+        return out

@@ -1,0 +1,87 @@
+"""Verification: each claim of a trace against the graph, number by number.
+
+Nothing is taken from what the tools said in the run: the numbers are read from the graph again, so a number that the model
+copied wrongly, or made up, is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from star.evidence.claims import LEAST_LIFT, MOST_LIFT, WITHHELD, Claim, Edge, Evidence, Verdict, stated
+from star.evidence.tools import ASKED, Tools, figures
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the graph holds on a claim: numbers under the same names, the edges, the verdict."""
+
+    found: dict[str, float]
+    edges: tuple[Edge, ...]
+    verdict: Verdict
+    interval: tuple[float, float] | None = None
+    """95 % interval of the lift, for co-reading with numbers."""
+    heard: int | None = None
+    """Similar readers there are, where they are fewer than were asked for: the count of `of` ends there."""
+
+
+def check(claim: Claim, tools: Tools) -> Finding:
+    """Compare one claim with the graph, for the shelf that `tools` is bound to.
+
+    A claim is supported when every number it states is the graph's, to the figures stated, and the strength is the word
+    for the signal's level. A lift of 99 or of 0.1 is stated as a bound and compared as one; what is found has no bounds.
+    Counts under five readers are never reported, so a claim that states one is not supported.
+    """
+    if claim.kind == "opinion":
+        return Finding({}, (), "opinion")
+    if claim.kind == "genre":
+        return _compare(
+            claim, [e for e in tools.genres(int(claim.numbers.get("of", 0))) if e.claim.label == claim.label]
+        )
+    if claim.subject is None or not 0 <= claim.subject < len(tools.catalog):
+        return Finding({}, (), "unsupported")
+    about = tools.about(claim.subject)
+    if claim.kind == "co_read" and claim.anchor is not None:
+        return _co_read(claim, about)
+    if claim.kind == "similar":
+        asked = claim.numbers.get("of", 0)
+        truth = about.user_cf(int(asked)) if asked in ASKED else ()
+        finding = _compare(claim, [e for line in truth for e in line])
+        heard = tools.heard(int(asked)) if truth else asked
+        return replace(finding, heard=int(heard)) if heard < asked else finding
+    truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))))
+    return _compare(claim, [e for line in truth for e in line if e.claim.kind == claim.kind])
+
+
+def _compare(claim: Claim, truth: list[Evidence]) -> Finding:
+    if not truth:
+        return Finding({}, (), "unsupported")
+    real = truth[0].claim
+    same = real.anchor == claim.anchor and real.label == claim.label and _equal(stated(claim), stated(real))
+    return Finding(stated(real), truth[0].edges, "supported" if same else "unsupported")
+
+
+def _equal(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    return a.keys() == b.keys() and all(abs(a[name] - b[name]) < 1e-9 for name in a)
+
+
+def _co_read(claim: Claim, tools: Tools) -> Finding:
+    """Any book of the shelf may serve as anchor, not only the strongest."""
+    anchor, subject = claim.anchor, claim.subject
+    if anchor is None or subject is None or anchor not in tools.history:
+        return Finding({}, (), "unsupported")
+    both, of = tools.readers_of_both(anchor, subject), tools.readers(anchor)
+    if both < WITHHELD or of == 0:
+        return Finding({}, (), "unsupported")
+    lift = figures(both / of / (tools.readers(subject) / tools.n_readers))
+    found = {"both": float(both), "of": float(of), "lift": lift}
+    edges = (Edge(f"i:{anchor}", f"i:{subject}", "co_read", float(both)),)
+    same = _equal(found | {"lift": _within(claim.numbers.get("lift"), lift)}, stated(claim))
+    return Finding(found, edges, "supported" if same else "unsupported")
+
+
+def _within(said: float | None, lift: float) -> float:
+    """The lift as it would be stated where that is a bound which it keeps, else the lift."""
+    kept = (said == MOST_LIFT and lift >= MOST_LIFT) or (said == LEAST_LIFT and lift <= LEAST_LIFT)
+    return said if kept and said is not None else lift

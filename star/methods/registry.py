@@ -1,0 +1,258 @@
+"""Which rankers there are, by the names `star evaluate` takes, and what each needs.
+
+`star:FOLDER` is any other checkpoint of the student in the same tables: one after pretraining only, an ablation, a seed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from star import ROOT
+from star.data.cache import Arrays, remembered
+from star.data.dataset import Dataset
+from star.data.tasks import SPANS, Split, Task
+from star.errors import UserError
+from star.evidence.graph import Graph
+from star.methods import baselines
+from star.methods.baselines import ByScore
+from star.ranking import Ranked, Ranker, Score, best_first
+
+MODELS = ROOT / "assets" / "models"
+CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rankers are made from. The graph holds the training readers only.
+
+    `model`: folder of a checkpoint or a name under assets/models; None takes the one named like the data set.
+    """
+
+    dataset: Dataset
+    split: Split
+    graph: Graph
+    model: str | None = None
+    seed: int = 0
+
+    @property
+    def checkpoint(self) -> Path | None:
+        return find_checkpoint(self.dataset.name, self.model)
+
+
+def find_checkpoint(dataset: str, model: str | None) -> Path | None:
+    """Folder of the checkpoint by name under assets/models or by path; None where there is none."""
+    places = [MODELS / (model or dataset), *([Path(model)] if model else [])]
+    return next((place for place in places if (place / "star.json").is_file()), None)
+
+
+def _scored(name: str, score: Callable[[Context], Score]) -> Callable[[Context], Ranker]:
+    return lambda context: ByScore(name, score(context), context.seed)
+
+
+def _als(context: Context) -> Score:
+    from star.methods.factorisation import Als, als, fit_als
+
+    s = Als()
+    return als(_kept(context, "als", s, "factorisation", lambda: fit_als(context.graph, s, context.seed)), s)
+
+
+def _lightgcn(context: Context) -> Score:
+    from star.methods.factorisation import LightGcn, fit_lightgcn, lightgcn
+
+    s = LightGcn()
+    return lightgcn(
+        _kept(context, "lightgcn", s, "factorisation", lambda: fit_lightgcn(context.graph, s, context.seed))
+    )
+
+
+def _sasrec(context: Context) -> Score:
+    from star.methods.sasrec import SasRec, fit_sasrec, sasrec
+
+    s = SasRec()
+    return sasrec(
+        _kept(context, "sasrec", s, "sasrec", lambda: fit_sasrec(context.graph, s, context.seed)), s
+    )
+
+
+def _kept(context: Context, name: str, settings: object, module: str, make: Callable[[], Arrays]) -> Arrays:
+    of = (settings, context.seed)
+    return remembered(name, context.dataset, context.split, of, ("evidence/graph", f"methods/{module}"), make)
+
+
+def _fusion(context: Context) -> Score:
+    from star.methods.fusion import fusion
+
+    return fusion(context.graph, context.dataset, context.split)
+
+
+def _mars(context: Context) -> Ranker:
+    from star.mars.run import MarsRanker
+
+    return MarsRanker(context.dataset, context.graph, context.seed)
+
+
+def _chat(context: Context) -> Ranker:
+    from star.mars.dialogue import ChatRanker
+    from star.mars.voices import ChatVoice
+
+    url, model = (os.environ.get(name) for name in CHAT)
+    if not url or not model:
+        raise UserError(f"mars:chat needs an OpenAI-compatible endpoint; set {' and '.join(CHAT)}")
+    return ChatRanker(context.dataset, context.graph, ChatVoice(url, model))
+
+
+def _star(context: Context, name: str = "star", adapter: bool = True) -> Ranker:
+    if context.checkpoint is None:
+        raise UserError(
+            f"star has no checkpoint {context.model or context.dataset.name!r} (looked in assets/models); "
+            "give its folder with --model, train one with training/run.sh, or leave star out of --methods"
+        )
+    from star.methods.student import StarRanker
+
+    return StarRanker.load(context.dataset, context.graph, context.checkpoint, name, adapter)
+
+
+def _sft(context: Context) -> Ranker:
+    """The student before GRPO: its checkpoint without the adapter."""
+    if context.checkpoint is not None and not (context.checkpoint / "adapter").is_dir():
+        raise UserError(
+            f"star:sft differs from star only where there is an adapter of GRPO; {context.checkpoint.name} has none: leave "
+            "it out, or give the folder of an earlier checkpoint as star:FOLDER"
+        )
+    return _star(context, "star:sft", False)
+
+
+def _behind(context: Context) -> Ranker:
+    """The student ranking behind the teacher's trace."""
+    star, teacher = _star(context), _mars(context)
+    from star.mars.run import MarsRanker
+    from star.methods.student import BehindTeacher, StarRanker
+
+    assert isinstance(star, StarRanker) and isinstance(teacher, MarsRanker)
+    return BehindTeacher(star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The best possible order where readers are simulated: by the exact probability of being read next.
+
+    Exact for uniform negatives and, within a bin, for matched ones, where the target is the reader's last book: each
+    candidate is drawn with equal probability, so the posterior is proportional to P(next). Earlier targets: very
+    nearly, since negatives then leave out the reader's later books too. For later targets of `user_cold_start` it
+    is the best order for the first of them. Retrieved negatives depend on the shelf: not applicable.
+    """
+
+    context: Context
+    name: str = "oracle"
+
+    def rank(self, tasks: Sequence[Task]) -> list[Ranked]:
+        from star.data.simulator import Figures, log_probabilities_batch
+
+        start = time.perf_counter()
+        figures = Figures.load(catalog=self.context.dataset.catalog)
+        log_p = log_probabilities_batch(figures, [task.history for task in tasks])
+        seconds = (time.perf_counter() - start) / max(len(tasks), 1)
+        chosen = [log_p[row, list(task.candidates)] for row, task in enumerate(tasks)]
+        return [
+            Ranked(best_first(task, score, self.context.seed), seconds)
+            for task, score in zip(tasks, chosen, strict=True)
+        ]
+
+
+def _oracle(context: Context) -> Ranker:
+    if context.dataset.name != "demo":
+        raise UserError(
+            f"oracle knows how readers were simulated, and those of {context.dataset.name!r} were not by "
+            "STAR; leave oracle out, or take --dataset demo"
+        )
+    return Oracle(context)
+
+
+METHODS: dict[str, Callable[[Context], Ranker]] = {
+    "unchanged": _scored("unchanged", lambda c: baselines.unchanged),
+    "random": _scored("random", lambda c: baselines.by_chance),
+    "centre": _scored("centre", lambda c: baselines.centre(c.graph)),
+    "popularity": _scored("popularity", lambda c: baselines.popularity(c.graph)),
+    "itemknn": _scored("itemknn", lambda c: baselines.itemknn(c.graph)),
+    "itemknn:recent": _scored("itemknn:recent", lambda c: baselines.itemknn(c.graph, baselines.RECENT)),
+    "userknn": _scored("userknn", lambda c: baselines.userknn(c.graph)),
+    "ease": _scored("ease", lambda c: baselines.ease(c.graph)),
+    "als": _scored("als", _als),
+    "lightgcn": _scored("lightgcn", _lightgcn),
+    "sasrec": _scored("sasrec", _sasrec),
+    "fusion": _scored("fusion", _fusion),
+    "mars": _mars,
+    "mars:chat": _chat,
+    "star": _star,
+    "star:sft": _sft,
+    "star:behind-mars": _behind,
+    "oracle": _oracle,
+}
+BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
+
+
+def _other(folder: str) -> Callable[[Context], Ranker]:
+    from star.methods.student import StarRanker
+
+    return lambda c: StarRanker.load(c.dataset, c.graph, Path(folder), f"star:{folder}")
+
+
+def _folder(name: str) -> str | None:
+    """The checkpoint's folder in a name like `star:runs/demo/pretrain/model`."""
+    folder = name.removeprefix("star:")
+    return folder if folder != name and (Path(folder) / "star.json").is_file() else None
+
+
+def applies(name: str, cell: tuple[str, str]) -> bool:
+    """Whether a method can answer a cell (scenario, negatives): the oracle needs the whole history, and negatives that do
+    not depend on it."""
+    return name != "oracle" or (cell[1] != "retrieved" and cell[0] not in SPANS)
+
+
+def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
+    """All methods that can run on the data set, and one line for each that cannot."""
+    names, notes = list(METHODS), []
+    checkpoint = find_checkpoint(dataset.name, model)
+    if dataset.name != "demo":
+        names.remove("oracle")
+    if not all(os.environ.get(name) for name in CHAT):
+        names.remove("mars:chat")
+    if checkpoint is None or not (checkpoint / "adapter").is_dir():
+        names.remove("star:sft")
+    if checkpoint is None:
+        names.remove("star")
+        names.remove("star:behind-mars")
+        notes.append(f"star is left out: no checkpoint {model or dataset.name!r} under assets/models")
+    return names, notes
+
+
+def check(names: Sequence[str]) -> list[str]:
+    """The names without repeats.
+
+    Raises:
+        UserError: one of them is not known, or there are none.
+    """
+    unknown = [name for name in names if name not in METHODS and _folder(name) is None]
+    if unknown or not names:
+        raise UserError(
+            f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}, and "
+            "star:FOLDER for another checkpoint, where FOLDER holds its star.json, as star:runs/demo/pretrain/model"
+        )
+    return list(dict.fromkeys(names))
+
+
+def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
+    """The rankers of these names, ready to rank.
+
+    Raises:
+        UserError: an unknown name, star without a checkpoint, or oracle on a data set that was not
+        simulated here.
+    """
+    return [
+        METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)
+        for name in check(names)
+    ]

@@ -1,0 +1,137 @@
+"""Answers and the names of their parts in plain words, the same on the page and in the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from star.data.catalog import Catalog, Item
+from star.display import isolated, isolating, line
+from star.evidence.claims import Verdict
+from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
+
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    "supported": ("✓", "borne out by the graph"),
+    "unsupported": ("✗", "not borne out"),
+    "opinion": ("”", "opinion"),
+}
+NAMES = {
+    "plan": "Plan",
+    "tool_call": "Tool call",
+    "tool_response": "Evidence",
+    "reflection": "Reflection",
+    "recommend": "Ranking",
+}
+NUMBERS = {
+    "both": "readers of both",
+    "of": "out of",
+    "lift": "times chance",
+    "number": "volume",
+    "books": "books",
+    "window": "last books looked at",
+    "level": "strength, 1 to 6",
+}
+Named = Callable[[str], str]  # isolates the names in a text
+
+
+def year(value: int | None) -> str:
+    """`1965`, `700 BC`, or nothing."""
+    return "" if value is None else f"{-value} BC" if value < 0 else str(value)
+
+
+def byline(item: Item) -> str:
+    """Author and year in plain text: `Frank Herbert, 1965`."""
+    authors = " and ".join(map(isolated, item.creators[:2]))
+    return ", ".join(part for part in (authors, year(item.year)) if part)
+
+
+def volume(item: Item) -> str:
+    """`Dune, volume 2` in plain text, or nothing for a book on its own."""
+    if not item.series:
+        return ""
+    series = isolated(item.series)
+    return series if item.number is None else f"{series}, volume {item.number:g}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 book`, `2 books`, `1,204 readers`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def number(value: float | None, capped: str = "") -> str:
+    """A stated or found number: `1,204`, `3.1`, `—` where there is none; `capped`: words before one that is a bound."""
+    if value is None:
+        return "—"
+    return (
+        f"{capped} {value:,.0f}".lstrip() if float(value).is_integer() else f"{capped} {value:,.4g}".lstrip()
+    )
+
+
+def ranked(text: str) -> list[str]:
+    """The titles of a ranking, one per line or in quotes one after another."""
+    text = text.strip()
+    if "\n" not in text and text.startswith("“"):
+        return text.removeprefix("“").removesuffix("”").split("” “")
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def readable(answer: Recommendation, catalog: Catalog) -> str:
+    """A finished answer for a terminal: the steps with their statements and what the graph says of each, then the books."""
+    named = isolating(names_in(answer, catalog))
+    lines = [*_steps(answer, named), *_books(answer, catalog, named), "", tally(answer)]
+    return "\n".join(map(line, lines))
+
+
+def raw(answer: Recommendation, catalog: Catalog) -> str:
+    """The same with the steps in the words of the grammar, as the model wrote them."""
+    named = isolating(names_in(answer, catalog))
+    words = [f"{step.type}: {named(step.text)}" for step in answer.steps]
+    lines = [*words, "", *_books(answer, catalog, named), "", tally(answer)]
+    return "\n".join(map(line, lines))
+
+
+def tally(answer: Recommendation) -> str:
+    """How many of the statements that were not a tool's the graph bears out."""
+    verdicts = [claim.verdict for claim in answer.claims if claim.author == "model"]
+    return (
+        f"of {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, "
+        f"{verdicts.count('unsupported')} not, {verdicts.count('opinion')} are opinions"
+    )
+
+
+def _steps(answer: Recommendation, named: Named) -> Iterator[str]:
+    for step in answer.steps:
+        if step.type == "recommend":
+            continue  # the books follow, with their reasons
+        yield NAMES[step.type] if step.type != "tool_call" else f"{NAMES[step.type]}: {_call(step)}"
+        if step.type == "tool_call" and step.name:
+            continue
+        lines = [_statement(answer.claims[index], named) for index in step.claims]
+        if not lines:
+            lines = [named(step.text)] if step.text.strip(" .;") else ["nothing found"]
+        yield from (f"  {each}" for each in lines)
+        yield ""
+
+
+def _call(step: StepView) -> str:
+    given = ", ".join(
+        f"{name} = {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in (step.arguments or {}).items()
+    )
+    return f"{step.name or 'tool'}({given})"
+
+
+def _statement(claim: CheckedClaim, named: Named) -> str:
+    """`✓ 146 of the 428 readers of …`; where the graph says otherwise, what it says."""
+    text = named(claim.text[:1].upper() + claim.text[1:])
+    if claim.verdict == "unsupported":
+        found = ", ".join(f"{NUMBERS.get(name, name)} {number(value)}" for name, value in claim.found.items())
+        text += f" (the graph has {found or 'nothing of it'})"
+    return f"{VERDICTS[claim.verdict][0]} {text}"
+
+
+def _books(answer: Recommendation, catalog: Catalog, named: Named) -> Iterator[str]:
+    for entry in answer.items:
+        book = catalog[entry.item]
+        by = f" ({', '.join(map(isolated, book.creators))})" if book.creators else ""
+        yield f"{entry.rank}. {isolated(book.title)}{by}: {named(entry.reason)}"

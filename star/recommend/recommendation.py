@@ -1,0 +1,175 @@
+"""What a recommender is asked (`Query`) and what it answers (`Recommendation`), as data the page and commands show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from star.data.catalog import Catalog
+from star.evidence.claims import Claim, Edge, Verdict, bounds, stated
+from star.evidence.subgraph import Node
+from star.trace.grammar import StepType
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question. `history`: item indices, oldest first. `reader`: row in the data set's interactions when a known
+    reader is picked (that row is then left out of every look-up), None for a shelf composed on the page.
+    `candidates` None means: retrieve from the whole catalogue. `adapter` False: the student without its LoRA adapter, where
+    it has one.
+    """
+
+    history: tuple[int, ...]
+    reader: int | None = None
+    candidates: tuple[int, ...] | None = None
+    k: int = 5
+    seed: int = 0
+    adapter: bool = True
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step of a trace as shown. `text`: what was written, items as `<i7>` tokens already replaced by titles.
+
+    `claims`: indices into `Recommendation.claims`. `name`, `arguments`: tool steps only.
+    """
+
+    type: StepType
+    text: str
+    seconds: float = 0.0
+    tokens: int = 0
+    claims: tuple[int, ...] = ()
+    name: str | None = None
+    arguments: dict[str, Any] | None = None
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim with what the graph says. `edges`: indices into `Recommendation.edges` (its path)."""
+
+    claim: Claim
+    text: str
+    found: dict[str, float]
+    edges: tuple[int, ...]
+    author: Literal["model", "tool"]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """One recommended item. `score`: the model's probability among the candidates, None where it is kept from whoever
+    looks (blinded records). `reason`: one line."""
+
+    rank: int
+    item: int
+    score: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds since the query was asked: to the first word, and so far (in the end, to the whole answer)."""
+
+    first_token_s: float | None = None
+    total_s: float | None = None
+    generated_tokens: int = 0
+    tool_calls: int = 0
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A complete answer, or (while `finished` is false) a snapshot of one under way: steps grow, items come last."""
+
+    dataset: str
+    checkpoint: str
+    query: Query
+    candidates: tuple[int, ...]
+    text: str = ""
+    steps: tuple[StepView, ...] = ()
+    claims: tuple[CheckedClaim, ...] = ()
+    items: tuple[Recommended, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    timing: Timing = Timing()
+    finished: bool = False
+
+    def to_json(self, catalog: Catalog, user: str | None = None) -> dict[str, Any]:
+        """The document of `star recommend --json`. Nodes and claims name items by id, so that it can be read back
+        without the catalogue's order (`annotation/frozen.py`)."""
+
+        def named(row: int | None) -> str | None:
+            return None if row is None else catalog[row].id
+
+        return {
+            "dataset": self.dataset,
+            "checkpoint": self.checkpoint,
+            "user": user,
+            "seed": self.query.seed,
+            "shelf": [catalog[i].id for i in self.query.history],
+            "candidates": [catalog[i].id for i in self.candidates],
+            "items": [
+                {
+                    "rank": r.rank,
+                    "id": catalog[r.item].id,
+                    "title": catalog[r.item].title,
+                    "score": r.score,
+                    "reason": r.reason,
+                }
+                for r in self.items
+            ],
+            "trace": {
+                "text": self.text,
+                "steps": [
+                    {
+                        "type": s.type,
+                        "text": s.text,
+                        "seconds": s.seconds,
+                        "tokens": s.tokens,
+                        "claims": list(s.claims),
+                    }
+                    | ({"name": s.name, "arguments": s.arguments} if s.name else {})
+                    for s in self.steps
+                ],
+            },
+            "claims": [
+                {
+                    "text": c.text,
+                    "kind": c.claim.kind,
+                    "subject": named(c.claim.subject),
+                    "anchor": named(c.claim.anchor),
+                    "label": c.claim.label,
+                    "stated": stated(c.claim) | bounds(c.claim, c.found),
+                    "found": c.found,
+                    "edges": list(c.edges),
+                    "author": c.author,
+                    "verdict": c.verdict,
+                }
+                for c in self.claims
+            ],
+            "graph": {
+                "nodes": [
+                    {"id": n.id, "kind": n.kind, "label": n.label}
+                    | ({"item": named(int(n.id[2:]))} if n.id.startswith("i:") else {})
+                    for n in self.nodes
+                ],
+                "edges": [
+                    {"source": e.source, "target": e.target, "kind": e.kind, "weight": e.weight}
+                    for e in self.edges
+                ],
+            },
+            "timing": {
+                "first_token_s": self.timing.first_token_s,
+                "total_s": self.timing.total_s,
+                "generated_tokens": self.timing.generated_tokens,
+                "tool_calls": self.timing.tool_calls,
+            },
+        }
+
+
+def names_in(answer: Recommendation, catalog: Catalog) -> set[str]:
+    """The titles and genres that the sentences of an answer may name."""
+    said = {i for c in answer.claims for i in (c.claim.subject, c.claim.anchor) if i is not None}
+    items = [catalog[i] for i in {*answer.query.history, *answer.candidates, *said}]
+    labels = {c.claim.label for c in answer.claims if c.claim.kind == "genre" and c.claim.label}
+    return {item.title for item in items} | {genre for item in items for genre in item.genres} | labels

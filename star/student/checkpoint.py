@@ -1,0 +1,106 @@
+"""Fingerprint: which weights wrote a trace, as a short hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from star import ROOT
+from star.data.catalog import MARK
+from star.errors import UserError
+
+MODELS = ROOT / "assets" / "models"
+RUNS = ROOT / "runs"
+AGAIN = "copy the whole folder again, or train it again"
+
+
+def checkpoint_folder(model: str) -> Path:
+    """Folder of a checkpoint or of an adapter beside one: a path, a name under `assets/models`, or the name of a data set
+    of one's own for which `training/run.sh` made `runs/NAME/checkpoint`.
+
+    Raises:
+        UserError: nothing there.
+    """
+    for folder in (Path(model), MODELS / model, RUNS / model / "checkpoint"):
+        if (folder / "star.json").is_file():
+            return folder
+    have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
+    raise UserError(
+        f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); "
+        "train one with training/run.sh"
+    )
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What a checkpoint, or an adapter beside one, says of itself.
+
+    Raises:
+        UserError: its `star.json` is damaged, or a value in it is not what it should be.
+    """
+    file = folder / "star.json"
+    try:
+        about = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{file} is damaged ({error}); {AGAIN}") from error
+    if problem := _problem(about):
+        raise UserError(f"{file}: {problem}; {AGAIN}")
+    return dict(about)
+
+
+def _problem(about: Any) -> str | None:
+    """The first thing that is wrong with what stands in a `star.json`."""
+    if not isinstance(about, dict):
+        return f"expected an object, got {type(about).__name__}"
+    if not isinstance(about.get("stages", {}), dict):
+        return "stages is no object"
+    if "adapter_of" in about:
+        return None if isinstance(about["adapter_of"], str) else "adapter_of names no checkpoint"
+    items, titles, prior = about.get("items"), about.get("titles"), about.get("prior", 0.0)
+    if not isinstance(items, list) or not items or not all(isinstance(id, str) for id in items):
+        return "items is no list of item ids"
+    if len(set(items)) != len(items):
+        return f"items holds {len(items) - len(set(items))} ids twice"
+    if titles is not None and not (isinstance(titles, str) and len(titles) == MARK * len(items)):
+        return f"titles is no text of {MARK} digits for each of {len(items)} items"
+    if not isinstance(prior, int | float) or not math.isfinite(prior) or prior < 0:
+        return f"prior is {prior!r}, expected a number from 0 on"
+    return None if isinstance(about.get("base", ""), str) else "base names no model"
+
+
+def base_named(folder: Path, about: dict[str, Any]) -> str:
+    """The checkpoint that an adapter by itself belongs to, which must be none itself.
+
+    Raises:
+        UserError: it is an adapter by itself, or not there.
+    """
+    name: str = about["adapter_of"]
+    if "adapter_of" in read_about(checkpoint_folder(name)):
+        raise UserError(f"adapter {folder} belongs to {name!r}, an adapter itself; expected a checkpoint")
+    return name
+
+
+def fingerprint(model: str) -> str:
+    """The first 16 hex digits of SHA-256 over all weights that answer under this name, and the words they stand for:
+    those of the checkpoint, of its adapter, and for an adapter by itself also of what it is an adapter of.
+
+    Raises:
+        UserError: no such checkpoint.
+    """
+    folder = checkpoint_folder(model)
+    about = read_about(folder)
+    total = hashlib.sha256()
+    if "adapter_of" in about:
+        total.update(fingerprint(base_named(folder, about)).encode())
+    for name in (
+        "tokenizer.json",
+        "model.safetensors",
+        "adapter/adapter_model.safetensors",
+        "adapter_model.safetensors",
+        "lora/adapter_model.safetensors",
+    ):
+        if (folder / name).is_file():
+            total.update(name.encode() + (folder / name).read_bytes())
+    return total.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The trace: its grammar, its typed steps, which evidence it cites."""

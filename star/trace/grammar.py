@@ -1,0 +1,281 @@
+"""The grammar of a trace, both ways: claims and calls as words, and words as claims and calls again.
+
+A trace is one line of words separated by spaces. Teacher, training, decoding, verification and page share this file;
+`trace.py` reads whole traces with it.
+
+    <plan> … </plan>
+    <tool_call> NAME ARGUMENT … </tool_call> <tool_response> LINE … </tool_response>     (any number of times)
+    <reflection> LINE or REMARK … </reflection>                                           (also between calls)
+    <recommend> ITEM ITEM ITEM ITEM ITEM </recommend>
+
+A LINE is about one candidate and ends with `;`. The candidate stands first, so that a line can be quoted from its name on,
+and in a tool's answer last as well, so that one place holds the name and comes after all that is said of it:
+    ITEM [STRENGTH] [next_STRENGTH] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
+    ITEM similar_STRENGTH BOTH/ASKED|few [ITEM] ;
+    GENRE N of M ;
+No two words of a line are of one kind: each signal has strengths and numbers of its own. A small model then copies a word by
+looking for its kind in the lines about the subject; with plain numbers behind key words four in five of its wrong claims
+were counts of co-reading (training/LOG.md).
+A REMARK is one of `REMARKS`. Items are written `<i7>`, 7 being the item's row in the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from star.data.catalog import Catalog
+from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim
+from star.evidence.tools import COUNTED, Response
+
+StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommend"]
+TAGS: tuple[StepType, ...] = ("plan", "tool_call", "tool_response", "reflection", "recommend")
+OPENING, CLOSING = tuple(f"<{tag}>" for tag in TAGS), tuple(f"</{tag}>" for tag in TAGS)
+TOOLS = ("profile", "recent", "user_cf", "item_cf")
+RANKED = 5
+
+# What may be said without a number, and where; `{}` stands for an item. None of these can be checked against the graph.
+PLANS = (
+    "look back {n} books",
+    "take the last {n} books",
+    "ask {n} readers",
+    "compare with {n} readers",
+    "know the shelf first",
+    "trust co_reading first",
+    "trust similar readers first",
+    "trust what is read next first",
+)
+REMARKS = (
+    "both point to",
+    "signals differ on",
+    "look again at",
+    "recent interest leads",
+    "interest is steady",
+    "interest has moved",
+    "evidence is thin",
+    "second look favours",
+    "prefer the sequel",
+)
+
+ITEM = re.compile(r"<i(\d{1,9})>\Z", re.ASCII)
+NUMBER, STRENGTH = r"(-?\d{1,9}(?:\.\d{1,9})?)", f"({'|'.join(STRENGTHS)})"
+GENRE = re.compile(r"_(\S+) (\d{1,9}) of (\d{1,9})", re.ASCII)
+SIMILAR = re.compile(
+    rf"<i(\d{{1,9}})> similar_{STRENGTH} (?:(\d{{1,9}})/(\d{{1,9}})|few)(?: <i\1>)?", re.ASCII
+)
+RELATED = re.compile(
+    rf"<i(\d{{1,9}})>(?: {STRENGTH})?(?: next_{STRENGTH})?(?: (sequel|series)_{NUMBER})?(?: author_(\d{{1,9}}))?"
+    r"(?: x(\d{1,9}(?:\.\d)?) (\d{1,9}) /(\d{1,9}) <i(\d{1,9})>|( few))?(?: <i\1>)?",
+    re.ASCII,
+)
+
+
+class TraceError(ValueError):
+    """The words do not form a trace; the message says where and why."""
+
+
+def item_word(item: int) -> str:
+    return f"<i{item}>"
+
+
+def genre_word(genre: str) -> str:
+    """A genre as one word; the underscore keeps it from being read as anything else."""
+    return "_" + "_".join(genre.split())
+
+
+def number_word(value: float) -> str:
+    """A number as one word, without an exponent."""
+    short = f"{value:g}"
+    return short if "e" not in short and float(short) == value else f"{value:.9f}".rstrip("0").rstrip(".")
+
+
+CAPPED = {f"x{MOST_LIFT:g}": "more", f"x{LEAST_LIFT:g}": "less"}  # words beyond which there are none
+
+
+def spoken(words: Iterable[str], catalog: Catalog) -> str:
+    """Words as shown to people: titles for items, genres and numbers as they are written."""
+    shown = []
+    for word in words:
+        if item := ITEM.match(word):
+            shown.append(f"“{catalog[int(item[1])].title}”")
+        elif found := re.match(r"(\d*)/(\d+)\Z", word):
+            shown.append(f"{found[1]} of {found[2]}".strip())
+        elif word in CAPPED:
+            shown.append(f"{word} or {CAPPED[word]}")
+        else:
+            shown.append(word.replace("_", " ").strip())
+    return " ".join(shown).replace(" ;", ";").replace("co reading", "co-reading")
+
+
+# writing
+
+
+def prompt(history: Sequence[int], candidates: Sequence[int], shown: int = 20) -> list[str]:
+    """What a run starts from: size of the shelf, its last `shown` books oldest first, the candidates."""
+    return [
+        "<history>",
+        str(min(len(history), COUNTED)),
+        *map(item_word, history[-shown:]),
+        "<candidates>",
+        *map(item_word, candidates),
+    ]
+
+
+def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
+    """One line of evidence (all about the same subject) in words; a quotation has no closing name."""
+    words: list[str] = []
+    subject = None
+    for claim in claims:
+        n, subject = claim.numbers, claim.subject
+        match claim.kind:
+            case "pull":
+                words.append(str(claim.strength))
+            case "read_next":
+                words.append(f"next_{claim.strength}")
+            case "series":
+                words.append(f"{claim.label}_{number_word(n['number'])}")
+            case "author":
+                words.append(f"author_{n['books']:g}")
+            case "co_read" if "both" in n:
+                numbers = [f"x{n['lift']:g}", number_word(n["both"]), f"/{number_word(n['of'])}"]
+                words += [*numbers, item_word(claim.anchor or 0)]
+            case "co_read":
+                words.append("few")
+            case "similar":
+                words += [
+                    f"similar_{claim.strength}",
+                    f"{n['both']:g}/{n['of']:g}" if "both" in n else "few",
+                ]
+            case "genre":
+                words += [genre_word(claim.label or ""), number_word(n["books"]), "of", number_word(n["of"])]
+            case _:
+                words += (claim.label or "").split()
+    name = [] if subject is None else [item_word(subject)]
+    return [*name, *words, *(name if closing else []), ";"]
+
+
+def call_words(name: str, arguments: Sequence[int]) -> list[str]:
+    """A tool call: the first argument is a number, further ones are candidates."""
+    return ["<tool_call>", name, *map(str, arguments[:1]), *map(item_word, arguments[1:]), "</tool_call>"]
+
+
+def response_words(response: Response) -> list[str]:
+    """A tool's answer, put in behind the call."""
+    lines = [word for evidence in response.lines for word in line(e.claim for e in evidence)]
+    return ["<tool_response>", *(lines or ["nothing", ";"]), "</tool_response>"]
+
+
+# reading
+
+
+@dataclass
+class Context:
+    """What later lines take for granted: how many readers the last `user_cf` asked, which window an `item_cf` used.
+
+    A line about an item repeats the last answer that had a line about it; a second look that found nothing leaves the
+    first one standing.
+    """
+
+    shelf: int
+    asked: int = 0
+    window: int = 0
+    windows: dict[int, int] = field(default_factory=dict)
+    """item → window of the last `item_cf` that said something of it"""
+    answering: int | None = None
+    """Window of the `item_cf` whose answer is being read."""
+
+    def heard(self, name: str, arguments: Sequence[int]) -> None:
+        """A call was made (one without a number, which no tool takes, changes nothing)."""
+        self.answering = None
+        if name == "user_cf" and arguments:
+            self.asked = arguments[0]
+        elif name == "item_cf" and arguments:
+            self.answering = min(arguments[0], self.shelf)
+            if len(arguments) == 1:
+                self.window = self.answering
+
+    def window_of(self, item: int) -> int:
+        """The window a line about this item speaks of."""
+        if self.answering is not None:
+            self.windows[item] = self.answering
+        return self.windows.get(item, self.window)
+
+
+def read_call(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
+    """Name and arguments of a tool call (that the tool takes them is for `Tools.call` to say)."""
+    if not words or words[0] not in TOOLS:
+        raise TraceError(f"tool call {' '.join(words)!r} names none of {', '.join(TOOLS)}")
+    arguments = []
+    for place, word in enumerate(words[1:]):
+        found = re.match(r"[0-9]{1,9}\Z", word) if place == 0 else ITEM.match(word)
+        if not found:
+            raise TraceError(f"argument {word!r} of {words[0]} is no {'number' if place == 0 else 'item'}")
+        arguments.append(int(found[1] if place else found[0]))
+    return words[0], tuple(arguments)
+
+
+def lines_of(words: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    for word in words:
+        if word == ";":
+            yield part
+            part = []
+        else:
+            part.append(word)
+    if part:
+        raise TraceError(f"{' '.join(part)!r} is not closed by ';'")
+
+
+def read_line(words: Sequence[str], context: Context) -> list[Claim]:
+    """Claims of one line or remark (without its `;`).
+
+    Raises:
+        TraceError: neither.
+    """
+    text = " ".join(words)
+    remark = next(
+        (
+            r
+            for r in REMARKS
+            if text == r or (text.startswith(r + " ") and all(ITEM.match(w) for w in words[len(r.split()) :]))
+        ),
+        None,
+    )
+    if remark or text == "nothing":
+        return [Claim("opinion", label=text)]
+    if found := GENRE.fullmatch(text):
+        label, books, looked_at = found[1].replace("_", " "), float(found[2]), float(found[3])
+        return [Claim("genre", numbers={"books": books, "of": looked_at}, label=label)]
+    if found := SIMILAR.fullmatch(text):
+        numbers = (
+            {"both": float(found[3]), "of": float(found[4])} if found[3] else {"of": float(context.asked)}
+        )
+        return [Claim("similar", int(found[1]), numbers=numbers, strength=found[2])]
+    if found := RELATED.fullmatch(text):
+        return _related(found, context)
+    raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
+
+
+def _related(found: re.Match[str], context: Context) -> list[Claim]:
+    name, pull, following, series, volume, author, lift, both, of, anchor, few = found.groups()
+    subject = int(name)
+    window = {"window": context.window_of(subject)}
+    claims: list[Claim] = []
+    if pull:
+        claims.append(Claim("pull", subject, numbers=window, strength=pull))
+    if following:
+        claims.append(Claim("read_next", subject, numbers=window, strength=following))
+    if series:
+        claims.append(Claim("series", subject, label=series, numbers={"number": float(volume)}))
+    if author:
+        claims.append(Claim("author", subject, numbers={"books": float(author)}))
+    if lift:
+        numbers = {"both": float(both), "of": float(of), "lift": float(lift)}
+        claims.append(Claim("co_read", subject, int(anchor), numbers))
+    if few:
+        claims.append(Claim("co_read", subject, numbers=window))
+    if not claims:
+        raise TraceError(f"{found[0]!r} says nothing about its item")
+    return claims

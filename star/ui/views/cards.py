@@ -1,0 +1,159 @@
+"""Views: cards, status and page header as HTML. Pure functions; all text of catalogue or model goes through `display`:
+`bdi` for a name that stands alone, `html` for names among other words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+
+from star.data.catalog import Catalog, Item
+from star.data.dataset import Dataset
+from star.display import bdi, html, isolating
+from star.evidence.claims import Verdict
+from star.recommend.readable import VERDICTS as VERDICTS
+from star.recommend.readable import byline as byline
+from star.recommend.readable import plural as plural
+from star.recommend.readable import volume as volume
+from star.recommend.readable import year as year
+from star.recommend.recommendation import Recommendation, Recommended, names_in
+from star.recommend.recommender import TEACHER
+from star.ui.views.cover import cover
+
+
+def mark(verdict: Verdict) -> str:
+    """The verdict as a mark: shape, colour and, for screen readers, words."""
+    sign, words = VERDICTS[verdict]
+    return (
+        f'<span class="star-mark {verdict}" title="{words}"><span aria-hidden="true">{sign}</span>'
+        f'<span class="star-sr">{words}: </span></span>'
+    )
+
+
+def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
+    """`4 borne out · 1 not · 1 opinion` for these claims, or for all of them."""
+    chosen = answer.claims if claims is None else [answer.claims[i] for i in claims]
+    counts = Counter(claim.verdict for claim in chosen)
+    words: dict[Verdict, str] = {
+        "supported": "borne out",
+        "unsupported": "not borne out",
+        "opinion": "opinion",
+    }
+    parts = [f"{mark(v)}{counts[v]} {word}" for v, word in words.items() if counts[v]]
+    return (
+        f'<span class="star-tally">{"".join(f"<span>{part}</span>" for part in parts)}</span>'
+        if parts
+        else ""
+    )
+
+
+def about(answer: Recommendation, node: str) -> tuple[int, ...]:
+    """Claims about a node: it is their subject or anchor, or lies on their path."""
+    found = []
+    for index, claim in enumerate(answer.claims):
+        ends = {end for e in claim.edges for end in (answer.edges[e].source, answer.edges[e].target)}
+        named = {f"i:{i}" for i in (claim.claim.subject, claim.claim.anchor) if i is not None}
+        if node in ends | named:
+            found.append(index)
+    return tuple(found)
+
+
+def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) -> str:
+    """The recommended books; before the model has ranked them, as many empty places and no title."""
+    if answer is None or catalog is None or not answer.items:
+        empty = '<li class="star-card empty"><span></span></li>' * k
+        return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet">{empty}</ol>'
+    best = max(r.score or 0.0 for r in answer.items) or 1.0
+    named = isolating(names_in(answer, catalog))
+    rows = "".join(_card(answer, r, catalog[r.item], best, html(named(r.reason))) for r in answer.items)
+    return f'<ol class="star-cards" aria-label="Recommended books">{rows}</ol>'
+
+
+def _card(answer: Recommendation, entry: Recommended, item: Item, best: float, reason: str) -> str:
+    """One card; `reason` is HTML."""
+    genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
+    rank = escape(str(entry.rank))
+    node = f"i:{entry.item}"
+    series = f'<p class="star-series">{html(volume(item))}</p>' if item.series else ""
+    return (
+        f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
+        f'<span class="star-rank" aria-label="Rank {rank}">{rank}</span></div>'
+        f'<div class="star-card-text"><h3>{bdi(item.title)}</h3>'
+        f'<p class="star-by">{html(byline(item))}</p>{series}'
+        f'<ul class="star-genres">{genres}</ul><p class="star-reason">{reason}</p>'
+        f"{_share(entry.score, best)}{tally(answer, about(answer, node))}"
+        f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
+        "Why this book?</button></div></li>"
+    )
+
+
+def _share(score: float | None, best: float) -> str:
+    if score is None:
+        return ""
+    share = f"{100 * score:.0f}%" if score >= 0.01 else "under 1%"
+    return (
+        '<p class="star-share" title="The model’s probability among the candidates">'
+        f'<i style="width:{100 * score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
+    )
+
+
+def status(words: str, kind: str = "idle") -> str:
+    """One line about the run. kind: idle, busy, done, error."""
+    dot = '<span class="star-dot" aria-hidden="true"></span>'
+    return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}</span></p>'
+
+
+def whom(answer: Recommendation) -> str:
+    """Whom an answer is for: `Reader 17` or `your shelf`."""
+    return "your shelf" if answer.query.reader is None else f"Reader {answer.query.reader + 1}"
+
+
+def finished(answer: Recommendation) -> str:
+    """The status line of a complete answer."""
+    time = answer.timing
+    took = "" if time.total_s is None else f" in {time.total_s:.1f} s"
+    parts = [
+        f"{plural(len(answer.items), 'book')} for {whom(answer)}{took}",
+        "" if time.first_token_s is None else f"first words after {time.first_token_s:.2f} s",
+        plural(time.generated_tokens, "token") if time.generated_tokens else "",
+        plural(time.tool_calls, "tool call") if time.tool_calls else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def loaded(
+    data: Dataset,
+    checkpoint: str | None,
+    without_token: int = 0,
+    prior: float = 0.0,
+    untaught: str | None = None,
+) -> str:
+    """Which data set and checkpoint answer; that readers are simulated, where they are; how many books the
+    checkpoint cannot recommend; how much of its ranking was made before the trace (`Checkpoint.prior`). `untaught`: what is
+    said where the teacher answers for want of a student (`recommender.untaught`)."""
+    title = str(data.manifest.get("title") or data.name)
+    counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
+    model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else "loading…"
+    missing = (
+        f" · {plural(without_token, 'book')} it has no token for, never recommended" if without_token else ""
+    )
+    if prior:
+        share = prior / (1 + prior)
+        missing += f" · ranking: {1 - share:.0%} behind the trace, {share:.0%} before it looked anything up"
+    if checkpoint == TEACHER:
+        missing += " · the teacher: agents that speak by rules, without trained weights"
+    note = f'<p class="star-note">{escape(untaught[:1].upper() + untaught[1:])}.</p>' if untaught else ""
+    note += (
+        '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
+        "behaviour; no real person’s reading is shown.</p>"
+        if data.manifest.get("simulated")
+        else ""
+    )
+    return (
+        f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{bdi(title)}</b> · {counts}</dd></div>'
+        f"<div><dt>{'Answers' if checkpoint == TEACHER else 'Checkpoint'}</dt><dd>{model}{missing}</dd></div></dl>{note}"
+    )
+
+
+def loading(words: str) -> str:
+    """What stands in place of `loaded` until there is something to say."""
+    return f'<p class="star-loaded">{html(words)}</p>'

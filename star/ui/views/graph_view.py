@@ -1,0 +1,193 @@
+"""Graph view: the part of the reader–book graph that a trace cites, cut with networkx, built with pyvis, and
+drawn by vis-network in the page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import gradio as gr
+import networkx as nx
+from pyvis.network import Network
+
+from star.data.catalog import Catalog
+from star.display import isolated
+from star.recommend.recommendation import Recommendation
+from star.ui.assets import script
+from star.ui.views.cards import about, plural
+from star.ui.views.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
+
+# How many nodes of a kind are drawn: what can still be read on a canvas. The table has them all.
+MOST = {"user": 1, "recommended": 10, "history": 10, "candidate": 5, "reader": 24, "genre": 6}
+
+# Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has its own shape as well.
+NODE_STYLE: dict[str, tuple[str, int, str]] = {
+    "user": ("diamond", 17, "#d55e00"),
+    "history": ("square", 11, "#0072b2"),
+    "recommended": ("star", 16, "#e69f00"),
+    "candidate": ("dot", 9, "#8a8f98"),
+    "reader": ("triangle", 8, "#009e73"),
+    "genre": ("hexagon", 11, "#cc79a7"),
+}
+EDGE_STYLE: dict[str, tuple[str, bool]] = {
+    "read": ("#8a8f98", False),
+    "co_read": ("#0072b2", False),
+    "read_next": ("#d55e00", False),
+    "similar": ("#009e73", True),
+    "series": ("#cc79a7", False),
+    "author": ("#cc79a7", True),
+    "genre": ("#8a8f98", True),
+}
+
+
+def cut(answer: Recommendation) -> nx.MultiDiGraph:
+    """The answer's graph with at most so many nodes of each kind: the most cited ones, then the latest read.
+
+    Edge keys are the edges' indices in `answer.edges`. Nodes without an edge are out, unless recommended.
+    """
+    graph = nx.MultiDiGraph()
+    for node in answer.nodes:
+        graph.add_node(node.id, kind=node.kind, node=node)
+    for index, edge in enumerate(answer.edges):
+        if edge.source in graph and edge.target in graph:
+            graph.add_edge(edge.source, edge.target, key=index, edge=edge)
+    graph.remove_nodes_from(
+        [n for n, kind in list(graph.nodes(data="kind")) if not graph.degree(n) and kind != "recommended"]
+    )
+    cited = Counter(end for c in answer.claims for e in c.edges for end in _ends(answer, e))
+    latest = {f"i:{item}": place for place, item in enumerate(answer.query.history)}
+
+    def worth(node: str) -> tuple[int, int, int]:
+        return cited[node], latest.get(node, 0), graph.degree(node)
+
+    kept: set[str] = set()
+    for kind, most in MOST.items():
+        these = [node for node in graph if graph.nodes[node]["kind"] == kind]
+        kept.update(sorted(these, key=worth, reverse=True)[:most])
+    rank = {f"i:{r.item}": r.rank for r in answer.items}
+    small = nx.MultiDiGraph()  # not graph.subgraph(kept): its order would change from run to run
+    small.add_nodes_from(
+        (n, graph.nodes[n]) for n in sorted(graph, key=lambda n: rank.get(n, 0)) if n in kept
+    )
+    small.add_edges_from(e for e in graph.edges(keys=True, data=True) if e[0] in kept and e[1] in kept)
+    return small
+
+
+def _ends(answer: Recommendation, edge: int) -> tuple[str, str]:
+    return answer.edges[edge].source, answer.edges[edge].target
+
+
+def network(answer: Recommendation, catalog: Catalog) -> Network:
+    """The graph as a pyvis network. Titles are plain text, which vis-network shows as text."""
+    graph = cut(answer)
+    # Directed, because pyvis drops the second edge between two nodes of an undirected network.
+    net = Network(height="100vh", directed=True, cdn_resources="in_line")
+    for node_id, data in graph.nodes(data=True):
+        shape, size, _ = NODE_STYLE.get(data["kind"], NODE_STYLE["candidate"])
+        claims = len(about(answer, node_id))
+        words = facts(data["node"], catalog) + (f"\n{plural(claims, 'claim')}" if claims else "")
+        net.add_node(
+            node_id,
+            label=isolated(data["node"].label or node_id),
+            group=data["kind"],
+            shape=shape,
+            size=size,
+            title=words,
+        )
+    heaviest = max((e.weight for e in answer.edges if e.kind == "co_read"), default=1.0) or 1.0
+    for source, target, index, edge in graph.edges(keys=True, data="edge"):
+        colour, dashes = EDGE_STYLE.get(edge.kind, EDGE_STYLE["read"])
+        words = " ".join(
+            w for w in (EDGE_KINDS.get(edge.kind, edge.kind), weight(edge.kind, edge.weight)) if w
+        )
+        net.add_edge(
+            source,
+            target,
+            id=index,
+            kind=edge.kind,
+            title=words,
+            color=colour,
+            dashes=dashes,
+            arrows="to" if edge.kind == "read_next" else "",
+            width=1 + 3 * edge.weight / heaviest if edge.kind == "co_read" else 1.2,
+        )
+    net.set_options(json.dumps(_options()))
+    return net
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "groups": {kind: {"color": colour} for kind, (_, _, colour) in NODE_STYLE.items()},
+        "interaction": {"hover": True, "tooltipDelay": 120, "zoomView": False, "keyboard": False},
+        "physics": {
+            "solver": "forceAtlas2Based",
+            "stabilization": {"iterations": 150},
+            "forceAtlas2Based": {"gravitationalConstant": -60, "springLength": 90, "avoidOverlap": 0.6},
+        },
+        "layout": {"randomSeed": 7, "improvedLayout": False},
+    }
+
+
+def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "") -> dict[str, Any]:
+    """What the page draws and selects by: nodes, edges, options, the claims' paths, the kinds' names."""
+    if answer is None or catalog is None or not answer.finished:
+        return {"run": "", "nodes": [], "edges": [], "claims": []}
+    nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
+    labels = {node.id: isolated(node.label) for node in answer.nodes}
+    return {
+        "run": run,
+        "nodes": nodes,
+        "edges": edges,
+        "options": json.loads(options) if isinstance(options, str) else options,
+        "claims": [{"edges": list(c.edges), "verdict": c.verdict} for c in answer.claims],
+        "about": {node.id: list(about(answer, node.id)) for node in answer.nodes},
+        "ends": [[e.source, e.target] for e in answer.edges],
+        "words": [
+            " – ".join(
+                (
+                    labels.get(e.source, e.source),
+                    EDGE_KINDS.get(e.kind, e.kind),
+                    labels.get(e.target, e.target),
+                )
+            )
+            for e in answer.edges
+        ],
+        "hidden": len(answer.nodes) - len(nodes),
+        "nodeKinds": NODE_KINDS,
+        "edgeKinds": EDGE_KINDS,
+        "files": f"star-runs/{run}" if run else "",
+    }
+
+
+TEMPLATE = """
+<div class="star-graph">
+  <div class="star-tools" role="toolbar" aria-label="Graph tools">
+    <input type="search" placeholder="Find a node…" aria-label="Find a node" data-find>
+    <button type="button" data-zoom="1.25" aria-label="Zoom in">+</button>
+    <button type="button" data-zoom="0.8" aria-label="Zoom out">−</button>
+    <button type="button" data-fit>Fit</button>
+    <button type="button" role="switch" aria-checked="false" data-physics>Physics</button>
+    <button type="button" data-png>PNG</button>
+    <a data-html download>HTML</a><a data-json download>JSON</a>
+  </div>
+  <div class="star-canvas" aria-hidden="true"></div>
+  <p class="star-empty">The part of the reader–book graph that the trace cites is drawn here.</p>
+  <div class="star-legend" role="group" aria-label="Legend: press to hide or show a kind"></div>
+</div>
+"""
+
+
+def graph_view(**options: Any) -> gr.HTML:
+    """The graph on the page; its value is a `payload`. Emits `node_click` with the node's id."""
+    return gr.HTML(
+        value=payload(None, None),
+        html_template=TEMPLATE,
+        js_on_load=(
+            "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
+            "watch('value', () => draw(props.value)); draw(props.value);"
+        ),
+        head=script("vis-network.js") + script("star.js") + script("graph.js"),
+        apply_default_css=False,
+        **options,
+    )

@@ -1,0 +1,48 @@
+"""Record view: a frozen record as the page draws it, with the views of the Explore tab, and the form beside it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from star.annotation.workflow.frozen import thaw
+from star.annotation.workflow.rubric import CANNOT_JUDGE, Version
+from star.recommend.readable import NAMES
+from star.ui.views import cards as views
+from star.ui.views.evidence_view import edge_table, evidence
+from star.ui.views.graph_view import payload
+from star.ui.views.trace_view import trace
+
+Run = Mapping[str, Any]
+
+
+def side(run: Run) -> dict[str, Any]:
+    """One trace as the page draws it. Its `cards`, `trace`, `evidence` and `edges` are HTML of the views, which escape all
+    text; everything else is plain text. `steps` and `claims` are what flags point into.
+    """
+    answer, catalog = thaw(run)
+    shelf = [catalog[row] for row in answer.query.history]
+    return {
+        "shelf": [{"title": book.title, "by": views.byline(book)} for book in reversed(shelf)],
+        "cards": views.cards(answer, catalog),
+        "trace": trace(answer, catalog),
+        "graph": payload(answer, catalog),
+        "evidence": evidence(answer, catalog),
+        "edges": edge_table(answer),
+        "steps": [
+            {"name": NAMES[step.type], "text": step.text, "claims": list(step.claims)}
+            for step in answer.steps
+        ],
+        "claims": [claim.text for claim in answer.claims],
+    }
+
+
+def sides(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One side, or left and right."""
+    return [side(run) for run in runs]
+
+
+def form(version: Version) -> dict[str, Any]:
+    """A rubric as the form asks it and the guidelines explain it."""
+    return {"label": version.label, "cannot_judge": CANNOT_JUDGE} | asdict(version.rubric)

@@ -1,0 +1,185 @@
+"""Trace view: the typed steps of a trace as HTML, tool calls nested with what they returned. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html import escape
+from itertools import groupby
+
+from star.data.catalog import Catalog
+from star.display import bdi, html, isolating
+from star.evidence.claims import bound, stated
+from star.recommend.readable import NAMES, NUMBERS, VERDICTS, number, plural
+from star.recommend.readable import ranked as ranked
+from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
+from star.ui.views.cards import mark, tally
+
+Block = dict[str, str]
+Named = Callable[[str], str]  # isolates the names in a text
+
+
+def numbers(claim: CheckedClaim) -> str:
+    """Stated and found, side by side; numbers that differ are marked in words as well."""
+    said = stated(claim.claim)
+    names = list(dict.fromkeys([*said, *claim.found]))
+    if not names:
+        return ""
+    rows = ""
+    for name in names:
+        given, found = said.get(name), claim.found.get(name)
+        capped = bound(name, given, claim.found)
+        differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
+        note = "differs" if differs and not (capped and claim.verdict == "supported") else ""
+        rows += (
+            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{number(given, capped)}</td>"
+            f'<td>{number(found)}</td><td class="star-differs">{note}</td></tr>'
+        )
+    return (
+        '<table class="star-numbers"><thead><tr><td></td><th scope="col">stated</th>'
+        f'<th scope="col">found</th><td></td></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
+    """One claim: a button that selects its path; what was stated and found shows while it is selected."""
+    claim = answer.claims[index]
+    words = VERDICTS[claim.verdict][1]
+    author = "the model wrote this" if claim.author == "model" else "a tool returned this"
+    path = plural(len(claim.edges), "edge") + " in the graph" if claim.edges else "no edge of its own"
+    return (
+        f'<div class="star-claim {escape(claim.verdict)}" data-claim-row="{index}">'
+        f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
+        f"<span>{html(named(claim.text))}</span></button>"
+        f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim)}</div></div>'
+    )
+
+
+def _prose(text: str, named: Named) -> str:
+    parts = [part.strip() for part in re.split(r"\n|;\s", named(text) + " ")]
+    return "".join(f"<p>{html(part)}</p>" for part in parts if part.strip(" .;"))
+
+
+def body(
+    answer: Recommendation, step: StepView, key: str, catalog: Catalog | None, named: Named = str
+) -> str:
+    """The step's text. Sentences that are claims become claim lines at the place where they stand in it.
+
+    Of a step written in the model's short form, the claims are shown in full, and the short form folds away.
+    """
+    # In a snapshot a step may be written already and its claims not be checked yet.
+    claims = [index for index in step.claims if index < len(answer.claims)]
+    if not claims:
+        return _prose(step.text, named)
+    if not all(answer.claims[index].text in step.text for index in claims):
+        full = _grouped(answer, claims, key, catalog, step.type != "tool_response", named)
+        short = f"<summary>as written</summary>{_prose(step.text, named)}"
+        return f'{full}<details class="star-raw" data-key="{key}-raw">{short}</details>'
+    rest, out = step.text, ""
+    for index in claims:
+        before, found, after = rest.partition(answer.claims[index].text)
+        out += _prose(before.lstrip(" .;") if found else "", named) + claim_line(answer, index, named)
+        rest = after if found else rest
+    return out + _prose(rest.lstrip(" .;"), named)
+
+
+def _grouped(
+    answer: Recommendation,
+    claims: list[int],
+    key: str,
+    catalog: Catalog | None,
+    unfold: bool,
+    named: Named,
+) -> str:
+    """Claims one under another; several on end about the same book fold under its title."""
+    out = ""
+    for subject, run in groupby(claims, lambda index: answer.claims[index].claim.subject):
+        group = list(run)
+        lines = "".join(claim_line(answer, index, named) for index in group)
+        if subject is None or len(group) == 1 or catalog is None:
+            out += lines
+            continue
+        out += (
+            f'<details class="star-group" data-key="{key}-{subject}"{" open" if unfold else ""}><summary>'
+            f"<b>{bdi(catalog[subject].title)}</b>{tally(answer, tuple(group))}</summary>{lines}</details>"
+        )
+    return out
+
+
+def _cost(*steps: StepView) -> str:
+    seconds, tokens = sum(s.seconds for s in steps), sum(s.tokens for s in steps)
+    parts = [f"{seconds:.2f} s" if seconds else "", plural(tokens, "token") if tokens else ""]
+    return f'<span class="star-cost">{" · ".join(p for p in parts if p)}</span>'
+
+
+def _argument(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_argument, value))}]"
+    return bdi(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _call(step: StepView) -> str:
+    given = ", ".join(
+        f"{html(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items()
+    )
+    return f"<code>{html(step.name or 'tool')}({given})</code>"
+
+
+def _tool(
+    answer: Recommendation,
+    key: str,
+    call: StepView,
+    response: StepView | None,
+    catalog: Catalog | None,
+    named: Named,
+) -> str:
+    running = not answer.finished and (response is None or not response.finished)
+    steps = (call,) if response is None else (call, response)
+    label = _call(call) if call.finished or call.name else f"<code>{html(named(call.text))}</code>"
+    inside = (
+        body(answer, response, key, catalog, named)
+        if response is not None
+        else '<p class="star-wait">looking it up…</p>'
+    )
+    count = plural(len(response.claims), "finding") if response is not None and response.claims else ""
+    return (
+        f'<details class="star-tool" data-key="{key}"{" open" if running else ""}><summary>{label}'
+        f'<span class="star-count">{count}</span>{_cost(*steps)}</summary>'
+        f'<div class="star-response">{inside}</div></details>'
+    )
+
+
+def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list[Block]:
+    """The steps as keyed blocks, so that the page replaces only what changed; a call holds its response."""
+    if answer is None:
+        return []
+    named = str if catalog is None else isolating(names_in(answer, catalog))
+    blocks: list[Block] = []
+    steps = list(answer.steps)
+    at = 0
+    while at < len(steps):
+        step, key = steps[at], f"step{at}"
+        busy = "" if step.finished or answer.finished else " running"
+        if step.type == "tool_call":
+            follows = at + 1 < len(steps) and steps[at + 1].type == "tool_response"
+            inside = _tool(answer, key, step, steps[at + 1] if follows else None, catalog, named)
+            blocks.append({"key": key, "html": f'<section class="star-step tool{busy}">{inside}</section>'})
+            at += 2 if follows else 1
+            continue
+        if step.type == "recommend":
+            text = "".join(f"<li>{bdi(line)}</li>" for line in ranked(step.text))
+            inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(
+                claim_line(answer, i, named) for i in step.claims
+            )
+        else:
+            inside = body(answer, step, key, catalog, named)
+        head = f"<header><h3>{NAMES[step.type]}</h3>{_cost(step)}</header>"
+        blocks.append(
+            {"key": key, "html": f'<section class="star-step {step.type}{busy}">{head}{inside}</section>'}
+        )
+        at += 1
+    if answer.finished and answer.claims:
+        words = f"Of {plural(len(answer.claims), 'claim')} in this trace: {tally(answer)}"
+        blocks.append({"key": "ledger", "html": f'<p class="star-ledger">{words}</p>'})
+    return blocks

@@ -1,0 +1,153 @@
+"""Hidden items look like any record: what an annotator's browser receives of them has the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import annotating
+import pytest
+import reading
+
+from star.annotation.storage import store
+from star.annotation.storage.database import Database
+from star.annotation.storage.schema import check_runs
+from star.annotation.workflow import people, queue
+from star.annotation.workflow.documents import Sample, blinded
+from star.annotation.workflow.sampling import samples
+from star.annotation.workflow.text import clean_document
+from star.evidence.subgraph import LIMIT
+from star.mars.recommender import Teacher
+from star.ui.views.record_view import sides
+
+N = 12
+
+
+@pytest.fixture(scope="module", params=["single", "pair"])
+def made(request: pytest.FixtureRequest) -> list[Sample]:
+    teacher = Teacher(reading.dataset())
+    pair = request.param == "pair"
+    both = {"mars": teacher, "other": teacher} if pair else {"mars": teacher}
+    return list(samples(both, N, pair, 8, seeds=(0, 1)[: len(both)]))
+
+
+class Tags(HTMLParser):
+    """Tags with their attributes' names and classes, and how they lie in each other."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = sorted(f"class={value}" if name == "class" else name for name, value in attrs)
+        self.found.add(f"{tag} {' '.join(names)}")
+
+
+def shape(value: Any, path: str = "") -> Iterator[str]:
+    """Paths of a JSON value with their types, numbers of list items left out; HTML by its tags."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            name = "*" if path.endswith(".about") or key.startswith(("i:", "r:", "g:")) else key
+            yield from shape(inside, f"{path}.{name}")
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from shape(inside, f"{path}[]")
+    elif isinstance(value, str) and path.endswith(("html", "cards")):
+        yield from (f"{path}: <{tag}>" for tag in Tags(value).found)
+    else:
+        yield f"{path}: {type(value).__name__}"
+
+
+def told(sample: Sample) -> list[dict[str, Any]]:
+    """What a run of a record tells beyond its shape, as numbers and yes or no."""
+    out = []
+    for run, side in zip(
+        sample.runs, sides([blinded(clean_document(run)) for run in sample.runs]), strict=True
+    ):
+        steps = run["trace"]["steps"]
+        graph, ranking = run["graph"], [item["id"] for item in run["items"]]
+        cited = {edge for claim in run["claims"] for edge in claim["edges"]}
+        kinds = {
+            kind: [n for n in graph["nodes"] if n["kind"] == kind]
+            for kind in ("recommended", "history", "candidate")
+        }
+        rows = [int(part.split('"')[0]) for part in side["cards"].split('data-item="')[1:]]
+        mentioned = {n["item"] for n in graph["nodes"] if "item" in n} | set(ranking)
+        out.append({
+            "types": [s["type"] for s in steps[-2:]],
+            "reflection has statements": bool(steps[-2]["claims"]),
+            "statements by the model": any(c["author"] == "model" for c in run["claims"]),
+            "claims in order": [n for s in steps for n in s["claims"]] == list(range(len(run["claims"]))),
+            "recommended are drawn": sorted(n["item"] for n in kinds["recommended"]) == sorted(ranking),
+            "history is on the shelf": {n["item"] for n in kinds["history"]} <= set(run["shelf"]),
+            "the reader comes first": graph["nodes"][0]["id"] == "user",
+            "edges are cited": all(n in cited for n, e in enumerate(graph["edges"]) if e["kind"] != "read"),
+            "nodes": len(graph["nodes"]) <= LIMIT,
+            "shelf tied to the reader": {n["id"] for n in kinds["history"]}
+            == {e["target"] for e in graph["edges"] if e["source"] == "user" and e["kind"] == "read"},
+            "every book is spoken of": all(
+                any(item in (c["subject"], c["anchor"]) for c in run["claims"]) for item in ranking
+            ),
+            "the ranking is as the cards": [i["title"] in steps[-1]["text"] for i in run["items"]] == [True] * len(ranking),
+            "cards' numbers": max(rows) < len(run["shelf"]) + len(mentioned),
+            "cards": len(rows), "sides": len(sample.runs), "systems": sample.systems,
+        })  # fmt: skip
+    return out
+
+
+def test_the_shape_is_that_of_any_record(made: list[Sample]) -> None:
+    hidden = [s for s in made if s.gold is not None]
+    assert len(hidden) == 8
+
+    def of(sample: Sample) -> set[str]:
+        return set(shape(sides([blinded(clean_document(run)) for run in sample.runs])))
+
+    ordinary = set().union(*(of(s) for s in made if s.gold is None))
+    every = set.intersection(*(of(s) for s in made if s.gold is None))
+    for sample in hidden:
+        assert of(sample) <= ordinary, "something no ordinary record has"
+        assert of(sample) >= every, "something every ordinary record has is missing"
+
+
+def test_nothing_that_is_so_of_every_record_is_otherwise(made: list[Sample]) -> None:
+    ordinary = [side for s in made if s.gold is None for side in told(s)]
+    hidden = [side for s in made if s.gold is not None for side in told(s)]
+    for fact in ordinary[0]:
+        known = [side[fact] for side in ordinary]
+        assert all(side[fact] in known for side in hidden), fact
+    for sample in made:
+        check_runs([clean_document(run) for run in sample.runs], "made")
+
+
+def test_pairs_are_of_two_systems_and_either_side_is_broken(made: list[Sample]) -> None:
+    hidden = [s for s in made if s.gold is not None]
+    if len(hidden[0].runs) == 1:
+        assert all(s.gold and s.gold.ratings == {"faithful": 1, "ranking": 1} for s in hidden)
+        return
+    assert {s.gold.choice for s in hidden if s.gold} == {"left", "right"}
+    assert all(s.systems == ("mars", "other") for s in hidden)
+    for sample in hidden:
+        assert sample.gold is not None
+        sound = sample.runs[0 if sample.gold.choice == "left" else 1]
+        broken = sample.runs[1 if sample.gold.choice == "left" else 0]
+        assert sound["shelf"] == broken["shelf"]
+        assert {item["id"] for item in sound["items"]} <= set(sound["candidates"])
+
+
+def test_progress_grows_alike_with_every_rating(tmp_path: Path) -> None:
+    with annotating.ready("sqlite", tmp_path) as database:
+        number = annotating.campaign(database, 8, 4, overlap=1, gold_share=0.33)
+        shares = list(grown(database, number))
+    steps = {round(after - before, 6) for before, after in pairwise(shares) if after < 1}
+    assert len(steps) == 1 and shares[-1] > 0.9
+
+
+def grown(database: Database, number: int) -> Iterator[float]:
+    ann = people.enter(database, "Ann")
+    while (given := queue.claim(database, ann, number)) is not None:
+        store.submit(database, ann, given.uuid, 1, annotating.full(4))
+        yield queue.progress(database, ann, number).share

@@ -1,0 +1,159 @@
+"""A small campaign to annotate, on whichever database a test is given."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from star.annotation.storage.database import Database
+from star.annotation.storage.migrate import upgrade
+from star.annotation.workflow import campaigns, people, rubric
+from star.annotation.workflow.answers import Answer
+from star.annotation.workflow.documents import Known, Sample
+from star.annotation.workflow.people import Person
+
+KEYS = rubric.default().keys
+POSTGRES = "STAR_TEST_POSTGRES_URL"
+BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+
+
+@contextmanager
+def empty(kind: str, folder: Path) -> Iterator[Database]:
+    """A database without tables; on PostgreSQL a new one of its own, dropped afterwards."""
+    if kind == "sqlite":
+        database = Database(folder / f"{uuid.uuid4().hex}.sqlite")
+        yield database
+        database.close()
+        return
+    server = os.environ.get(POSTGRES)
+    if not server:
+        pytest.skip(f"{POSTGRES} names no PostgreSQL server to make test databases on")
+    name = f"star_test_{uuid.uuid4().hex}"
+    url = sa.make_url(server).set(drivername="postgresql+psycopg")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    database = Database(url.set(database=name).render_as_string(hide_password=False))
+    try:
+        yield database
+    finally:
+        database.close()
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+        admin.dispose()
+
+
+@contextmanager
+def ready(kind: str, folder: Path) -> Iterator[Database]:
+    """A database with its tables."""
+    with empty(kind, folder) as database:
+        if database.file is not None:
+            database.file.write_bytes(_migrated())
+        else:
+            upgrade(database)
+        yield database
+
+
+@cache
+def _migrated() -> bytes:
+    """A SQLite file with all tables; a copy is quicker than the migrations."""
+    with TemporaryDirectory() as folder, empty("sqlite", Path(folder)) as database:
+        upgrade(database)
+        database.close()  # takes the WAL into the file
+        assert database.file is not None
+        return database.file.read_bytes()
+
+
+def url(database: Database) -> str:
+    """How another process opens it."""
+    return database.url.render_as_string(hide_password=False)
+
+
+def run(n: int, system: str = "star", title: str = "Emma") -> dict[str, Any]:
+    """A short run for reader n."""
+    steps = [
+        {"type": "plan", "text": f"know shelf {n} first", "seconds": 0.1, "tokens": 4, "claims": []},
+        {"type": "tool_response", "text": f"{title} 9 of 50", "seconds": 0.0, "tokens": 5, "claims": [0]},
+        {
+            "type": "reflection",
+            "text": f"{title} is read by 9 of 50",
+            "seconds": 0.2,
+            "tokens": 7,
+            "claims": [1],
+        },
+        {"type": "recommend", "text": title, "seconds": 0.1, "tokens": 1, "claims": []},
+    ]
+    claim = {
+        "kind": "similar",
+        "stated": {"both": 9.0},
+        "found": {"both": 9},
+        "edges": [],
+        "verdict": "supported",
+    }
+    return {
+        "dataset": "toy",
+        "checkpoint": system,
+        "user": f"r{n}",
+        "seed": 0,
+        "shelf": ["b1", "b2"],
+        "candidates": ["b3"],
+        "items": [{"rank": 1, "id": "b3", "title": title, "score": 0.9, "reason": "9 of 50"}],
+        "trace": {"text": "", "steps": steps},
+        "claims": [claim | {"text": f"{n}: 9 of 50", "author": author} for author in ("tool", "model")],
+        "graph": {"nodes": [], "edges": []},
+        "timing": {"first_token_s": 0.1, "total_s": 0.4, "generated_tokens": 17, "tool_calls": 1},
+        "titles": {"b1": "Persuasion", "b2": "Villette", "b3": title},
+    }
+
+
+def systems(*names: str) -> tuple[campaigns.System, ...]:
+    return tuple(campaigns.System(name, f"assets/models/{name}", "0" * 64) for name in names)
+
+
+def lead(database: Database) -> Person:
+    return people.enter(database, "Lea", "lead")
+
+
+def raters(database: Database, n: int) -> list[Person]:
+    return [people.enter(database, f"Rater {i}") for i in range(n)]
+
+
+def campaign(
+    database: Database,
+    records: int = 4,
+    hidden: int = 0,
+    pair: bool = False,
+    name: str = "first",
+    **plan: Any,
+) -> int:
+    """A campaign of made-up runs; pairs are of systems `star` and `mars`, hidden ones have the answer 1, or left."""
+    boss = lead(database)
+    form = rubric.publish(database, boss, rubric.default())
+    names = ("star", "mars") if pair else ("star",)
+    samples = [
+        Sample(
+            names,
+            tuple(run(n, system) for system in names),
+            "classic",
+            "easy",
+            None if n < records else Known(choice="left") if pair else Known({"faithful": 1}),
+        )
+        for n in range(records + hidden)
+    ]
+    kind = "pair" if pair else "single"
+    made = campaigns.Plan(name, "toy", systems("star", "mars"), form.id, kind, **plan)  # type: ignore[arg-type]
+    return campaigns.create(database, boss, made, samples)
+
+
+def full(score: int = 4, **fields: Any) -> Answer:
+    """A complete answer that gives every criterion the same score."""
+    return Answer(dict.fromkeys(KEYS, score), **{"seconds": 10.0, **fields})

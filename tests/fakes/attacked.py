@@ -1,0 +1,82 @@
+"""A page to attack: the toy's, served by a process of its own, open or with accounts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+
+import annotating
+import httpx
+from serving import free_port, serve, toy_command
+
+from star.annotation.storage.migrate import open_database
+from star.annotation.workflow import people
+
+NAME, PASSWORD = "Ann", "correct horse battery"
+HEADERS = {"x-star": "1"}
+
+
+@dataclass
+class Attacked:
+    """`url`, the process, the folder with its log, its database and (in `scratch`) all temporary files."""
+
+    url: str
+    process: Popen[bytes]
+    folder: Path
+    auth: bool
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def client(self, signed_in: bool = True) -> Iterator[httpx.Client]:
+        """A visitor, signed in: with accounts as annotator, on an open page as its lead."""
+        with httpx.Client(base_url=self.url, timeout=30, headers=HEADERS) as client:
+            if signed_in and not self.cookies:  # once: who fails too often is locked out, and attacks do
+                account = {"name": NAME, "password": PASSWORD}
+                enter = {"name": "Lea", "role": "lead"}
+                path, body = ("sign-in", account) if self.auth else ("enter", enter)
+                client.post(f"/star-door/{path}", json=body).raise_for_status()
+                self.cookies = dict(client.cookies)
+            elif signed_in:
+                client.cookies.update(self.cookies)
+            yield client
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "annotations.sqlite"
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    def memory(self) -> int:
+        """Bytes of memory that the process holds."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def attacked(folder: Path, auth: bool, database: str | None = None) -> Iterator[Attacked]:
+    """Serve until the end of the block. `database`: its address, where it is not a SQLite file in the folder."""
+    (folder / "scratch").mkdir()
+    opened = open_database(database or str(folder / "annotations.sqlite"))
+    annotating.campaign(opened, 6)
+    if auth:
+        people.add(opened, NAME, "annotator", PASSWORD)
+    opened.close()
+    port = free_port()
+    more = {"STAR_AUTH": str(auth).lower(), "TMPDIR": str(folder / "scratch")}
+    if database is not None:
+        more["STAR_DATABASE_URL"] = database
+    process, url = serve(toy_command(port), port, folder / "log", **more)
+    try:
+        yield Attacked(url, process, folder, auth)
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,115 @@
+"""Training stages from a shell: a mistake in what was given is one line on stderr and exit status 2, no traceback."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from star import ROOT
+
+CONFIG = (
+    "trajectories",
+    "ablations",
+    "compare",
+    "pretrain",
+    "sft",
+    "onpolicy",
+    "average",
+    "tune_prior",
+    "grpo",
+    "preference",
+    "simulated_raters",
+)
+FILES = {
+    file.stem: file
+    for file in [*(ROOT / "training").rglob("*.py"), ROOT / "docs" / "build.py"]
+    if "__main__" in file.read_text("utf-8")
+}
+DATASET = ("tune_mars", "tune_baselines", "fit_demo", "check_demo")
+
+
+def said_by(
+    stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *given: str
+) -> str:
+    """What `python -m training.STAGE …` says when it stops."""
+    monkeypatch.setattr("sys.argv", [stage, *given])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(FILES[stage]), run_name="__main__")
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2 and err.startswith("star: ") and err.count("\n") == 1 and not out, err
+    return err
+
+
+def test_every_stage_is_here() -> None:
+    assert FILES.keys() == {*CONFIG, *DATASET, "build"}
+
+
+@pytest.mark.parametrize("stage", CONFIG)
+def test_a_missing_config(
+    stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {"simulated_raters": ("--taste", "short"), "ablations": ("--only", "seed-0")}.get(stage, ())
+    said = said_by(stage, capsys, monkeypatch, "--config", "training/configs/none.yaml", *more)
+    assert "'training/configs/none.yaml' does not exist; there are: training/configs/ablations.yaml" in said
+
+
+@pytest.mark.parametrize("stage", DATASET)
+def test_a_missing_data_set(
+    stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "'none'" in said_by(stage, capsys, monkeypatch, "--dataset", "none")
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "expected"),
+    [
+        ("sft", "a: [1\nb: 2", "is not YAML"),
+        (
+            "sft",
+            "dataset: demo\nruns: {here}\nout: {here}/out\nsft_lr: fast\n",
+            "sft_lr 'fast'; expected float",
+        ),
+        ("sft", "dataset: demo\nruns: {here}\nout: {here}/out\n", "python -m training.pretrain"),
+        ("pretrain", "dataset: none\nruns: {here}\nout: {here}/out\n", "'none'"),
+        ("onpolicy", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),
+        (
+            "average",
+            "dataset: demo\nruns: {here}\nout: {here}/out\naverage: true\n",
+            "expected a start other",
+        ),
+        ("average", "dataset: demo\nruns: a\nout: b\nstart: b\naverage: true\n", "expected a start other"),
+        (
+            "average",
+            "dataset: demo\nruns: a\nout: demo\nstart: none\naverage: true\n",
+            "no checkpoint 'none'",
+        ),
+        ("tune_prior", "dataset: demo\nruns: {here}\nout: {here}/out\nheart: 4\n", "no checkpoint"),
+        ("grpo", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),
+    ],
+)
+def test_what_a_config_names_is_not_there(
+    stage: str,
+    text: str,
+    expected: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "config.yaml").write_text(text.format(here=tmp_path), "utf-8")
+    assert expected in said_by(stage, capsys, monkeypatch, "--config", str(tmp_path / "config.yaml"))
+
+
+def test_a_method_without_a_grid(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no grid of 'odd'" in said_by("tune_baselines", capsys, monkeypatch, "--methods", "als,odd")
+
+
+def test_a_table_without_its_evaluation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = "<!-- table: none -->\n<!-- end -->\n"
+    (tmp_path / "README.md").write_text(readme, "utf-8")
+    monkeypatch.setattr("star.ROOT", tmp_path)
+    assert "evaluation/none.json" in said_by("build", capsys, monkeypatch)
+    assert (tmp_path / "README.md").read_text("utf-8") == readme

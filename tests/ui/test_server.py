@@ -1,0 +1,214 @@
+"""Behind the page: what a browser may ask, whose answer it gets, and how loading and stopping behave."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import toy
+from fastapi.testclient import TestClient
+
+from star.errors import UserError
+from star.recommend.recommendation import Query
+from star.ui.loader import Loader
+from star.ui.page import loaded
+from star.ui.picker import find_books, find_readers, query, reader_detail, spread
+from star.ui.runs import Runs
+from star.ui.security.connections import free_port
+from star.ui.server import application
+from star.ui.tabs.explore import answer
+
+DATA = toy.dataset()
+
+
+def ready() -> Loader:
+    loader = Loader(lambda: toy.ToyRecommender(DATA, 0))
+    loader.start()
+    assert loader.recommender(10) is not None
+    return loader
+
+
+def status(update: tuple[Any, ...]) -> str:
+    return str(update[0][0]["html"])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "No reader is picked"),
+        ("reader", "No reader is picked"),
+        ({"mode": "reader", "reader": None}, "No reader is picked"),
+        ({"mode": "reader", "reader": 10_000}, "no reader '10000'"),
+        ({"mode": "reader", "reader": -1}, "no reader"),
+        ({"mode": "reader", "reader": "3; drop table"}, "no reader"),
+        ({"mode": "reader", "reader": True}, "no reader"),
+        ({"mode": "shelf", "shelf": []}, "shelf is empty"),
+        ({"mode": "shelf", "shelf": "12"}, "shelf is empty"),
+        ({"mode": "shelf", "shelf": [3, 99]}, "no book '99'"),
+    ],
+)
+def test_what_the_browser_sends_is_checked(value: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        query(value, DATA, 5, 0)
+
+
+@pytest.mark.parametrize("k", [0, 11, 10**9, 2.5, "5", None, True, float("nan"), float("inf")])
+def test_number_of_books_is_checked(k: Any) -> None:
+    with pytest.raises(UserError, match="whole number from 1 to 10"):
+        query({"mode": "shelf", "shelf": [3]}, DATA, k, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**40, "x"])
+def test_seed_is_checked(seed: Any) -> None:
+    with pytest.raises(UserError, match="seed"):
+        query({"mode": "shelf", "shelf": [3]}, DATA, 5.0, seed)
+
+
+def test_query_of_reader_and_shelf() -> None:
+    asked = query({"mode": "reader", "reader": 4}, DATA, 3, 7)
+    assert asked == Query(tuple(int(i) for i in DATA.interactions.history(4)), 4, None, 3, 7)
+    assert query({"mode": "shelf", "shelf": [3, 0, 3]}, DATA, 5, 0) == Query((3, 0), None, None, 5, 0)
+
+
+def test_readers_are_found_by_number_id_and_latest_book() -> None:
+    assert find_readers(DATA, "17")[0]["id"] == 16
+    assert find_readers(DATA, "Reader 17")[0]["label"] == "Reader 17"
+    assert find_readers(DATA, "u42")[0]["id"] == 41
+    for row in find_readers(DATA, "dune"):
+        titles = [DATA.catalog[int(i)].title for i in DATA.interactions.history(row["id"])[-5:]]
+        assert any("Dune" in title for title in titles)
+    assert find_readers(DATA, "no such thing") == []
+    assert 0 < len(find_readers(DATA, "")) <= 20
+    assert reader_detail(DATA, 0)["total"] == len(DATA.interactions.history(0))
+    assert find_books(DATA.catalog, "le guin")[0]["note"].startswith("Ursula K. Le Guin")
+
+
+def test_spread_of_small_data_sets() -> None:
+    from star.data.interactions import Interactions
+
+    assert spread(Interactions.from_histories([[0], [1]], 2), []) == [0, 1]
+    assert spread(Interactions((), np.zeros(1, np.int64), np.zeros(0, np.int32), 2), []) == []
+
+
+def test_answer_streams_and_keeps_the_run() -> None:
+    runs = Runs()
+    updates = list(answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]}, 5, 0))
+    assert "busy" in status(updates[0]) and "done" in status(updates[-1])
+    run = updates[-1][3]["run"]
+    kept = runs.get(run)
+    assert kept is not None and kept[0].finished
+
+
+def test_updates_are_about_ten_a_second() -> None:
+    loader = Loader(lambda: toy.ToyRecommender(DATA, 0.004))
+    loader.start()
+    loader.recommender(10)
+    start = time.monotonic()
+    count = sum(1 for _ in answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0))
+    assert count <= 12 * (time.monotonic() - start) + 3
+
+
+def test_user_errors_and_faults_become_messages() -> None:
+    updates = list(answer(ready(), Runs(), "s", {"mode": "shelf", "shelf": []}, 5, 0))
+    assert "add at least one book" in status(updates[-1]) and "error" in status(updates[-1])
+
+    class Broken(toy.ToyRecommender):
+        def stream(self, asked: Query) -> Any:
+            raise RuntimeError("secret path")
+
+    loader = Loader(lambda: Broken(DATA))
+    loader.start()
+    last = list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0))[-1]
+    assert "Something went wrong" in status(last) and "secret" not in str(last)
+
+
+def test_the_adapters_switch_reaches_the_model() -> None:
+    class Adapted(toy.ToyRecommender):
+        adapter = "grpo"
+        asked: ClassVar[list[Query]] = []
+
+        def stream(self, asked: Query) -> Any:
+            self.asked.append(asked)
+            return super().stream(asked)
+
+    loader = Loader(lambda: Adapted(DATA, 0))
+    loader.start()
+    assert [name for _, name in loaded(loader)][-1] == "grpo"
+    assert [name for _, name in loaded(ready())][-1] is None
+    for adapted in (True, False):
+        list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0, adapted))
+    assert [query.adapter for query in Adapted.asked] == [True, False]
+
+
+def test_stop_ends_the_run() -> None:
+    runs = Runs()
+    stream = answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]}, 5, 0)
+    next(stream)
+    next(stream)
+    runs.stop("s")
+    rest = list(stream)
+    assert len(rest) == 1 and "Stopped" in status(rest[0])
+
+
+def test_loader_tells_problems_and_gives_the_data_set_first() -> None:
+    hold = threading.Event()
+
+    def slow() -> toy.ToyRecommender:
+        hold.wait(10)
+        return toy.ToyRecommender(DATA, 0)
+
+    loader = Loader(slow, lambda: DATA)
+    loader.start()
+    assert loader.dataset(5) is DATA and loader.recommender() is None
+    hold.set()
+    assert loader.recommender(5) is not None
+
+    def missing() -> toy.ToyRecommender:
+        raise UserError("no checkpoint here")
+
+    loader = Loader(missing)
+    loader.start()
+    with pytest.raises(UserError, match="no checkpoint here"):
+        loader.recommender(5)
+
+
+def test_runs_are_bounded_and_found_only_by_id() -> None:
+    runs = Runs(limit=3)
+    *_, last = toy.ToyRecommender(DATA, 0).stream(Query((3,)))
+    names = [runs.begin("s") for _ in range(5)]
+    for name in names:
+        runs.keep(name, last, DATA.catalog)
+    assert [runs.get(name) is not None for name in names] == [False, False, True, True, True]
+    assert runs.get("") is None and len(set(names)) == 5
+
+
+def test_server_answers_with_its_policy_and_only_its_files() -> None:
+    client = TestClient(application(ready()), base_url="http://127.0.0.1")
+    page = client.get("/")
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "img-src 'self' data: blob:" in policy and "http" not in policy
+    assert client.get("/star-assets/vis-network.js").status_code == 200
+    for path in (
+        "/star-assets/..%2fpyproject.toml",
+        "/star-assets/none.js",
+        "/star-runs/x/graph.html",
+        f"/star-runs/{'0' * 32}/graph.html",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_a_taken_port_is_passed_over() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port < free_port("127.0.0.1", port) < port + 20
+        with pytest.raises(UserError, match="no free port"):
+            free_port("127.0.0.1", port, 1)
+    with pytest.raises(UserError, match="not an address"):
+        free_port("no such host", 7860)

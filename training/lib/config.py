@@ -1,0 +1,202 @@
+"""One YAML per run; each field is documented here, once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from star.errors import UserError
+from star.methods.fusion import LISTS
+from training.lib.corpus import FORMS
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of all stages of one checkpoint."""
+
+    dataset: str
+    """Name of the data set."""
+    runs: str
+    """Folder for trajectories, intermediate checkpoints and logs (not committed)."""
+    out: str
+    """Folder of the finished checkpoint."""
+    trajectories: str | None = None
+    """Folder of the trajectories; None: `trajectories` in `runs`. The second config of a chain names those of the first."""
+    start: str | None = None
+    """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
+    base: str | None = None
+    """A big base (Hugging Face name, or folder) instead of a compact student (`training/lib/bases.py`). Pretraining then
+    trains only the embeddings of the new tokens; `hidden` to `intermediate` are not used."""
+    base_rank: int = 32
+    """Rank of the LoRA adapter that SFT trains on a big base."""
+    form: str = "full"
+    """Ablations: what the student's traces leave out (`training/lib/corpus.py`, FORMS)."""
+    renumbered: float = 0.5
+    """Count perturbation: share of the trajectories that get other counts (`training/lib/corpus.py`)."""
+    renamed: float = 0.5
+    """Entity permutation: share of the trajectories that get other items, in every stage but GRPO
+    (`training/lib/corpus.py`)."""
+    exchanged: float = 0.0
+    """Candidate swap: share of the trajectories whose candidates are permuted, in every stage but GRPO."""
+    vectors: bool = False
+    """Whether item embeddings start from the vectors of a factorisation (`training/lib/vectors.py`); never those of a big
+    base. No student has ranked better by it (training/LOG.md)."""
+    seed: int = 0
+    """Of every random draw."""
+    per_reader: int = 30
+    """Trajectories per training reader."""
+    negatives: tuple[float, float, float] = (0.42, 0.42, 0.16)
+    """Shares of uniform, matched and retrieved candidate lists."""
+    guide_lists: int = LISTS
+    """Candidate lists that the distillation teacher's trees are fitted on, per half of the folds."""
+    latent_epochs: int = 30
+    """Epochs of the sequence model that the distillation teacher sees, one per fold (`training/lib/latent.py`); 0: none."""
+    hidden: int = 128
+    """Width of the student."""
+    layers: int = 4
+    """Its decoder layers."""
+    heads: int = 4
+    """Its attention heads."""
+    intermediate: int = 384
+    """Width of its feed-forward blocks."""
+    pretrain_minutes: float = 44.0
+    """Wall-clock limit of pretraining; the learning rate falls to zero by then."""
+    pretrain_sequences: int | None = None
+    """Instead of minutes: the number of sequences to read, the same on every machine and for any number of processes."""
+    pretrain_cycles: int = 1
+    """How often the learning rate falls to zero by the end."""
+    pretrain_lr: float = 2e-3
+    """Highest learning rate of pretraining."""
+    pretrain_batch: int = 16
+    """Sequences per step, over all processes."""
+    heart: int = 0
+    """Prompts per step, over all processes, that train the parametric prior (`training/lib/heart.py`); never of a big
+    base."""
+    sft_lr: float = 3e-4
+    """Highest learning rate of SFT."""
+    sft_batch: int = 16
+    """Trajectories per step of SFT, on each device."""
+    sft_rows: int = 4_000
+    """Most kept trajectories to use; 0 leaves SFT out, for a start that has been through it."""
+    sft_passes: int = 2
+    """How often each is seen."""
+    sft_folds: tuple[int, ...] = (8, 9)
+    """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
+    own_rows: int = 4_000
+    """On-policy rollouts: training tasks for which the student writes its own traces, at most half of those of the SFT
+    folds. As many trajectories of the teacher are added."""
+    own_rounds: int = 1
+    """Rounds of rollouts; after the first the likeliest words are written, and the learning rate is two thirds."""
+    own_temperature: float = 0.5
+    """Sampling temperature of the first round's traces."""
+    average: bool = False
+    """Whether the checkpoint becomes a model soup of the start's weights and its own (`training/average.py`)."""
+    own_passes: int = 2
+    """How often each trace is seen in a round."""
+    own_lr: float = 3e-4
+    """Highest learning rate of this stage."""
+    grpo_steps: int = 100
+    """Optimiser steps of GRPO."""
+    grpo_tasks: int = 8
+    """Tasks per step."""
+    grpo_group: int = 8
+    """Completions per task (paper: 8)."""
+    grpo_batch: int = 16
+    """Completions per pass of the network."""
+    grpo_rows: int = 2_000
+    """Tasks to draw from, easy : medium : hard = 3 : 4 : 3."""
+    grpo_lr: float = 2e-4
+    """Learning rate of GRPO."""
+    grpo_kl: float = 0.001
+    """Weight of the KL divergence from the checkpoint (TRL's beta)."""
+    grpo_temperature: float = 1.0
+    """Sampling temperature of the completions."""
+    grpo_rank: int = 16
+    """Rank of the LoRA adapter."""
+    grpo_weights: tuple[float, float, float] = (0.5, 1.0, 0.5)
+    """Weights of the rewards for format, outcome, grounding."""
+    grpo_outcome: str = "tiers"
+    """Outcome reward: `tiers` (paper), `ndcg` or `first`."""
+    threads: int = 1
+    """CPU threads of one process."""
+    compile: bool = True
+    """Whether pretraining may use torch.compile; `compiles` in `training/lib/device.py` decides where it pays."""
+
+    @property
+    def trajectory_folder(self) -> Path:
+        """Where the trajectories are, with what the guide knows beside them."""
+        return Path(self.trajectories or Path(self.runs) / "trajectories")
+
+
+def load_config(path: str) -> Config:
+    """Read a YAML file.
+
+    Raises:
+        UserError: no such file, or a field that `Config` does not have.
+    """
+    given = read_fields(path, Config)
+    for name in ("negatives", "sft_folds", "grpo_weights"):
+        if name in given:
+            given[name] = tuple(given[name])
+    if given.get("form", "full") not in FORMS:
+        raise UserError(f"config {path} has form {given['form']!r}; expected one of {', '.join(FORMS)}")
+    if given.get("base") and given.get("start"):
+        raise UserError(f"config {path} has both a base and a start; give one, the weights to begin from")
+    if given.get("average") and given.get("start") in (None, given.get("out")):
+        raise UserError(
+            f"config {path} has average: true and start {given.get('start')!r}; expected a start other than out, which is "
+            "written over before the mean is taken"
+        )
+    return Config(**given)
+
+
+def save_config(config: Config, file: Path) -> Path:
+    """Write a config as YAML, every field of it; returns the file."""
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+    file.write_text(yaml.safe_dump(fields), "utf-8")
+    return file
+
+
+PLAIN: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
+
+
+def read_fields(path: str, kind: type) -> dict[str, Any]:
+    """The fields of a YAML file, all of them fields of the dataclass `kind`.
+
+    Raises:
+        UserError: no such file, no YAML, no mapping, a field that `kind` does not have, one it needs that is missing, or a
+        value of another type.
+    """
+    file = Path(path)
+    if not file.is_file():
+        there = ", ".join(map(str, sorted(Path("training/configs").glob("*.yaml"))))
+        raise UserError(f"config {path!r} does not exist; there are: {there}")
+    try:
+        given = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, dict):
+        raise UserError(f"config {path} holds {type(given).__name__}; expected fields with values")
+    known = {field.name: field.default for field in dataclasses.fields(kind)}
+    if unknown := set(given) - set(known):
+        raise UserError(
+            f"config {path} has {', '.join(sorted(unknown))}, which is none of {', '.join(sorted(known))}"
+        )
+    if missing := [n for n, default in known.items() if default is dataclasses.MISSING and n not in given]:
+        raise UserError(f"config {path} lacks {', '.join(missing)}; add it")
+    for field in dataclasses.fields(kind):
+        plain = PLAIN.get(str(field.type))
+        if plain is None or field.name not in given:
+            continue
+        value = given[field.name]
+        if plain is float and type(value) in (int, str):  # YAML takes 1e-3 for text, since it has no point
+            with contextlib.suppress(ValueError):
+                given[field.name] = float(value)
+        if type(given[field.name]) is not plain:
+            raise UserError(f"config {path} has {field.name} {value!r}; expected {plain.__name__}")
+    return given

@@ -1,0 +1,136 @@
+"""What stands beside the trajectories: made with which settings, data and code, and what of it was kept.
+
+Two runs with the same `made_with` write the same rows; rows of different settings are never mixed in one folder.
+
+`by_scenario` sorts the tasks by what is known, in the names of AgentRecBench (`star/data/tasks.py`): `item_cold_start`
+where 3 to 10 readers of the other folds read the target, else `user_cold_start` with up to three known books, else
+`short_term` where only the last few books are known, else `classic`. `by_difficulty` is by the place that the guide
+(boosted trees over all the signals) gives the held-out book: first is easy, second to fifth medium, else hard.
+`by_teacher` is the same by the teacher's place: GRPO draws its tasks from these classes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import defaultdict
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from star import ROOT
+from star.data.dataset import Dataset
+from star.data.tasks import COLD_KNOWN, COLD_READERS, Split, difficulty
+from star.errors import UserError
+from training.lib.config import Config
+from training.lib.corpus import read_batches
+
+SETTINGS = ("dataset", "seed", "per_reader", "negatives", "guide_lists", "latent_epochs")
+"""Fields of the config that the rows depend on."""
+COLUMNS = ("reader", "at", "negatives", "shelf", "target", "rank", "kept", "guide", "prompt")
+
+
+def made_with(config: Config, data: Dataset) -> dict[str, Any]:
+    """What the rows depend on: settings and data set, as JSON has it."""
+    settings = {name: asdict(config)[name] for name in SETTINGS}
+    return json.loads(json.dumps({**settings, "checksum": data.manifest["checksum"]}))
+
+
+def code() -> dict[str, str | None]:
+    """Version of the package, and the commit where the checkout is one."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return {"version": version("star-recommender"), "commit": found.stdout.strip() or None}
+
+
+def noted(folder: Path) -> dict[str, Any] | None:
+    """What this folder's rows are made with, None where that was not noted (before there were such notes)."""
+    file = folder / "manifest.json"
+    return json.loads(file.read_text("utf-8")).get("made_with") if file.exists() else None
+
+
+def begin(folder: Path, config: Config, data: Dataset) -> None:
+    """Note what this folder's rows are made with; earlier folders without a note are taken as they are.
+
+    Raises:
+        UserError: it holds rows made with something else.
+    """
+    before, wanted = noted(folder), made_with(config, data)
+    if before is not None and before != wanted:
+        other = ", ".join(
+            f"{k} {before.get(k)!r} (now {wanted[k]!r})" for k in wanted if before.get(k) != wanted[k]
+        )
+        raise UserError(
+            f"{folder} holds trajectories made with {other}; delete them to make them anew, or give the config "
+            "another folder in `runs` or `trajectories`"
+        )
+    if not any(folder.glob("fold*.parquet")):
+        _write(folder / "manifest.json", {"made_with": wanted, "code": code(), "rows": 0})
+
+
+def finish(folder: Path, data: Dataset, split: Split) -> dict[str, Any]:
+    """Count what was written, write the manifest and return it; reads in batches."""
+    groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    train = data.interactions.subset(split.train)
+    whole = np.bincount(train.items, minlength=len(data.catalog))
+    without = {
+        fold: whole
+        - np.bincount(
+            data.interactions.subset(split.train[split.folds == fold]).items, minlength=len(data.catalog)
+        )
+        for fold in np.unique(split.folds).tolist()
+    }
+    total = [0, 0]
+    for frame in read_batches(folder, COLUMNS):
+        for row in frame.iter_rows(named=True):
+            names = {
+                "by_negatives": row["negatives"],
+                "by_scenario": _scenario(row, int(without[split.fold_of[row["reader"]]][row["target"]])),
+                "by_difficulty": difficulty(_guided(row)),
+                "by_teacher": difficulty(row["rank"]),
+            }
+            for counted in (total, *(groups[kind][name] for kind, name in names.items())):
+                counted[0] += 1
+                counted[1] += row["kept"]
+    report = {
+        "made_with": noted(folder),
+        "code": code(),
+        "dataset": data.name,
+        **_shares(total),
+        **{kind: {name: _shares(pair) for name, pair in sorted(of.items())} for kind, of in groups.items()},
+    }
+    _write(folder / "manifest.json", report)
+    return report
+
+
+def _scenario(row: dict[str, Any], readers: int) -> str:
+    if COLD_READERS[0] <= readers <= COLD_READERS[1]:
+        return "item_cold_start"
+    if row["shelf"] <= COLD_KNOWN:
+        return "user_cold_start"
+    return "short_term" if row["shelf"] < row["at"] else "classic"
+
+
+def _guided(row: dict[str, Any]) -> int:
+    """Place of the held-out book by the guide, from 0."""
+    candidates = row["prompt"].split()[-len(row["guide"]) :]
+    own = row["guide"][candidates.index(f"<i{row['target']}>")]
+    return sum(value > own for value in row["guide"])
+
+
+def _shares(counted: list[int]) -> dict[str, Any]:
+    rows, kept = counted
+    return {"rows": rows, "kept": kept, "kept_share": round(kept / rows, 4) if rows else None}
+
+
+def _write(file: Path, report: dict[str, Any]) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    part.rename(file)

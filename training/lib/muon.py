@@ -1,0 +1,66 @@
+"""Muon for matrices, several at a time and in the precision of the device.
+
+torch's own multiplies in bf16 wherever it runs, which a CPU that has to emulate it does ten times as slowly as float32: a
+quarter of every pretraining step there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from training.lib.device import native_bf16
+
+
+class Muon(torch.optim.Muon):
+    """`torch.optim.Muon` with Nesterov momentum and steps as long as AdamW's (`match_rms_adamw`: Liu et al. 2025, arXiv
+    2502.16982), of which this is the same, up to rounding."""
+
+    def __init__(self, matrices: list[torch.nn.Parameter], lr: float, weight_decay: float):
+        super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            alike: dict[torch.Size, list[torch.nn.Parameter]] = defaultdict(list)
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    alike[matrix.shape].append(matrix)
+            for shape, matrices in alike.items():
+                updates = []
+                for matrix in matrices:
+                    state = self.state[matrix]
+                    if "momentum_buffer" not in state:
+                        state["momentum_buffer"] = torch.zeros_like(matrix.grad)
+                    average = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+                    updates.append(matrix.grad.lerp(average, group["momentum"]))
+                turned = orthogonal(
+                    torch.stack(updates), group["ns_coefficients"], group["ns_steps"], group["eps"]
+                )
+                rate = group["lr"] * 0.2 * max(shape) ** 0.5
+                for matrix, update in zip(matrices, turned, strict=True):
+                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).sub_(update, alpha=rate)
+        return loss
+
+
+def orthogonal(
+    matrices: torch.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
+) -> torch.Tensor:
+    """Near-orthogonal matrices of the same directions, (N, A, B), by Newton–Schulz (Jordan et al. 2024, Muon); singular
+    values come out between .5 and 1.5."""
+    a, b, c = coefficients
+    x = matrices.bfloat16() if native_bf16(matrices.device) else matrices.float()
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)

@@ -1,0 +1,1 @@
+"""Measurements on trained students and baselines."""
