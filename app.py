@@ -1,7 +1,7 @@
-"""The page: settings → load → page → launch.  Run `python app.py`, or `star serve` for the same with options.
+"""Start the page: settings → loader → page → launch.  Run `python app.py`, or `star serve` for the same with options.
 
-The page is up at once. Data set and model are loaded behind it, since importing torch alone takes seconds;
-until they are there the page says so, and a question already asked waits.
+The page opens at once, while data set and model load in the background (importing torch alone takes seconds).
+Until they are loaded the page says so, and questions wait.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from star.errors import UserError
 
 
 def main() -> int:
-    """Serve the page until interrupted; 2 when something given was wrong."""
+    """Serve the page until interrupted. Returns 2 after a UserError, such as a wrong setting."""
     try:
         chosen = settings()  # from the environment: STAR_DATASET, STAR_MODEL, STAR_HOST, …
 
         from star.ui.loader import Loader
         from star.ui.server import launch
 
-        loader = Loader.of(chosen)  # starts with the server, not before it
+        loader = Loader.of(chosen)  # loading starts with the server
         launch(loader, chosen)  # builds the page (star/ui/page.py), prints its address
     except UserError as error:
         print(f"star: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Any
 
 from star import ROOT
 from star.errors import UserError
-from star.methods.registry import MODELS
+from star.student.checkpoint import MODELS
 
 LICENCES = {
     "demo": "CC BY-SA 4.0: trained on readers simulated from figures fitted to goodbooks-10k (Zygmunt Zając); see NOTICE",

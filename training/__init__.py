@@ -1,1 +1,1 @@
-"""Training stages: trajectories, pretrain, sft, each run as ``python -m training.<stage> --config FILE``."""
+"""Training stages, each run as ``python -m training.<stage> --config FILE``; `run.sh` has their order."""

@@ -1,8 +1,8 @@
-"""The mean of two checkpoints' weights (a model soup, Wortsman et al. 2022, arXiv 2203.05482).
+"""Model soup: the mean of two checkpoints' weights (Wortsman et al. 2022, arXiv 2203.05482).
 
     python -m training.average --config training/configs/goodbooks-further.yaml
 
-For a config's start and the checkpoint that training made of it: what the last steps happened to read averages out.
+The two are a config's start and the checkpoint trained from it. The mean averages out the noise of the last steps.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def main() -> None:
 
 
 def average(first: Path, second: Path) -> dict[str, object]:
-    """Put the mean in the second one's place; returns its stages.
+    """Replace the second checkpoint's weights by the mean; returns its stages.
 
     Raises:
-        UserError: a big base or an adapter, two that have other words or another shape, a mean already, or one with an
-            adapter, which belongs to the weights that are there.
+        UserError: a big base or an adapter, two checkpoints of different words or shapes, a second one that is a mean
+            already or has an adapter, which was trained on its present weights.
     """
     if (second / "adapter").exists():
         raise UserError(

@@ -1,14 +1,13 @@
-"""GRPO on the student, through TRL's GRPOTrainer, with a LoRA adapter (arXiv 2602.09829).
+"""Group-relative policy optimisation of a LoRA adapter by TRL's GRPOTrainer (arXiv 2602.09829).
 
     python -m training.grpo --config training/configs/goodbooks.yaml
 
-Groups of completions per task, sampled by the page's own decoder: tool answers are put in behind the calls and stand
-outside the loss (`env_mask` 0), as do the calls' arguments, which the decoder constrains; the ranking is drawn among the
-candidates, and the same mask and temperature stand in the training pass. What is no readable trace gets nothing. Tasks
-are those of the readers whom pretraining did not see, easy : medium : hard = 3 : 4 : 3 by where the teacher ranked the
-held-out book. Watched in the log: shares of readable traces and of copied rankings, groups without variance, entropy,
-length. Saves as it goes and goes on from the last save. The adapter is written to `adapter/` in the config's `out`.
-Several GPUs: `accelerate launch`, as for SFT (`training/sft.py`).
+The page's decoder samples a group of completions per task. Tool answers and the arguments of calls are outside the loss
+(`env_mask` 0): the model does not draw the former, and the decoder constrains the latter. The ranking is drawn among the
+candidates; the training pass uses the same mask and temperature. An unreadable trace earns no outcome reward. Tasks come
+from the SFT folds, easy : medium : hard = 3 : 4 : 3 by the rank that MARS gave the gold item. Logged: shares of readable
+traces and of copied rankings, groups without variance, entropy, length. A stopped run continues from its last save. The
+adapter is written to `adapter/` in the config's `out`. Several GPUs: `accelerate launch`, as for SFT (`training/sft.py`).
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ REWARDS = ("format", "outcome", "grounding")
 
 
 def draw_rows(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
-    """n trajectories, easy : medium : hard = 3 : 4 : 3 (fewer where a class has run out), shuffled."""
+    """n trajectories in random order, easy : medium : hard = 3 : 4 : 3; fewer if a class is too small."""
     rng = np.random.default_rng(seed)
     classes = np.array([difficulty(rank) for rank in frame["rank"]])
     chosen: list[int] = []
@@ -53,7 +52,7 @@ def draw_rows(frame: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
 
 
 def _reward(name: str) -> Callable[..., list[float]]:
-    """TRL asks for functions; the rollout has worked the rewards out already."""
+    """A reward function for TRL that returns what the rollout computed."""
 
     def reward(completions: Sequence[str], **fields: Any) -> list[float]:
         return list(fields[name])
@@ -63,7 +62,7 @@ def _reward(name: str) -> Callable[..., list[float]]:
 
 
 def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[no-untyped-def]
-    """TRL's trainer over the tasks, and the rollouts it asks for completions."""
+    """TRL's trainer over the tasks, with `Rollouts` as the source of completions."""
     checkpoint = Checkpoint.load(str(source), adapter=False, dtype=bases.dtype_for(config.base))
     data = load_dataset(config.dataset)
     split = T.split(data.interactions)
@@ -116,7 +115,7 @@ def trainer_for(config: Config, source: Path, max_steps: int):  # type: ignore[n
         )
 
         class MaskedGRPO(GRPOTrainer):  # type: ignore[misc]
-            """Scores what was drawn under the mask it was drawn under."""
+            """Computes log-probabilities under the mask of the decoder."""
 
             def _get_per_token_logps_and_entropies(  # type: ignore[no-untyped-def]
                 self,

@@ -1,17 +1,17 @@
-"""Training on the student's own traces (on-policy rollouts, expert-corrected), between SFT and GRPO.
+"""Training on expert-corrected on-policy rollouts, between SFT and GRPO.
 
     python -m training.onpolicy --config training/configs/goodbooks.yaml
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.onpolicy --config FILE
 
-In pretraining and SFT the student ranks behind the teacher's words; when it serves it ranks behind its own, whose
-contenders and slips are others. Here it writes traces for training readers (by the page's decoder, sampled); their
-quotations are set right (`training/lib/mending.py`), and it learns to write them so and to rank behind them what was really
-read and what the guide thinks (the dataset aggregation of DAgger, Ross et al. 2011, arXiv 1011.0686; the tools are the
-expert for quotations, the guide for the ranking). Only tasks of the SFT folds, which pretraining did not see. Half of
-every batch are trajectories of the teacher for the other tasks of these folds, kept or not, with what was really read
-first, since a student that only sees those that were kept learns to believe whatever its reflection names first; their
-words are read like a tool's, so that the student settles on words of its own (training/LOG.md). Saves rollouts per part and
-goes on from there. Several processes write a share of the parts each and take the mean of their gradients.
+In pretraining and SFT the ranking is conditioned on MARS's words, in serving on the student's own, which name other
+contenders and contain errors. Here the student samples traces for tasks of the SFT folds, with the page's decoder. An expert
+corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/mending.py`),
+the item really read and the distillation teacher's soft labels correct the ranking.
+
+Half of every batch are MARS's trajectories for the other tasks of these folds, kept or not, with the item really read first.
+Kept ones alone would teach the student to trust whatever its reflection names first. Their words are weighted like a
+tool's, so that the student keeps its own wording (training/LOG.md). Rollouts are saved in parts, and a stopped run continues
+with the next part. Several processes share the parts and average their gradients.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tqdm import tqdm
 from star.data import tasks as T
 from star.data.loading import load_dataset
 from star.errors import UserError, command
-from star.student.decoding import Writer, write_many
+from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
 from star.trace.grammar import TraceError
 from training.lib import bases
@@ -62,15 +62,15 @@ from training.lib.mending import mended
 from training.lib.rollouts import tools_of
 from training.pretrain import batches
 
-PART = 500  # traces written side by side, and per saved part
+PART = 500  # traces generated together, one saved part
 
 
 def rollouts(
     config: Config, checkpoint: Checkpoint, rows: pl.DataFrame, folder: Path, temperature: float
 ) -> pl.DataFrame:
-    """`rows` with the student's own traces, mended, in place of the teacher's; those broken off are left out.
+    """`rows` with expert-corrected rollouts instead of MARS's traces; unfinished ones are left out.
 
-    `changed`: how many lines of a trace had to be mended.
+    Column `changed`: number of corrected lines of a trace.
     """
     data = load_dataset(config.dataset)
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
@@ -81,7 +81,7 @@ def rollouts(
         if shard.exists():
             continue
         part = rows[at : at + PART]
-        writers = [Writer(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
+        writers = [GenerationState(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
         write_many(writers, seeds, temperature)
         right = [_mended(writer) for writer in writers]
@@ -96,7 +96,7 @@ def rollouts(
     return whole.filter(pl.col("changed").is_not_null())
 
 
-def _mended(writer: Writer) -> tuple[list[str], int] | None:
+def _mended(writer: GenerationState) -> tuple[list[str], int] | None:
     try:
         return None if writer.broken else mended(writer.words, len(writer.tools.history))
     except TraceError:
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def rounds_of(source: Path) -> int:
-    """How many rounds a checkpoint has been through."""
+    """Number of on-policy rounds of a checkpoint."""
     return sum(
         stage.startswith("onpolicy")
         for stage in json.loads((source / "star.json").read_text("utf-8"))["stages"]
@@ -136,7 +136,7 @@ def rounds_of(source: Path) -> int:
 
 
 def train(config: Config, source: Path) -> None:
-    """One round: own traces, then `own_passes` over them; the checkpoint in `source` is replaced at the end."""
+    """One round: rollouts, then `own_passes` over them; at the end the checkpoint in `source` is replaced."""
     device, dtype = device_for(config.threads), bases.dtype_for(config.base)
     checkpoint = Checkpoint.load(str(source), adapter=False, dtype=dtype)
     checkpoint.model.to(device)
@@ -170,7 +170,7 @@ def train(config: Config, source: Path) -> None:
         return made
 
     ours = sequences(own)
-    theirs = [  # their words are read like a tool's, not learned: the student is to settle on words of its own
+    theirs = [  # weighted like a tool's words: the student keeps its own wording
         replace(s, roles=np.where(s.roles == WRITTEN, TOOL, s.roles).astype(np.uint8))
         for s in sequences(others)
     ]
@@ -191,7 +191,7 @@ def train(config: Config, source: Path) -> None:
             lambda n, rng: sometimes_others(some[n], (config.renamed, config.exchanged), tokens, rng),
         )
 
-    streams = [stream(ours), stream(theirs)]  # the same in all processes, which share each batch out
+    streams = [stream(ours), stream(theirs)]  # equal in all processes, which share each batch
     draws = np.random.default_rng([config.seed, rounds_of(source), 1 + rank()])
     averages: dict[str, float] = {}
     bar = tqdm(range(steps), desc="onpolicy", mininterval=10, disable=rank() > 0)

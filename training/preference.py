@@ -1,13 +1,13 @@
-"""DPO or KTO on what annotators preferred, through TRL, as a LoRA adapter beside a checkpoint.
+"""DPO or KTO on annotators' answers, by TRL, into a LoRA adapter of a checkpoint.
 
     star annotations export --format trl …      (writes the folder that `data` names)
     python -m training.preference --config training/configs/preference.yaml
     star serve --model runs/preference/adapter
 
-The reference is the checkpoint itself, with the adapter switched off. The loss is over the words that the model drew: what
-tools said, the arguments of calls (which the decoder constrains), and what the decoder closes a trace with stand outside
-it; the ranking too unless `learn_ranking` says otherwise, so that a taste in words does not unlearn ranking. TRL has no
-such mask, but all its terms are over `completion_mask`, which the collator here narrows.
+The reference model is the checkpoint with the adapter switched off. The loss covers the words that the model drew. Tool
+answers, arguments of calls and the end of a trace are outside it: the decoder writes or constrains them. So is the ranking,
+unless `learn_ranking` is true, so that preferences in wording do not change the ranking. TRL computes all its terms over
+`completion_mask`; the collator here narrows that mask.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from training.lib.config import read_fields
 
 @dataclass(frozen=True)
 class PreferenceConfig:
-    """Settings of one run."""
+    """Settings of one preference run."""
 
     model: str
     """Checkpoint to start from: a folder, or a name under assets/models."""
@@ -48,24 +48,23 @@ class PreferenceConfig:
     method: Literal["dpo", "kto"] = "dpo"
     """`dpo` learns from pairs, `kto` from single traces with a label."""
     beta: float = 1.0
-    """Penalty for moving away from the checkpoint. The best reply to raters whose odds for a pair are e^d is to move its
-    log-probabilities d / beta apart (arXiv 2305.18290, eq. 5): at 1 by what they say, at 0.1 by ten times that, which a
-    small model reached by unlearning the grammar."""
+    """Penalty for moving away from the checkpoint. If raters prefer a trace with odds e^d, the optimum moves the pair's
+    log-probabilities d / beta apart (arXiv 2305.18290, eq. 5). At 0.1 a small model unlearned the grammar."""
     anchor: float = 1.0
-    """Weight, beside DPO's own loss, of the preferred trace's log-likelihood per word (RPO, arXiv 2404.19733), against
-    preferred and other traces becoming unlikely alike; KTO has none."""
+    """Weight of the preferred trace's log-likelihood per word (RPO, arXiv 2404.19733), which keeps preferred traces from
+    becoming unlikely together with the others; KTO does not use it."""
     lr: float = 1e-3
     """Highest learning rate."""
     batch: int = 8
     """Pairs, or single traces, per step."""
     passes: int = 1
-    """How often each row is seen."""
+    """Passes over the rows."""
     rank: int = 16
     """Rank of the LoRA adapter."""
     learn_ranking: bool = False
-    """Whether the loss includes the ranked items: for tastes in items, not for tastes in words."""
+    """Whether the loss includes the ranked items: for preferences in items rather than in wording."""
     seed: int = 0
-    """Of the rows' order and the adapter's first weights."""
+    """Seed of the rows' order and of the adapter's first weights."""
     threads: int = 1
     """CPU threads."""
 
@@ -74,7 +73,7 @@ def load_config(path: str) -> PreferenceConfig:
     """Read a YAML file.
 
     Raises:
-        UserError: no such file, an unknown or missing field, another method.
+        UserError: a missing file, an unknown or missing field, another method.
     """
     config = PreferenceConfig(**read_fields(path, PreferenceConfig))
     if config.method not in ("dpo", "kto"):
@@ -83,14 +82,14 @@ def load_config(path: str) -> PreferenceConfig:
 
 
 def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> torch.Tensor:
-    """Which tokens the model itself drew, as `training/lib/rollouts.py` has it for GRPO.
+    """Which tokens the model drew, as in `training/lib/rollouts.py`.
 
     Args:
         tokens: (B, L) prompt and completion, padded.
         words: the vocabulary.
 
     Returns:
-        bool (B, L); false in prompts' tags too, but what is a prompt is for the caller to know.
+        bool (B, L); the caller masks the prompt.
     """
     put = torch.tensor([words[w] for w in ("</recommend>", EOS)])
     out = torch.ones_like(tokens, dtype=torch.bool)
@@ -109,7 +108,7 @@ def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> t
 
 
 def pairs(rows: Sequence[Preference], items: Sequence[str], checkpoint: Checkpoint) -> dict[str, list[Any]]:
-    """The columns that TRL's DPO reads."""
+    """Pairs as the columns of TRL's DPO."""
     return {
         "prompt": in_own_words([row.prompt for row in rows], items, checkpoint),
         "chosen": in_own_words([row.chosen for row in rows], items, checkpoint),
@@ -118,7 +117,7 @@ def pairs(rows: Sequence[Preference], items: Sequence[str], checkpoint: Checkpoi
 
 
 def singles(rows: Sequence[Label], items: Sequence[str], checkpoint: Checkpoint) -> dict[str, list[Any]]:
-    """The columns that TRL's KTO reads."""
+    """Single traces as the columns of TRL's KTO."""
     return {
         "prompt": in_own_words([row.prompt for row in rows], items, checkpoint),
         "completion": in_own_words([row.completion for row in rows], items, checkpoint),
@@ -127,13 +126,13 @@ def singles(rows: Sequence[Label], items: Sequence[str], checkpoint: Checkpoint)
 
 
 def in_own_words(texts: Sequence[str], items: Sequence[str], checkpoint: Checkpoint) -> list[str]:
-    """Texts with the checkpoint's item numbers; a space ends each, since TRL joins prompt, completion and end without."""
+    """Texts with the checkpoint's item numbers; each ends in a space, since TRL joins prompt and completion without one."""
     place = {id: number for number, id in enumerate(checkpoint.about["items"])}
     return [in_items_of(text, items, place, UNKNOWN) + " " for text in texts]
 
 
 def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[str, list[Any]]):  # type: ignore[no-untyped-def]
-    """TRL's trainer over these rows, its loss narrowed to what the model drew."""
+    """TRL's trainer over these rows, with the loss on drawn words alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # raised by TRL's own settings
         from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
@@ -171,11 +170,11 @@ def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[
             weight_decay=0.0,
             beta=config.beta,
             seed=config.seed,
-            bf16=False,  # a difference of sums of log-probabilities needs the digits
+            bf16=False,  # bf16 is too coarse for a difference of sums of log-probabilities
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
             max_length=None,
-            precompute_ref_log_probs=False,  # what TRL keeps them by does not know of the narrowed mask
+            precompute_ref_log_probs=False,  # TRL's cache ignores the narrowed mask
             logging_steps=1,
             save_strategy="no",
             report_to=["tensorboard"],
@@ -202,13 +201,13 @@ def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[
 
 
 def train(config: PreferenceConfig) -> dict[str, Any]:
-    """One run; the adapter and its `star.json` are in `out` afterwards, and nothing of the checkpoint is changed.
+    """Train and write the adapter with its `star.json` to `out`; the checkpoint stays as it is.
 
     Returns:
-        what `star.json` says of the run.
+        the content of `star.json`.
 
     Raises:
-        UserError: no checkpoint, no export, an export of another data set or without rows for this method.
+        UserError: no checkpoint, no export, an export of another data set, or too few rows for this method.
     """
     source = checkpoint_folder(config.model)
     folder = Path(config.data)
@@ -229,7 +228,7 @@ def train(config: PreferenceConfig) -> dict[str, Any]:
     torch.manual_seed(config.seed)
     columns = (pairs if config.method == "dpo" else singles)(rows, items, checkpoint)  # type: ignore[operator]
     trainer = trainer_for(config, checkpoint, columns)
-    trainer.remove_callback(PrinterCallback)  # standard output is for the one document at the end
+    trainer.remove_callback(PrinterCallback)  # standard output holds one JSON document
     trainer.train()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     stage = {

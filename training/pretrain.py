@@ -1,17 +1,17 @@
-"""Pretraining of the student on reading histories, verbalised evidence and what was really read next.
+"""Dense pretraining of the student on reading histories, verbalised evidence and the items really read next.
 
     python -m training.pretrain --config training/configs/goodbooks.yaml
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.pretrain --config FILE
 
-All teacher trajectories of the pretraining folds serve, kept or not, with the book that was really read put first in the
-ranking; most of the ranking's loss imitates the guide: trees fitted on other readers over the signals that the tools
-state and what models of the whole graph say (`training/lib/latent.py`; the vectors of one can stand in the item embeddings,
-`training/lib/vectors.py`). The loss is dense: a little on histories and on the tools' lines (copying circuits form
-early), more on what the student writes, most on the first recommended book; beside it prompts are learned by heart
-(`training/lib/heart.py`). Several processes read other sequences each and take the mean of their gradients; the first of
-them writes. Runs for a fixed time, or until a fixed number of sequences is read, after which the learning rate has fallen
-to zero (`pretrain_cycles` times); saves every five minutes and goes on from there when started again. Of a big base
-(`base` in the config) only the rows of the new tokens are trained: they learn to mean something to it. Curves:
+Reads all MARS trajectories of the pretraining folds, kept or not, with the item really read first in the ranking. Most of
+the ranking's loss is distillation from boosted trees, fitted on other readers over the tools' signals and latent models
+(`training/lib/latent.py`). Every position has a loss: small on histories and tools' lines, which trains copying early,
+larger on words that the student writes, largest on the first ranked item (`training/lib/loss.py`). Prompts alone train the
+parametric prior (`training/lib/heart.py`).
+
+Ends after a fixed time or number of sequences, when the learning rate has fallen to zero (`pretrain_cycles` times). Saves
+every five minutes; a stopped run continues from its last save. Several processes read different sequences and average their
+gradients; the first one writes. Of a big base (`base` in the config) only the rows of the new tokens are trained. Curves:
 TensorBoard under `runs/`.
 """
 
@@ -66,11 +66,12 @@ def batches(
     rng: np.random.Generator,
     draw: Callable[[int, np.random.Generator], Drawn],
 ) -> Iterator[list[Drawn]]:
-    """Endless batches of sequences of one fold and like length (sorted within pools of 50 batches, so little is padded; of a
-    fold with more than one batch in a pool, what does not fill a batch waits for the next pass).
+    """Endless batches, each of one fold and of similar lengths, to pad little: sorted within pools of 50 batches.
+
+    If a fold fills more than one batch of a pool, its incomplete batch waits for the next pass.
 
     Args:
-        draw: the n-th sequence as it is read this time.
+        draw: returns the n-th sequence, perturbed at random.
     """
     while True:
         order = rng.permutation(len(sequences))
@@ -88,7 +89,7 @@ def batches(
 
 
 def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for embeddings and gains; for what is to be trained of them."""
+    """Muon for the trainable matrices inside the blocks, AdamW for the other trainable parameters."""
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     inside = [p.ndim == 2 and "embed" not in n and "lm_head" not in n for n, p in named]
     matrices = [p for (_, p), matrix in zip(named, inside, strict=True) if matrix]
@@ -100,11 +101,11 @@ def optimisers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]
 
 
 def rate_at(done: float, step: int, cycles: int) -> float:
-    """Share of the learning rate: level, then falling to zero in the second half of each cycle (warm restarts, Loshchilov,
-    Hutter 2017, arXiv 1608.03983); the first steps of all rise to it.
+    """Factor of the learning rate: constant, then linear to zero in the second half of each cycle (warm restarts,
+    Loshchilov, Hutter 2017, arXiv 1608.03983), after a warm-up of 200 steps.
 
     Args:
-        done: share of the time that is spent, 0 to 1.
+        done: share of the run that is over, 0 to 1.
     """
     within = done * cycles % 1
     return min(1.0, (step + 1) / 200) * min(1.0, (1 - within) / 0.5)
@@ -112,7 +113,7 @@ def rate_at(done: float, step: int, cycles: int) -> float:
 
 @torch.no_grad()
 def hit_rate(model: torch.nn.Module, sequences: list[Sequence], size: int = 32) -> float:
-    """Mean of HR@1/3/5 of the first ranking position, among the prompt's candidates, on these sequences."""
+    """Mean of HR@1/3/5 of the item at the first ranking position, among the prompt's candidates."""
     ranks = []
     for start in range(0, len(sequences), size):
         tokens, roles, candidates, _ = collate(sequences[start : start + size], model.device)
@@ -140,7 +141,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
     """Pretrain and save; returns the folder.
 
     Args:
-        minutes: for so long; None: as the config says.
+        minutes: wall-clock limit; None: the config's.
     """
     device = device_for(config.threads)
     many, first = together(), rank() == 0
@@ -157,7 +158,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
             words, config.hidden, config.layers, config.heads, config.intermediate, config.seed
         )
         tokenizer = build_tokenizer(words)
-    held: float | None = None  # spread of the vectors that the start holds
+    held: float | None = None  # standard deviation of the start's item vectors
     if config.start:
         start = Checkpoint.load(config.start)
         take_over(student, words, start)
@@ -199,7 +200,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
         share = max(1, config.heart // processes())
         heart = ByHeart(corpus.sequences, config.trajectory_folder, vocabulary, share)
     rng = np.random.default_rng([config.seed, step, 1 + rank()])
-    groups = batches(  # the same in all processes, which share each out: of one fold and like length, so that none waits
+    groups = batches(  # equal in all processes, which share each batch; similar lengths, so that none waits
         corpus.sequences,
         config.pretrain_batch,
         np.random.default_rng([config.seed, step]),
@@ -210,7 +211,7 @@ def train(config: Config, minutes: float | None = None) -> Path:
     whole = 60 * (config.pretrain_minutes if minutes is None else minutes) if sequences is None else sequences
 
     def passed() -> float:
-        """Of the whole: seconds, or sequences."""
+        """Seconds or sequences so far."""
         return spent if sequences is None else step * config.pretrain_batch
 
     began, saved_at = time.monotonic() - spent, time.monotonic()

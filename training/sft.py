@@ -1,11 +1,11 @@
-"""Supervised fine-tuning on the teacher's kept trajectories, through TRL's SFTTrainer.
+"""Supervised fine-tuning on MARS's kept trajectories, by TRL's SFTTrainer.
 
     python -m training.sft --config training/configs/goodbooks.yaml
 
-Only trajectories that put the held-out book first, of readers whom pretraining did not see. Tool responses and the prompt
-are outside the loss (labels −100). Saves every 100 steps and goes on from the last save when started again; curves go to
-TensorBoard under `runs/`. The finished checkpoint (bf16 safetensors) is written to the config's `out`. Of a big base the
-rows of the new tokens and LoRA are trained. Several GPUs:
+Uses trajectories of the SFT folds, unseen by pretraining, that rank the gold item first. The prompt and tool responses are
+outside the loss (labels −100). Saves every 100 steps; a stopped run continues from its last save. The checkpoint (bf16
+safetensors) is written to the config's `out`, curves to TensorBoard under `runs/`. Of a big base, the rows of the new tokens
+and LoRA are trained. Several GPUs:
 
     accelerate launch --config_file training/accelerate.yaml -m training.sft --config FILE
 """
@@ -42,12 +42,12 @@ from training.lib.corpus import (
 )
 from training.lib.device import device_for, native_bf16, processes
 
-IGNORED = -100  # the label that cross-entropy leaves out
-LOG_EVERY, SAVE_EVERY = 10, 100  # steps; a save falls between two entries of the log, so that none is lost
+IGNORED = -100  # the label that cross-entropy ignores
+LOG_EVERY, SAVE_EVERY = 10, 100  # steps; multiples, so that no log entry falls between two saves
 
 
 def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str, list[int]]], float]:
-    """Kept trajectories of the SFT folds as token ids and labels, and the share that was kept of all in these folds."""
+    """Kept trajectories of the SFT folds as token ids and labels, and the share of kept ones in these folds."""
     data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
@@ -65,7 +65,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
         sequence = sometimes_others(sequence, (config.renamed, config.exchanged), items, rng)
         written = sequence.roles == WRITTEN
-        if not other:  # behind other numbers no ranking is learned, as in pretraining
+        if not other:  # no ranking is learned after a count perturbation, as in pretraining
             written |= sequence.roles == RANK
         rows.append(
             {
@@ -83,7 +83,7 @@ def trainer_for(
     rows: list[dict[str, list[int]]],
     max_steps: int,
 ):  # type: ignore[no-untyped-def]
-    """TRL's trainer over rows that are tokenised already."""
+    """TRL's trainer over tokenised rows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # raised by SFTConfig itself
         from trl import SFTConfig, SFTTrainer
@@ -116,9 +116,9 @@ def trainer_for(
 
 
 def last_save(folder: Path) -> str | None:
-    """The last of a trainer's saves that is whole, of which training goes on; None where there is none.
+    """The trainer's last complete save, from which training continues; None: no such save.
 
-    The trainer writes `trainer_state.json` last: a save without it was broken off, by a kill or a full disk.
+    The trainer writes `trainer_state.json` last, so a save without it is incomplete.
     """
     for save in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True):
         try:
@@ -155,13 +155,13 @@ def main() -> None:
     trainer.train(resume_from_checkpoint=last_save(Path(config.runs) / "sft"))
     if not trainer.is_world_process_zero():
         return
-    # From the history, which a save holds too: the trainer's own mean knows only the steps since it was last started.
+    # From the log history, which saves hold: the trainer's own mean covers only the steps since its last start.
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     out = Path(config.out)
     about = json.loads((source / "star.json").read_text("utf-8"))
     rounds = sum(
         stage.startswith("sft") for stage in about["stages"]
-    )  # more where it went on from a finished SFT
+    )  # above 0 if the start has been through SFT
     about["stages"]["sft" + (f"-{rounds + 1}" if rounds else "")] = {
         "rows": len(rows),
         "kept_share": round(share, 4),

@@ -1,14 +1,12 @@
-"""Trajectories: runs of the teacher on training readers, each from the graph of the other folds, as Parquet.
+"""Runs of MARS on training readers, each over the graph of the other folds, as Parquet.
 
     python -m training.trajectories --config training/configs/goodbooks.yaml --processes 2
 
-Each row holds the prompt, the teacher's trace, the held-out book and where the teacher ranked it; `kept` marks those that
-pass the outcome filter (held-out book first), which alone go into SFT. `guide` holds what boosted trees over the same
-signals (`star/methods/fusion.py`) and the scores of a factorisation and a sequence model (`training/lib/latent.py`), all
-fitted on readers of other folds, think of every candidate: pretraining's soft targets. Deterministic by seed. There is a
-shard per fold, written group by group and named at its end, and shards that stand are not made again: a run that was
-stopped goes on with the fold it was at. `manifest.json` beside them says what they were made with and what was kept
-(`training/lib/manifest.py`).
+A row holds the prompt, MARS's trace, the gold item and its rank by MARS. `kept` marks rows with the gold item first; SFT
+uses these alone. `guide` holds the distillation teacher's log-odds of every candidate, the soft labels of pretraining: from
+boosted trees over the tools' signals (`star/methods/fusion.py`) and over two latent models (`training/lib/latent.py`), all
+fitted on other folds. Equal seeds give equal rows. Each fold has one shard, renamed when complete and never rewritten, so a
+stopped run continues with its unfinished folds. `manifest.json` records settings and counts (`training/lib/manifest.py`).
 """
 
 from __future__ import annotations
@@ -65,7 +63,7 @@ GROUP = 1_000  # rows held in memory, and per row group of the file
 
 
 def known_part(history: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
-    """What is known before position `target`: mostly everything, sometimes only the last few (a shelf made on the page)."""
+    """The history before position `target`, in three of ten cases only its last one to eight books, as on the page."""
     if rng.random() < 0.3:
         return history[max(0, target - int(rng.integers(1, 9))) : target]
     return history[:target]
@@ -80,13 +78,13 @@ def fold_rows(
     seed: int,
     guide: Score | None = None,
 ) -> Iterator[dict[str, object]]:
-    """The runs for the readers of one fold, one after the other.
+    """MARS's runs for the readers of one fold.
 
-    Retrieved lists are used only where the target was among the retrieved: put in by hand it would be the odd one out,
-    and a learner would learn that artefact of the protocol.
+    A retrieved list is used only if retrieval found the target: an inserted target would be the only candidate not
+    retrieved, and a learner would learn this artefact of the protocol.
 
     Args:
-        guide: log-odds of a task's candidates, stored rounded; None: the teacher's points instead.
+        guide: log-odds of a task's candidates, stored rounded; None: MARS's points instead.
     """
     attributes, bins = Attributes.of(catalog), T.popularity_bins(graph.counts)
     retriever = Retriever(graph, attributes)
@@ -102,7 +100,7 @@ def fold_rows(
                 others = retriever(known, T.NEGATIVES + 1 + len(history) - len(known), int(reader))
                 if target not in others[: T.NEGATIVES + 1]:
                     kind = "matched"
-                else:  # what the reader read later is no wrong answer
+                else:  # books that the reader read later are no negatives
                     others = others[~np.isin(others, history[at:])][: T.NEGATIVES]
             if kind != "retrieved":
                 others = T.draw_negatives(kind, target, history, known, bins, len(catalog), None, rng)
@@ -133,7 +131,7 @@ def fold_rows(
 
 
 def write_shard(rows: Iterable[dict[str, object]], shard: Path) -> None:
-    """Write rows group by group; the file gets its name when it is whole, what an earlier run left of it is thrown away."""
+    """Write rows group by group to a part file and rename it at the end; parts of earlier runs are deleted."""
     part, rows = shard.with_suffix(f".{os.getpid()}.part"), iter(rows)
     empty = pl.DataFrame(schema=SCHEMA).to_arrow(compat_level=pl.CompatLevel.oldest())
     with pq.ParquetWriter(part, empty.schema, compression="zstd") as writer:
@@ -150,7 +148,7 @@ def shard_of(folder: Path, fold: int) -> Path:
 
 
 def make_latent(config: Config, folds: list[int]) -> None:
-    """Fit what the guide knows besides the tools for these folds, each on the readers of the others."""
+    """Fit the latent models of these folds, each on the readers of the other folds."""
     data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     device_for(config.threads)
@@ -160,7 +158,7 @@ def make_latent(config: Config, folds: list[int]) -> None:
 
 
 def make_folds(config: Config, folds: list[int]) -> None:
-    """Write the shards of these folds that do not stand yet."""
+    """Write the missing shards of these folds."""
     data = load_dataset(config.dataset)
     split = T.split(data.interactions)
     folder = config.trajectory_folder
@@ -168,7 +166,7 @@ def make_folds(config: Config, folds: list[int]) -> None:
     def known(fold: int) -> Score:
         return latent(file_of(config.trajectory_folder, fold))
 
-    trees: dict[int, Any] = {}  # for even folds those fitted on odd ones, and the other way round
+    trees: dict[int, Any] = {}  # for even folds, trees fitted on odd ones, and vice versa
     for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
         if fold not in folds or shard_of(folder, fold).exists():
             continue
@@ -186,7 +184,7 @@ def make_folds(config: Config, folds: list[int]) -> None:
 def in_processes(
     many: int, work: Callable[[Config, list[int]], None], config: Config, folds: list[int]
 ) -> None:
-    """Share the folds, where there are some, among so many processes."""
+    """Share the folds among at most `many` processes."""
     if min(many, len(folds)) < 2:
         if folds:
             work(config, folds)
@@ -219,10 +217,10 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     manifest.begin(folder, config, data)
     left = [fold for fold in folds if not shard_of(folder, fold).exists()]
-    # The trees of a fold are fitted on others' lists, so all folds' models are needed for any that is left.
+    # The trees of a fold are fitted on lists of other folds, so one missing shard needs the latent models of all folds.
     unfitted = [fold for fold in there if left and not file_of(config.trajectory_folder, fold).exists()]
     in_processes(args.processes, make_latent, config, unfitted)
-    # Even folds share their trees, odd ones too: few processes should need both.
+    # Even folds share their trees, and so do odd folds; this order lets most processes fit one of the two.
     in_processes(args.processes, make_folds, config, sorted(left, key=lambda fold: (fold % 2, fold)))
     print(json.dumps(manifest.finish(folder, data, split)))
 

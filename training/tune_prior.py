@@ -2,11 +2,11 @@
 
     python -m training.tune_prior --config training/configs/goodbooks-further.yaml --processes 2
 
-Before a student looks anything up it has ranked the candidates already, at the prompt's end (`training/lib/heart.py`).
-The order of log p(behind the evidence) + w log p(by heart), a product of experts (Hinton 2002), is better than either,
-but leans the less on evidence the larger w is. Chosen is the w with the best mean hit rate among those with which
-exchanged evidence (`star/evaluation/counterfactual.py`) is followed in a share `--followed` of the tasks at least; it is
-written into `star.json`.
+At the end of the prompt, before any tool call, the student has a ranking already: its parametric prior
+(`training/lib/heart.py`). The score log p(item | evidence) + w log p(item | prompt), a product of experts (Hinton 2002),
+ranks better than either factor, but follows the evidence less as w grows. The chosen w has the best mean hit rate among
+weights with which the first choice follows a candidate swap (`star/evaluation/counterfactual.py`) in at least the share
+`--followed` of the tasks. It is written into `star.json`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from star.evaluation.pooling import rounded
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
-from star.methods.student import BATCH, StarRanker, written
+from star.methods.student import BATCH, StarRanker, generate
 from star.student.checkpoint import checkpoint_folder
-from star.student.decoding import Writer
+from star.student.decoding import GenerationState
 from training.lib.config import load_config
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
-EXCHANGED = 400  # tasks whose evidence is exchanged
+EXCHANGED = 400  # tasks with a candidate swap
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def main() -> None:
         row = {"mean": rounded(mean), "n": len(after), "follows": rounded(follows), "stays": rounded(stays)}
         print(json.dumps({"prior": weight, **row}))
         if weight and follows < args.followed:
-            break  # the more of it, the less is followed
+            break  # larger weights follow less
         chosen = max(chosen, weight, key=lambda w: means[WEIGHTS.index(w)])
     about = json.loads((folder / "star.json").read_text("utf-8"))
     about["prior"] = chosen
@@ -86,7 +86,7 @@ def main() -> None:
 def all_of(
     jobs: Sequence[tuple[str, list[Task]]], data: Dataset, graph: Graph, folder: Path, processes: int
 ) -> list[np.ndarray]:
-    """What `hits` or `moved` says of each lot of tasks, shared among so many processes."""
+    """Results of `hits` or `moved` for each group of tasks, shared among `processes`."""
     what = "lots of validation tasks"
     if processes == 1:
         _begin(data, graph, folder)
@@ -96,7 +96,7 @@ def all_of(
         return list(tqdm(pool.map(_do, jobs), what, len(jobs)))
 
 
-_student: list[StarRanker] = []  # in each process: the student, with both its rankings
+_student: list[StarRanker] = []  # in each process: the student, loaded once
 
 
 def _begin(data: Dataset, graph: Graph, folder: Path) -> None:
@@ -109,20 +109,22 @@ def _do(job: tuple[str, list[Task]]) -> np.ndarray:
 
 
 def weighted(student: StarRanker, weight: float) -> StarRanker:
-    """The same student with another weight."""
+    """The same student with another weight of its prior."""
     checkpoint = student.checkpoint
     return replace(student, checkpoint=replace(checkpoint, about={**checkpoint.about, "prior": weight}))
 
 
 def hits(even: StarRanker, tasks: list[Task]) -> np.ndarray:
-    """Mean of HR@1/3/5 of each task for every weight, (n, W); each trace is written once: only the ranking behind it depends
-    on the weight. The last place where the trace came to no ranking or the checkpoint has no token for the target.
+    """Mean of HR@1/3/5 of each task for every weight, (n, W), from one trace per task: only the ranking depends on the
+    weight.
+
+    The target is last if the trace has no ranking or the checkpoint no token for the target.
 
     Args:
         even: the student with a weight of 1.
     """
     ranks = np.full((len(tasks), len(WEIGHTS)), len(tasks[0].candidates))
-    for rank, writer, task in zip(ranks, written(even.writers(tasks)), tasks, strict=True):
+    for rank, writer, task in zip(ranks, generate(even.states(tasks)), tasks, strict=True):
         candidates, scores = writer.candidates.tolist(), of_each_weight(writer)
         if scores is not None and task.target in candidates:
             rank[:] = 1 + (scores > scores[:, [candidates.index(task.target)]]).sum(1)
@@ -130,8 +132,10 @@ def hits(even: StarRanker, tasks: list[Task]) -> np.ndarray:
 
 
 def moved(even: StarRanker, tasks: list[Task]) -> np.ndarray:
-    """Whether the first choice followed its evidence to another book, and whether it stayed, of each task for every weight,
-    (n, W, 2), as in `star.evaluation.counterfactual.permutation_test`; neither, where a trace came to no ranking."""
+    """Whether the first choice follows its evidence, and whether it stays, for each task and weight, (n, W, 2).
+
+    As in `star.evaluation.counterfactual.permutation_test`; both are false if a trace has no ranking.
+    """
     found = np.zeros((len(tasks), len(WEIGHTS), 2))
     for row, (_, before, after, to) in zip(found, exchanged(even, tasks), strict=True):
         one, two = of_each_weight(before), of_each_weight(after)
@@ -142,13 +146,13 @@ def moved(even: StarRanker, tasks: list[Task]) -> np.ndarray:
     return found
 
 
-def of_each_weight(even: Writer) -> np.ndarray | None:
+def of_each_weight(even: GenerationState) -> np.ndarray | None:
     """Log scores of the candidates for every weight, (W, candidates with a token), from an answer ranked with weight 1; None
-    where it came to no ranking."""
+    without a ranking."""
     if even.scores is None or even.by_heart is None:
         return None
     heart = even.by_heart.numpy()
-    evidence = 2 * np.log(np.maximum(even.scores, 1e-30)) - heart  # that was the mean of both
+    evidence = 2 * np.log(np.maximum(even.scores, 1e-30)) - heart  # the scores are the geometric mean of both
     return np.asarray(evidence + np.array(WEIGHTS)[:, None] * heart)
 
 

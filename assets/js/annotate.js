@@ -18,7 +18,7 @@ STAR.annotate = (root) => {
     refused: (to) => { if (to === "submitted") form.toMissing(); },
   });
 
-  /* Time spent: while the page is looked at and used. A long look renews the lease by a save. */
+  /* Count the seconds in which the page is visible and used. After five minutes without a save, a save renews the lease. */
   let used = performance.now(), unsavedSeconds = 0;
   for (const kind of ["pointermove", "keydown", "wheel", "pointerdown"]) {
     document.addEventListener(kind, () => { used = performance.now(); }, { passive: true });
@@ -31,7 +31,7 @@ STAR.annotate = (root) => {
     if (unsavedSeconds >= RENEW_S && record.editable && record.state !== "submitted") { unsavedSeconds = 0; saver.edited(); }
   }, 1000);
 
-  /* The record */
+  /* Showing and answering a record */
 
   const form = STAR.form(find("[data-form]"), { changed: saver.edited, sides: () => sides, buttons: () => record.editable ? [
     make("button.star-button.primary", { type: "button", onclick: submit, title: "Enter" }, record.state === "submitted" ? "Submit again" : "Submit"),
@@ -66,14 +66,14 @@ STAR.annotate = (root) => {
     form.focus({ preventScroll: true });
   }
 
-  /* What went wrong, where it can be seen: before anybody is known there is no desk. */
+  /* Show an error where it is visible: before anybody has signed in, the status line is hidden. */
   function tell(words) {
     const early = find("[data-desk]").hidden;
     if (early && !find("[data-entrance] [data-early]")) find("[data-entrance]").replaceChildren(make("p.star-status", { role: "status", "data-early": true }));
     say(early ? find("[data-entrance] [data-early]") : said, words, "error");
   }
 
-  /* What the page cannot go on without: asked for until it comes, or until something else is asked for (undefined then). */
+  /* Ask until an answer comes. Resolves with undefined if another request was made in the meantime. */
   function awaited(path, body) {
     const mine = ++asked;
     return patiently(() => call(path, body), (error) => tell(`${error.message} Trying again…`), () => mine === asked && root.isConnected);
@@ -208,7 +208,7 @@ STAR.annotate = (root) => {
     return null;
   }
 
-  /* Keys */
+  /* Keyboard */
 
   const visible = () => root.isConnected && root.offsetParent !== null;
   const ACTIONS = { s: skip, f: () => form.edit(pointed()), u: undo, g: guidelines, "?": help, l: recent,
@@ -235,7 +235,7 @@ STAR.annotate = (root) => {
   }
   document.addEventListener("keydown", onKey);
 
-  /* A button beside selected words, for the mouse. */
+  /* A button beside selected words, for flagging them by mouse. */
   const here = make("button.star-button.star-flag-here", { type: "button", hidden: true,
     onmousedown: (event) => event.preventDefault(), onclick: () => { here.hidden = true; form.edit(pointed()); } }, "Flag these words");
   root.append(here);
@@ -250,7 +250,7 @@ STAR.annotate = (root) => {
     here.style.top = `${box.bottom - base.top + 4}px`;
   });
 
-  /* Who, which campaign, how far */
+  /* The bar: person, campaign, progress */
 
   function bar() {
     find("[data-who]").replaceChildren(bdi(me.person.name), " ",

@@ -1,8 +1,8 @@
-/* The desk: what the annotators' and the leads' tabs share: calls to the server, elements made from text, dialogs. */
+/* Shared by the Annotate and Lead tabs: calls to the server, elements made from text, dialogs, sign-in. */
 "use strict";
 
 STAR.desk = STAR.desk || (() => {
-  /* make("p.note", {title: "x"}, "text", child): an element; strings become text, never HTML. */
+  /* An element, as make("p.note", {title: "x"}, "text", child). Strings become text, never HTML. */
   function make(what, given = {}, ...children) {
     const [tag, ...classes] = what.split(".");
     const made = document.createElement(tag);
@@ -17,8 +17,8 @@ STAR.desk = STAR.desk || (() => {
     return made;
   }
 
-  /* A name or title of its own direction: marks of direction in it turn nothing beside it. `isolated`: for attributes,
-     options and sentences, where there can be no element; what would end the isolation is taken out. */
+  /* A name or title with its own writing direction, which cannot turn the text beside it. `isolated`: for attributes,
+     options and sentences, where no element is possible; it removes characters that end the isolation. */
   const bdi = (text) => make("bdi", {}, text);
   const isolated = (text) => `\u2068${String(text).replace(/[\u2066-\u2069]/g, "")}\u2069`;
 
@@ -30,7 +30,7 @@ STAR.desk = STAR.desk || (() => {
     }
   }
 
-  /* GET, or POST where there is a body; a string is sent as it is, so that a save sent again is the same to the letter. */
+  /* GET, or POST with a body. A string is sent unchanged, so that a repeated save is identical. */
   async function call(path, body, options = {}) {
     const posted = body !== undefined;
     let reply;
@@ -51,11 +51,11 @@ STAR.desk = STAR.desk || (() => {
     return data;
   }
 
-  /* Whether neither the request nor we are at fault: the server, or the database behind it, is not there now. */
+  /* Whether the server or its database cannot be reached now. */
   const away = (error) => error instanceof Refusal && (error.status === 0 || error.status >= 500);
 
-  /* Does the work, and again with growing waits while the server or its database is away. told(error): before each wait.
-     alive(): whether anybody still waits for it; where nobody does it resolves with undefined. */
+  /* Do the work; repeat it with growing waits while the server or its database is away. told(error) is called before each
+     wait. alive(): whether the result is still wanted; if not, resolves with undefined. */
   async function patiently(work, told, alive = () => true) {
     for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
       try {
@@ -65,13 +65,13 @@ STAR.desk = STAR.desk || (() => {
         if (!away(error)) throw error;
         if (alive()) told(error);
       }
-      // Not all at the same moment: whoever comes back first would be run over.
+      // Random waits, so that the pages do not all return at the same moment.
       await new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
       if (!alive()) return undefined;
     }
   }
 
-  /* A question over the page; resolves with what `done` was given, or null when left by Escape. */
+  /* A dialog over the page. Resolves with the argument of `done`, or null after Escape. */
   function dialog(title, fill, { wide = false } = {}) {
     return new Promise((resolve) => {
       const before = document.activeElement;
@@ -101,11 +101,11 @@ STAR.desk = STAR.desk || (() => {
 
   const open = () => Boolean(document.querySelector("dialog[open]"));
 
-  /* Whether keys belong to what is written in, not to us. */
+  /* Whether the visitor types into a field, so that its keys are not commands. */
   const writing = (target) => target instanceof Element
     && Boolean(target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable=true]"));
 
-  /* Say something in a `.star-status` line. kind: idle, busy, done, error. */
+  /* Show words in a `.star-status` line. kind: idle, busy, done, error. */
   function say(line, words, kind = "idle") {
     line.className = `star-status ${kind}`;
     line.replaceChildren(make("span.star-dot", { "aria-hidden": "true" }), make("span", {}, words));
@@ -121,12 +121,12 @@ STAR.desk = STAR.desk || (() => {
   const uuid = () => (crypto.randomUUID ? crypto.randomUUID() : "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (c) =>
     (Number(c) ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (Number(c) / 4)))).toString(16)));
 
-  /* Who is here, told to both tabs when it changes. */
+  /* Tell both tabs who is signed in now. */
   function person(said) {
     document.dispatchEvent(new CustomEvent("star-person", { detail: said }));
   }
 
-  /* Where nobody is signed in: pick or enter a name (one machine), or the way to the login page (accounts). */
+  /* Shown while nobody is signed in: names to pick or enter (one machine), or a link to the login page (accounts). */
   function entrance(box, said, { role, title, words, action }) {
     box.replaceChildren();
     const line = make("p.star-status", { role: "alert" });

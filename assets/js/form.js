@@ -1,7 +1,7 @@
-/* The form: one answer under the rubric, or the choice between two traces; every change can be undone. */
+/* The rating form: ratings of the rubric's criteria, or the choice between two traces. Every change can be undone. */
 "use strict";
 
-/* `changed()` is called after every edit; `sides()` gives the sides shown, for flags. */
+/* `changed()` is called after every edit; `sides()` returns the sides shown, for flags. */
 STAR.form = (box, { changed, sides, buttons }) => {
   const { make, bdi, isolated, dialog } = STAR.desk;
   const empty = () => ({ ratings: {}, choice: null, note: "", reason: "", flags: [], seconds: 0 });
@@ -15,7 +15,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
 
   function change(edit, field = null) {
     if (!editable) return;
-    // Typing in one field counts as one change, until one stops for two seconds.
+    // Typing in one field counts as one change, until a pause of two seconds.
     const now = performance.now();
     const goesOn = field !== null && lastText.field === field && now - lastText.at < 2000;
     if (!goesOn) past.push(copy());
@@ -43,7 +43,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
     if (focus && rows[current]) (rows[current].buttons.find((b) => b.tabIndex === 0) || rows[current].buttons[0]).focus(options);
   }
 
-  /* 1 to 5 and 0; for pairs 1 left, 2 no difference, 3 right. False for a key that means nothing here. */
+  /* Key 0 to 5 rates; for pairs 1 is left, 2 no difference, 3 right. Returns false for a key without meaning here. */
   function key(number) {
     if (!editable) return false;
     if (kind === "pair") {
@@ -127,7 +127,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
 
   const flagBox = make("div.star-flags");
 
-  /* "Evidence, step 3: “99 of 201”". */
+  /* A flag in words, as "Evidence, step 3: “99 of 201”". */
   function pointed(flag) {
     const side = sides().find((s) => s.name === (flag.side || null));
     const step = side && side.steps()[flag.step];
@@ -146,9 +146,9 @@ STAR.form = (box, { changed, sides, buttons }) => {
     if (window.CSS && CSS.highlights && window.Highlight) CSS.highlights.set("star-flag", new Highlight(...all));
   }
 
-  /* Ask where and why; `at` is what is pointed at already, or null. */
+  /* Ask for place and reason of a flag. `at`: the place that is selected already, or null. */
   async function edit(at, place = null) {
-    if (!editable || !sides().some((side) => side.steps().length)) return; // a trace without a step has nothing to flag
+    if (!editable || !sides().some((side) => side.steps().length)) return; // a trace without steps cannot be flagged
     const made = await dialog(place === null ? "Flag a step or words of it" : "Change the flag", (body, done) => flagForm(body, done, at));
     if (made) change(() => { if (place === null) answer.flags.push(made); else answer.flags[place] = made; });
   }
@@ -199,7 +199,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
         make("button.star-button", { type: "button", onclick: () => done(null) }, "Cancel"))));
   }
 
-  /* Put up the form for a record, with the answer as it stands. */
+  /* Fill the form for a record, with its current answer. */
   function load(record, stored) {
     ({ rubric, kind, editable } = record);
     answer = { ...empty(), ...(stored || {}) };
@@ -217,7 +217,7 @@ STAR.form = (box, { changed, sides, buttons }) => {
     fit();
   }
 
-  /* On wide screens the form fills the window below the place where it stands, so that its buttons are always in sight. */
+  /* On wide screens the form fills the window below its top edge, so that its buttons stay visible. */
   function fit() {
     if (!box.isConnected) { removeEventListener("scroll", fit); removeEventListener("resize", fit); return; }
     const beside = getComputedStyle(box).position === "sticky";

@@ -1,11 +1,11 @@
-/* The graph: nodes and edges come from pyvis, vis-network draws them, the selection is the scope's. */
+/* The graph: nodes and edges come from pyvis, vis-network draws them, and the selection is that of `STAR.scope`. */
 "use strict";
 
 (() => {
   const LAYERS = { user: 0, history: 0, genre: 1, reader: 1, candidate: 2, recommended: 2 };
   const LOUD = ["user", "history", "recommended", "candidate", "genre"];
 
-  /* Order within a layer: each node near the mean place of its neighbours in the other layers, a few rounds. */
+  /* Order the nodes of each layer by the mean place of their neighbours in other layers, in a few rounds. */
   function ordered(layers, edges) {
     const place = new Map();
     const put = () => layers.forEach((layer) => layer.forEach((n, i) => place.set(n.id, (i + 0.5) / layer.length)));
@@ -27,7 +27,7 @@
     }
   }
 
-  /* Three columns, from the shelf over readers and genres to the recommended books, at the canvas's own scale. */
+  /* Three columns at the canvas's scale: the shelf, then readers and genres, then recommended books. */
   function arranged(nodes, edges, width) {
     const layers = [[], [], []];
     nodes.forEach((node) => layers[LAYERS[node.group] ?? 1].push(node));
@@ -40,7 +40,7 @@
     const columns = wide ? [0.27, 0.54, 0.84] : [0.17, 0.5, 0.82];
     if (wide) layers[0].sort((a, b) => (a.group === "user" ? -1 : b.group === "user" ? 1 : 0));
     layers.forEach((layer, i) => {
-      const alone = wide && i === 0 && layer.length && layer[0].group === "user" ? 1 : 0; // the user stands to the left
+      const alone = wide && i === 0 && layer.length && layer[0].group === "user" ? 1 : 0; // the user is left of the shelf
       layer.forEach((node, n) => {
         const stagger = i === 1 && layer.length > 8 ? ((n % 3) - 1) * width * 0.05 : 0;
         node.x = width * columns[i] - width / 2 + stagger;
@@ -51,7 +51,7 @@
     return height;
   }
 
-  /* Parallel edges bend apart. */
+  /* Bend parallel edges apart. */
   function bent(edges) {
     const seen = new Map();
     return edges.map((edge) => {
@@ -63,7 +63,7 @@
     });
   }
 
-  /* A label of at most so many letters. A right-to-left name arrives isolated (star/display.py) and stays so. */
+  /* A label cut to a number of letters. A right-to-left name arrives isolated (star/display.py) and stays isolated. */
   function clipped(text, most) {
     if (text.length <= most) return text;
     return `${text.slice(0, most - 1).trimEnd()}…${text.startsWith("\u2068") ? "\u2069" : ""}`;

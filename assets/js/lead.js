@@ -1,4 +1,4 @@
-/* The Lead tab: campaigns made and watched, conflicts decided, ratings taken out, the rubric, the people. */
+/* The Lead tab: make and watch campaigns, decide conflicts, export ratings, edit the rubric, withdraw people. */
 "use strict";
 
 STAR.lead = (root) => {
@@ -23,7 +23,7 @@ STAR.lead = (root) => {
     }
   }
 
-  /* The frame */
+  /* The tab's frame */
 
   function lay() {
     const who = make("div.star-bar", {}, make("div", { "data-who": "" }, bdi(me.person.name), ` (${me.person.role}) `,
@@ -54,7 +54,7 @@ STAR.lead = (root) => {
   }
 
   async function order() {
-    all = await tried(() => call("star-lead/overview")) || all; // what was loading then may be there now
+    all = await tried(() => call("star-lead/overview")) || all; // the model may be loaded by now
     const text = (value, more = {}) => make("input", { type: "text", value, autocomplete: "off", ...more });
     const count = (value, min, max, step = 1) => make("input", { type: "number", value: String(value), min: String(min), max: String(max), step: String(step) });
     const name = text("", { maxLength: 80, required: true });
@@ -98,7 +98,7 @@ STAR.lead = (root) => {
     name.focus();
   }
 
-  /* Follow a campaign that is being made. */
+  /* Show the progress of a campaign that is being made. */
   async function watch() {
     const state = await tried(() => patiently(() => call("star-lead/job"), again, () => root.isConnected));
     if (!state || !root.isConnected) return;
@@ -139,7 +139,7 @@ STAR.lead = (root) => {
 
   const again = (error) => say(line, `${error.message} Trying again…`, "error");
 
-  /* Every four seconds; less often while the server or its database is away. */
+  /* Refresh every four seconds; less often while the server or its database is away. */
   async function refresh() {
     clearTimeout(timer);
     await tried(async () => {
@@ -296,7 +296,7 @@ STAR.lead = (root) => {
   async function start(given) {
     const mine = ++began;
     try {
-      if (!desk.contains(line)) find("[data-entrance]").replaceChildren(line); // else nobody sees what is said
+      if (!desk.contains(line)) find("[data-entrance]").replaceChildren(line); // otherwise the message is not visible
       const known = given || await patiently(() => call("star-door/me"), again, () => mine === began && root.isConnected);
       if (!known) return;
       me = known;

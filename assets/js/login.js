@@ -1,4 +1,4 @@
-/* The login page. */
+/* The login page: send name and password, and show why they are refused. */
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   let asked = 0;
   form.addEventListener("input", () => { asked += 1; });
 
-  /* Tries again, with growing waits, while the server or its database is away, or until something else is typed. */
+  /* Try again with growing waits while the server or its database is away, until the visitor types something else. */
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const mine = ++asked;

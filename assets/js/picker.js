@@ -1,4 +1,4 @@
-/* The picker: a combobox for readers, one for books, and the shelf. Every text enters the page as text. */
+/* The picker: a combobox for readers, one for books, and the shelf. No text enters the page as HTML. */
 "use strict";
 
 STAR.picker = (element, props, server) => {
@@ -22,7 +22,7 @@ STAR.picker = (element, props, server) => {
     return box;
   }
 
-  /* Input and list; `search` returns {rows} or {error}, `choose` takes a row. */
+  /* A combobox of input and list. `search` returns {rows} or {error}; `choose` receives a row. */
   function combo(root, search, choose) {
     const input = root.querySelector("input");
     const list = root.querySelector("ul");
@@ -151,7 +151,7 @@ STAR.picker = (element, props, server) => {
     });
   }
 
-  /* A first reader, so that one press is enough; waits on the server until the data set is there. */
+  /* Pick a first reader, so that one press is enough. The server waits until the data set is loaded. */
   server.readers("").then(({ rows, error }) => {
     if (props.value.reader !== null) return;
     if (rows && rows.length) pick(rows[0].id);

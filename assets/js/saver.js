@@ -1,29 +1,29 @@
-/* The saver: a draft is sent half a second after the last edit; "Saved" is said only when the server has answered; a save that
-   got no answer is sent again, the same to the letter, until one comes. What is not saved yet is kept in the browser too. */
+/* Saves answers: a draft half a second after the last edit. "Saved" is shown only after the server has answered. A save
+   without an answer is repeated unchanged until one comes. The browser also keeps what is not saved yet. */
 "use strict";
 
-/* A browser's own memory, where it lets us have one. */
+/* The browser's storage; without access to it, values are not kept. */
 STAR.kept = {
   get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
   set: (key, value) => { try { localStorage.setItem(key, value); } catch { /* full or private */ } },
   drop: (key) => { try { localStorage.removeItem(key); } catch { /* private */ } },
 };
 
-/* `record()`, `answer()`: what is open now; `overtaken`, `signedOut`, `refused`: what to do where a save is not taken. */
+/* `record()`, `answer()`: what is open now. `overtaken`, `signedOut`, `refused`: called when a save is rejected. */
 STAR.saver = ({ record, answer, say, overtaken, signedOut, refused }) => {
   const { call, patiently, time } = STAR.desk;
   const PAUSE = 500, LONGEST_TYPING = 3000;
   const mirror = (uuid) => `star-draft-${uuid}`;
   const same = (a, b) => Boolean(b) && ["ratings", "choice", "note", "reason", "seconds"].every((part) => JSON.stringify(a[part]) === JSON.stringify(b[part]));
-  let sent = null; // the answer under way
+  let sent = null; // the answer that was sent and not yet confirmed
   let dirty = false, want = null, running = null, timer = 0, firstEdit = 0;
 
-  /* A record was opened: what this browser still has of it, if it goes on from what the server has; else null. */
+  /* Called when a record opens. Returns this browser's draft if it continues the server's revision, else null. */
   function opened() {
     dirty = false;
     const { uuid, revision, editable } = record();
     const kept = JSON.parse(STAR.kept.get(mirror(uuid)) || "null");
-    // It also goes on where the server took what was under way and we never heard of it.
+    // It also continues if the server stored the sent answer and only its reply was lost.
     const arrived = kept && kept.sent && kept.revision + 1 === revision && same(kept.sent, record().answer);
     if (kept && editable && (kept.revision === revision || arrived)) return kept.answer;
     STAR.kept.drop(mirror(uuid));
@@ -40,7 +40,7 @@ STAR.saver = ({ record, answer, say, overtaken, signedOut, refused }) => {
     timer = setTimeout(() => save("draft"), Math.min(PAUSE, Math.max(0, firstEdit + LONGEST_TYPING - now)));
   }
 
-  /* to: draft, submitted or skipped. Resolves with the last receipt, or null where it was not taken. */
+  /* to: draft, submitted or skipped. Resolves with the last receipt, or null if the save was rejected. */
   function save(to) {
     clearTimeout(timer);
     firstEdit = 0;
@@ -78,7 +78,7 @@ STAR.saver = ({ record, answer, say, overtaken, signedOut, refused }) => {
     return receipt;
   }
 
-  // The server itself gives up earlier, and says why.
+  // The server gives up before this limit and says why.
   const untilAnswered = (body) => patiently(
     () => call("star-annotate/save", body, { signal: AbortSignal.timeout(25000) }),
     (error) => say(`Not saved: ${error.message} Trying again…`, "error"),

@@ -1,5 +1,5 @@
-/* One side of a record: cards, trace, graph, evidence of one run, drawn as on the Explore tab, and what of it is flagged.
-   Flags point into texts by code points; the page shows texts cut into lines, so places are searched for in them. */
+/* One side of a record: cards, trace, graph and evidence of one run, drawn as on the Explore tab, with its flags.
+   A flag points into a text by code points. The page shows the text in pieces, so each place is searched for in them. */
 "use strict";
 
 /* The reader's shelf, latest book first. */
@@ -21,7 +21,7 @@ STAR.side = (template, name = null) => {
   const length = (text) => [...text].length;
   const units = (text, points) => [...text].slice(0, points).join("").length;
 
-  /* Elements that hold a piece of a step's own text, with where it begins there (UTF-16 units). */
+  /* Elements that hold a piece of a step's text, each with its start in that text (UTF-16 units). */
   function pieces(step) {
     const block = blockOf(step);
     if (!block) return [];
@@ -46,7 +46,7 @@ STAR.side = (template, name = null) => {
     return find(`[data-trace] [data-key="step${step}"]`) || find(`[data-trace] [data-key="step${step - 1}"] .star-response`);
   }
 
-  /* Number of the step that an element of the trace belongs to; null outside. A tool's answer is the step after its call. */
+  /* Number of the step that an element of the trace belongs to, or null. A tool's answer is the step after its call. */
   function stepOf(element) {
     const block = element.closest("[data-trace] .star-live > [data-key^=step]");
     if (!block || !root.contains(block)) return null;
@@ -60,7 +60,7 @@ STAR.side = (template, name = null) => {
     return range.toString().length;
   }
 
-  /* What a selection of text points at: {step, claim, start, end, text}, or the step alone; null outside the trace. */
+  /* The place of a text selection: {step, claim, start, end, text}, or only the step; null outside the trace. */
   function locate(selection) {
     if (!value || !selection || selection.rangeCount === 0) return null;
     const range = selection.getRangeAt(0);
@@ -86,7 +86,7 @@ STAR.side = (template, name = null) => {
     return { step, claim, start, end: start + length(chosen), text: chosen };
   }
 
-  /* Where a flag's words stand on the page; null for a whole step, or where they are not shown. */
+  /* The range of a flag's words on the page; null for a whole step and for words that are not shown. */
   function rangeOf(flag) {
     let element = null, at = 0;
     if (flag.claim !== null && flag.claim !== undefined) {
@@ -106,7 +106,7 @@ STAR.side = (template, name = null) => {
     return range;
   }
 
-  /* The text node, and the place in it, at so many UTF-16 units of an element's text: titles in it are elements too. */
+  /* The text node and offset at a number of UTF-16 units in an element's text, in which titles are elements too. */
   function placed(element, units) {
     const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
     let node = walker.nextNode(), left = Math.max(0, units);
@@ -114,7 +114,7 @@ STAR.side = (template, name = null) => {
     return [node, Math.min(left, node.length)];
   }
 
-  /* Mark flagged steps; returns the ranges of flagged words, for the page's highlight. */
+  /* Mark flagged steps. Returns the ranges of flagged words, for the page's highlight. */
   function mark(flags) {
     for (const block of root.querySelectorAll("[data-trace] .star-live > [data-key]")) block.classList.remove("flagged");
     const ranges = [];
@@ -128,7 +128,7 @@ STAR.side = (template, name = null) => {
     return ranges;
   }
 
-  /* Show a side as `record_view.side` made it. `flag`: called with a step's number by the button beside each step. */
+  /* Show a side made by `record_view.side`. `flag`: called with the step's number by the button beside each step. */
   function show(next, flag) {
     value = next;
     draw = draw || STAR.graph(find("[data-graph]"), () => {});

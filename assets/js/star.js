@@ -1,11 +1,11 @@
-/* STAR: blocks that update in place, and one selection shared by trace, cards, graph, table and evidence.
-   HTML that arrives here was escaped in Python (star/ui/*_view.py); this file never builds HTML from text. */
+/* Blocks that update in place, and one selection shared by trace, cards, graph, table and evidence.
+   HTML arrives here escaped by Python (star/ui/views/); this file never builds HTML from text. */
 "use strict";
 
 window.STAR = window.STAR || (() => {
   const scopes = new WeakMap();
 
-  /* One selection per `.star-scope`, so that two tabs of the page do not disturb each other. */
+  /* One selection for each `.star-scope`, so that two tabs do not affect each other. */
   class Scope {
     constructor(root) {
       this.root = root;
@@ -19,7 +19,7 @@ window.STAR = window.STAR || (() => {
       this.select(null);
     }
 
-    /* selection: null or {kind: "claim" | "edge" | "node", id}. The same again takes it back. */
+    /* selection: null or {kind: "claim" | "edge" | "node", id}. Selecting the same again clears it. */
     select(selection, toggle = true) {
       const same = toggle && selection && this.selection
         && selection.kind === this.selection.kind && selection.id === this.selection.id;
@@ -28,7 +28,7 @@ window.STAR = window.STAR || (() => {
       this.listeners.forEach((listener) => listener(this.found(), this.selection));
     }
 
-    /* What belongs to the selection: sets of claims and edges (numbers) and nodes (ids). */
+    /* What belongs to the selection: sets of claims (numbers), edges (numbers) and nodes (ids). */
     found() {
       const { claims, about, ends } = this.model;
       const found = { claims: new Set(), edges: new Set(), nodes: new Set() };
@@ -94,7 +94,7 @@ window.STAR = window.STAR || (() => {
     return scopes.get(root);
   }
 
-  /* Which of what was clicked selects something, and what. */
+  /* The selection that a clicked element stands for, or null. */
   function selected(element) {
     const claim = element.closest("[data-claim]");
     if (claim) return { kind: "claim", id: Number(claim.dataset.claim) };
@@ -104,7 +104,7 @@ window.STAR = window.STAR || (() => {
     return node ? { kind: "node", id: node.dataset.node } : null;
   }
 
-  /* Where no word came half a second after the press, others are being answered first: say so. */
+  /* Without a word half a second after the press, other visitors are being answered first: say so. */
   function waiting() {
     const line = document.querySelector("#status .star-live > div");
     const before = line && line.starHtml;
@@ -116,7 +116,7 @@ window.STAR = window.STAR || (() => {
     }, 500);
   }
 
-  /* Bring an element into view unless it is there already; used where the evidence opens below the fold. */
+  /* Scroll an element into view unless it is visible; used where the evidence opens below the window. */
   function reveal(element) {
     if (!element) return;
     const box = element.getBoundingClientRect();
@@ -161,7 +161,7 @@ window.STAR = window.STAR || (() => {
     }
   });
 
-  /* Show keyed blocks: only those that changed are replaced; details that the visitor opened or closed stay so. */
+  /* Show keyed blocks. Only changed blocks are replaced; details stay open or closed as the visitor left them. */
   function live(element, blocks) {
     const box = element.querySelector(".star-live");
     const shown = new Map([...box.children].map((child) => [child.dataset.key, child]));
@@ -177,7 +177,7 @@ window.STAR = window.STAR || (() => {
       if (child.starHtml === html) return;
       const touched = [...child.querySelectorAll("details[data-touched]")].map((d) => [d.dataset.key, d.open]);
       const focused = child.contains(document.activeElement) ? document.activeElement : null;
-      // The one place where HTML enters the page: it comes from the views, which escape every value in it.
+      // HTML enters the page only here. It comes from the views, which escape every value.
       child.innerHTML = child.starHtml = html; // oxlint-disable-line no-restricted-properties
       changed = true;
       for (const [name, open] of touched) {
@@ -206,7 +206,7 @@ window.STAR = window.STAR || (() => {
     }
   }
 
-  /* Called once, by the page's header: the stored choice, unless the address or the system says otherwise. */
+  /* Called once, by the page's header: set the theme and its switch. */
   function start() {
     let stored = null;
     try { stored = localStorage.getItem("star-theme"); } catch { /* private window */ }
@@ -214,7 +214,7 @@ window.STAR = window.STAR || (() => {
     theme(asked ? asked === "dark" : stored ? stored === "dark" : dark());
   }
 
-  /* A computed colour of the page, for what is painted on a canvas. */
+  /* A computed colour of the page, for painting on a canvas. */
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
   return { live, scope, reveal, colour, dark, start };

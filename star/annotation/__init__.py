@@ -1,1 +1,1 @@
-"""The annotation workbench: campaigns, records, ratings, people and the database they live in."""
+"""The annotation workbench: campaigns, records, ratings, people, and the database that stores them."""

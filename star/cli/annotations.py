@@ -63,11 +63,11 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Sample readers, let the systems answer them, and freeze the answers as records to be rated."""
-    from star.annotation.workflow.making import Order, make
+    from star.annotation.workflow.making import CampaignRequest, make
     from star.data.loading import load_dataset
     from star.data.tasks import MIX
 
-    order = Order(
+    request = CampaignRequest(
         name,
         tuple(system or (("star", "mars") if pair else ("star",))),
         "pair" if pair else "single",
@@ -94,10 +94,10 @@ def create(
 
     with interruptible() as stopped:
         number = make(
-            database, lead_here(database, who), order, load_dataset(dataset), model, None, watch, stopped
+            database, lead_here(database, who), request, load_dataset(dataset), model, None, watch, stopped
         )
     words = f"campaign {number} {name!r} is ready to be rated"
-    total = order.records + order.hidden
+    total = request.records + request.hidden
     if stopped() and made < total:
         words += f"; it was stopped and holds {made} of {total} records"
     say({"campaign": number, "name": name, "records": made, "asked": total}, [words], as_json)
@@ -165,7 +165,7 @@ def add(
 ) -> None:
     """Give a record a known answer: it becomes a hidden item from now on."""
     from star.annotation.workflow.campaigns import set_gold
-    from star.annotation.workflow.documents import Known
+    from star.annotation.workflow.documents import GoldAnswer
     from star.annotation.workflow.text import digits
 
     database = database_here()
@@ -181,7 +181,7 @@ def add(
             choice = key
         else:
             raise UserError(f"--known {given[:80]!r}; expected CRITERION=1 to 5, or left, right, tie")
-    set_gold(database, lead_here(database, who), record, Known(scores, choice))
+    set_gold(database, lead_here(database, who), record, GoldAnswer(scores, choice))
     echo(f"record {record} is a hidden item now")
 
 

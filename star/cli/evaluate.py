@@ -65,7 +65,7 @@ def evaluate(
     from star.evaluation.evaluate import evaluate as run
     from star.methods.registry import default_methods
 
-    target = _writable(json_out)
+    _writable(json_out)  # before hours of work
     data = load_dataset(dataset)
     names, notes = (_names(methods), []) if methods is not None else default_methods(data, model)
     for note in notes:
@@ -77,21 +77,25 @@ def evaluate(
             _names(scenarios),
             _names(negatives),
             tasks,
-            seed,
-            split,
-            test_users,
-            model,
-            progress,
-            traces,
-            tasks_from,
-            full,
-            processes,
+            seed=seed,
+            split_name=split,
+            test_users=test_users,
+            model=model,
+            progress=progress,
+            traces=traces,
+            tasks_from=tasks_from,
+            full=full,
+            processes=processes,
         )
-    document = {"command": _command(locals()), **document}
+    _write({"command": _command(locals()), **document}, json_out, markdown)
+
+
+def _write(document: dict[str, Any], json_out: str | None, markdown: bool) -> None:
+    """The document to a file or standard output, or else its tables; counts of a file of readers to standard error."""
     if (counted := document["test_users"] or document["tasks_from"]) is not None:
         counts = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in counted.items())
         echo(f"star: {counts}", err=True)
-    if target is not None:
+    if (target := _writable(json_out)) is not None:
         target.write_text(_json(document), "utf-8")
     if json_out == "-":
         sys.stdout.write(_json(document))
@@ -132,7 +136,11 @@ def _names(text: str) -> list[str]:
 
 
 def _writable(out: str | None) -> Path | None:
-    """The file to write, checked before the work begins."""
+    """The file to write; None for standard output.
+
+    Raises:
+        UserError: a folder, or a file in a folder that does not exist.
+    """
     if out is None or out == "-":
         return None
     path = Path(out)
@@ -144,7 +152,7 @@ def _writable(out: str | None) -> Path | None:
 
 
 def _command(given: dict[str, Any]) -> str:
-    """The command that makes this document again, without folders."""
+    """The command that reproduces this document, files by their names alone."""
     parts = ["star evaluate --dataset", given["dataset"], "--methods", ",".join(given["names"])]
     for name in (
         "scenarios",
@@ -170,7 +178,7 @@ def _json(document: dict[str, Any]) -> str:
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """A progress bar on standard error; nothing is drawn where that is no terminal."""
+    """A progress bar on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress as Bar
 

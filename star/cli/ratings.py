@@ -42,10 +42,10 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Bring an exported campaign with its answers into this database."""
-    from star.annotation.exchange.importing import bring
+    from star.annotation.exchange.importing import import_campaign
 
     database = database_here()
-    made = bring(database, lead_here(database, who), folder, name)
+    made = import_campaign(database, lead_here(database, who), folder, name)
     left = f", {made.left_out} of withdrawn people left out" if made.left_out else ""
     words = f"campaign {made.campaign}: {made.records} records, {made.answers} answers, {made.decisions} decisions{left}"
     say(asdict(made), [words], as_json)

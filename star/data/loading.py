@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from star.data.dataset import Dataset, home, names, polars_failures, read_catalogue, read_interactions
+from star.data.dataset import Dataset, home, names
 from star.data.simulator import load_demo
 from star.errors import UserError
 
@@ -14,12 +14,14 @@ def load_dataset(name: str) -> Dataset:
     """The embedded `demo`, or a data set imported under `name`.
 
     Raises:
-        UserError: no such data set.
+        UserError: no such data set, or its files are damaged.
     """
     if name == "demo":
         return load_demo()
-    import polars as pl
+    # Imported late: polars takes time to import, and the demo needs none.
+    from star.data import parquet
 
+    damaged: tuple[type[BaseException], ...] = (*parquet.POLARS_FAILURES, OSError, ValueError, RecursionError)
     folder = home() / Path(name).name
     if not (folder / "manifest.json").is_file():
         have = ", ".join(names())
@@ -28,11 +30,10 @@ def load_dataset(name: str) -> Dataset:
         )
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        catalog = read_catalogue(pl.read_parquet(folder / "catalogue.parquet"))
-        interactions = read_interactions(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
+        catalog, interactions = parquet.read_tables(folder)
         if not isinstance(manifest, dict):
             raise ValueError("manifest.json is no JSON object")
-    except polars_failures(OSError, ValueError, RecursionError) as error:
+    except damaged as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"data set {name!r} in {folder} is damaged ({reason}); import it again") from None
     return Dataset(name, catalog, interactions, manifest)

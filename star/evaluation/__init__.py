@@ -1,1 +1,1 @@
-"""How good an answer is: rankings on tasks, traces, erasure, counterfactuals, reports."""
+"""Measurements of answers: rankings on tasks, trace quality, erasure, counterfactuals, reports."""

@@ -1,8 +1,8 @@
-"""Tasks in the files of AgentRecBench (arXiv 2505.19623), both ways: its tasks run here, ours run there.
+"""Reads and writes tasks in AgentRecBench's files (arXiv 2505.19623).
 
 A folder holds `tasks/task_<n>.json` and `groundtruth/groundtruth_<n>.json` beside line-delimited `item.json`,
-`user.json` and `review.json`. Ours give every task a user of its own, whose reviews are exactly what is known before
-the target, so that nothing in the tool layer there can read back what is to be predicted.
+`user.json` and `review.json`. Written tasks have one user each, whose reviews are the history before the target: no tool
+of the benchmark can look the target up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRUTH = "ground truth"  # with a space: AgentRecBench's own key
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Tasks of a folder. `report`: counts of what was read and what was left out, and why."""
+    """Tasks of a folder. `report`: numbers of tasks read and left out, by reason."""
 
     tasks: list[Task]
     report: dict[str, int]
@@ -34,10 +34,10 @@ class Benchmark:
 def write_tasks(
     tasks: Sequence[Task], dataset: Dataset, split: Split, folder: Path, category: str = "book"
 ) -> None:
-    """Write tasks and the data they may be answered from: the training readers, and what each task knows.
+    """Write tasks with the data to answer them: reviews of the training readers and of each task's history.
 
     Raises:
-        UserError: the folder is there and not empty.
+        UserError: the folder exists and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is there already and not empty; name a new folder")
@@ -82,15 +82,14 @@ def write_tasks(
 
 
 def read_tasks(folder: Path, dataset: Dataset, split: Split) -> Benchmark:
-    """Read a folder; items are the data set's own ids, reviews of a user stand in reading order (or have `position`,
-    `date` or `timestamp`).
+    """Read a folder. Items are the data set's own ids; a user's reviews are in reading order, or have `position`, `date`
+    or `timestamp`.
 
-    Left out and counted: candidates and reviewed items that the data set does not have, tasks whose target is one of
-    them or whose user has no known item, and tasks whose whole history and target are one training reader's (they would
-    be read back from the graph).
+    Left out and counted: unknown candidates and reviewed items; tasks with an unknown target or without a known history;
+    tasks whose whole history and target one training reader read, since the graph holds their answer.
 
     Raises:
-        UserError: no tasks there, a task without its answer, a file that is no JSON or lacks a field.
+        UserError: no tasks, a task without its answer, a file that is no JSON or lacks a field.
     """
     files = sorted((folder / "tasks").glob("task_*.json"), key=_number)
     if not files:
@@ -128,7 +127,7 @@ def read_tasks(folder: Path, dataset: Dataset, split: Split) -> Benchmark:
             reader = readers.setdefault(user, len(dataset.interactions) + len(readers))
             rng = np.random.default_rng(
                 [len(tasks), *sorted(candidates)]
-            )  # the order given is not to be trusted
+            )  # the given order may reveal the target
             shuffled = tuple(int(c) for c in rng.permutation(sorted(candidates)))
             tasks.append(Task(reader, history, target, shuffled, "file", "file"))
     if not tasks:
@@ -138,7 +137,7 @@ def read_tasks(folder: Path, dataset: Dataset, split: Split) -> Benchmark:
 
 
 class _Training:
-    """Whether one training reader read all of some items."""
+    """Tells whether one training reader read all given items."""
 
     def __init__(self, dataset: Dataset, split: Split):
         self.matrix = dataset.interactions.subset(split.train).matrix.tocsc()

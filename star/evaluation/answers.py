@@ -1,6 +1,6 @@
-"""Answers: tasks as STAR answered them, their traces read.
+"""STAR's answers to tasks, with parsed traces and their citations.
 
-A trace that does not follow the grammar to its end is none; what is wrong with it is said instead.
+A trace that breaks the grammar gives no answer; `read` returns the reason instead.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from star.data.tasks import Task
-from star.methods.student import StarRanker, written
-from star.student.decoding import Writer
+from star.methods.student import StarRanker, generate
+from star.student.decoding import GenerationState
 from star.trace.citation import Citations, citations
 from star.trace.grammar import RANKED, TraceError
 from star.trace.steps import Trace, parse
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One task as STAR answered it, its trace readable."""
+class AnsweredTask:
+    """A task and STAR's readable trace for it."""
 
     task: Task
-    writer: Writer
+    writer: GenerationState
     trace: Trace
 
     @cached_property
@@ -34,14 +34,14 @@ class Answer:
         return self.trace.ranking[0]
 
 
-def answers(ranker: StarRanker, tasks: Sequence[Task]) -> list[Answer]:
-    """The answers to these tasks as they are served, without those whose trace cannot be read."""
-    traces = [(task, w, read(w)) for task, w in zip(tasks, written(ranker.writers(tasks)), strict=True)]
-    return [Answer(task, w, trace) for task, w, trace in traces if not isinstance(trace, str)]
+def answers(ranker: StarRanker, tasks: Sequence[Task]) -> list[AnsweredTask]:
+    """Answers to these tasks with constrained decoding; those with an unreadable trace are left out."""
+    traces = [(task, w, read(w)) for task, w in zip(tasks, generate(ranker.states(tasks)), strict=True)]
+    return [AnsweredTask(task, w, trace) for task, w, trace in traces if not isinstance(trace, str)]
 
 
-def read(writer: Writer) -> Trace | str:
-    """The parsed trace, or why it is none: broken off, not of the grammar, a ranking outside the candidates."""
+def read(writer: GenerationState) -> Trace | str:
+    """The parsed trace, or why it is unreadable: broken off, against the grammar, or ranking other items than candidates."""
     if writer.broken:
         return writer.broken
     try:

@@ -1,6 +1,6 @@
-"""Counterfactuals: what becomes of an answer when its evidence is exchanged, or its reflection cut off.
+"""Candidate swaps and cut reflections: whether the ranking follows from the evidence and from the reflection.
 
-If the trace is no decoration, exchanging the candidates inside the tools' answers must move the ranking with them.
+If the ranking follows from the trace, swapping candidates in the tools' answers must swap them in the ranking.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 
 from star.data.tasks import Task
-from star.evaluation.answers import Answer, read
+from star.evaluation.answers import AnsweredTask, read
 from star.evaluation.metrics import bootstrap_mean, bootstrap_pair, mean_hit_rate
 from star.evaluation.pooling import rounded
 from star.evidence.claims import Claim
-from star.evidence.tools import Response, Tools
-from star.methods.student import BATCH, StarRanker, order, written
-from star.student.decoding import Writer, write_many
+from star.evidence.tools import ToolResponse, Tools
+from star.methods.student import BATCH, StarRanker, generate, order
+from star.student.decoding import GenerationState, write_many
 from star.trace.citation import citations
 
 
 class Permuted(Tools):
-    """The same tools, but what they found of one candidate is said of another.
+    """Tools that state one candidate's evidence about another.
 
     Args:
-        tools: whose shelf, candidates and graph are used.
-        to: candidate → the candidate its evidence is given to; a permutation of the candidates.
-        only: name of the one tool whose answers are changed; None: all.
+        tools: the tools whose shelf, candidates and graph are used.
+        to: candidate → the candidate that gets its evidence; a permutation of the candidates.
+        only: name of the one tool whose answers change; None: all tools.
     """
 
     def __init__(self, tools: Tools, to: dict[int, int], only: str | None = None):
@@ -44,7 +44,7 @@ class Permuted(Tools):
         self.only = only
         self.back = {new: old for old, new in to.items()}
 
-    def call(self, name: str, arguments: Sequence[int]) -> Response:
+    def call(self, name: str, arguments: Sequence[int]) -> ToolResponse:
         if self.only not in (None, name):
             return super().call(name, arguments)
         asked = [*arguments[:1], *(self.back.get(item, item) for item in arguments[1:])]
@@ -55,8 +55,8 @@ class Permuted(Tools):
             for line in found.lines
         ]
         if name in ("user_cf", "item_cf"):
-            lines.sort(key=lambda line: place[_item(line[0])])  # in the order of the candidates, as ever
-        return Response(name, tuple(arguments), tuple(lines))
+            lines.sort(key=lambda line: place[_item(line[0])])  # tools answer in the order of the candidates
+        return ToolResponse(name, tuple(arguments), tuple(lines))
 
 
 def _item(evidence: Any) -> int:
@@ -66,17 +66,16 @@ def _item(evidence: Any) -> int:
 
 def exchanged(
     ranker: StarRanker, tasks: Sequence[Task], seed: int = 0
-) -> Iterator[tuple[Task, Writer, Writer, dict[int, int]]]:
-    """Each task with its answer before and after the evidence of its candidates is permuted, and whose evidence whom was
-    given (`Permuted.to`)."""
+) -> Iterator[tuple[Task, GenerationState, GenerationState, dict[int, int]]]:
+    """Each task with its answers before and after a candidate swap, and the permutation (`Permuted.to`)."""
     rng = np.random.default_rng(seed)
     for start in range(0, len(tasks), BATCH):
         part = tasks[start : start + BATCH]
-        before = ranker.writers(part)
+        before = ranker.states(part)
         write_many(before)
         maps = [dict(zip(t.candidates, _cycle(t.candidates, rng).tolist(), strict=True)) for t in part]
         after = [
-            Writer(w.checkpoint, w.items, Permuted(w.tools, to), k=w.k)
+            GenerationState(w.checkpoint, w.items, Permuted(w.tools, to), k=w.k)
             for w, to in zip(before, maps, strict=True)
         ]
         write_many(after)
@@ -84,12 +83,12 @@ def exchanged(
 
 
 def permutation_test(ranker: StarRanker, tasks: Sequence[Task], seed: int = 0) -> dict[str, Any]:
-    """How the first choice moves when the evidence of the candidates is permuted.
+    """How the first choice moves after a candidate swap: the evidence is permuted among all candidates.
 
     Returns:
-        n; `follows`: share of tasks whose first choice is the book that was given the evidence of the former first choice;
-        `follows_ci`: its 95 % interval (readers resampled); `stays`: share whose first choice is the same book as before,
-        evidence notwithstanding; `mean`, `mean_permuted`: mean of HR@1/3/5 before and after (chance is .150).
+        n; `follows`: share of tasks whose new first choice is the book that got the evidence of the former first choice;
+        `follows_ci`: its 95 % interval (readers resampled); `stays`: share of tasks with the same first choice as before;
+        `mean`, `mean_permuted`: mean of HR@1/3/5 before and after (chance is .150).
     """
     follows, stays, ranks, permuted = [], [], [], []
     for task, one, two, to in exchanged(ranker, tasks, seed):
@@ -107,15 +106,15 @@ def permutation_test(ranker: StarRanker, tasks: Sequence[Task], seed: int = 0) -
     }  # fmt: skip
 
 
-def swap_test(given: Sequence[Answer], tool: str, seed: int = 0) -> dict[str, Any]:
-    """What one tool says of the first choice and of another candidate, drawn at random among those of whom it says something
-    else, exchanged; the model writes anew.
+def swap_test(given: Sequence[AnsweredTask], tool: str, seed: int = 0) -> dict[str, Any]:
+    """Swap what one tool says of the first choice and of one other candidate; the trace is regenerated.
+
+    The other candidate is drawn at random among those of which the tool says something different.
 
     Returns:
-        n; `quotes`: share of answers whose reflection then quotes of either of the two something the tool now says and did
-        not say before; `stale`: share that states something it said before and no longer says; `turns`: share in which the
-        two change their order; `first`: share with another first choice; `unreadable`: share of traces that could not be
-        read, which count as quoting nothing.
+        n; `quotes`: share of answers whose reflection quotes a new statement about either of the two; `stale`: share that
+        states an old one, which the tool no longer makes; `turns`: share in which the two change their order; `first`:
+        share with another first choice; `unreadable`: share of unreadable traces, which count as quoting nothing.
     """
     rng = np.random.default_rng(seed)
     pairs = [(answer, other) for answer in given if (other := _other(answer, tool, rng)) is not None]
@@ -123,9 +122,9 @@ def swap_test(given: Sequence[Answer], tool: str, seed: int = 0) -> dict[str, An
     for answer, other in pairs:
         to = {c: c for c in answer.task.candidates} | {answer.first: other, other: answer.first}
         w = answer.writer
-        after.append(Writer(w.checkpoint, w.items, Permuted(w.tools, to, tool), k=w.k))
+        after.append(GenerationState(w.checkpoint, w.items, Permuted(w.tools, to, tool), k=w.k))
     rows = []
-    for (answer, other), writer in zip(pairs, written(after), strict=True):
+    for (answer, other), writer in zip(pairs, generate(after), strict=True):
         ranked = order(writer, answer.task.candidates)
         new, old = _restated(writer, answer.writer.tools, tool, (answer.first, other))
         turned = ranked.index(other) < ranked.index(answer.first)
@@ -137,8 +136,8 @@ def swap_test(given: Sequence[Answer], tool: str, seed: int = 0) -> dict[str, An
     }
 
 
-def _other(answer: Answer, tool: str, rng: np.random.Generator) -> int | None:
-    """A candidate of whom the tool said something else than of the first choice, in the answers heard."""
+def _other(answer: AnsweredTask, tool: str, rng: np.random.Generator) -> int | None:
+    """A candidate of which the tool, in the trace, said something different than of the first choice; None: no such one."""
     said: dict[int | str | None, list[Any]] = {}
     for line in answer.citations.heard:
         if line.tool == tool:
@@ -147,9 +146,9 @@ def _other(answer: Answer, tool: str, rng: np.random.Generator) -> int | None:
     return int(rng.choice(others)) if others else None
 
 
-def _restated(writer: Writer, tools: Tools, tool: str, items: Sequence[int]) -> tuple[bool, bool]:
-    """Whether the reflection states what the tool said of these items in this trace alone, and what `tools` would have said
-    to the same calls alone."""
+def _restated(writer: GenerationState, tools: Tools, tool: str, items: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the reflection states, about these items, something that only the swapped tool says, and something that only
+    `tools` would have said to the same calls."""
     trace = read(writer)
     if isinstance(trace, str):
         return False, False
@@ -166,15 +165,15 @@ def _restated(writer: Writer, tools: Tools, tool: str, items: Sequence[int]) -> 
     )
 
 
-def reflection_test(given: Sequence[Answer], seed: int = 0) -> dict[str, Any]:
-    """The ranking asked for directly behind the last answer of a tool, beside the one behind the reflection.
+def reflection_test(given: Sequence[AnsweredTask], seed: int = 0) -> dict[str, Any]:
+    """Compare the ranking right after the last tool's answer with the one after the reflection.
 
-    No trace of the teacher ends there, so that a difference may also come of what the model never saw in training.
+    No training trace ends at the last tool's answer, so a difference may also come from this unfamiliar form.
 
     Returns:
-        n (answers that reflect behind the last answer of a tool); `first`: share with another first choice; `five`: share
-        with another set of five; `mean`, `mean_without`: mean of HR@1/3/5 with the reflection and without it; `ci`: interval
-        of their difference, readers resampled.
+        n (answers with a reflection after the last tool's answer); `first`: share with another first choice; `five`: share
+        with another set of five; `mean`, `mean_without`: mean of HR@1/3/5 with and without the reflection; `ci`: interval
+        of their difference (readers resampled).
     """
     last = [(answer, _last(answer.writer.words, "</tool_response>")) for answer in given]
     cut = [(answer, at) for answer, at in last if at and "<reflection>" in answer.writer.words[at:]]
@@ -183,10 +182,10 @@ def reflection_test(given: Sequence[Answer], seed: int = 0) -> dict[str, Any]:
     short = []
     for answer, at in cut:
         w = answer.writer
-        short.append(Writer(w.checkpoint, w.items, w.tools, k=w.k, words=[*w.words[:at], "<recommend>"]))
+        short.append(GenerationState(w.checkpoint, w.items, w.tools, k=w.k, words=[*w.words[:at], "<recommend>"]))
     orders = [
         (order(answer.writer, answer.task.candidates), order(writer, answer.task.candidates))
-        for (answer, _), writer in zip(cut, written(short), strict=True)
+        for (answer, _), writer in zip(cut, generate(short), strict=True)
     ]
     k = [len(answer.trace.ranking) for answer, _ in cut]
     targets = [answer.task.target for answer, _ in cut]
@@ -206,12 +205,12 @@ def reflection_test(given: Sequence[Answer], seed: int = 0) -> dict[str, Any]:
 
 
 def _last(words: Sequence[str], word: str) -> int:
-    """The place behind the last time the word stands there, 0 if it does not."""
+    """The position after the last occurrence of the word; 0: it does not occur."""
     return len(words) - list(words)[::-1].index(word) if word in words else 0
 
 
 def _cycle(candidates: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """A random permutation without fixed points: along one cycle through all candidates."""
+    """A random permutation without fixed points: one cycle through all candidates."""
     around = rng.permutation(len(candidates))
     given = np.empty(len(candidates), dtype=np.int64)
     given[around] = np.asarray(candidates)[np.roll(around, -1)]

@@ -1,15 +1,14 @@
-"""Erasure (ERASER, DeYoung et al. 2020, arXiv 1911.03429): does the evidence that a trace cites carry its first choice?
+"""Comprehensiveness and sufficiency of cited evidence (ERASER, DeYoung et al. 2020, arXiv 1911.03429).
 
-Comprehensiveness: what the tools say of the first choice and the reflection quotes is taken out of their answers.
-Sufficiency: nothing is left in them but what the reflection quotes. Beside each an erasure as large, tool by tool, of units
-drawn at random, and for the first also one of units about other candidates alone. Read in two ways:
+Comprehensiveness erases the tools' lines about the first choice that the reflection quotes. Sufficiency erases all lines
+that it does not quote. Controls erase as many lines of each tool, drawn at random, or (for comprehensiveness) drawn among
+lines about other candidates. Two readings:
 
-`anew`    the tools answer without the erased lines and the model writes its trace again, reflection and all;
-`forced`  the same trace is read again with the lines missing from the tools' answers and from the reflection, and only the
-          ranking is the model's. Remarks that name a book are conclusions, no evidence, and would give the answer away: they
-          are left out in every arm, the intact one too, and so is a line that quotes no tool.
+`anew`    Regenerated: the tools answer without the erased lines and the model writes its whole trace again.
+`forced`  Teacher-forced: the model reads its own trace without the lines and writes the ranking alone. Remarks that name a
+          book would give the answer away, so no arm holds them, nor reflection lines that quote no tool.
 
-Measured where the ranking begins: the first choice's log-probability among the candidates (nats) and its place.
+Measured where the ranking begins: the first choice's log-probability among the candidates (nats) and its rank.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from star.evaluation.answers import Answer
+from star.evaluation.answers import AnsweredTask
 from star.evaluation.metrics import bootstrap_pair
 from star.evaluation.pooling import rounded
 from star.evaluation.trace_quality import Progress
-from star.evidence.tools import Response, Tools
-from star.methods.student import written
+from star.evidence.tools import ToolResponse, Tools
+from star.methods.student import generate
 from star.recommend.recommendation import Query
 from star.recommend.recommender import Star
-from star.student.decoding import Writer
+from star.student.decoding import GenerationState
 from star.trace.citation import Unit, unit_found, unit_of
 from star.trace.grammar import TOOLS
 
@@ -38,14 +37,14 @@ COMPREHENSIVENESS, SUFFICIENCY = ("cited", "random", "others"), ("kept", "kept a
 
 @dataclass(frozen=True)
 class Erasure:
-    """These units are taken away, or, with `keep`, all but these."""
+    """These units are erased, or, with `keep`, all others."""
 
     units: frozenset[Unit]
     keep: bool = False
 
     @classmethod
     def about(cls, item: int) -> Erasure:
-        """All that the tools say of one candidate."""
+        """Erasure of all that the tools say of one candidate."""
         return cls(frozenset((tool, item) for tool in TOOLS))
 
     def spares(self, unit: Unit | None) -> bool:
@@ -53,26 +52,26 @@ class Erasure:
 
 
 class Erased(Tools):
-    """The same tools with nothing to say of what was erased, whatever call asks for it."""
+    """The same tools without the erased lines in any answer."""
 
     def __init__(self, tools: Tools, erasure: Erasure):
         self.__dict__.update(tools.__dict__)
         self.erasure = erasure
 
-    def call(self, name: str, arguments: Sequence[int]) -> Response:
+    def call(self, name: str, arguments: Sequence[int]) -> ToolResponse:
         found = super().call(name, arguments)
         lines = tuple(line for line in found.lines if self.erasure.spares(unit_found(name, line)))
-        return Response(name, found.arguments, lines)
+        return ToolResponse(name, found.arguments, lines)
 
 
 def resting(star: Star, query: Query, first: int) -> dict[str, float]:
-    """How far the first choice of one answer rests on what the tools say of it (comprehensiveness, read `anew`).
+    """Comprehensiveness of the evidence about the first choice of one answer, regenerated.
 
     Returns:
-        `erasure`: by how much its probability falls when the tools say nothing of it; `erasure, control`: the same where
-        they say nothing of another candidate, the next in the list, in its place.
+        `erasure`: fall of its probability when the tools say nothing of it; `erasure, control`: the same when they say
+        nothing of the next candidate in the list instead.
     """
-    tools = star.shelf.tools(query, star.known)
+    tools = star.serving.tools(query, star.known)
     candidates = tools.candidates.tolist()
     other = candidates[(candidates.index(first) + 1) % len(candidates)]
     before = star.weights(tools, query.seed)[first]
@@ -82,8 +81,8 @@ def resting(star: Star, query: Query, first: int) -> dict[str, float]:
     }
 
 
-def without(answer: Answer, erasure: Erasure) -> list[str]:
-    """The words of the trace up to the ranking, erased lines and all conclusions left out."""
+def without(answer: AnsweredTask, erasure: Erasure) -> list[str]:
+    """The words of the trace up to the ranking, without the erased lines and without conclusions."""
     said = answer.citations
     words: list[str] = []
     for place, step in enumerate(answer.trace.steps[:-1]):
@@ -110,9 +109,9 @@ def without(answer: Answer, erasure: Erasure) -> list[str]:
     return [*words, "<recommend>"]
 
 
-def erasures(answer: Answer, rng: np.random.Generator) -> dict[str, Erasure] | None:
-    """The erasure of every arm; None where the reflection quotes nothing about the first choice, or where nothing as large
-    can be erased about others."""
+def erasures(answer: AnsweredTask, rng: np.random.Generator) -> dict[str, Erasure] | None:
+    """The erasure of every arm. None: the reflection quotes nothing about the first choice, or the tools say too little
+    about others for a control."""
     units, first = answer.citations.units, answer.first
     cited = [unit for unit in answer.citations.cited if unit[1] == first]
     rest = [unit for unit in units if unit[1] != first]
@@ -130,7 +129,7 @@ def erasures(answer: Answer, rng: np.random.Generator) -> dict[str, Erasure] | N
 
 
 def drawn(like: Sequence[Unit], pool: Sequence[Unit], rng: np.random.Generator) -> frozenset[Unit] | None:
-    """As many units of each tool from the pool as there are in `like`; None if it has not so many."""
+    """Random units of the pool, as many of each tool as in `like`; None: the pool has too few."""
     found: set[Unit] = set()
     for tool, number in sorted(Counter(tool for tool, _ in like).items()):
         there = [unit for unit in pool if unit[0] == tool]
@@ -141,16 +140,16 @@ def drawn(like: Sequence[Unit], pool: Sequence[Unit], rng: np.random.Generator) 
 
 
 def erasure_test(
-    given: Sequence[Answer], seed: int = 0, progress: Progress = lambda *_: None
+    given: Sequence[AnsweredTask], seed: int = 0, progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Every arm of both readings, and the cited erasure against those at random, readers resampled.
+    """Every arm in both readings, and cited erasures against their controls (readers resampled).
 
     Returns:
-        n; left_out (answers that quote nothing of their first choice, or too little else is there to erase); units (mean
-        number taken away), all_there_is (share of answers where the tools said no more of the first choice), units_kept
-        (mean number left where all but the cited is taken); per reading and arm `drop` (nats lost by the first choice,
-        mean), `moved` (the same without its sign), `places` lost, `first` (share where it is the first choice); per reading
-        `intact` (share where it is the first choice with nothing erased) and `pairs`.
+        n; left_out (answers without arms, see `erasures`); units (mean number of erased units), all_there_is (share of
+        answers that cite everything the tools said of the first choice), units_kept (mean number kept for sufficiency).
+        Per reading and arm: `drop` (mean nats that the first choice loses), `moved` (mean absolute value of the same),
+        `places` (ranks lost), `first` (share in which it stays first). Per reading: `intact` (share in which it is first
+        with nothing erased) and `pairs`.
     """
     rng = np.random.default_rng(seed)
     planned = [(answer, plan) for answer in given if (plan := erasures(answer, rng)) is not None]
@@ -167,40 +166,40 @@ def erasure_test(
     for reading in ("anew", "forced"):
         before = _standings([a.writer for a, _ in planned], planned)
         if reading == "forced":
-            before = _standings(written([_forced(a, Erasure(frozenset())) for a, _ in planned]), planned)
+            before = _standings(generate([_forced(a, Erasure(frozenset())) for a, _ in planned]), planned)
         after = {}
         for done, arm in enumerate((*COMPREHENSIVENESS, *SUFFICIENCY)):
             progress(f"erasure, {reading}", done, len(COMPREHENSIVENESS) + len(SUFFICIENCY))
             make = _anew if reading == "anew" else _forced
-            after[arm] = _standings(written([make(a, plan[arm]) for a, plan in planned]), planned)
+            after[arm] = _standings(generate([make(a, plan[arm]) for a, plan in planned]), planned)
         report[reading] = _reading(before, after, readers, seed)
         report[reading]["intact"] = rounded((before[1] == 1).mean())
     return report
 
 
-def _is_all(answer: Answer, erasure: Erasure) -> bool:
+def _is_all(answer: AnsweredTask, erasure: Erasure) -> bool:
     return all(unit in erasure.units for unit in answer.citations.units if unit[1] == answer.first)
 
 
-def _anew(answer: Answer, erasure: Erasure) -> Writer:
+def _anew(answer: AnsweredTask, erasure: Erasure) -> GenerationState:
     w = answer.writer
-    return Writer(w.checkpoint, w.items, Erased(w.tools, erasure), k=w.k)
+    return GenerationState(w.checkpoint, w.items, Erased(w.tools, erasure), k=w.k)
 
 
-def _forced(answer: Answer, erasure: Erasure) -> Writer:
+def _forced(answer: AnsweredTask, erasure: Erasure) -> GenerationState:
     w = answer.writer
-    return Writer(w.checkpoint, w.items, w.tools, k=1, words=without(answer, erasure))
+    return GenerationState(w.checkpoint, w.items, w.tools, k=1, words=without(answer, erasure))
 
 
-def _standings(writers: Sequence[Writer], planned: Sequence[tuple[Answer, Any]]) -> np.ndarray:
-    """The first choice's log-probability and place (from 1), (2, n); nan where no ranking was begun."""
+def _standings(writers: Sequence[GenerationState], planned: Sequence[tuple[AnsweredTask, Any]]) -> np.ndarray:
+    """The first choice's log-probability and rank (from 1), (2, n); nan: no ranking began."""
     return np.array(
         [standing(w, a.first) for w, (a, _) in zip(writers, planned, strict=True)], dtype=np.float64
     ).T
 
 
-def standing(writer: Writer, item: int) -> tuple[float, float]:
-    """Log-probability of a candidate where the ranking began, and its place by it (from 1)."""
+def standing(writer: GenerationState, item: int) -> tuple[float, float]:
+    """Log-probability of a candidate where the ranking begins, and its rank (from 1)."""
     if writer.scores is None:
         return np.nan, np.nan
     own = writer.scores[writer.candidates.tolist().index(item)]
@@ -210,7 +209,7 @@ def standing(writer: Writer, item: int) -> tuple[float, float]:
 def _reading(
     before: np.ndarray, after: dict[str, np.ndarray], readers: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """All arms over the answers that began a ranking in every one of them."""
+    """All arms, over the answers that have a ranking in every arm."""
     begun = np.isfinite(np.stack([before, *after.values()])).all(axis=(0, 1))
     drop = {arm: (before - found)[0, begun] for arm, found in after.items()}
     places = {arm: (found - before)[1, begun] for arm, found in after.items()}
@@ -238,7 +237,7 @@ def _pair(
     readers: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
-    """Mean of one arm minus that of the other, and how many times as far the first choice moved, with intervals."""
+    """Mean of one arm minus that of the other, and the ratio of their mean absolute changes, with intervals."""
     moved = bootstrap_pair(np.abs(drop[one]), np.abs(drop[two]), readers, seed)
     still = np.abs(drop[two]).mean()
     return {

@@ -1,4 +1,4 @@
-"""Evaluation: methods × scenarios × negatives, with intervals over readers, as one document."""
+"""The document of `star evaluate`: methods × scenarios × negatives, with intervals over readers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from star.methods.registry import Context, check, rankers
 from star.ranking import Ranker
 
 TASKS = 400
-COUNTERFACTUALS = 200  # of the traces looked at, so many have parts of their evidence changed
+COUNTERFACTUALS = 200  # traces, at most, whose evidence is erased or swapped
 
 
 def evaluate(
@@ -34,6 +34,7 @@ def evaluate(
     scenarios: Sequence[str] = SCENARIOS,
     negatives: Sequence[str] = NEGATIVE_KINDS,
     tasks: int = TASKS,
+    *,
     seed: int = 0,
     split_name: str = "test",
     test_users: Path | None = None,
@@ -47,13 +48,13 @@ def evaluate(
     """Run every method on the same tasks.
 
     Args:
-        tasks: at most so many per cell, one per reader first, then further targets and draws of negatives.
-        seed: of the draws of negatives, of ties and of the bootstrap.
+        tasks: at most this many per cell, one per reader first, then further targets and draws of negatives.
+        seed: for the draws of negatives, for ties and for the bootstrap.
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
-        tasks_from: folder of tasks in AgentRecBench's files, which takes the place of our own.
-        traces: so many of STAR's traces are looked at as well (`trace_quality`), taken from all cells in turn.
-        full: rank the whole catalogue as well (`full_catalogue`), reordering so many retrieved books; 0: do not.
-        processes: share the work among so many; nothing but the seconds depends on it.
+        tasks_from: folder of tasks in AgentRecBench's files, instead of our own.
+        traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
+        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: no such
+        ranking. processes: number of processes that share the work; only the seconds depend on it.
 
     Returns:
         the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one per
@@ -64,17 +65,13 @@ def evaluate(
         UserError: an unknown name, a bad file, a missing checkpoint, or no reader to evaluate on.
     """
     check(methods)
-    if full:
-        check_depth(full)
-        if tasks_from is not None:
-            raise UserError("tasks from a folder name their candidates; leave out --full or --tasks-from")
+    _check_full(full, tasks_from)
     parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)
     retriever = Retriever(graph, Attributes.of(dataset.catalog))
     found = None if tasks_from is None else read_tasks(tasks_from, dataset, parts)
     unseen = None if test_users is None or found else read_unseen(test_users, dataset, parts)
-    source = dataset if unseen is None else unseen.dataset
-    readers = None if unseen is None else unseen.rows
+    source, readers = (dataset, None) if unseen is None else (unseen.dataset, unseen.rows)
     if found is not None:
         asked = {("file", "file"): found.tasks[:tasks]}
     else:
@@ -84,40 +81,40 @@ def evaluate(
     context = Context(dataset, parts, graph, model, seed)
     with helpers(context, processes - 1) as pool:
         work = Work(methods, asked, pool)
-        # Minutes, where something is fitted: helpers have begun with the others.
-        lineup = rankers(methods, context)
+        lineup = rankers(methods, context)  # may fit for minutes; the helpers rank meanwhile
         catalogue = None
         if full:
             these = (parts.part(split_name) if readers is None else readers)[:tasks]
             catalogue = full_catalogue(lineup, source.interactions, these, retriever, full, seed, progress)
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
         outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
-    percentile = metrics.percentiles(graph.counts)
-    rows = [_row(key, cell, out, percentile, seed) for (key, cell), out in outcomes.items()]
-    rows += pools(rows, outcomes, list(asked), seed)
+    student = "star" in methods
     return {
         "dataset": dataset.name,
-        "checkpoint": None
-        if context.checkpoint is None or "star" not in methods
-        else context.checkpoint.name,
+        "checkpoint": context.checkpoint.name if student and context.checkpoint is not None else None,
         "seed": seed,
         "split": split_name if unseen is None and found is None else "file",
         "tasks": tasks,
         "test_users": None if unseen is None else unseen.report,
         "tasks_from": None if found is None else found.report,
-        "rows": rows,
+        "rows": _rows(outcomes, list(asked), graph, seed),
         "paired": paired(outcomes, list(asked), seed),
         "retrieval": [_retrieval(s, asked, retriever) for s in dict.fromkeys(s for s, _ in asked)],
         "full_catalogue": catalogue,
         "trace_quality": looked_at,
-        "latency": None
-        if not traces or "star" not in methods
-        else _latency(dataset, model, parts.part(split_name)),
+        "latency": _latency(dataset, model, parts.part(split_name)) if traces and student else None,
     }
 
 
+def _check_full(full: int, tasks_from: Path | None) -> None:
+    if full:
+        check_depth(full)
+        if tasks_from is not None:
+            raise UserError("tasks from a folder name their candidates; leave out --full or --tasks-from")
+
+
 def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[str, float]:
-    """Median seconds of queries as the page asks them, one after the other."""
+    """Median seconds per query, asked one after the other as on the page."""
     from star.evaluation.trace_quality import latency  # brings torch
     from star.recommend.recommender import Star
 
@@ -127,8 +124,7 @@ def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[s
 def _trace_quality(
     lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
 ) -> dict[str, Any] | None:
-    """What `star.evaluation.trace_quality` says of the student's traces; None where it is not asked for or no student is
-    there."""
+    """All measurements of the student's traces; None without `traces` or without a student."""
     students = [ranker for ranker in lineup if ranker.name == "star"]
     if not traces or not students:
         return None
@@ -156,7 +152,7 @@ def _trace_quality(
 
 
 def in_turn(cells_of: Sequence[list[Task]], limit: int) -> list[Task]:
-    """The first task of every cell, then the second of each, and so on, so many in all."""
+    """At most `limit` tasks: the first of every cell, then the second of each, and so on."""
     return [task for nth in zip_longest(*cells_of) for task in nth if task is not None][:limit]
 
 
@@ -172,11 +168,11 @@ def questions(
     split_name: str,
     readers: np.ndarray | None = None,
 ) -> dict[Cell, list[Task]]:
-    """The tasks of every cell that has some.
+    """The tasks of every cell; cells without tasks are left out.
 
     Args:
-        parts, graph, retriever: split of the data set, graph of its training readers, retrieval from it.
-        readers: rows to ask about, instead of those of `split_name`.
+        parts, graph, retriever: split of the data set, graph of its training readers, retrieval over that graph.
+        readers: rows of the readers, instead of those of `split_name`.
 
     Raises:
         UserError: an unknown name, no reader to ask about, or no task.
@@ -204,6 +200,15 @@ def questions(
     if not made:
         raise UserError(f"no reader gives a task for {', '.join(scenarios)}; ask for other scenarios")
     return made
+
+
+def _rows(
+    outcomes: dict[tuple[str, Cell], Outcome], cells_of: list[Cell], graph: Graph, seed: int
+) -> list[dict[str, Any]]:
+    """One row per method and cell, then the pooled ones."""
+    percentile = metrics.percentiles(graph.counts)
+    rows = [_row(key, cell, out, percentile, seed) for (key, cell), out in outcomes.items()]
+    return rows + pools(rows, outcomes, cells_of, seed)
 
 
 def _row(method: str, cell: Cell, out: Outcome, percentile: np.ndarray, seed: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Full-catalogue ranking: each reader's last book among all that they have not read, not among twenty candidates.
+"""Rank of each reader's last book among all unread books of the catalogue, rather than among twenty candidates.
 
-Baselines score the whole catalogue, the shelf left out. Rankers of lists (fusion, MARS, STAR) reorder the first books that
-retrieval names, the rest follow as retrieved; the target is among them only if retrieval found it. As on the page, what is
-reordered is shuffled first. With one target per reader recall@k is the hit rate.
+Baselines score the catalogue without the shelf. Rankers of lists (fusion, MARS, STAR) reorder the first retrieved books,
+shuffled as on the page; the other retrieved books follow in their order. A target that retrieval misses has no rank. With
+one target per reader, recall@k is the hit rate.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from star.methods.baselines import ByScore
 from star.methods.registry import BASELINES
 from star.ranking import Ranker
 
-DEEPEST = 50  # places looked at
-FLOORS = ("unchanged", "random", "centre")  # checks of the lists of twenty; a catalogue is no shuffled list
+DEEPEST = 50  # ranks evaluated
+FLOORS = ("unchanged", "random", "centre")  # they check lists of twenty, not a catalogue
 RERANKERS = ("fusion", "mars", "star")  # by the part of the name before a colon
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Shelf:
-    """One reader: what is known, the book read next, and what retrieval names, best first, at most `DEEPEST`."""
+    """One reader: the known history, the next book, and at most `DEEPEST` retrieved books, best first."""
 
     reader: int
     history: tuple[int, ...]
@@ -60,18 +60,18 @@ def full_catalogue(
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
-    """Recall and NDCG at 10 and 50 of retrieval, of the baselines and of what reorders retrieval.
+    """Recall and NDCG at 10 and 50 of retrieval, of the baselines and of the rerankers.
 
     Args:
         readers: rows of `interactions`, none of them in the retriever's graph.
-        depth: so many retrieved books are reordered.
+        depth: number of retrieved books to reorder.
 
     Returns:
-        n, depth, items (of the catalogue); rows (one per method: the means and their `ci`, readers resampled); paired
+        n, depth, items (size of the catalogue); rows (per method the means and their `ci`, readers resampled); paired
         (differences of NDCG@10 on the same readers).
 
     Raises:
-        UserError: a depth beyond the lists that the rankers were made for.
+        UserError: a depth beyond the longest list that the rankers take.
     """
     check_depth(depth)
     counts = retriever.graph.counts
@@ -109,14 +109,14 @@ def check_depth(depth: int) -> None:
 
 
 def place(order: Sequence[int], target: int) -> float:
-    """Where the target stands, from 1; infinite where it does not."""
+    """Rank of the target, from 1; infinite: not in the order."""
     return order.index(target) + 1.0 if target in order else np.inf
 
 
 def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> np.ndarray:
-    """Places of the targets (n,) when the first `depth` retrieved books are reordered.
+    """Ranks of the targets (n,) after the first `depth` retrieved books are reordered.
 
-    Only lists that hold the target are ranked: in the others its place is that of retrieval whatever their order.
+    Lists without the target are not reordered: its rank does not depend on their order.
     """
     places = np.array([place(shelf.found, shelf.target) for shelf in shelves])
     within = np.flatnonzero(places <= depth)
@@ -134,7 +134,7 @@ def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -
 
 
 def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) -> np.ndarray:
-    """Places of the targets (n,) among all items that are not on the shelf; equal scores in random order."""
+    """Ranks of the targets (n,) among all items that are not on the shelf; equal scores in random order."""
     places = []
     for shelf in shelves:
         free = np.ones(n_items, dtype=bool)
@@ -161,7 +161,7 @@ def _row(name: str, ranks: np.ndarray, readers: np.ndarray, seed: int) -> dict[s
 
 
 def _pairs(ranks: dict[str, np.ndarray]) -> list[tuple[str, str]]:
-    """What reorders against retrieval as it was; STAR against MARS, fusion and the best baseline."""
+    """Each reranker against retrieval; STAR against MARS, fusion and the best baseline."""
     pairs = [(name, "retrieval") for name in ranks if name.startswith("retrieval +")]
     star = "retrieval + star"
     if star in ranks:

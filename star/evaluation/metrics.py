@@ -1,4 +1,4 @@
-"""Metrics of ranked lists, and bootstrap intervals that resample readers, not tasks.
+"""Hit rate, NDCG, coverage and popularity of ranked lists; bootstrap intervals that resample readers, not tasks.
 
 Ranks start at 1. With 1 + 19 candidates chance gives HR@1/3/5 = .05/.15/.25 and their mean .15.
 """
@@ -14,7 +14,7 @@ DRAWS = 2_000
 
 
 def rank_of(order: Sequence[int], target: int) -> int:
-    """Where the target stands in the order, from 1.
+    """Rank of the target in the order, from 1.
 
     Raises:
         ValueError: the target is not in the order.
@@ -53,12 +53,12 @@ def percentiles(counts: np.ndarray) -> np.ndarray:
 
 
 def coverage(orders: Sequence[Sequence[int]], n_items: int, k: int = 5) -> float:
-    """Share of the catalogue that stands in at least one of the first k places."""
+    """Share of the catalogue that is among the first k of at least one order."""
     return len({item for order in orders for item in order[:k]}) / n_items if n_items else 0.0
 
 
 def mean_popularity(orders: Sequence[Sequence[int]], percentile: np.ndarray, k: int = 5) -> float:
-    """Mean popularity percentile of what stands in the first k places, 0 to 100."""
+    """Mean popularity percentile of the first k items of each order, 0 to 100."""
     shown = [item for order in orders for item in order[:k]]
     return float(percentile[shown].mean()) if shown else 0.0
 
@@ -70,7 +70,7 @@ def reader_weights(readers: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[
         readers: reader of every task, (n,).
 
     Returns:
-        the distinct readers, sorted, (R,), and how often each is drawn, int64 (draws, R), rows sum to R.
+        the distinct readers, sorted, (R,), and how often each is drawn, int64 (draws, R); rows sum to R.
         Equal readers and seed give equal weights, so differences between methods are paired.
     """
     distinct = np.unique(readers)
@@ -82,10 +82,9 @@ def reader_weights(readers: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[
 def resampled_means(
     values: np.ndarray, readers: np.ndarray, distinct: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Mean over tasks in every bootstrap draw, (draws,): Σ_r w_r · (sum of r's values) / Σ_r w_r · (r's
-    tasks).
+    """Mean over tasks in every bootstrap draw, (draws,): Σ_r w_r · (sum of r's values) / Σ_r w_r · (number of r's tasks).
 
-    Draws in which none of these readers occurs give nan.
+    A draw without any of these readers gives nan.
     """
     column = np.searchsorted(distinct, readers)
     sums = np.bincount(column, weights=values, minlength=len(distinct))
@@ -95,7 +94,7 @@ def resampled_means(
 
 
 def interval(draws: np.ndarray) -> list[float]:
-    """The central 95 % of bootstrap draws, [low, high], nan left out."""
+    """The central 95 % of bootstrap draws, [low, high]; nan is left out."""
     kept = draws[np.isfinite(draws)]
     return [float(v) for v in np.quantile(kept, [0.025, 0.975])] if len(kept) else [float("nan")] * 2
 
@@ -110,7 +109,7 @@ def bootstrap_pair(
 ) -> dict[str, list[float]]:
     """95 % intervals of mean(a) - mean(b) and of mean(a) / mean(b) on the same tasks, readers resampled.
 
-    Draws in which mean(b) is 0 have no ratio and are left out of its interval.
+    A draw in which mean(b) is 0 has no ratio and is left out of its interval.
     """
     drawn = reader_weights(readers, seed)
     return pair_intervals(resampled_means(a, readers, *drawn), resampled_means(b, readers, *drawn))

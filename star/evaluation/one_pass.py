@@ -1,8 +1,7 @@
-"""MARS through the compact model: the same network speaks for every agent, one generation per agent turn.
+"""Cost of one generation per agent turn against STAR's single pass, both through the same compact model.
 
-Each turn is a call of its own, as with any chat endpoint: the agent is given the log so far and generates its message
-until the step it writes is closed. Messages are exactly as long as in STAR's single pass, so what differs is what turns
-cost: the log is read again for every call.
+Each turn is one call, as with a chat endpoint: the agent reads the log and generates one step. Both ways write messages of
+the same length, so they differ only in the cost of reading the log again for every call.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ import torch
 
 from star.data.tasks import Task
 from star.methods.student import StarRanker
-from star.student.decoding import Writer, choose, fresh_cache, write
+from star.student.decoding import GenerationState, choose, fresh_cache, write
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one answer took. `prefilled`: tokens read before the first generated one, summed over calls; `generated`: tokens
-    that the model chose; `put_in`: tool answers (tokens) that a running pass read in place."""
+    """Cost of one answer. `prefilled`: tokens read before the first generated one, summed over calls; `generated`: tokens
+    that the model chose; `put_in`: tokens of tool answers that a running pass read in place."""
 
     seconds: float
     calls: int
@@ -33,8 +32,8 @@ class Cost:
 
 
 @torch.inference_mode()
-def by_turns(writer: Writer) -> Cost:
-    """Drive a writer to its end, the cache thrown away after every step it closes."""
+def by_turns(writer: GenerationState) -> Cost:
+    """Generate a whole trace; a new call with an empty cache begins after every closed step."""
     began = time.perf_counter()
     model, prompt = writer.checkpoint.model, writer.start()
     calls = prefilled = 0
@@ -50,14 +49,14 @@ def by_turns(writer: Writer) -> Cost:
             if not writer.words:
                 writer.begin(output.logits[0, -1])
             token = choose(writer, output.logits[0, -1], None, 0.0)
-            put_in = writer.push(token)
+            put_in = writer.advance(token)
             pending = [token, *put_in]
             turn = not put_in and not writer.word(token).startswith("</")
     return Cost(time.perf_counter() - began, calls, prefilled, sum(writer.own), 0)
 
 
-def in_one_pass(writer: Writer) -> Cost:
-    """The same writer as the page drives it."""
+def in_one_pass(writer: GenerationState) -> Cost:
+    """Generate the same trace in one call, as the page does."""
     began = time.perf_counter()
     prompt = len(writer.start())
     for _ in write(writer):
@@ -69,24 +68,24 @@ def in_one_pass(writer: Writer) -> Cost:
 def compare(
     ranker: StarRanker, tasks: Sequence[Task], progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> dict[str, Any]:
-    """STAR and MARS through the same compact model on the same tasks, one query after the other, in turn.
+    """STAR and MARS through the same compact model on the same tasks, one query after the other.
 
     Returns:
         n; `same`: share of tasks with the same words both ways; per way the means of `Cost`; `time_ratio`: median over tasks
-        of MARS's seconds by STAR's.
+        of MARS's seconds divided by STAR's.
     """
-    ways: dict[str, Callable[[Writer], Cost]] = {"star": in_one_pass, "mars:compact": by_turns}
+    ways: dict[str, Callable[[GenerationState], Cost]] = {"star": in_one_pass, "mars:compact": by_turns}
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     same = []
     for way in ways.values():  # warm up
-        way(ranker.writers(tasks[:1])[0])
+        way(ranker.states(tasks[:1])[0])
     for done, task in enumerate(tasks):
         progress("one pass against turns", done, len(tasks))
         said = []
         for name in list(ways)[
             :: 1 if done % 2 else -1
-        ]:  # neither always profits from the other's warm caches
-            writer = ranker.writers([task])[0]
+        ]:  # alternate, so that neither always profits from warm caches
+            writer = ranker.states([task])[0]
             costs[name].append(ways[name](writer))
             said.append(writer.words)
         same.append(said[0] == said[1])

@@ -1,4 +1,4 @@
-"""An evaluation's lists, shared among processes: helpers begin with the last method, this process with the first."""
+"""Shares an evaluation's lists among processes: helpers begin with the last method, this process with the first."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHUNK = 200  # tasks handed to a ranker at once
 Progress = Callable[[str, int, int], None]
 """(what is running, tasks done, tasks in all)."""
 
-_there: dict[str, Ranker] = {}  # in a helper: the rankers that were asked for so far
-_context: list[Context] = []  # in a helper: what they are made from
+_there: dict[str, Ranker] = {}  # in a helper: the rankers built so far
+_context: list[Context] = []  # in a helper: the data they are built from
 
 
 @contextmanager
 def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]:
-    """So many more processes that rank, each with rankers of its own; None where there are none."""
+    """A pool of `many` helper processes, each with its own rankers; None without helpers."""
     if many < 1:
         yield None
         return
@@ -52,7 +52,7 @@ def _rank(name: str, tasks: list[Task]) -> list[Ranked]:
 
 
 class Work:
-    """The lists of every method and cell it applies to; helpers begin at once."""
+    """The lists of every method and cell that it applies to; helpers begin at once."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Work:
                 self.begun[n] = pool.submit(_rank, name, tasks)
 
     def outcomes(self, lineup: Mapping[str, Ranker], progress: Progress) -> dict[tuple[str, Cell], Outcome]:
-        """What each method answered, by method and cell; `lineup`: this process's rankers by name."""
+        """Answers by method and cell; `lineup`: this process's rankers by name."""
         total = sum(len(tasks) for *_, tasks in self.chunks)
         done, left = 0, []
         answers: dict[tuple[str, Cell], dict[int, list[Ranked]]] = {key: {} for key in self.plan}

@@ -1,4 +1,4 @@
-"""From the outcomes of single cells to means over scenarios, and to pairs of methods on the same tasks."""
+"""Means over scenarios from outcomes of single cells, and paired differences of methods on the same tasks."""
 
 from __future__ import annotations
 
@@ -23,17 +23,9 @@ METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 COSTS = ("seconds_per_query", "generated_tokens", "model_calls")
-
-
 POOLED = "pooled"
-
-
 ORACLE = "oracle"
-
-
 NEIGHBOURS = ("itemknn", "itemknn:recent", "userknn")
-
-
 RIVALS = (
     ("star", ("mars",)),
     ("star", BASELINES),
@@ -41,6 +33,7 @@ RIVALS = (
     ("mars", NEIGHBOURS),
     ("star:behind-mars", ("mars",)),
 )
+"""(method, those of which the best on the same tasks is compared with it)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ Cell = tuple[str, str]
 def pools(
     rows: list[dict[str, Any]], outcomes: dict[tuple[str, Cell], Outcome], cells_of: list[Cell], seed: int
 ) -> list[dict[str, Any]]:
-    """Means over the kinds of negatives of each scenario, then over all cells, of the methods that answered them all."""
+    """Means over each scenario's kinds of negatives, then over all cells, for methods that answered all of them."""
     return [
         _pooled([row for row in rows if row["method"] == name and _cell(row) in part], there, scenario, seed)
         for (scenario, _), part in _parts(cells_of).items()
@@ -70,7 +63,7 @@ def pools(
 
 
 def _parts(cells_of: list[Cell]) -> dict[Cell, list[Cell]]:
-    """The cells of each scenario, and all of them, by what they are called; a cell that is alone keeps its name."""
+    """The cells of each scenario, and all cells, by name; a single cell keeps its own name."""
     parts = {s: [cell for cell in cells_of if cell[0] == s] for s in dict.fromkeys(s for s, _ in cells_of)}
     parts |= {POOLED: cells_of} if len(parts) > 1 else {}
     return {part[0] if len(part) == 1 else (name, POOLED): part for name, part in parts.items()}
@@ -81,7 +74,7 @@ def _cell(row: dict[str, Any]) -> Cell:
 
 
 def _pooled(rows: list[dict[str, Any]], outcomes: list[Outcome], scenario: str, seed: int) -> dict[str, Any]:
-    """The mean over cells; in a bootstrap draw a reader counts equally often in every cell."""
+    """The mean over cells; a bootstrap draw weighs a reader equally in every cell."""
     columns = [*METRICS, "coverage", "popularity", *COSTS]
     return {
         "method": rows[0]["method"],
@@ -101,7 +94,7 @@ def draws(outcomes: Sequence[Outcome], metric: str, seed: int) -> np.ndarray:
 
 
 def paired(outcomes: dict[tuple[str, Cell], Outcome], of: list[Cell], seed: int) -> list[dict[str, Any]]:
-    """Who is compared with whom (`RIVALS`), per scenario and pooled; of several rivals the best on the same tasks."""
+    """The comparisons of `RIVALS`, per scenario and pooled; of several rivals, the best on the same tasks."""
     rows = []
     for name, part in _parts(of).items():
         there: dict[str, list[Outcome]] = defaultdict(list)
@@ -119,7 +112,7 @@ def paired(outcomes: dict[tuple[str, Cell], Outcome], of: list[Cell], seed: int)
 
 
 def _shares(outcomes: dict[tuple[str, Cell], Outcome], seed: int) -> list[dict[str, Any]]:
-    """STAR and MARS as a share of the oracle (`ratio`), over the cells that the oracle answers."""
+    """STAR and MARS as a share of the oracle (`ratio`), over the oracle's cells."""
     exact = [cell for method, cell in outcomes if method == ORACLE]
     best = [outcomes[ORACLE, cell] for cell in exact]
     return [
@@ -153,6 +146,6 @@ def _pair(
 
 
 def rounded(*values: Any) -> Any:
-    """Four decimals; None for what could not be computed. One value or a list of several."""
+    """Rounded to four decimals; None for nan and infinity. One value, or a list of several."""
     made = [round(float(v), 4) if np.isfinite(v) else None for v in values]
     return made[0] if len(made) == 1 else made

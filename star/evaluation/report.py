@@ -1,4 +1,4 @@
-"""The tables of an evaluation, as data for a terminal and for docs/results."""
+"""Tables of rankings from an evaluation's document, for the terminal and for docs/results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POOLED = "pooled"
 
 
 def tables(document: dict[str, Any]) -> list[Table]:
-    """Mean hit rates per scenario and per cell; all metrics per method; paired differences; retrieval; traces."""
+    """Mean hit rates per scenario and per cell, all metrics per method, paired differences, retrieval, traces."""
     return [
         t
         for t in (
@@ -56,7 +56,7 @@ def _scenarios(document: dict[str, Any]) -> Table:
 
 
 def _cells(document: dict[str, Any]) -> Table:
-    """Methods × cells, without intervals (they are in the JSON); nothing where the scenarios' table says it already."""
+    """Methods × cells, without intervals (they are in the JSON); empty if every scenario has one cell."""
     rows = [r for r in document["rows"] if r["negatives"] != POOLED]
     at = {(r["method"], r["scenario"], r["negatives"]): r for r in rows}
     columns = list(dict.fromkeys((r["scenario"], r["negatives"]) for r in rows))
@@ -77,7 +77,7 @@ def _cells(document: dict[str, Any]) -> Table:
 
 
 def _metrics(document: dict[str, Any]) -> Table:
-    """One line per method and cell where there is a single cell, else one per method."""
+    """All metrics: one line per method, pooled, or one per method and cell if nothing is pooled."""
     rows = document["rows"]
     pooled = [r for r in rows if r["scenario"] == POOLED]
     rows = [r for r in rows if r["negatives"] != POOLED]
@@ -126,7 +126,7 @@ def _recall(document: dict[str, Any]) -> Table:
 
 
 def _catalogue(document: dict[str, Any]) -> Table:
-    """Methods over the whole catalogue, with intervals, and what they differ by."""
+    """Methods over the whole catalogue, with intervals and paired differences."""
     found = document.get("full_catalogue")
     if not found:
         return Table("", (), ())

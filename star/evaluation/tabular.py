@@ -1,4 +1,4 @@
-"""Table: a caption, heads and rows of text, and its Markdown."""
+"""A caption, heads and rows of text, printed as a GitHub table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Trace quality: are traces valid, with valid calls and a ranking; does the graph support their claims; do they vary?
+"""Validity, claim precision, claim recall and diversity of traces; latency of the served student.
 
-Only words the model wrote count; what a tool said is no merit of the model. Measured twice: as served (tools' arguments
-and ranking constrained) and free (nothing constrained at all).
+Only words of the model count, not those of the tools. Measured with constrained decoding as on the page (`served`: calls'
+arguments and the ranking must be valid) and with unconstrained decoding (`free`).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Progress = Callable[[str, int, int], None]
 def quality(
     ranker: StarRanker, tasks: Sequence[Task], progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Shares of valid traces, and what the model's own claims are worth, on these tasks.
+    """Trace quality on these tasks, constrained and unconstrained.
 
     Returns:
-        n; and for each mode, among others: `claims`, `claim_precision` (its own claims, share borne out by the graph);
-        `claim_recall` (of the tools' lines about the recommended, share that the reflection quotes); `calls`,
-        `call_validity` (calls it began, share with a tool that exists and arguments that the tool takes); `lines`,
-        `distinct_lines` (lines of the reflections, share of different ones among them), `distinct_plans`. The last two
-        fall with the number of traces: compare them on equally many.
+        n; per mode, among others: `claims` (the model's own), `claim_precision` (share of them that the graph supports);
+        `claim_recall` (share of the tools' lines about recommended items that the reflection quotes); `calls`,
+        `call_validity` (share of calls with an existing tool and valid arguments); `lines` (of reflections),
+        `distinct_lines` and `distinct_plans` (shares of different ones). Distinct shares fall with the number of traces:
+        compare them on equal numbers.
     """
     return {
         "n": len(tasks),
@@ -55,7 +55,7 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
     lines: list[tuple[str, ...]] = []
     cited = there = 0
     for start in range(0, len(tasks), BATCH):
-        writers = ranker.writers(tasks[start : start + BATCH], free=free)
+        writers = ranker.states(tasks[start : start + BATCH], free=free)
         write_many(writers)
         progress("free traces" if free else "traces", start + len(writers), len(tasks))
         for writer in writers:
@@ -104,7 +104,7 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
 
 
 def latency(star: Star, readers: Sequence[int], limit: int = 30) -> dict[str, float]:
-    """Median seconds to the first word and to the end, queries one after the other, candidates retrieved as on the page."""
+    """Median seconds to the first word and to the end of an answer, one query at a time, with retrieved candidates."""
     first, total = [], []
     for reader in readers[: limit + 1]:
         history = star.dataset.interactions.history(int(reader))

@@ -1,4 +1,4 @@
-"""The tables about traces: what they are worth, and whether the ranking follows from them."""
+"""Tables of trace quality, erasure, candidate swaps and the cost of turns, from `trace_quality` in the document."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ARMS = {
 
 
 def trace_tables(quality: dict[str, Any]) -> list[Table]:
-    """All of them from an evaluation's `trace_quality`; those without rows are empty."""
+    """All tables of an evaluation's `trace_quality`; a table without data has no rows."""
     return [make(quality) for make in (_traces, _erasure, _swapped, _reflection, _turns)]
 
 
@@ -40,7 +40,7 @@ def _figure(value: float | None) -> str:
 
 
 def _traces(quality: dict[str, Any]) -> Table:
-    """The student's traces, as served and with nothing constrained."""
+    """Quality of the student's traces, constrained and unconstrained."""
     if not quality:
         return NOTHING
     names = [name for name in COLUMNS if name in quality["served"]]
@@ -64,13 +64,13 @@ def _traces(quality: dict[str, Any]) -> Table:
 
 
 def _within(moved: dict[str, Any]) -> str:
-    """The interval of the share that follows, where the document has one."""
+    """The interval of `follows`, if the document has one."""
     low, high = moved.get("follows_ci") or (None, None)
     return "" if low is None else f" ({low:.0%} to {high:.0%})"
 
 
 def _erasure(quality: dict[str, Any]) -> Table:
-    """How far the first choice moves when evidence is taken away, in both readings."""
+    """Comprehensiveness and sufficiency with their controls, in both readings."""
     found = quality.get("erasure")
     if not found or not found["n"]:
         return NOTHING
@@ -110,7 +110,7 @@ def _erasure(quality: dict[str, Any]) -> Table:
 
 
 def _against(pair: dict[str, Any] | None) -> tuple[str, str]:
-    """The cited erasure minus this one (nats), and how many times as far it moves; with intervals."""
+    """The cited erasure minus this one (nats), and the ratio of their mean absolute changes; with intervals."""
     if pair is None:
         return "", ""
     drop, moved = pair["drop"], pair["moved"]
@@ -126,7 +126,7 @@ def _times(ratio: float | None) -> str:
 
 
 def _swapped(quality: dict[str, Any]) -> Table:
-    """What one tool says of the first choice and of another candidate, exchanged."""
+    """Candidate swaps within one tool's answers."""
     found = {tool: row for tool, row in quality.get("swapped", {}).items() if row["n"]}
     names = ("quotes", "stale", "turns", "first", "unreadable")
     body = tuple(
@@ -150,7 +150,7 @@ def _swapped(quality: dict[str, Any]) -> Table:
 
 
 def _reflection(quality: dict[str, Any]) -> Table:
-    """The ranking behind the reflection beside the one asked for directly behind the tools."""
+    """The ranking after the reflection beside the one right after the tools."""
     found = quality.get("reflection")
     if not found or not found["n"]:
         return NOTHING
@@ -179,7 +179,7 @@ def _reflection(quality: dict[str, Any]) -> Table:
 
 
 def _turns(quality: dict[str, Any]) -> Table:
-    """STAR's one pass beside MARS speaking through the same model, a call per turn."""
+    """STAR's one pass beside MARS with one call of the same model per turn."""
     turns = quality.get("turns")
     if not turns:
         return NOTHING

@@ -1,4 +1,4 @@
-"""Readers from a file, never seen by anything that was fitted: `star evaluate --test-users FILE`."""
+"""New readers from a CSV for `star evaluate --test-users`, checked against the training readers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ITEM = ("book_id", "item_id", "item", "movieId", "parent_asin", "asin", "book")
 
 @dataclass(frozen=True)
 class Unseen:
-    """Readers of a file beside those of the data set.
+    """Readers of a file, added to those of the data set.
 
     Attributes:
-        dataset: the data set with the file's readers behind its own, ids prefixed with `file:`.
-        rows: int64 (R,), rows of the file's readers; no graph of the data set's readers holds them.
-        report: counts of what was read and what was left out, and why.
+        dataset: the data set with the file's readers after its own, ids prefixed with `file:`.
+        rows: int64 (R,), rows of the file's readers; no graph holds them.
+        report: numbers of rows and readers read and left out, by reason.
     """
 
     dataset: Dataset
@@ -40,12 +40,11 @@ class Unseen:
 def read_unseen(path: Path, dataset: Dataset, split: Split) -> Unseen:
     """Read a table with a header, one interaction per row, rows in reading order (or a column `time`).
 
-    Columns: a reader (`user_id`) and an item (`book_id`, the data set's own ids); others are not needed.
-    Unknown items and repeats are left out and counted; so are readers of fewer than four known items, and
-    readers whose books are all on the shelf of one training reader (they are not unseen).
+    Columns: a reader (`user_id`) and an item (`book_id`, the data set's own ids). Left out and counted: unknown items,
+    repeats, readers of fewer than four known items, and readers whose books are all on one training reader's shelf.
 
     Raises:
-        UserError: the file or a column is missing or damaged, or no reader is left.
+        UserError: a missing or damaged file or column, or no reader left.
     """
     frame = _events(path)
     rows_read, ids = len(frame), frame["item"].to_list()
@@ -78,7 +77,7 @@ def read_unseen(path: Path, dataset: Dataset, split: Split) -> Unseen:
 
 
 def _events(path: Path) -> pl.DataFrame:
-    """Columns user, item as text, in reading order."""
+    """Columns user and item as text, in reading order."""
     if not path.is_file():
         raise UserError(f"{path} is not a file; give a CSV with the columns user_id, book_id")
     with plain(path) as file:
@@ -100,7 +99,7 @@ def _events(path: Path) -> pl.DataFrame:
 def _without_training_readers(
     histories: dict[str, list[int]], dataset: Dataset, split: Split
 ) -> dict[str, list[int]]:
-    """Without readers of ten books or more who are, book for book, within one training reader's shelf."""
+    """Without readers of ten books or more whose books are all on one training reader's shelf."""
     if not histories:
         return {}
     there = Interactions.from_histories(list(histories.values()), dataset.interactions.n_items)

@@ -33,7 +33,7 @@ Line = tuple[Evidence, ...]
 
 
 @dataclass(frozen=True)
-class Response:
+class ToolResponse:
     """What one call returned: lines of evidence, each about one candidate (or about the shelf)."""
 
     name: str
@@ -133,7 +133,7 @@ class Tools:
         """Readers of two items, the reader asked about left out."""
         return int(self.graph.pairs(np.array([a]), np.array([b]), self.reader)[0][0, 0])
 
-    def call(self, name: str, arguments: Sequence[int]) -> Response:
+    def call(self, name: str, arguments: Sequence[int]) -> ToolResponse:
         """Run a tool by name. Arguments: `profile`: none; `recent` n; `user_cf` n; `item_cf` window [candidate …].
 
         Raises:
@@ -141,17 +141,17 @@ class Tools:
         """
         match name, tuple(arguments):
             case "profile", ():
-                return Response(
+                return ToolResponse(
                     name, (), tuple((e,) for e in self.genres(min(len(self.history), COUNTED))[:3])
                 )
             case "recent", (window,) if window in WINDOWS:
-                return Response(name, (window,), tuple((e,) for e in self.genres(window)[:3]))
+                return ToolResponse(name, (window,), tuple((e,) for e in self.genres(window)[:3]))
             case "user_cf", (asked,) if asked in ASKED:
-                return Response(name, (asked,), self.user_cf(asked))
+                return ToolResponse(name, (asked,), self.user_cf(asked))
             case "item_cf", (window, *only) if window in WINDOWS and set(only) <= set(
                 self.candidates.tolist()
             ):
-                return Response(name, tuple(arguments), self.item_cf(window, only or None))
+                return ToolResponse(name, tuple(arguments), self.item_cf(window, only or None))
         raise ValueError(
             f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), "
             "user_cf(readers), item_cf(window[, candidates])"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from star.evidence.claims import STRENGTHS, Claim
-from star.evidence.tools import WINDOWS, Response, Tools
+from star.evidence.tools import WINDOWS, ToolResponse, Tools
 from star.mars.judgement import Judgement
 from star.trace.grammar import RANKED, item_word, line
 
@@ -26,11 +26,11 @@ class Message:
     agent: str
     type: str
     words: tuple[str, ...] = ()
-    response: Response | None = None
+    response: ToolResponse | None = None
 
 
 @dataclass
-class Desk:
+class Blackboard:
     """What the agents of one run share: the tools, how they judge, the log."""
 
     tools: Tools
@@ -45,47 +45,47 @@ class Desk:
     def say(self, agent: str, type: str, *parts: Sequence[str]) -> None:
         self.log.append(Message(agent, type, tuple(word for part in parts for word in part)))
 
-    def call(self, agent: str, name: str, *arguments: int) -> Response:
+    def call(self, agent: str, name: str, *arguments: int) -> ToolResponse:
         response = self.tools.call(name, arguments)
         self.log.append(Message(agent, "tool_call", (), response))
         return response
 
-    def found(self, name: str) -> list[Response]:
+    def found(self, name: str) -> list[ToolResponse]:
         """Answers of a tool so far, oldest first."""
         return [m.response for m in self.log if m.response is not None and m.response.name == name]
 
 
-def plan(desk: Desk) -> None:
+def plan(board: Blackboard) -> None:
     """Planner: how far to look back, how many readers to ask, what to trust first."""
-    j = desk.judgement
-    back = ("look back {} books", "take the last {} books")[desk.rng.integers(2)].format(j.window)
-    ask = ("ask {} readers", "compare with {} readers")[desk.rng.integers(2)].format(j.asked)
+    j = board.judgement
+    back = ("look back {} books", "take the last {} books")[board.rng.integers(2)].format(j.window)
+    ask = ("ask {} readers", "compare with {} readers")[board.rng.integers(2)].format(j.asked)
     shelf = ["know the shelf first"] if "profile" in j.looks else []
     parts = [*shelf, back, ask, f"trust {j.trust} first"]
-    desk.say("planner", "plan", *[[*part.split(), ";"] for part in parts])
+    board.say("planner", "plan", *[[*part.split(), ";"] for part in parts])
 
 
-def user_profile(desk: Desk) -> None:
+def user_profile(board: Blackboard) -> None:
     """Analyst: what the whole shelf is made of."""
-    if "profile" in desk.judgement.looks:
-        desk.call("user profile", "profile")
+    if "profile" in board.judgement.looks:
+        board.call("user profile", "profile")
 
 
-def historical_interest(desk: Desk) -> None:
+def historical_interest(board: Blackboard) -> None:
     """Analyst: what readers of a similar whole shelf read."""
-    desk.call("historical interest", "user_cf", desk.judgement.asked)
+    board.call("historical interest", "user_cf", board.judgement.asked)
 
 
-def recent_interest(desk: Desk) -> None:
+def recent_interest(board: Blackboard) -> None:
     """Analyst: what the last books lead to."""
-    if "recent" in desk.judgement.looks and not desk.found("recent"):
-        desk.call("recent interest", "recent", desk.judgement.window)
-    desk.call("recent interest", "item_cf", desk.judgement.window)
+    if "recent" in board.judgement.looks and not board.found("recent"):
+        board.call("recent interest", "recent", board.judgement.window)
+    board.call("recent interest", "item_cf", board.judgement.window)
 
 
-def interest_divergence(desk: Desk) -> list[str]:
+def interest_divergence(board: Blackboard) -> list[str]:
     """Analyst: has the taste moved? Compares the leading genre of the shelf and of its last books."""
-    whole, lately = (_leading(desk.found(name)) for name in ("profile", "recent"))
+    whole, lately = (_leading(board.found(name)) for name in ("profile", "recent"))
     if whole is None or lately is None:
         return []
     if whole.label == lately.label:
@@ -93,11 +93,11 @@ def interest_divergence(desk: Desk) -> list[str]:
     return ["interest", "has", "moved", ";"]
 
 
-def _leading(responses: list[Response]) -> Claim | None:
+def _leading(responses: list[ToolResponse]) -> Claim | None:
     return responses[-1].lines[0][0].claim if responses and responses[-1].lines else None
 
 
-def claims_by_item(responses: Sequence[Response]) -> dict[int, list[Claim]]:
+def claims_by_item(responses: Sequence[ToolResponse]) -> dict[int, list[Claim]]:
     """The last line said about each item."""
     return {
         evidence[0].claim.subject: [e.claim for e in evidence]
@@ -127,36 +127,36 @@ def points(claims: Sequence[Claim], j: Judgement) -> float:
     return float(total)
 
 
-def weigh(desk: Desk) -> dict[int, float]:
+def weigh(board: Blackboard) -> dict[int, float]:
     """Points of every candidate from all evidence so far; a second look counts as much as the first."""
     total: dict[int, float] = defaultdict(float)
-    j = desk.judgement
-    for claims in claims_by_item(desk.found("user_cf")).values():
+    j = board.judgement
+    for claims in claims_by_item(board.found("user_cf")).values():
         total[claims[0].subject or 0] += points(claims, j)
     looks: dict[int, list[float]] = defaultdict(list)
-    for response in desk.found("item_cf"):
+    for response in board.found("item_cf"):
         said = claims_by_item([response])
-        for item in response.arguments[1:] or desk.tools.candidates.tolist():
+        for item in response.arguments[1:] or board.tools.candidates.tolist():
             looks[item].append(points(said.get(item, ()), j))
     for item, seen in looks.items():
         total[item] += float(np.mean(seen))
     return total
 
 
-def order(desk: Desk) -> list[int]:
+def order(board: Blackboard) -> list[int]:
     """Candidates, best first; ties at random."""
-    total, candidates = weigh(desk), sorted(desk.tools.candidates.tolist())
+    total, candidates = weigh(board), sorted(board.tools.candidates.tolist())
     noise = dict(
-        zip(candidates, desk.rng.random(len(candidates)), strict=True)
+        zip(candidates, board.rng.random(len(candidates)), strict=True)
     )  # bound to the item, not to its place
     return sorted(candidates, key=lambda c: (-total[c], noise[c]))
 
 
-def reflect(desk: Desk) -> None:
+def reflect(board: Blackboard) -> None:
     """Reflector: do the analysts agree? If it is close, send the recent-interest analyst back; then sum up."""
-    ranked, total = order(desk), weigh(desk)
+    ranked, total = order(board), weigh(board)
     similar = {
-        c: LEVEL[str(claims[0].strength)] for c, claims in claims_by_item(desk.found("user_cf")).items()
+        c: LEVEL[str(claims[0].strength)] for c, claims in claims_by_item(board.found("user_cf")).items()
     }
     favourite = max(similar, key=lambda c: (similar[c], total[c])) if similar else None
     words: list[str] = []
@@ -168,35 +168,35 @@ def reflect(desk: Desk) -> None:
         words += ["signals", "differ", "on", item_word(ranked[0]), item_word(favourite), ";"]
     if (
         len(ranked) > 1
-        and total[ranked[0]] - total[ranked[1]] < desk.judgement.close
-        and len(desk.tools.history) > min(WINDOWS)
+        and total[ranked[0]] - total[ranked[1]] < board.judgement.close
+        and len(board.tools.history) > min(WINDOWS)
     ):
         contenders = ranked[:3]
-        desk.say("reflector", "reflection", words, ["look", "again", "at", *map(item_word, contenders), ";"])
+        board.say("reflector", "reflection", words, ["look", "again", "at", *map(item_word, contenders), ";"])
         other = [
             w
             for w in WINDOWS
-            if w != desk.judgement.window
-            and min(w, len(desk.tools.history)) != min(desk.judgement.window, len(desk.tools.history))
+            if w != board.judgement.window
+            and min(w, len(board.tools.history)) != min(board.judgement.window, len(board.tools.history))
         ]
-        desk.call("recent interest", "item_cf", int(desk.rng.choice(other)), *contenders)
-        ranked = order(desk)
+        board.call("recent interest", "item_cf", int(board.rng.choice(other)), *contenders)
+        ranked = order(board)
         words = ["second", "look", "favours", item_word(ranked[0]), ";"]
-    desk.say("reflector", "reflection", interest_divergence(desk), *_quotes(desk, ranked), words)
+    board.say("reflector", "reflection", interest_divergence(board), *_quotes(board, ranked), words)
 
 
-def _quotes(desk: Desk, ranked: Sequence[int]) -> list[list[str]]:
+def _quotes(board: Blackboard, ranked: Sequence[int]) -> list[list[str]]:
     """The evidence the ranking will rest on, in the tools' own numbers: shelf, three contenders."""
-    leading = _leading(desk.found("recent")) or _leading(desk.found("profile"))
-    related, similar = claims_by_item(desk.found("item_cf")), claims_by_item(desk.found("user_cf"))
+    leading = _leading(board.found("recent")) or _leading(board.found("profile"))
+    related, similar = claims_by_item(board.found("item_cf")), claims_by_item(board.found("user_cf"))
     quotes = [line([leading])] if leading else []
     for item in ranked[:3]:
         quotes += [line(said[item], closing=False) for said in (related, similar) if item in said]
     return quotes
 
 
-def rank(desk: Desk) -> list[int]:
+def rank(board: Blackboard) -> list[int]:
     """Ranker: the final order, of which the first five are recommended."""
-    ranked = order(desk)
-    desk.say("ranker", "recommend", [item_word(c) for c in ranked[:RANKED]])
+    ranked = order(board)
+    board.say("ranker", "recommend", [item_word(c) for c in ranked[:RANKED]])
     return ranked

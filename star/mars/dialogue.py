@@ -22,7 +22,7 @@ from star.mars.judgement import draw, weights_for
 from star.mars.run import Run
 from star.mars.voices import Silent, View, Voice
 from star.ranking import Ranked
-from star.trace.grammar import ITEM, RANKED, Context, TraceError, read_call
+from star.trace.grammar import RANKED, CallContext, TraceError, item_rows, read_call
 from star.trace.steps import read_step
 
 LOOKS = 1
@@ -38,17 +38,17 @@ class Spoken(Run):
 
 
 @dataclass
-class Table:
+class DialogueState:
     """The run in progress."""
 
-    desk: agents.Desk
+    board: agents.Blackboard
     voice: Voice
     view: View
     asked: int = 0
     ruled: int = 0
 
     def log(self) -> list[str]:
-        return Run(tuple(self.desk.log), (), {}, 0, 0.0).words()
+        return Run(tuple(self.board.log), (), {}, 0, 0.0).words()
 
     def ask(self, agent: str, kind: str, check: Callable[[list[str]], None]) -> list[str] | None:
         """A message that passes `check`, or None after `TRIES`."""
@@ -70,8 +70,8 @@ class Table:
         def check(words: list[str]) -> None:
             if not words:
                 raise TraceError("the message is empty")
-            shelf, last = len(self.desk.tools.history), self.desk.found("user_cf")
-            context = Context(shelf, asked=last[-1].arguments[0] if last else 0)
+            shelf, last = len(self.board.tools.history), self.board.found("user_cf")
+            context = CallContext(shelf, asked=last[-1].arguments[0] if last else 0)
             read_step(kind, tuple(words), context)  # type: ignore[arg-type]
             self.named(words)
 
@@ -79,7 +79,7 @@ class Table:
         if words is None:
             otherwise()
             return None
-        self.desk.say(agent, kind, words)
+        self.board.say(agent, kind, words)
         return words
 
     def named(self, words: Sequence[str]) -> list[int]:
@@ -88,7 +88,7 @@ class Table:
         Raises:
             TraceError: others.
         """
-        items = [int(found[1]) for found in map(ITEM.match, words) if found]
+        items = item_rows(words)
         strangers = set(items) - set(self.view.candidates) - set(self.view.history)
         if strangers:
             raise TraceError(f"{len(strangers)} items are neither candidates nor on the shelf")
@@ -101,14 +101,14 @@ class Table:
             name, arguments = read_call(words)
             if name not in tools:
                 raise TraceError(f"{agent} calls {' or '.join(tools)}, not {name}")
-            self.desk.tools.call(name, arguments)
+            self.board.tools.call(name, arguments)
 
         words = self.ask(agent, "tool_call", check)
         if words is None:
             otherwise()
         else:
             name, arguments = read_call(words)
-            self.desk.call(agent, name, *arguments)
+            self.board.call(agent, name, *arguments)
 
 
 def converse(tools: Tools, voice: Voice, seed: int | Sequence[int] = 0, dataset: str = "goodbooks") -> Spoken:
@@ -121,24 +121,24 @@ def converse(tools: Tools, voice: Voice, seed: int | Sequence[int] = 0, dataset:
         dataset: whose weights those rules take.
     """
     began, rng = time.perf_counter(), np.random.default_rng(seed)
-    desk = agents.Desk(tools, draw(rng, weights_for(dataset)), rng)
+    board = agents.Blackboard(tools, draw(rng, weights_for(dataset)), rng)
     view = View(tools.catalog, tuple(tools.history.tolist()), tuple(tools.candidates.tolist()))
-    table = Table(desk, voice, view)
-    table.step("planner", "plan", lambda: agents.plan(desk))
-    table.call("user profile", ("profile",), lambda: agents.user_profile(desk))
-    table.call("historical interest", ("user_cf",), lambda: agents.historical_interest(desk))
-    table.call("recent interest", ("item_cf", "recent"), lambda: agents.recent_interest(desk))
-    if not desk.found("item_cf"):
-        agents.recent_interest(desk)
-    words = table.step("reflector", "reflection", lambda: agents.reflect(desk))
+    state = DialogueState(board, voice, view)
+    state.step("planner", "plan", lambda: agents.plan(board))
+    state.call("user profile", ("profile",), lambda: agents.user_profile(board))
+    state.call("historical interest", ("user_cf",), lambda: agents.historical_interest(board))
+    state.call("recent interest", ("item_cf", "recent"), lambda: agents.recent_interest(board))
+    if not board.found("item_cf"):
+        agents.recent_interest(board)
+    words = state.step("reflector", "reflection", lambda: agents.reflect(board))
     for _ in range(LOOKS):
         if words is None or "look again at" not in " ".join(words):
             break
-        table.call("recent interest", ("item_cf",), lambda: None)
-        words = table.step("reflector", "reflection", lambda: agents.reflect(desk))
+        state.call("recent interest", ("item_cf",), lambda: None)
+        words = state.step("reflector", "reflection", lambda: agents.reflect(board))
 
     def five(words: list[str]) -> None:
-        items, wanted = table.named(words), min(RANKED, len(view.candidates))
+        items, wanted = state.named(words), min(RANKED, len(view.candidates))
         if len(items) != len(words) or len(set(items)) != wanted or len(items) != wanted:
             raise TraceError(
                 f"expected {wanted} different candidates and nothing else, got {len(words)} words"
@@ -146,23 +146,23 @@ def converse(tools: Tools, voice: Voice, seed: int | Sequence[int] = 0, dataset:
         if not set(items) <= set(view.candidates):
             raise TraceError("books of the shelf are ranked")
 
-    ranked = table.ask("ranker", "recommend", five)
-    by_rules = agents.order(desk)
+    ranked = state.ask("ranker", "recommend", five)
+    by_rules = agents.order(board)
     order = by_rules
     if ranked is None:
-        agents.rank(desk)
+        agents.rank(board)
     else:
-        desk.say("ranker", "recommend", ranked)
-        first = table.named(ranked)
+        board.say("ranker", "recommend", ranked)
+        first = state.named(ranked)
         order = [*first, *(c for c in by_rules if c not in first)]
     return Spoken(
-        tuple(desk.log),
+        tuple(board.log),
         tuple(order),
-        agents.weigh(desk),
-        len({m.agent for m in desk.log}),
+        agents.weigh(board),
+        len({m.agent for m in board.log}),
         time.perf_counter() - began,
-        table.asked,
-        table.ruled,
+        state.asked,
+        state.ruled,
     )
 
 

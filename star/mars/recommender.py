@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from star.data.dataset import Dataset
-from star.evidence.verification import check
 from star.mars.judgement import weights_for
 from star.mars.run import run
+from star.recommend.assembly import Draft, assemble
 from star.recommend.recommendation import Query, Recommendation, Timing
-from star.recommend.serving import Draft, Shelf
+from star.recommend.serving import ServingContext
 
 
 class Teacher:
@@ -26,34 +26,28 @@ class Teacher:
 
     def __init__(self, dataset: Dataset, known: np.ndarray | None = None) -> None:
         """`known`: bool (I,), items that may be recommended, so that a student is compared on its own candidates."""
-        self._shelf, self._known = Shelf(dataset), known
+        self._serving, self._known = ServingContext(dataset), known
 
     @property
     def dataset(self) -> Dataset:
-        return self._shelf.dataset
+        return self._serving.dataset
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
         start = time.perf_counter()
-        tools = self._shelf.tools(query, self._known)
+        tools = self._serving.tools(query, self._known)
         candidates = tools.candidates.tolist()
         done = run(
             tools, [query.seed, len(tools.history), *sorted(candidates)], weights_for(self.dataset.name)
         )
-        words = done.words()
-        said = done.seconds
+        words, said = done.words(), done.seconds
         draft = Draft(words, [True] * len(words), [said * (n + 1) / len(words) for n in range(len(words))])
-        steps, claims = self._shelf.view(draft, tools, 0.0)
-        answer = Recommendation(
-            self.dataset.name, self.checkpoint, query, tuple(candidates), text=" ".join(words), steps=steps
-        )
-        findings = [check(claim, tools) for claim, _, _ in claims]
-        # Rules have points, no probabilities; made comparable for `Recommended.score`.
+        # Rules give points; a softmax over the candidates makes them comparable with the student's probabilities.
         points = np.array([done.points[c] for c in candidates])
         share = np.exp(points - points.max())
-        score = dict(zip(candidates, (share / share.sum()).tolist(), strict=True))
-        ranking = list(done.order[: query.k])
-        answer = self._shelf.finish(answer, claims, findings, tools, ranking, [score[i] for i in ranking])
+        scores = dict(zip(candidates, (share / share.sum()).tolist(), strict=True))
+        answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(candidates))
+        answer = assemble(answer, draft, tools, done.order[: query.k], scores)
         calls = sum(1 for message in done.log if message.response is not None)
         total = time.perf_counter() - start
-        timing = Timing(total, total, sum(step.tokens for step in steps), calls)
+        timing = Timing(total, total, sum(step.tokens for step in answer.steps), calls)
         yield replace(answer, timing=timing)

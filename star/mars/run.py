@@ -51,18 +51,18 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    desk = agents.Desk(tools, draw(rng, weights), rng)
-    agents.plan(desk)
-    agents.user_profile(desk)
-    agents.historical_interest(desk)
-    agents.recent_interest(desk)
-    agents.reflect(desk)
-    ranked = agents.rank(desk)
+    board = agents.Blackboard(tools, draw(rng, weights), rng)
+    agents.plan(board)
+    agents.user_profile(board)
+    agents.historical_interest(board)
+    agents.recent_interest(board)
+    agents.reflect(board)
+    ranked = agents.rank(board)
     return Run(
-        tuple(desk.log),
+        tuple(board.log),
         tuple(ranked),
-        agents.weigh(desk),
-        len({m.agent for m in desk.log}),
+        agents.weigh(board),
+        len({m.agent for m in board.log}),
         time.perf_counter() - start,
     )
 

@@ -1,1 +1,1 @@
-"""Methods that rank candidates: baselines, the student as a ranker, the list of them all."""
+"""Methods that rank candidates: baselines, fusion, the student, and the registry of their names."""

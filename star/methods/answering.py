@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from star.data.dataset import Dataset
 from star.data.loading import load_dataset
-from star.errors import UserError
 from star.mars.recommender import Teacher
 from star.recommend.recommender import TEACHER, Recommender, Star
-from star.student.checkpoint import checkpoint_folder
+from star.student.checkpoint import find_checkpoint
 
 TRAINING = "training/run.sh --dataset {name}"  # the command that trains a student for a data set of one's own
 
@@ -38,11 +37,7 @@ def recommender_for(dataset: Dataset, model: str | None = None) -> Recommender:
 
 def has_student(dataset: str) -> bool:
     """Whether there is a checkpoint named like the data set."""
-    try:
-        checkpoint_folder(dataset)
-    except UserError:
-        return False
-    return True
+    return find_checkpoint(dataset) is not None
 
 
 def untaught(recommender: Recommender) -> str | None:

@@ -1,13 +1,11 @@
 """Rankers without a trained language model: the floor and the bar that MARS and STAR are measured against.
 
-A ranker sees a `Task` without looking at its target. Equal scores are put in a random order that depends on
-the task and the seed, never on the position in the list, so nobody gains from where the target happens to
-stand.
+A ranker never reads a task's target. Equal scores are ordered at random by task and seed, not by position in the list.
 
-Chosen on goodbooks' 200 validation readers (1,000 tasks per cell, mean hit rate over classic and three
-books known, uniform and matched): user-kNN 50/100/200/400 readers .626/.641/.647/.647; EASE, λ
-100/400/800/1600/3200 with the last ten books counted four times .605/.649/.668/.674/.670, counted once
-.590/.628/.646 up to 800; item-kNN over the last 5/10/20 books .685/.689/.691, over all .655.
+Settings were chosen on 200 validation readers of goodbooks (1,000 tasks per cell, scenarios classic and user_cold_start,
+uniform and matched negatives). Mean hit rates: user-kNN with 50/100/200/400 readers .626/.641/.647/.647. EASE with λ
+100/400/800/1600/3200 and the last ten books counted four times .605/.649/.668/.674/.670; counted once, λ up to 800,
+.590/.628/.646. Item-kNN over the last 5/10/20 books .685/.689/.691, over all books .655.
 """
 
 from __future__ import annotations
@@ -23,14 +21,14 @@ from star.evidence.graph import Graph
 from star.ranking import Ranked, Score, best_first
 
 RECENT = 10  # last books
-NEIGHBOURS = 200  # most similar readers that user-kNN asks
+NEIGHBOURS = 200  # neighbourhood size of user-kNN: most similar readers
 RIDGE = 1_600.0  # EASE's λ
 EMPHASIS = 3.0  # EASE counts each of the last ten books 1 + EMPHASIS times
 
 
 @dataclass(frozen=True)
 class ByScore:
-    """Ranks by one score per candidate."""
+    """A ranker by one score per candidate."""
 
     name: str
     score: Score
@@ -46,22 +44,22 @@ class ByScore:
 
 
 def unchanged(task: Task) -> np.ndarray:
-    """The order as given: candidates are shuffled, so anything but chance is a fault of the protocol."""
+    """The order as given. Candidates are shuffled, so any other result than chance's is a fault of the protocol."""
     return -np.arange(len(task.candidates), dtype=np.float64)
 
 
 def by_chance(task: Task) -> np.ndarray:
-    """Nothing but ties."""
+    """Equal scores: a random order."""
     return np.zeros(len(task.candidates))
 
 
 def popularity(graph: Graph) -> Score:
-    """Readers of the candidate."""
+    """Number of readers of the candidate."""
     return lambda task: graph.counts[list(task.candidates)].astype(np.float64)
 
 
 def centre(graph: Graph) -> Score:
-    """Nearness to the list's median log popularity: would betray negatives drawn around the target."""
+    """Nearness to the list's median log popularity; it would detect negatives drawn around the target."""
 
     def score(task: Task) -> np.ndarray:
         logs = np.log1p(graph.counts[list(task.candidates)])
@@ -71,7 +69,7 @@ def centre(graph: Graph) -> Score:
 
 
 def itemknn(graph: Graph, window: int | None = None) -> Score:
-    """Mean cosine of co-reading with the shelf, or with its last `window` books.
+    """Mean co-reading cosine with the shelf H, or with its last `window` books.
 
     score(j) = 1/|H| · Σ_{i in H} co_ij / sqrt(n_i n_j) (Sarwar et al. 2001, without a cut-off of neighbours).
     """
@@ -89,7 +87,7 @@ def itemknn(graph: Graph, window: int | None = None) -> Score:
 
 
 def userknn(graph: Graph, neighbours: int = NEIGHBOURS) -> Score:
-    """Share of the most similar readers (idf-weighted cosine) who read it, weighted by similarity."""
+    """Share of the most similar readers (idf-weighted cosine) who read the candidate, weighted by similarity."""
 
     def score(task: Task) -> np.ndarray:
         history = np.array(task.history, dtype=np.int64)
@@ -106,7 +104,7 @@ def ease_weights(graph: Graph, ridge: float) -> np.ndarray:
     """EASE's item-to-item matrix B, float32 (I, I), diagonal 0 (Steck 2019, arXiv 1905.03375).
 
     P = (XᵀX + λI)⁻¹ and B_ij = -P_ij / P_jj. With fewer readers than items the inverse is taken over readers:
-    P = (I - Xᵀ (XXᵀ + λI)⁻¹ X) / λ (Woodbury), seconds instead of half a minute.
+    P = (I - Xᵀ (XXᵀ + λI)⁻¹ X) / λ (Woodbury); seconds instead of half a minute.
     """
     x = graph.matrix
     if x.shape[0] < x.shape[1]:
@@ -122,7 +120,7 @@ def ease_weights(graph: Graph, ridge: float) -> np.ndarray:
 
 
 def ease(graph: Graph, ridge: float = RIDGE, emphasis: float = EMPHASIS) -> Score:
-    """Σ_{i in H} w_i B_ij, w_i = 1, or 1 + `emphasis` for the last ten books."""
+    """Score Σ_{i in H} w_i B_ij with w_i = 1 + `emphasis` for the last ten books, 1 for the others."""
     weights = ease_weights(graph, ridge)
 
     def score(task: Task) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Matrix factorisation and graph convolution: each item a vector, a shelf the sum of its neighbours.
+"""Implicit ALS and LightGCN: one vector per item; a new reader's vector comes from the shelf.
 
-Readers asked about are in no fit: their shelf is folded in (ALS: one least-squares step; LightGCN: one more node
-whose neighbours are the shelf).
+Readers of a task are in no fit. Their shelf is folded in: ALS takes one least-squares step, LightGCN adds a node whose
+neighbours are the books of the shelf.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from star.ranking import Score
 
 @dataclass(frozen=True)
 class Als:
-    """Settings of implicit ALS (Hu, Koren, Volinsky 2008), the best of a grid on validation readers of goodbooks
+    """Settings of implicit ALS (Hu, Koren, Volinsky 2008): the best of a grid on goodbooks' validation readers
     (`training/studies/tune_baselines.py`)."""
 
     factors: int = 256
@@ -31,7 +31,7 @@ class Als:
 
 
 def fit_als(graph: Graph, settings: Als, seed: int = 0) -> Arrays:
-    """Item factors, float32 (I, factors), by the library `implicit`."""
+    """Item factors, float32 (I, factors), fitted by the library `implicit`."""
     from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
@@ -49,7 +49,7 @@ def fit_als(graph: Graph, settings: Als, seed: int = 0) -> Arrays:
 
 
 def als(fitted: Arrays, settings: Als) -> Score:
-    """Score x_u · y_i, where x_u solves the least squares of the shelf: (YᵀY + (α - 1) Y_HᵀY_H + λI) x = α Σ_H y."""
+    """Score x_u · y_i, where x_u solves the shelf's least squares (YᵀY + (α - 1) Y_HᵀY_H + λI) x = α Σ_H y."""
     items = fitted["items"].astype(np.float64)
     gram = items.T @ items + settings.regularization * np.eye(items.shape[1])
 
@@ -63,7 +63,7 @@ def als(fitted: Arrays, settings: Als) -> Score:
 
 @dataclass(frozen=True)
 class LightGcn:
-    """Settings of LightGCN (He et al. 2020, arXiv 2002.02126), the best of a grid on validation readers of goodbooks
+    """Settings of LightGCN (He et al. 2020, arXiv 2002.02126): the best of a grid on goodbooks' validation readers
     (`training/studies/tune_baselines.py`)."""
 
     width: int = 64
@@ -74,7 +74,7 @@ class LightGcn:
 
 
 def fit_lightgcn(graph: Graph, settings: LightGcn, seed: int = 0) -> Arrays:
-    """Item vectors of every layer, float32 (layers + 1, I, width), by PyTorch Geometric's LightGCN and BPR loss."""
+    """Item vectors of every layer, float32 (layers + 1, I, width), by PyTorch Geometric's LightGCN with the BPR loss."""
     import torch
     from torch_geometric.nn.models import LightGCN
 
@@ -111,7 +111,7 @@ def fit_lightgcn(graph: Graph, settings: LightGcn, seed: int = 0) -> Arrays:
 
 
 def lightgcn(fitted: Arrays) -> Score:
-    """Score z_u · z_i, the means over layers; layer k + 1 of the new reader is Σ_H e_i^k / sqrt(|H| n_i)."""
+    """Score z_u · z_i, each z a mean over layers; the new reader's layer k + 1 is Σ_H e_i^k / sqrt(|H| n_i)."""
     layers, counts = fitted["layers"], np.maximum(fitted["counts"], 1)
     items = layers.mean(0)
 

@@ -1,13 +1,11 @@
-"""Learned fusion: boosted trees over the very signals that the tools state: what weighing them can gain.
+"""Learned fusion: boosted trees over the signals that the tools state.
 
-Trained on lists of training readers, each served by the graph of the other folds, so that counts look as
-they do when serving. Retrieved lists are used only where the target was among the candidates by itself: a
-target put in by hand is the odd one out, and trees learn that at once (.87 "accuracy" of nothing but the
-protocol).
+The trees are fitted on lists of training readers, each with the graph of the other folds, as in serving. A retrieved list
+is used only if retrieval itself found the target: an inserted target is the only candidate not retrieved, and trees learn
+this artefact of the protocol at once (.87 "accuracy").
 
-On goodbooks, 1,000 tasks of the 200 validation readers per cell: mean hit rate .746/.676 (classic,
-uniform/matched) and .782/.660 (three books known); the best single signal, recent item-kNN, has .705/.620
-and .776/.654.
+Mean hit rate on goodbooks, 1,000 tasks of 200 validation readers per cell: .746/.676 (classic, uniform/matched) and
+.782/.660 (user_cold_start). The best single signal, recent item-kNN, reaches .705/.620 and .776/.654.
 """
 
 from __future__ import annotations
@@ -29,9 +27,9 @@ from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
 from star.ranking import Score
 
 LISTS = 12_000
-SCENARIOS = ("classic", "user_cold_start")  # of the lists it is fitted on
+SCENARIOS = ("classic", "user_cold_start")  # of the fitted lists
 SOURCES = ("data/tasks", "evidence/graph", "evidence/tools", "evidence/retrieval", "methods/fusion")
-"""Modules that the features depend on."""
+"""Modules that the features depend on; a change in one of them makes the cached lists stale."""
 
 
 def features(
@@ -39,9 +37,9 @@ def features(
 ) -> np.ndarray:
     """Signals of every candidate, float32 (C, F).
 
-    Per window: co-reading and read-next; per number of readers asked: their share; popularity; what `latent` says, (C, k),
-    where it is given; then each of these as rank within the list (small is best, ties shared) and divided by the list's
-    greatest; then series, next volume, books by the author, and the length of the shelf.
+    Co-reading and read-next per window; share of similar readers per neighbourhood size; popularity; the scores of `latent`,
+    (C, k), if given. Each of these again as rank in the list (small is best, ties share a rank) and as share of the list's
+    maximum. Then same series, next volume, books by the same author, and the length of the shelf.
     """
     tools = Tools(graph, dataset.catalog, attributes, task.history, task.candidates, task.reader)
     columns: list[np.ndarray] = []
@@ -60,7 +58,7 @@ def features(
 
 
 def _relations(a: Attributes, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Same series (0/1), next volume (0/1), books by the same author on the shelf; (C, 3)."""
+    """Same series (0/1), next volume (0/1), number of books by the same author on the shelf; (C, 3)."""
     series = (a.series[candidates][:, None] == a.series[history]) & (a.series[candidates] >= 0)[:, None]
     volumes = np.where(series, a.volume[history], np.nan)
     furthest = np.fmax.reduce(volumes, axis=1, initial=-1)
@@ -77,11 +75,12 @@ def training_lists(
     only: Collection[int] | None = None,
     latent: Callable[[int], Score] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features and answers of so many lists with uniform and matched negatives, and the fair retrieved ones.
+    """Features and labels of candidate lists: uniform, matched, and retrieved where retrieval found the target.
 
     Args:
-        only: make lists of the readers of these folds alone.
-        latent: fold → further signals, (C, k) per task, of models that were fitted without it.
+        lists: number of lists with uniform and matched negatives together.
+        only: folds whose readers get lists; None: all.
+        latent: fold → further signals, (C, k) per task, from models fitted without that fold.
 
     Returns:
         float32 (rows, F) and bool (rows,), one row per candidate.
@@ -112,7 +111,7 @@ def training_lists(
 
 
 def _came_by_itself(dataset: Dataset, retriever: Retriever, task: Task) -> bool:
-    """Whether the target stands before the last of the negatives in what was retrieved."""
+    """Whether retrieval ranks the target among the first `NEGATIVES` + 1 unread books."""
     seen = dataset.interactions.history(task.reader)
     found = retriever(np.array(task.history), NEGATIVES + 1 + len(seen), task.reader)
     found = found[(found == task.target) | ~np.isin(found, seen)]
@@ -120,7 +119,7 @@ def _came_by_itself(dataset: Dataset, retriever: Retriever, task: Task) -> bool:
 
 
 def fit(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Any:
-    """The trees, pointwise log loss; settings chosen on validation readers."""
+    """Boosted trees with pointwise log loss; settings chosen on validation readers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
@@ -135,10 +134,10 @@ def fit(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Any:
 
 
 def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score:
-    """Fit on the training readers (a minute the first time, the lists are kept), then log-odds per candidate.
+    """Fit on the training readers and score by log-odds. The first fit takes a minute; its lists are cached.
 
     Args:
-        graph: what the tools read when serving.
+        graph: the graph that the tools read in serving.
     """
 
     def make() -> Arrays:
@@ -151,8 +150,8 @@ def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score
 
 @dataclass(frozen=True)
 class Scorer:
-    """Log-odds of every candidate of a task, float (C,), from fitted trees over the signals of one graph, and what `latent`
-    says, (C, k), where they were fitted with it."""
+    """Log-odds of a task's candidates, float (C,), from fitted trees over one graph's signals. `latent` gives further
+    scores, (C, k), to trees that were fitted with them."""
 
     graph: Graph
     dataset: Dataset
@@ -169,14 +168,14 @@ class Scorer:
 
 
 def _one_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """For twenty rows the trees wait longer for each other than they take."""
+    """Run on one OpenMP thread: for twenty rows, waiting for other threads takes longer than the trees."""
     with _threads().limit(limits=1, user_api="openmp"):
         return work(*args)
 
 
 @cache
 def _threads() -> Any:
-    import sklearn.ensemble  # noqa: F401, loads the OpenMP that is limited
+    import sklearn.ensemble  # noqa: F401, loads the OpenMP to be limited
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -1,6 +1,6 @@
-"""Which rankers there are, by the names `star evaluate` takes, and what each needs.
+"""All rankers by the names of `star evaluate`, and what each needs.
 
-`star:FOLDER` is any other checkpoint of the student in the same tables: one after pretraining only, an ablation, a seed.
+`star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from star import ROOT
 from star.data.cache import Arrays, remembered
 from star.data.dataset import Dataset
 from star.data.tasks import SPANS, Split, Task
@@ -20,16 +19,16 @@ from star.evidence.graph import Graph
 from star.methods import baselines
 from star.methods.baselines import ByScore
 from star.ranking import Ranked, Ranker, Score, best_first
+from star.student.checkpoint import find_checkpoint
 
-MODELS = ROOT / "assets" / "models"
 CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
 
 @dataclass(frozen=True)
 class Context:
-    """What rankers are made from. The graph holds the training readers only.
+    """What rankers are built from. The graph holds the training readers only.
 
-    `model`: folder of a checkpoint or a name under assets/models; None takes the one named like the data set.
+    `model`: folder of a checkpoint or a name under assets/models; None: the one named like the data set.
     """
 
     dataset: Dataset
@@ -40,13 +39,7 @@ class Context:
 
     @property
     def checkpoint(self) -> Path | None:
-        return find_checkpoint(self.dataset.name, self.model)
-
-
-def find_checkpoint(dataset: str, model: str | None) -> Path | None:
-    """Folder of the checkpoint by name under assets/models or by path; None where there is none."""
-    places = [MODELS / (model or dataset), *([Path(model)] if model else [])]
-    return next((place for place in places if (place / "star.json").is_file()), None)
+        return find_checkpoint(self.model or self.dataset.name)
 
 
 def _scored(name: str, score: Callable[[Context], Score]) -> Callable[[Context], Ranker]:
@@ -117,7 +110,7 @@ def _star(context: Context, name: str = "star", adapter: bool = True) -> Ranker:
 
 
 def _sft(context: Context) -> Ranker:
-    """The student before GRPO: its checkpoint without the adapter."""
+    """The student before GRPO: its checkpoint without the GRPO adapter."""
     if context.checkpoint is not None and not (context.checkpoint / "adapter").is_dir():
         raise UserError(
             f"star:sft differs from star only where there is an adapter of GRPO; {context.checkpoint.name} has none: leave "
@@ -127,23 +120,23 @@ def _sft(context: Context) -> Ranker:
 
 
 def _behind(context: Context) -> Ranker:
-    """The student ranking behind the teacher's trace."""
+    """The student's ranking conditioned on the teacher's trace."""
     star, teacher = _star(context), _mars(context)
     from star.mars.run import MarsRanker
-    from star.methods.student import BehindTeacher, StarRanker
+    from star.methods.student import ConditionedOnTeacher, StarRanker
 
     assert isinstance(star, StarRanker) and isinstance(teacher, MarsRanker)
-    return BehindTeacher(star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher)
+    return ConditionedOnTeacher(star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher)
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """The best possible order where readers are simulated: by the exact probability of being read next.
+    """The best possible order for simulated readers: by the simulator's exact probability P(next).
 
-    Exact for uniform negatives and, within a bin, for matched ones, where the target is the reader's last book: each
-    candidate is drawn with equal probability, so the posterior is proportional to P(next). Earlier targets: very
-    nearly, since negatives then leave out the reader's later books too. For later targets of `user_cold_start` it
-    is the best order for the first of them. Retrieved negatives depend on the shelf: not applicable.
+    Each candidate is drawn with equal probability (matched negatives: within a popularity bin), so the posterior is
+    proportional to P(next). This is exact if the target is the reader's last book. It is nearly exact for earlier targets,
+    whose negatives leave out the reader's later books. In `user_cold_start` it is the best order for the first target.
+    It does not apply to retrieved negatives, which depend on the shelf.
     """
 
     context: Context
@@ -208,7 +201,7 @@ def _folder(name: str) -> str | None:
 
 
 def applies(name: str, cell: tuple[str, str]) -> bool:
-    """Whether a method can answer a cell (scenario, negatives): the oracle needs the whole history, and negatives that do
+    """Whether a method can answer a cell (scenario, negatives). The oracle needs the whole history, and negatives that do
     not depend on it."""
     return name != "oracle" or (cell[1] != "retrieved" and cell[0] not in SPANS)
 
@@ -216,7 +209,7 @@ def applies(name: str, cell: tuple[str, str]) -> bool:
 def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
     """All methods that can run on the data set, and one line for each that cannot."""
     names, notes = list(METHODS), []
-    checkpoint = find_checkpoint(dataset.name, model)
+    checkpoint = find_checkpoint(model or dataset.name)
     if dataset.name != "demo":
         names.remove("oracle")
     if not all(os.environ.get(name) for name in CHAT):
@@ -234,7 +227,7 @@ def check(names: Sequence[str]) -> list[str]:
     """The names without repeats.
 
     Raises:
-        UserError: one of them is not known, or there are none.
+        UserError: an unknown name, or no name.
     """
     unknown = [name for name in names if name not in METHODS and _folder(name) is None]
     if unknown or not names:
@@ -249,8 +242,7 @@ def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
     """The rankers of these names, ready to rank.
 
     Raises:
-        UserError: an unknown name, star without a checkpoint, or oracle on a data set that was not
-        simulated here.
+        UserError: an unknown name, star without a checkpoint, or oracle on a data set that STAR did not simulate.
     """
     return [
         METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)

@@ -1,6 +1,6 @@
-"""SASRec: self-attention over the shelf in reading order (Kang, McAuley 2018, arXiv 1808.09781).
+"""Self-attention over the shelf in reading order: SASRec (Kang, McAuley 2018, arXiv 1808.09781).
 
-Trained with cross-entropy over the whole catalogue, which ranks better than the paper's one sampled negative (Klenitskiy,
+The loss is cross-entropy over the whole catalogue, which ranks better than the paper's one sampled negative (Klenitskiy,
 Vasilev 2023, arXiv 2309.07602).
 """
 
@@ -22,8 +22,8 @@ from star.ranking import Score
 
 @dataclass(frozen=True)
 class SasRec:
-    """Settings, the best of those tried on validation readers of goodbooks (`training/studies/tune_baselines.py` has the
-    grid, training/LOG.md what of it was run)."""
+    """Settings: the best of those tried on goodbooks' validation readers (grid in `training/studies/tune_baselines.py`,
+    runs in training/LOG.md)."""
 
     width: int = 64
     layers: int = 2
@@ -36,7 +36,7 @@ class SasRec:
 
 
 class Network(nn.Module):
-    """Item and place embeddings, causal attention blocks; scores are products with the item embeddings."""
+    """Item and position embeddings and causal attention blocks; scores are products with the item embeddings."""
 
     def __init__(self, n_items: int, settings: SasRec):
         super().__init__()
@@ -58,7 +58,7 @@ class Network(nn.Module):
         nn.init.normal_(self.places.weight, std=0.02)
 
     def forward(self, shelf: torch.Tensor) -> torch.Tensor:
-        """State after each book, (B, L, width); `shelf` int64 (B, L), padded on the right."""
+        """States after each book, (B, L, width); `shelf` int64 (B, L), padded on the right."""
         length = shelf.shape[1]
         x = self.dropout(self.items(shelf) + self.places.weight[:length])
         mask = nn.Transformer.generate_square_subsequent_mask(length)
@@ -66,7 +66,7 @@ class Network(nn.Module):
 
 
 def fit_sasrec(graph: Graph, settings: SasRec, seed: int = 0) -> Arrays:
-    """The network's weights by name."""
+    """Train the network; returns its weights by name."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     n_items = graph.matrix.shape[1]
@@ -84,7 +84,7 @@ def fit_sasrec(graph: Graph, settings: SasRec, seed: int = 0) -> Arrays:
             )
             for row, n in zip(rows, order[at : at + settings.batch], strict=True):
                 history = histories[n]
-                start = int(rng.integers(max(1, len(history) - settings.length)))  # another part each time
+                start = int(rng.integers(max(1, len(history) - settings.length)))  # another window in each epoch
                 part = history[start : start + settings.length + 1]
                 row[: len(part)] = part
             whole = torch.from_numpy(rows)
@@ -99,7 +99,7 @@ def fit_sasrec(graph: Graph, settings: SasRec, seed: int = 0) -> Arrays:
 
 
 def sasrec(fitted: Arrays, settings: SasRec) -> Score:
-    """Score of the state after the last book with each candidate."""
+    """Score: product of the state after the last book with the candidate's embedding."""
     network = Network(len(fitted["items.weight"]) - 1, settings)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in fitted.items()})
     network.eval()

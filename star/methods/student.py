@@ -15,7 +15,7 @@ from star.evidence.graph import Graph
 from star.evidence.tools import Attributes, Tools
 from star.mars.run import MarsRanker
 from star.ranking import Ranked
-from star.student.decoding import Writer, write_many
+from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
 
 BATCH = 200
@@ -36,9 +36,9 @@ class StarRanker:
     ) -> StarRanker:
         return cls(dataset, graph, Checkpoint.load(str(folder), adapter), name)
 
-    def writers(
+    def states(
         self, tasks: Sequence[Task], free: bool = False, begun: Sequence[Sequence[str]] | None = None
-    ) -> list[Writer]:
+    ) -> list[GenerationState]:
         """One writer per task, not yet driven.
 
         Args:
@@ -46,7 +46,7 @@ class StarRanker:
         """
         attributes, items = Attributes.of(self.dataset.catalog), self.checkpoint.match(self.dataset.catalog)
         return [
-            Writer(
+            GenerationState(
                 self.checkpoint,
                 items,
                 Tools(self.graph, self.dataset.catalog, attributes, t.history, t.candidates, t.reader),
@@ -60,7 +60,7 @@ class StarRanker:
         out: list[Ranked] = []
         for start in range(0, len(tasks), BATCH):
             part, began = tasks[start : start + BATCH], time.perf_counter()
-            writers = written(self.writers(part, begun=self.begun(part)))
+            writers = generate(self.states(part, begun=self.begun(part)))
             seconds = (time.perf_counter() - began) / len(part)
             out += [
                 Ranked(order(w, t.candidates), seconds, sum(w.own), 1)
@@ -74,7 +74,7 @@ class StarRanker:
 
 
 @dataclass(frozen=True)
-class BehindTeacher(StarRanker):
+class ConditionedOnTeacher(StarRanker):
     """The student that only ranks: it reads the teacher's trace instead of writing its own, so that how it weighs evidence
     is told from what it collects and quotes."""
 
@@ -85,14 +85,14 @@ class BehindTeacher(StarRanker):
         return [words[: words.index("<recommend>") + 1] for words in said]
 
 
-def written(writers: Sequence[Writer]) -> list[Writer]:
+def generate(writers: Sequence[GenerationState]) -> list[GenerationState]:
     """The same writers, driven to their ends batch by batch."""
     for start in range(0, len(writers), BATCH):
         write_many(writers[start : start + BATCH])
     return list(writers)
 
 
-def order(writer: Writer, candidates: Sequence[int]) -> tuple[int, ...]:
+def order(writer: GenerationState, candidates: Sequence[int]) -> tuple[int, ...]:
     """All candidates: the written ranking first, then the rest by probability, then those without a token."""
     start = writer.words.index("<recommend>") + 1 if "<recommend>" in writer.words else len(writer.words)
     written = [

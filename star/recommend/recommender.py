@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from star.data.dataset import Dataset
-from star.evidence.claims import Claim
 from star.evidence.tools import Tools
-from star.evidence.verification import Finding, check
+from star.evidence.verification import Finding
+from star.recommend.assembly import Draft, assemble, snapshot
 from star.recommend.recommendation import Query, Recommendation, Timing
-from star.recommend.serving import Draft, Shelf
+from star.recommend.serving import ServingContext
+from star.trace.grammar import item_rows
 
 if TYPE_CHECKING:
-    from star.student.decoding import Writer
+    from star.student.decoding import GenerationState
 
 TEACHER = "mars"  # the name under which the teacher answers, and is asked for
 
@@ -66,7 +67,7 @@ class Star:
         """`adapter`: with the LoRA adapter of GRPO, where the checkpoint has one; False answers as after SFT."""
         from star.student.model import Checkpoint  # torch takes seconds: the page is up before
 
-        self._shelf = Shelf(dataset)
+        self._serving = ServingContext(dataset)
         name = model or dataset.name
         self._model = Checkpoint.to_answer(name, adapter)
         self._plain = Checkpoint.to_answer(name, adapter=False) if self.adapter else self._model
@@ -74,15 +75,15 @@ class Star:
 
     @property
     def dataset(self) -> Dataset:
-        return self._shelf.dataset
+        return self._serving.dataset
 
     @property
     def checkpoint(self) -> str:
         return self._model.name
 
     @property
-    def shelf(self) -> Shelf:
-        return self._shelf
+    def serving(self) -> ServingContext:
+        return self._serving
 
     @property
     def without_token(self) -> int:
@@ -106,36 +107,30 @@ class Star:
 
     def weights(self, tools: Tools, seed: int = 0) -> dict[int, float]:
         """Candidate → its probability where the ranking begins, for an answer written with these tools."""
-        from star.student.decoding import Writer, write
+        from star.student.decoding import GenerationState, write
 
-        writer = Writer(self._model, self._items, tools)
-        for _ in write(writer, seed=seed or None):
+        state = GenerationState(self._model, self._items, tools)
+        for _ in write(state, seed=seed or None):
             pass
-        scores = np.zeros(len(writer.candidates)) if writer.scores is None else writer.scores
-        return dict(zip(writer.candidates.tolist(), scores.tolist(), strict=True))
+        return _probabilities(state)
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
         from star.student.decoding import write
 
         start = time.perf_counter()
-        writer, answer = self._begun(query)
-        draft = Draft(writer.words, writer.own, [])
-        claims: list[tuple[Claim, bool, int]] = []
+        state, answer = self._begun(query)
+        draft = Draft(state.words, state.own, [])
         findings: list[Finding] = []
         first: float | None = None
-        for _ in write(writer, seed=query.seed or None):
+        for _ in write(state, seed=query.seed or None):
             now = time.perf_counter() - start
             first = now if first is None else first
             draft.at.extend([now] * (len(draft.words) - len(draft.at)))
-            steps, claims = self._shelf.view(draft, writer.tools, 0.0)
-            if len(claims) > len(findings):
-                findings += [check(claim, writer.tools) for claim, _, _ in claims[len(findings) :]]
-                answer = replace(answer, claims=self._shelf.checked(claims, findings))
-            timing = Timing(first, now, sum(draft.own), writer.calls)
-            answer = replace(answer, text=" ".join(draft.words), steps=steps, timing=timing)
-            if not writer.finished:
+            answer = snapshot(answer, draft, state.tools, findings)
+            answer = replace(answer, timing=Timing(first, now, sum(draft.own), state.calls))
+            if not state.finished:
                 yield answer
-        answer = self._ended(answer, writer, claims, findings)
+        answer = self._ended(answer, state, draft, findings)
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
 
     def together(self, queries: Sequence[Query]) -> Iterator[Recommendation]:
@@ -151,43 +146,38 @@ class Star:
         for place in range(0, len(queries), AT_ONCE):
             start, part = time.perf_counter(), queries[place : place + AT_ONCE]
             begun = [self._begun(query) for query in part]
-            write_beside([writer for writer, _ in begun], [query.seed or None for query in part])
-            done = []
-            for writer, answer in begun:
-                draft = Draft(writer.words, writer.own, [0.0] * len(writer.words))
-                steps, claims = self._shelf.view(draft, writer.tools, 0.0)
-                findings = [check(claim, writer.tools) for claim, _, _ in claims]
-                answer = replace(answer, text=" ".join(writer.words), steps=steps)
-                done.append((writer, self._ended(answer, writer, claims, findings)))
+            write_beside([state for state, _ in begun], [query.seed or None for query in part])
+            done = [
+                (state, self._ended(answer, state, Draft(state.words, state.own, [0.0] * len(state.words))))
+                for state, answer in begun
+            ]
             seconds = (time.perf_counter() - start) / len(part)
-            for writer, answer in done:
-                yield replace(answer, timing=Timing(None, seconds, sum(writer.own), writer.calls))
+            for state, answer in done:
+                yield replace(answer, timing=Timing(None, seconds, sum(state.own), state.calls))
 
-    def _begun(self, query: Query) -> tuple[Writer, Recommendation]:
-        """The writer of an answer, and the answer without a word."""
-        from star.student.decoding import Writer
+    def _begun(self, query: Query) -> tuple[GenerationState, Recommendation]:
+        """The state of a generation at its prompt, and the answer without a word."""
+        from star.student.decoding import GenerationState
 
-        tools = self._shelf.tools(query, self._items.known)
+        tools = self._serving.tools(query, self._items.known)
         model = self._model if query.adapter else self._plain
-        writer = Writer(model, self._items, tools, k=min(query.k, len(tools.candidates)))
+        state = GenerationState(model, self._items, tools, k=min(query.k, len(tools.candidates)))
         without = "" if query.adapter or not self.adapter else f" without {self.adapter}"
         candidates = tuple(tools.candidates.tolist())
-        return writer, Recommendation(self.dataset.name, self.checkpoint + without, query, candidates)
+        return state, Recommendation(self.dataset.name, self.checkpoint + without, query, candidates)
 
     def _ended(
-        self,
-        answer: Recommendation,
-        writer: Writer,
-        claims: list[tuple[Claim, bool, int]],
-        findings: list[Finding],
+        self, answer: Recommendation, state: GenerationState, draft: Draft, findings: Sequence[Finding] = ()
     ) -> Recommendation:
-        """The answer whose words all stand, with its items and their scores, and the subgraph."""
-        ranked = writer.words[writer.words.index("<recommend>") + 1 :]
-        ranking = [int(word[2:-1]) for word in ranked if word.startswith("<i")]
-        scores = np.zeros(len(writer.candidates)) if writer.scores is None else writer.scores
-        score = dict(zip(writer.candidates.tolist(), scores.tolist(), strict=True))
-        chosen = [score[i] for i in ranking]
-        return self._shelf.finish(answer, claims, findings, writer.tools, ranking, chosen)
+        """The answer of a finished generation."""
+        ranking = item_rows(state.words[state.words.index("<recommend>") + 1 :])
+        return assemble(answer, draft, state.tools, ranking, _probabilities(state), findings)
+
+
+def _probabilities(state: GenerationState) -> dict[int, float]:
+    """Candidate → its probability where the ranking began; 0 for all where it never did."""
+    scores = np.zeros(len(state.candidates)) if state.scores is None else state.scores
+    return dict(zip(state.candidates.tolist(), scores.tolist(), strict=True))
 
 
 def answer(

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import torch
 
 from star.student.compact import Compact, Past
-from star.student.decoding import Writer, passing, write
+from star.student.decoding import GenerationState, passing, write
 
 AT_ONCE = 32  # answers; more are no faster, and each holds its keys and values
 
 
 @torch.inference_mode()
-def write_beside(writers: Sequence[Writer], seeds: Sequence[int | None]) -> None:
+def write_beside(writers: Sequence[GenerationState], seeds: Sequence[int | None]) -> None:
     """Drive the writers to their ends, as `write` would one after another: side by side where a compact student answers
     (`Checkpoint.to_answer`), and indeed one after another where transformers computes."""
     if not writers:

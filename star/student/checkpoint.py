@@ -1,4 +1,4 @@
-"""Fingerprint: which weights wrote a trace, as a short hash."""
+"""Where the folder of trained weights is, what its `star.json` says, and the hash that names the weights of a trace."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ RUNS = ROOT / "runs"
 AGAIN = "copy the whole folder again, or train it again"
 
 
+def find_checkpoint(model: str) -> Path | None:
+    """Folder of a checkpoint, or of an adapter in a folder of its own; None where no such folder holds a `star.json`.
+
+    The only look-up; it tries in this order: a path, a name under `assets/models`, an imported data set whose checkpoint
+    `training/run.sh` wrote to `runs/NAME/checkpoint`.
+    """
+    folders = (Path(model), MODELS / model, RUNS / model / "checkpoint")
+    return next((folder for folder in folders if (folder / "star.json").is_file()), None)
+
+
 def checkpoint_folder(model: str) -> Path:
-    """Folder of a checkpoint or of an adapter beside one: a path, a name under `assets/models`, or the name of a data set
-    of one's own for which `training/run.sh` made `runs/NAME/checkpoint`.
+    """The folder that `find_checkpoint` finds.
 
     Raises:
-        UserError: nothing there.
+        UserError: none.
     """
-    for folder in (Path(model), MODELS / model, RUNS / model / "checkpoint"):
-        if (folder / "star.json").is_file():
-            return folder
+    if (folder := find_checkpoint(model)) is not None:
+        return folder
     have = ", ".join(sorted(p.parent.name for p in MODELS.glob("*/star.json"))) or "none"
     raise UserError(
         f"no checkpoint {model!r}: neither a folder with star.json nor one of those shipped ({have}); "

@@ -1,7 +1,7 @@
 """Decoding in one pass: where the model writes a tool call, the stored evidence is put in behind it and the pass goes on.
 
-`Writer` is the state of one answer: which words stand, what may come next, what has to be put in. `write` drives one
-writer through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
+`GenerationState` is the state of one answer: which words stand, what may come next, what has to be put in. `write` drives
+one writer through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
 
 The ranking is the order of the candidates' probabilities at its first place (the most likely order of Plackett and Luce):
 that place is what training makes most of, while behind a first choice that is wrong it never went on (training/LOG.md).
@@ -22,7 +22,16 @@ from star.evidence.tools import ASKED, COUNTED, WINDOWS, Tools
 from star.student.compact import Compact, Past
 from star.student.model import Checkpoint, ItemTokens
 from star.student.vocabulary import UNKNOWN
-from star.trace.grammar import RANKED, TOOLS, TraceError, item_word, prompt, read_call, response_words
+from star.trace.grammar import (
+    RANKED,
+    TOOLS,
+    TraceError,
+    item_row,
+    item_word,
+    prompt,
+    read_call,
+    response_words,
+)
 
 MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6
@@ -31,7 +40,7 @@ AT_ONCE = 64  # tokens that `write_many` reads in one step where every row has a
 
 
 @dataclass
-class Writer:
+class GenerationState:
     """One answer in the making.
 
     Args:
@@ -93,7 +102,7 @@ class Writer:
         vocabulary, token_of = self.checkpoint.vocabulary, self.items.token_of
         unknown = vocabulary[UNKNOWN]
         found = [
-            int(token_of[int(w[2:-1])]) if w.startswith("<i") else vocabulary.get(w, unknown) for w in words
+            vocabulary.get(w, unknown) if (row := item_row(w)) is None else int(token_of[row]) for w in words
         ]
         return [token if token >= 0 else unknown for token in found]
 
@@ -150,7 +159,7 @@ class Writer:
         """Whether any book of the shelf has a genre."""
         return bool(self.tools.genres(len(self.tools.history)))
 
-    def push(self, token: int) -> list[int]:
+    def advance(self, token: int) -> list[int]:
         """Take a token the model chose; returns the tokens to put in behind it (none, a tool's answer, or a closing)."""
         put: list[str] = []
         if self.finished or token == self.checkpoint.eos:
@@ -225,7 +234,7 @@ class Writer:
 
 
 def choose(
-    writer: Writer,
+    writer: GenerationState,
     logits: torch.Tensor,
     generator: np.random.Generator | None,
     temperature: float,
@@ -260,7 +269,7 @@ def choose(
 
 
 def choose_many(
-    writers: Sequence[Writer],
+    writers: Sequence[GenerationState],
     logits: torch.Tensor,
     generators: Sequence[np.random.Generator | None],
     temperature: float,
@@ -296,7 +305,7 @@ def choose_many(
 
 
 def passing(
-    writer: Writer, seed: int | None, temperature: float = 0.7
+    writer: GenerationState, seed: int | None, temperature: float = 0.7
 ) -> Generator[tuple[list[int], bool], torch.Tensor, None]:
     """One writer's pass, whoever computes it: yields the tokens to read next and whether words were added since the last
     time, takes the logits (V,) behind them, and ends with the writer."""
@@ -307,14 +316,14 @@ def passing(
         logits = yield pending, False
     while True:
         token = choose(writer, logits, generator, temperature)
-        pending = [token, *writer.push(token)]
+        pending = [token, *writer.advance(token)]
         if writer.finished:
             return
         logits = yield pending, True
 
 
 @torch.inference_mode()
-def write(writer: Writer, seed: int | None = None, temperature: float = 0.7) -> Iterator[Writer]:
+def write(writer: GenerationState, seed: int | None = None, temperature: float = 0.7) -> Iterator[GenerationState]:
     """Drive one writer to its end; yields it after every word the model wrote and every answer put in.
 
     Args:
@@ -345,7 +354,7 @@ def fresh_cache(model: Any) -> Any:
 
 @torch.inference_mode()
 def write_many(
-    writers: Sequence[Writer],
+    writers: Sequence[GenerationState],
     seeds: Sequence[int] | None = None,
     temperature: float = 0.7,
     draw_ranking: bool = False,
@@ -381,7 +390,7 @@ def write_many(
             draw_ranking,
         )
         for row, token in zip(rows, tokens, strict=True):
-            queues[row] += [token, *writers[row].push(token)]
+            queues[row] += [token, *writers[row].advance(token)]
             if writers[row].finished:
                 queues[row].clear()
     for writer in writers:

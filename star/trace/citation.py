@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from star.evidence.claims import Claim
 from star.evidence.tools import Line
-from star.trace.grammar import ITEM, Context, lines_of, read_line
+from star.trace.grammar import ITEM, CallContext, lines_of, read_line
 from star.trace.steps import Trace
 
 Unit = tuple[str, int | str]
@@ -100,7 +100,7 @@ def citations(trace: Trace, shelf: int) -> Citations:
 
 def _lines(trace: Trace, shelf: int) -> Iterator[Said]:
     """Every line of the tools' answers and of the reflections, in order; read as `star.trace.steps` reads them."""
-    context, tool = Context(shelf), None
+    context, tool = CallContext(shelf), None
     for place, step in enumerate(trace.steps):
         if step.type == "tool_call":
             tool = str(step.name)

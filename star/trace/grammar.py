@@ -28,7 +28,7 @@ from typing import Literal
 
 from star.data.catalog import Catalog
 from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim
-from star.evidence.tools import COUNTED, Response
+from star.evidence.tools import COUNTED, ToolResponse
 
 StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommend"]
 TAGS: tuple[StepType, ...] = ("plan", "tool_call", "tool_response", "reflection", "recommend")
@@ -77,7 +77,19 @@ class TraceError(ValueError):
 
 
 def item_word(item: int) -> str:
+    """The word for an item: `<i7>` for row 7 of the catalogue."""
     return f"<i{item}>"
+
+
+def item_row(word: str) -> int | None:
+    """The catalogue row in an item word such as `<i7>`; None for any other word."""
+    found = ITEM.match(word)
+    return int(found[1]) if found else None
+
+
+def item_rows(words: Iterable[str]) -> list[int]:
+    """Catalogue rows of the item words among these words, in their order."""
+    return [row for word in words if (row := item_row(word)) is not None]
 
 
 def genre_word(genre: str) -> str:
@@ -98,8 +110,8 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
     """Words as shown to people: titles for items, genres and numbers as they are written."""
     shown = []
     for word in words:
-        if item := ITEM.match(word):
-            shown.append(f"“{catalog[int(item[1])].title}”")
+        if (item := item_row(word)) is not None:
+            shown.append(f"“{catalog[item].title}”")
         elif found := re.match(r"(\d*)/(\d+)\Z", word):
             shown.append(f"{found[1]} of {found[2]}".strip())
         elif word in CAPPED:
@@ -161,7 +173,7 @@ def call_words(name: str, arguments: Sequence[int]) -> list[str]:
     return ["<tool_call>", name, *map(str, arguments[:1]), *map(item_word, arguments[1:]), "</tool_call>"]
 
 
-def response_words(response: Response) -> list[str]:
+def response_words(response: ToolResponse) -> list[str]:
     """A tool's answer, put in behind the call."""
     lines = [word for evidence in response.lines for word in line(e.claim for e in evidence)]
     return ["<tool_response>", *(lines or ["nothing", ";"]), "</tool_response>"]
@@ -171,7 +183,7 @@ def response_words(response: Response) -> list[str]:
 
 
 @dataclass
-class Context:
+class CallContext:
     """What later lines take for granted: how many readers the last `user_cf` asked, which window an `item_cf` used.
 
     A line about an item repeats the last answer that had a line about it; a second look that found nothing leaves the
@@ -228,7 +240,7 @@ def lines_of(words: Sequence[str]) -> Iterator[list[str]]:
         raise TraceError(f"{' '.join(part)!r} is not closed by ';'")
 
 
-def read_line(words: Sequence[str], context: Context) -> list[Claim]:
+def read_line(words: Sequence[str], context: CallContext) -> list[Claim]:
     """Claims of one line or remark (without its `;`).
 
     Raises:
@@ -239,7 +251,7 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
         (
             r
             for r in REMARKS
-            if text == r or (text.startswith(r + " ") and all(ITEM.match(w) for w in words[len(r.split()) :]))
+            if text == r or (text.startswith(r + " ") and all(map(ITEM.match, words[len(r.split()) :])))
         ),
         None,
     )
@@ -258,7 +270,7 @@ def read_line(words: Sequence[str], context: Context) -> list[Claim]:
     raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
 
 
-def _related(found: re.Match[str], context: Context) -> list[Claim]:
+def _related(found: re.Match[str], context: CallContext) -> list[Claim]:
     name, pull, following, series, volume, author, lift, both, of, anchor, few = found.groups()
     subject = int(name)
     window = {"window": context.window_of(subject)}

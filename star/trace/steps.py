@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from star.evidence.claims import Claim
 from star.trace.grammar import (
-    ITEM,
     RANKED,
     TAGS,
-    Context,
+    CallContext,
     StepType,
     TraceError,
+    item_rows,
     lines_of,
     read_call,
     read_line,
@@ -64,7 +64,7 @@ def steps_of(words: Sequence[str]) -> Iterator[tuple[StepType, tuple[str, ...], 
         yield kind, tuple(inside), False
 
 
-def read_step(kind: StepType, words: tuple[str, ...], context: Context) -> Step:
+def read_step(kind: StepType, words: tuple[str, ...], context: CallContext) -> Step:
     """One closed step, its claims read in `context`, which is brought up to date.
 
     Raises:
@@ -98,7 +98,7 @@ def parse(words: Sequence[str], shelf: int, k: int = RANKED) -> Trace:
         TraceError: anything out of place: an open step, no plan at the start, a call without an answer, a ranking
             that is not k distinct items at the end.
     """
-    context = Context(shelf)
+    context = CallContext(shelf)
     steps: list[Step] = []
     for kind, inside, closed in steps_of(words):
         if not closed:
@@ -113,7 +113,7 @@ def parse(words: Sequence[str], shelf: int, k: int = RANKED) -> Trace:
         or sum(s.type == "recommend" for s in steps) != 1
     ):
         raise TraceError("a trace begins with one plan and ends with one recommendation")
-    ranking = tuple(int(m[1]) for m in map(ITEM.match, steps[-1].words) if m)
+    ranking = tuple(item_rows(steps[-1].words))
     if len(ranking) != len(steps[-1].words) or len(set(ranking)) != k or len(ranking) != k:
         raise TraceError(
             f"the recommendation holds {len(ranking)} items in {len(steps[-1].words)} words, expected {k} distinct items"

@@ -1,1 +1,1 @@
-"""The page. Only here is gradio imported; views are pure functions from data to escaped HTML."""
+"""The page. Only this package imports Gradio; views are pure functions from data to escaped HTML."""

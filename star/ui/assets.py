@@ -1,4 +1,4 @@
-"""Assets: which files the browser may fetch from us, and the tags that do so. No other host is asked."""
+"""The files that a browser may fetch from us, and the HTML tags that load them. No tag names another host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES: dict[str, Path] = {
 
 @cache
 def url(name: str) -> str:
-    """Address of an asset, relative to the page. It changes when the file does, so browsers may cache it."""
+    """Address of an asset, relative to the page. It changes with the file, so browsers may cache it."""
     digest = hashlib.sha256(FILES[name].read_bytes()).hexdigest()[:10]
     return f"{PREFIX}/{name}?v={digest}"
 

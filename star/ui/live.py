@@ -1,6 +1,6 @@
-"""Live: an HTML component whose keyed blocks are replaced one by one; open details and focus survive updates.
+"""An HTML component whose keyed blocks are replaced one by one, so that open details and focus survive updates.
 
-Components are made by functions: gradio writes a `.pyi` stub beside the source of every subclass it meets.
+Components are made by functions, because Gradio writes a `.pyi` stub beside the source of every subclass.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from star.ui.views.trace_view import Block
 def live(value: list[Block] | None = None, *, label: str, polite: bool = False, **options: Any) -> gr.HTML:
     """Shows a list of blocks `{"key", "html"}`. The HTML must come from the views, which escape all text.
 
-    The template is fixed: one that held the value would be drawn anew at every update, ten times a second.
-    `polite`: changes are read out by screen readers.
+    The template is fixed. A template that holds the value would be rebuilt at every update, ten times a second.
+    `polite`: screen readers read changes out.
     """
     spoken, named = "polite" if polite else "off", f'aria-label="{label}"'
     return gr.HTML(

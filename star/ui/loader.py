@@ -1,4 +1,4 @@
-"""Loader: the page comes up first, data set and model are loaded behind it (torch alone takes seconds)."""
+"""Background thread for data set and model, so that the page opens at once (importing torch alone takes seconds)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class Loader:
-    """Loads once, in a thread of its own; everyone else waits or asks how far it is.
+    """Loads once, in its own thread. Callers wait, or ask how far it is.
 
     Args:
         load: returns the recommender; may take long.
-        load_dataset: returns the data set alone, much sooner, so that readers and titles can be searched
-            while the model still loads; its copy is dropped once the recommender is there.
-        model: name or folder of the checkpoint that `load` takes, `mars` for the teacher; None: the one named like the
-            data set, or the teacher where there is none.
+        load_dataset: returns the data set alone, much sooner, so that visitors can search while the model loads. This copy
+            is dropped once the recommender is loaded.
+        model: name or folder of the checkpoint that `load` takes; `mars`: the teacher; None: the checkpoint named like the
+            data set, or the teacher without one.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Loader:
         return cls(lambda: recommender_for(data(), settings.model), data, settings.model)
 
     def start(self) -> None:
-        """Begin; a second call does nothing."""
+        """Start loading; a second call does nothing."""
         with self._changed:
             if self._started is not None:
                 return
@@ -84,10 +84,10 @@ class Loader:
             self._changed.notify_all()
 
     def dataset(self, timeout: float = 60.0) -> Dataset:
-        """The data set, waited for.
+        """The data set; waits until it is loaded.
 
         Raises:
-            UserError: it could not be loaded, or not within `timeout` seconds.
+            UserError: loading failed, or took longer than `timeout` seconds.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._dataset is not None or self._problem is not None, timeout)
@@ -96,10 +96,10 @@ class Loader:
             return self._dataset
 
     def recommender(self, timeout: float = 0.0) -> Recommender | None:
-        """The recommender, or None while it is still loading after `timeout` seconds.
+        """The recommender, or None if it still loads after `timeout` seconds.
 
         Raises:
-            UserError: it could not be loaded.
+            UserError: loading failed.
         """
         with self._changed:
             self._changed.wait_for(

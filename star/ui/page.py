@@ -1,4 +1,4 @@
-"""Page: header, tabs and theme as one gradio Blocks. Each tab lays itself out; no model is known here."""
+"""Header, tabs and theme as one Gradio Blocks. Each tab lays itself out; the model arrives through `loader`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from star.ui.assets import script, stylesheet
 from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.runs import Runs
-from star.ui.security.auth import Door
+from star.ui.security.auth import Auth
 from star.ui.tabs.annotate import annotate
 from star.ui.tabs.explore import explore
 from star.ui.tabs.lead import lead
@@ -25,7 +25,7 @@ from star.ui.views.trace_view import Block
 
 TITLE = "STAR · recommendations that show their reasons"
 
-# Fonts of the visitor's own system: gradio's default themes would fetch theirs.
+# System fonts, since Gradio's default themes fetch fonts from another host.
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Liberation Sans", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
@@ -66,7 +66,7 @@ def theme() -> Base:
 
 
 def head() -> str:
-    """Tags for the page's head: our style sheet and script, before anything is drawn."""
+    """Tags for the page's head, which load our style sheets and script before anything is drawn."""
     return (
         stylesheet("star.css")
         + stylesheet("annotate.css")
@@ -75,11 +75,11 @@ def head() -> str:
     )
 
 
-def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
-    """The whole page. Data set and model are still loading when it is built, and come in through `loader`.
+def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
+    """The whole page. Data set and model still load when it is built, and arrive through `loader`.
 
     Args:
-        door: to annotations; None leaves their tabs out.
+        auth: to the annotation database; None leaves out the tabs Annotate and Lead.
     """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER, js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False)
@@ -92,10 +92,10 @@ def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Explore"):
                 adapter = explore(loader, runs)
-            if door is not None:
+            if auth is not None:
                 with gr.Tab("Annotate"):
                     annotate()
-                with gr.Tab("Lead", visible=not door.auth) as lead_tab:
+                with gr.Tab("Lead", visible=not auth.accounts) as lead_tab:
                     lead()
 
         def report() -> Iterator[tuple[list[Block], Any]]:
@@ -113,10 +113,10 @@ def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        if door is not None and door.auth:
-            # Shown to those who may use it; whoever opens it all the same is refused by every route it talks to.
+        if auth is not None and auth.accounts:
+            # This only hides the tab; every route that it calls checks the role.
             def visible(request: gr.Request) -> dict[str, Any]:
-                person = None if request.request is None else door.person(request.request)
+                person = None if request.request is None else auth.person(request.request)
                 return gr.update(visible=person is not None and allows(person.role, "adjudicator"))
 
             page.load(visible, None, lead_tab, queue=False, show_progress="hidden", api_visibility="private")
@@ -125,7 +125,7 @@ def build(loader: Loader, runs: Runs, door: Door | None = None) -> gr.Blocks:
 
 
 def loaded(loader: Loader) -> Iterator[tuple[list[Block], str | None]]:
-    """What is loaded, as it becomes known, and what the model's adapter was trained by, if it has one."""
+    """The header about data set and model as they load, and the name of the model's adapter, if it has one."""
     try:
         yield block(views.loading("Loading data set and model…")), None
         data = loader.dataset()

@@ -1,4 +1,4 @@
-"""Picker: who the books are for, a reader of the data set or a shelf made here. Its value holds ids only."""
+"""The choice of a reader of the data set, or of books for a new shelf. Its value holds row numbers only."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Row = dict[str, Any]
 
 
 def reader_row(data: Dataset, row: int) -> Row:
-    """A reader as the picker lists one: `Reader 17`, with `34 books · lately The Dark Forest` beside it.
+    """A reader as a row of the picker: `Reader 17`, with the note `34 books · lately The Dark Forest`.
 
-    Names in the picker's rows are isolated here, as their texts enter the page as text.
+    Names are isolated here, since rows enter the page as text.
     """
     history = data.interactions.history(row)
     lately = f" · lately {isolated(data.catalog[int(history[-1])].title)}" if len(history) else ""
@@ -33,7 +33,7 @@ def reader_row(data: Dataset, row: int) -> Row:
 
 
 def book_row(catalog: Catalog, index: int) -> Row:
-    """A book as the picker lists one."""
+    """A book as a row of the picker."""
     item = catalog[index]
     return {
         "id": index,
@@ -43,7 +43,7 @@ def book_row(catalog: Catalog, index: int) -> Row:
 
 
 def find_readers(data: Dataset, text: str) -> list[Row]:
-    """Readers by number or id, or whose latest books match the words; without words, some that no model has seen."""
+    """Readers by number, by id, or by words of their latest books. Without words: readers that no model was trained on."""
     log = data.interactions
     words = text.strip()
     if not words:
@@ -75,33 +75,37 @@ def find_readers(data: Dataset, text: str) -> list[Row]:
 
 
 def spread(log: Interactions, rows: list[int], count: int = MOST) -> list[int]:
-    """Of these rows (all, if there are none) some readers with something to go by, spread evenly."""
+    """At most `count` of these rows (of all, if none are given), evenly spread, with five books or more where possible."""
     rows = rows or list(range(len(log)))
     rows = [row for row in rows if log.indptr[row + 1] - log.indptr[row] >= 5] or rows
     return rows[:: max(1, len(rows) // count)][:count]
 
 
 def find_books(catalog: Catalog, text: str) -> list[Row]:
-    """Books whose title, series or author hold every word."""
+    """Books whose title, series or author contain every word."""
     return [book_row(catalog, index) for index in catalog.search(text, MOST)]
 
 
 def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
-    """A reader's latest books, newest first."""
+    """A reader's row, with at most `books` of the latest books, newest first."""
     history = data.interactions.history(row)
     return {
         **reader_row(data, row),
         "user": isolated(data.interactions.users[row]),
         "total": len(history),
         "books": [
-            {"id": int(i), "label": isolated(data.catalog[int(i)].title), "note": byline(data.catalog[int(i)])}
+            {
+                "id": int(i),
+                "label": isolated(data.catalog[int(i)].title),
+                "note": byline(data.catalog[int(i)]),
+            }
             for i in history[::-1][:books]
         ],
     }
 
 
 def query(value: Any, data: Dataset, k: Any = 5, seed: Any = 0) -> Query:
-    """The question that a picker's value asks. It comes from the browser, so all of it is checked.
+    """The query of a picker's value. The value comes from the browser, so every part is checked.
 
     Raises:
         UserError: no reader picked, an empty shelf, a row not in the data set, a number out of its range.
@@ -172,7 +176,7 @@ TEMPLATE = """
 def picker(dataset: Callable[[], Dataset], **options: Any) -> gr.HTML:
     """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows]}`.
 
-    Look-ups run as server functions, beside the queue, so typing never waits for a recommendation under way.
+    Look-ups run as server functions, outside the queue, so typing never waits for a running recommendation.
     """
 
     def guarded(rows: Callable[[], Any]) -> Row:

@@ -1,6 +1,6 @@
-"""Runs: the last answers, kept for the download links, and who is still waiting for one.
+"""The last answers, kept for their download links, and the current run of each visitor's tab.
 
-An answer is found only by its own random id, which only the visitor who asked was told; nothing lists them.
+An answer is found only by its random id, which only its visitor is told. Nothing lists the ids.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Runs:
         self._current: OrderedDict[str, str] = OrderedDict()
 
     def begin(self, session: str) -> str:
-        """Start a run for this visitor's tab, which ends the one before; returns the run's id."""
+        """Start a run for this visitor's tab and end the one before; returns the run's id."""
         run = uuid.uuid4().hex
         with self._lock:
             self._current[session] = run
@@ -38,7 +38,7 @@ class Runs:
             self._current.pop(session, None)
 
     def wanted(self, session: str, run: str) -> bool:
-        """Whether this run is still the one its visitor waits for."""
+        """Whether the visitor still waits for this run."""
         with self._lock:
             return self._current.get(session) == run
 

@@ -1,4 +1,4 @@
-"""Server: the page mounted in FastAPI, with our assets, downloads and the annotators' API, behind guard and policy."""
+"""The web application: the page in FastAPI, with assets, downloads, the annotators' API and the security middleware."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ from star.annotation.workflow.people import everyone
 from star.display import echo
 from star.settings import Settings
 from star.ui import assets
-from star.ui.api import adjudicate_api, annotate_api, lead_api
-from star.ui.api import auth_api as door_api
+from star.ui.api import adjudicate_api, annotate_api, auth_api, lead_api
 from star.ui.loader import Loader
 from star.ui.page import build, head, theme
 from star.ui.runs import Runs
 from star.ui.security.address import believed
-from star.ui.security.auth import Door, Gate, error_handlers
+from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
-from star.ui.security.guard import HERE, Guard, Surface, hosts
+from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
 from star.ui.security.policy import Policy
 from star.ui.views.download import standalone
 
-SESSIONS = 16  # Gradio sessions kept, about a megabyte each; no visitor's choice lies in them
-LISTENERS = 256  # visitors whose updates wait to be fetched
+SESSIONS = 16  # Gradio sessions kept, about a megabyte each; none holds a visitor's choices
+LISTENERS = 256  # visitors whose updates wait until their browser fetches them
 
 
 def application(
@@ -47,22 +46,22 @@ def application(
     auth: bool = False,
     known_host: Callable[[str], bool] = HERE.__contains__,
 ) -> FastAPI:
-    """The web application. Loading begins once the server is up, so that the page comes first.
+    """The web application. Loading begins when the server has started, so the page opens first.
 
     Args:
-        database: of annotations; None leaves the annotators' and leads' tabs out, and everything they talk to.
-        auth: people sign in with accounts, and nothing is shown before.
-        known_host: the names that the page answers to (`guard.hosts`).
+        database: of annotations; None leaves out the tabs of annotators and leads with their routes.
+        auth: people sign in with accounts, and see nothing before.
+        known_host: whether the page answers to a host name (`guard.hosts`).
     """
     runs = Runs()
-    door = None if database is None else Door(database, auth)
-    page = build(loader, runs, door)
+    access = None if database is None else Auth(database, accounts=auth)
+    page = build(loader, runs, access)
     page.has_launched = True  # mounting leaves it False, and Gradio then checks no path
     page.state_session_capacity = SESSIONS
     page._queue.pending_messages_per_session.max_size = LISTENERS
 
     def forget(session: str) -> None:
-        # The page keeps no state of a visitor in Gradio (`gr.State`), so a session is done with when its answer is.
+        # The page keeps no state of a visitor in Gradio (`gr.State`), so an answered session is of no more use.
         page.state_holder.session_data.pop(session, None)
         page.state_holder.time_last_used.pop(session, None)
 
@@ -72,16 +71,29 @@ def application(
         yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    if door is not None:
-        for routes in (door_api, annotate_api, adjudicate_api):
-            app.include_router(routes.router(door))
-        app.include_router(lead_api.router(door, loader, loader.model))
-        for error, said in error_handlers().items():
-            app.add_exception_handler(error, said)
-        app.add_middleware(Gate, door=door)
+    if access is not None:
+        _add_annotation(app, access, loader)
     awaits = page._queue.pending_messages_per_session.__contains__
-    app.add_middleware(Guard, surface=Surface.of(page), known_host=known_host, awaits=awaits, forget=forget)
+    app.add_middleware(
+        RequestGuard, surface=Surface.of(page), known_host=known_host, awaits=awaits, forget=forget
+    )
     app.add_middleware(Policy)
+    _add_files(app, runs)
+    return _mounted(app, page)
+
+
+def _add_annotation(app: FastAPI, auth: Auth, loader: Loader) -> None:
+    """Add the annotators' and leads' routes, their errors' answers and the session middleware."""
+    for routes in (auth_api, annotate_api, adjudicate_api):
+        app.include_router(routes.router(auth))
+    app.include_router(lead_api.router(auth, loader, loader.model))
+    for error, handler in error_handlers().items():
+        app.add_exception_handler(error, handler)
+    app.add_middleware(SessionMiddleware, auth=auth)
+
+
+def _add_files(app: FastAPI, runs: Runs) -> None:
+    """Add the routes of assets and downloads."""
 
     @app.get(f"/{assets.PREFIX}/{{name}}")
     def asset(name: str) -> FileResponse:
@@ -103,6 +115,9 @@ def application(
         body = json.dumps(answer.to_json(catalog), ensure_ascii=False, indent=1)
         return Response(body, media_type="application/json", headers=headers)
 
+
+def _mounted(app: FastAPI, page: gr.Blocks) -> FastAPI:
+    """The application with the page at `/`."""
     return gr.mount_gradio_app(
         app,
         page,
@@ -120,9 +135,9 @@ def application(
 
 
 def launch(loader: Loader, settings: Settings) -> None:
-    """Serve until interrupted; prints the address and where annotations are kept.
+    """Serve until interrupted. Prints the page's address and where annotations are kept.
 
-    Without accounts there is no annotating from other machines: the tabs are left out where the page can be reached by them.
+    Without accounts, the Annotate and Lead tabs are left out when other machines can reach the page.
     """
     host, auth, proxies = settings.host, settings.auth, believed(settings.proxy)
     chosen = free_port(host, settings.port)

@@ -10,7 +10,7 @@ from star.annotation.storage.database import Database
 from star.annotation.storage.models import Lease
 from star.annotation.workflow import adjudication, campaigns, people, queue
 from star.annotation.workflow.answers import Answer
-from star.annotation.workflow.documents import Known
+from star.annotation.workflow.documents import GoldAnswer
 from star.annotation.workflow.people import Person, Refused
 from star.errors import UserError
 
@@ -75,7 +75,7 @@ def test_hidden_items_are_refused_in_the_same_words(database: Database, judge: P
     number = annotating.campaign(database, 2, overlap=1)
     [ann] = annotating.raters(database, 1)
     hidden = rate(database, ann, number, 1)
-    campaigns.set_gold(database, annotating.lead(database), hidden, Known({"faithful": 1}))
+    campaigns.set_gold(database, annotating.lead(database), hidden, GoldAnswer({"faithful": 1}))
     open_ = next(record for record in (1, 2) if record != hidden)
     words = [refused(database, judge, record).replace(str(record), "N", 1) for record in (hidden, open_)]
     assert words[0] == words[1]

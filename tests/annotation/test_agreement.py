@@ -15,9 +15,7 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from star.annotation.exchange.rows import Comparison, Rating
-from star.annotation.statistics import annotator_quality as conduct
-from star.annotation.statistics import pairwise_preference as contest
-from star.annotation.statistics import reliability
+from star.annotation.statistics import annotator_quality, pairwise_preference, reliability
 from star.annotation.statistics.agreement import correlations, report
 
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section E: four observers, twelve units.
@@ -169,7 +167,7 @@ STRENGTHS = (1.5814, 1.4364, 1.2945, 1.2476, 1.1077, 0.6839, 0.0)
 
 def test_bradley_terry_is_the_published() -> None:
     wins = np.array(WINS, dtype=float)
-    found, nu = contest.davidson(wins, np.zeros_like(wins))
+    found, nu = pairwise_preference.davidson(wins, np.zeros_like(wins))
     assert found - found[-1] == pytest.approx(STRENGTHS, abs=5e-5) and nu == 0
     # The likelihood equations (Zermelo 1929): each one's wins are what the model expects, to 1e-6 and beyond.
     p = np.exp(found)
@@ -201,7 +199,7 @@ def test_ties_are_davidsons() -> None:
         assert n == first + second + tied
         wins[i - 1, j - 1], wins[j - 1, i - 1] = first, second
         ties[i - 1, j - 1] = ties[j - 1, i - 1] = tied
-    found, nu = contest.davidson(wins, ties)
+    found, nu = pairwise_preference.davidson(wins, ties)
     worth = np.exp(found) / np.exp(found).sum()
     # What Davidson printed is his iteration stopped early, so it is met to 2e-5 only; the maximum itself is met exactly.
     assert worth == pytest.approx(WORTHS, abs=3e-5) and nu == pytest.approx(NU, abs=2e-4)
@@ -232,22 +230,22 @@ def ab(record: str, left: str, right: str, choice: str, annotator: str = "a") ->
 def test_win_rates_count_ties_half_whatever_the_side() -> None:
     rows = [ab("1", "star", "mars", "left"), ab("2", "mars", "star", "right"), ab("3", "mars", "star", "tie")]
     rows += [ab("4", "mars", "star", "left")]
-    (row,) = contest.win_rates(rows)
+    (row,) = pairwise_preference.win_rates(rows)
     assert (row["system"], row["against"], row["n"]) == ("mars", "star", 4)
     assert (row["wins"], row["losses"], row["ties"], row["rate"]) == (1, 2, 1, 0.375)
     assert row["ci"][0] < 0.375 < row["ci"][1]
-    assert contest.left_share(rows)["rate"] == 0.625
+    assert pairwise_preference.left_share(rows)["rate"] == 0.625
 
 
 def test_ranking_of_whoever_never_lost_is_finite_and_of_separate_groups_none() -> None:
     rows = [ab(str(n), "good", "bad", "left") for n in range(8)] + [ab("x", "bad", "poor", "tie")]
-    ranked = contest.ranking(rows)
+    ranked = pairwise_preference.ranking(rows)
     assert ranked is not None and ranked["systems"][0]["system"] == "good"
     assert ranked["systems"][0]["strength"] > 0.99 and sum(
         s["strength"] for s in ranked["systems"]
     ) == pytest.approx(1)
-    assert contest.ranking([ab("1", "a", "b", "left"), ab("2", "c", "d", "left")]) is None
-    assert contest.ranking([]) is None
+    assert pairwise_preference.ranking([ab("1", "a", "b", "left"), ab("2", "c", "d", "left")]) is None
+    assert pairwise_preference.ranking([]) is None
 
 
 def test_ranking_finds_the_order_that_made_the_answers() -> None:
@@ -260,7 +258,7 @@ def test_ranking_finds_the_order_that_made_the_answers() -> None:
         tie = 0.5 * np.sqrt(a * b)
         choice = rng.choice(["left", "right", "tie"], p=np.array([a, b, tie]) / (a + b + tie))
         rows.append(ab(f"r{n // 2}", one, two, str(choice)))
-    ranked = contest.ranking(rows)
+    ranked = pairwise_preference.ranking(rows)
     assert ranked is not None and [s["system"] for s in ranked["systems"]] == ["w", "x", "y", "z"]
     for found in ranked["systems"]:
         assert found["ci"][0] < truth[found["system"]] < found["ci"][1]
@@ -281,17 +279,18 @@ def test_conduct() -> None:
         rate("g3", "a", None, gold=3),
         rate("r", "a", 1),
     ]
-    assert conduct.gold_pass_rate(rows) == pytest.approx(1 / 3) and conduct.gold_pass_rate(rows[3:]) is None
+    assert annotator_quality.gold_pass_rate(rows) == pytest.approx(1 / 3)
+    assert annotator_quality.gold_pass_rate(rows[3:]) is None
     timed = [
         rate("1", "a", 3, "x", seconds=10.0),
         rate("1", "a", 3, "y", seconds=10.0),
         rate("2", "a", 3, seconds=40.0),
     ]
-    assert conduct.seconds_per_record(timed) == 25
-    assert conduct.seconds_per_record(timed, [ab("3", "s", "t", "tie")]) == 10
+    assert annotator_quality.seconds_per_record(timed) == 25
+    assert annotator_quality.seconds_per_record(timed, [ab("3", "s", "t", "tie")]) == 10
     lined = [rate("1", "a", 3, c) for c in "xyz"] + [rate("2", "a", v, c) for v, c in ((3, "x"), (4, "y"))]
     lined += [rate("3", "a", 5, "x"), rate("3", "a", None, "y")]  # one judged criterion is no line
-    assert conduct.straight_lining(lined) == 0.5
+    assert annotator_quality.straight_lining(lined) == 0.5
 
 
 def test_ratings_go_with_measures_as_spearman_says() -> None:

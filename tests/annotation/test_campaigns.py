@@ -21,7 +21,7 @@ from star.annotation.storage.models import Gold, Record
 from star.annotation.workflow import adjudication, campaigns, people, queue, rubric, status
 from star.annotation.workflow.answers import Answer
 from star.annotation.workflow.campaigns import Plan, System
-from star.annotation.workflow.documents import Known, Sample, blinded, checksum, mismatched
+from star.annotation.workflow.documents import GoldAnswer, Sample, blinded, checksum, mismatched
 from star.annotation.workflow.people import Person
 from star.errors import UserError
 
@@ -84,7 +84,7 @@ def sample(**fields: object) -> Sample:
 PAIR = {"systems": ("star", "mars"), "runs": (run(0), run(0, "mars"))}
 WRONG = {
     "no samples": ({}, [], "campaign of no records"),
-    "only hidden": ({}, [sample(gold=Known({"plan": 1}))], "campaign of no records"),
+    "only hidden": ({}, [sample(gold=GoldAnswer({"plan": 1}))], "campaign of no records"),
     "no hidden": ({"gold_share": 0.1}, [sample()], "10% hidden items are wanted and none are given"),
     "share": ({"gold_share": 0.6}, [sample()], "expected 0 to 0.5"),
     "overlap": ({"overlap": 0}, [sample()], "overlap is 0"),
@@ -100,10 +100,10 @@ WRONG = {
     "stranger": ({}, [sample(systems=("gpt",))], "none of the campaign's systems"),
     "no trace": ({}, [sample(runs=({"items": []},))], "lacks its trace"),
     "no JSON": ({}, [sample(runs=(run(0) | {"x": float("nan")},))], "cannot be written as JSON"),
-    "gold criterion": ({}, [sample(), sample(gold=Known({"taste": 1}))], "rates 'taste'"),
-    "gold score": ({}, [sample(), sample(gold=Known({"plan": 6}))], "rates 'plan' 6"),
-    "gold kind": ({}, [sample(), sample(gold=Known(choice="left"))], "does not fit"),
-    "empty gold": ({}, [sample(), sample(gold=Known())], "does not fit"),
+    "gold criterion": ({}, [sample(), sample(gold=GoldAnswer({"taste": 1}))], "rates 'taste'"),
+    "gold score": ({}, [sample(), sample(gold=GoldAnswer({"plan": 6}))], "rates 'plan' 6"),
+    "gold kind": ({}, [sample(), sample(gold=GoldAnswer(choice="left"))], "does not fit"),
+    "empty gold": ({}, [sample(), sample(gold=GoldAnswer())], "does not fit"),
 }
 
 
@@ -148,14 +148,14 @@ def test_a_record_becomes_gold_later_and_leaves_the_ordinary_ones(database: Data
     number = campaign(database, records=2, overlap=1, gold_share=0.0)
     boss = lead(database)
     one = records(database, number)[0].id
-    campaigns.set_gold(database, boss, one, Known({"plan": 2}))
-    campaigns.set_gold(database, boss, one, Known({"plan": 3}))
+    campaigns.set_gold(database, boss, one, GoldAnswer({"plan": 2}))
+    campaigns.set_gold(database, boss, one, GoldAnswer({"plan": 3}))
     found = status.status(database, boss, number)
     assert (found.records, found.hidden, found.wanted) == (1, 1, 1)
     with database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Gold)) == 2, "the first one stays"
     with pytest.raises(UserError, match="no record number 99"):
-        campaigns.set_gold(database, boss, 99, Known({"plan": 3}))
+        campaigns.set_gold(database, boss, 99, GoldAnswer({"plan": 3}))
 
 
 def test_disagreement_is_the_widest_spread() -> None:
@@ -256,7 +256,7 @@ def test_a_changed_rubric_is_a_new_version_and_campaigns_keep_theirs(database: D
     assert (same.label, changed.label) == ("trace@1", "trace@2")
     assert [v.label for v in rubric.versions(database)] == ["trace@2", "trace@1"]
     given = queue.claim(database, ann, number)
-    assert given and store.load(database, ann, given.uuid).rubric.label == "trace@1"
+    assert given and store.open_record(database, ann, given.uuid).rubric.label == "trace@1"
 
 
 TEXT = rubric.DEFAULT.read_text("utf-8")
@@ -337,7 +337,7 @@ def test_samples_come_from_test_readers_by_scenario_and_difficulty() -> None:
     )
     pairs = list(sampling.samples({"mars": teacher, "other": teacher}, 2, pair=True, hidden=1, seeds=(0, 1)))
     assert pairs[0].runs[0]["shelf"] == pairs[0].runs[1]["shelf"] and pairs[0].runs[1]["seed"] == 1
-    assert pairs[2].systems == ("mars", "other") and pairs[2].gold == Known(choice="left")
+    assert pairs[2].systems == ("mars", "other") and pairs[2].gold == GoldAnswer(choice="left")
     with pytest.raises(UserError, match="pairs need two"):
         list(sampling.samples({"mars": teacher}, 2, pair=True))
 
@@ -356,13 +356,13 @@ def test_real_samples_make_a_campaign(tmp_path: Path) -> None:
         number = campaigns.create(database, boss, plan, made)
         [ann] = raters(database, 1)
         given = queue.claim(database, ann, number)
-        assert given and store.load(database, ann, given.uuid).runs[0]["claims"]
+        assert given and store.open_record(database, ann, given.uuid).runs[0]["claims"]
 
 
 def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path: Path) -> None:
     import reading
 
-    from star.annotation.workflow.making import Order, make
+    from star.annotation.workflow.making import CampaignRequest, make
 
     ships = rubric.default()
     with annotating.ready("sqlite", tmp_path) as database:
@@ -371,7 +371,7 @@ def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path:
         def made(keys: tuple[str, ...], **order: Any) -> list[dict[str, int]]:
             asked = tuple(c for c in ships.criteria if c.key in keys)
             form = rubric.publish(database, boss, replace(ships, name="-".join(keys), criteria=asked))
-            plan = Order(f"{form.id}, {len(order)}", ("mars",), records=2, overlap=1, rubric=form.id)
+            plan = CampaignRequest(f"{form.id}, {len(order)}", ("mars",), records=2, overlap=1, rubric=form.id)
             number = make(database, boss, replace(plan, **order), reading.dataset())
             with database.read() as session:
                 golds = sa.select(Gold).join(Record).where(Record.campaign_id == number)

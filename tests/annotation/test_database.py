@@ -24,7 +24,7 @@ from star.annotation.storage.database import Database, Unavailable
 from star.annotation.storage.models import Base
 from star.annotation.workflow import adjudication, people, queue, sessions
 from star.annotation.workflow.answers import Answer, Flag
-from star.annotation.workflow.fair_lock import TooLong, Turn
+from star.annotation.workflow.fair_lock import FairLock, TooLong
 from star.errors import UserError
 from star.settings import Settings
 
@@ -141,7 +141,7 @@ def test_a_database_that_stays_locked_is_one_line(tmp_path: Path, monkeypatch: p
 
 
 def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
-    turn, order = Turn(), list[str]()
+    turn, order = FairLock(), list[str]()
 
     def greedy() -> None:
         for n in range(3):
@@ -365,7 +365,7 @@ def test_a_sqlite_backup_under_load_is_whole(tmp_path: Path) -> None:
             thread.join()
         backup.backup(database, tmp_path / "last.sqlite")
         for name in ("0", "1", "2", "last"):
-            backup.check(tmp_path / f"{name}.sqlite")
+            backup.check_file(tmp_path / f"{name}.sqlite")
             assert not (tmp_path / f"{name}.sqlite-wal").exists()
         with annotating.empty("sqlite", tmp_path) as restored:
             backup.restore(restored, tmp_path / "last.sqlite")

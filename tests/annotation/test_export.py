@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from star.annotation.exchange import export, preferences, tables
-from star.annotation.exchange.export import Export, Written
+from star.annotation.exchange.export import Export, TraceRow
 from star.annotation.exchange.rows import Comparison, Rating
 from star.errors import UserError
 from star.trace.grammar import item_word, prompt
@@ -52,20 +52,20 @@ NOTES = st.builds(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_row_comes_back_as_it_was(tmp_path: Path, format: str, rows: list[Note]) -> None:
     file = tmp_path / f"notes.{format}"
-    tables.save(rows, Note, file)
-    assert tables.load(file, Note) == rows
+    tables.write_rows(rows, Note, file)
+    assert tables.read_rows(file, Note) == rows
 
 
 @pytest.mark.parametrize("format", tables.FORMATS)
 def test_hostile_text_comes_back_as_it_was(tmp_path: Path, format: str) -> None:
     rows = [Note(text, text, -3, -0.5, False, "left") for text in HOSTILE]
-    tables.save(rows, Note, tmp_path / f"notes.{format}")
-    assert tables.load(tmp_path / f"notes.{format}", Note) == rows
+    tables.write_rows(rows, Note, tmp_path / f"notes.{format}")
+    assert tables.read_rows(tmp_path / f"notes.{format}", Note) == rows
 
 
 def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     rows = [Note(text, None, -3, -0.5, True, "left") for text in HOSTILE]
-    tables.save(rows, Note, tmp_path / "notes.csv")
+    tables.write_rows(rows, Note, tmp_path / "notes.csv")
     with (tmp_path / "notes.csv").open(encoding="utf-8", newline="") as handle:
         cells = [cell for row in csv.reader(handle) for cell in row]
     assert len(cells) == 6 * (len(HOSTILE) + 1)
@@ -80,8 +80,8 @@ def made() -> Export:
         for system, first, second in (("star", 2, 3), ("mars", 3, 2)):
             text = f"<plan> </plan> <recommend> <i{first}> <i{second}> </recommend>"
             hash = "abc" if system == "star" else ""
-            written.append(Written("toy", f"ab{n}", system, hash, " ".join(words), text))
-            written.append(Written("toy", f"{system}{n}", system, hash, " ".join(words), text))
+            written.append(TraceRow("toy", f"ab{n}", system, hash, " ".join(words), text))
+            written.append(TraceRow("toy", f"{system}{n}", system, hash, " ".join(words), text))
             for who, value in (("ann", 5 if system == "star" else 3), ("=bob", 3)):
                 for criterion in ("faithful", "plan"):
                     gold = 4 if n else None
@@ -98,8 +98,8 @@ def made() -> Export:
 
 @pytest.mark.parametrize("format", tables.FORMATS)
 def test_an_export_comes_back_as_it_was(tmp_path: Path, format: str) -> None:
-    export.save(made(), tmp_path / "out", format)
-    assert export.load(tmp_path / "out") == made()
+    export.save_export(made(), tmp_path / "out", format)
+    assert export.load_export(tmp_path / "out") == made()
     file = tmp_path / "out" / f"comparisons.{format}"
     if format == "parquet":
         row: dict[str, Any] = pl.read_parquet(file).row(0, named=True)
@@ -184,16 +184,16 @@ def one_line(error: pytest.ExceptionInfo[UserError], *parts: str) -> None:
 
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
-        export.load(tmp_path / "nowhere")
+        export.load_export(tmp_path / "nowhere")
     one_line(error, "no manifest.json")
     folder = tmp_path / "out"
-    export.save(made(), folder)
+    export.save_export(made(), folder)
     good = {file.name: file.read_bytes() for file in folder.iterdir()}
 
     def broken(name: str, content: bytes, *parts: str) -> None:
         (folder / name).write_bytes(content)
         with pytest.raises(UserError) as error:
-            export.load(folder)
+            export.load_export(folder)
         one_line(error, *parts)
         (folder / name).write_bytes(good[name])
 
@@ -219,7 +219,7 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
     broken("traces.jsonl", good["traces.jsonl"] * 2, "two traces of one system")
     (folder / "ratings.csv").write_text("a,b\n")
     with pytest.raises(UserError) as error:
-        export.load(folder)
+        export.load_export(folder)
     one_line(error, "ratings.jsonl, ratings.csv")
     for content, part in (
         ("text,maybe\n1\n", "1 cells"),
@@ -228,16 +228,16 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
     ):
         (tmp_path / "x.csv").write_text(content)
         with pytest.raises(UserError) as error:
-            tables.load(tmp_path / "x.csv", Note)
+            tables.read_rows(tmp_path / "x.csv", Note)
         one_line(error, part)
     (tmp_path / "x.parquet").write_bytes(b"PAR0")
     with pytest.raises(UserError) as error:
-        tables.load(tmp_path / "x.parquet", Note)
+        tables.read_rows(tmp_path / "x.parquet", Note)
     one_line(error, "not Parquet")
     with pytest.raises(UserError) as error:
-        export.save(made(), folder, "xlsx")
+        export.save_export(made(), folder, "xlsx")
     one_line(error, "'xlsx'", "jsonl, csv, parquet or trl")
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError) as error:
-        export.save(made(), tmp_path / "file" / "out")
+        export.save_export(made(), tmp_path / "file" / "out")
     one_line(error, "cannot be written")

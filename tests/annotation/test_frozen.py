@@ -10,7 +10,7 @@ import pytest
 import toy
 
 from star.annotation.workflow.documents import blinded, mismatched
-from star.annotation.workflow.frozen import thaw
+from star.annotation.workflow.frozen import from_json
 from star.annotation.workflow.sampling import run_of
 from star.data.catalog import Catalog
 from star.recommend.recommendation import Query, Recommendation
@@ -40,7 +40,7 @@ def by_title(shown: str, catalog: Catalog) -> str:
 
 @pytest.mark.parametrize("shelf", [(3,), (0, 1, 7), (28, 29), (19,)])
 def test_a_stored_run_looks_as_it_did(shelf: tuple[int, ...]) -> None:
-    before, now = (answered(*shelf), TOY.dataset.catalog), thaw(stored(*shelf))
+    before, now = (answered(*shelf), TOY.dataset.catalog), from_json(stored(*shelf))
     for view in (views.cards, trace, evidence, payload):
         old, new = (by_title(json.dumps(view(*run), ensure_ascii=False), run[1]) for run in (before, now))
         assert old == new
@@ -48,15 +48,15 @@ def test_a_stored_run_looks_as_it_did(shelf: tuple[int, ...]) -> None:
 
 
 def test_books_keep_their_facts() -> None:
-    answer, catalog = thaw(stored(0, 1))
+    answer, catalog = from_json(stored(0, 1))
     for item in (catalog[r.item] for r in answer.items):
         assert item == TOY.dataset.catalog[TOY.dataset.catalog.index(item.id)]
 
 
 def test_a_blinded_run_does_not_say_who_wrote_it() -> None:
-    shown = thaw(blinded(stored(3)))
+    shown = from_json(blinded(stored(3)))
     text = json.dumps([views.cards(*shown), trace(*shown), evidence(*shown), edge_table(shown[0])])
-    open_ = json.dumps([views.cards(*thaw(stored(3))), trace(*thaw(stored(3)))])
+    open_ = json.dumps([views.cards(*from_json(stored(3))), trace(*from_json(stored(3)))])
     for betrays in ("of the model", "star-share", " token", "0.21 s"):
         assert betrays in open_ and betrays not in text, betrays
     assert "toy-counter" not in text + json.dumps(payload(*shown)) and "u7" not in text
@@ -64,7 +64,7 @@ def test_a_blinded_run_does_not_say_who_wrote_it() -> None:
 
 def test_a_hidden_item_shows_the_borrowed_ranking() -> None:
     own, other = stored(0, 1), stored(15)
-    answer, catalog = thaw(blinded(mismatched(own, other)))
+    answer, catalog = from_json(blinded(mismatched(own, other)))
     shown, lent = ([item["id"] for item in run["items"]] for run in (mismatched(own, other), other))
     assert [catalog[r.item].id for r in answer.items] == shown and len(shown) == len(lent)
     assert shown[0] == lent[0] and shown != [item["id"] for item in own["items"]], "the borrowed ones come first"
@@ -78,10 +78,10 @@ def test_runs_of_other_tools_are_shown_as_far_as_they_go() -> None:
         "items": [{"rank": 1, "id": "x", "title": "X"}],
         "trace": {"steps": [{"type": "plan", "text": "go"}]},
     }
-    answer, catalog = thaw(bare)
+    answer, catalog = from_json(bare)
     assert catalog[answer.items[0].item].title == "X"
     assert "go" in trace(answer, catalog)[0]["html"] and payload(answer, catalog)["nodes"] == []
     old = stored(0)
     for node in old["graph"]["nodes"]:
         node.pop("item", None)
-    assert payload(*thaw(old))["nodes"]
+    assert payload(*from_json(old))["nodes"]

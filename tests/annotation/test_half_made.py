@@ -50,12 +50,12 @@ def test_an_export_onto_a_full_disk(
     out = tmp_path / "to" / "out"
     collect.export(rated, 1, out)
     before = contents(tmp_path / "to")
-    keep = tables.save
+    keep = tables.write_rows
 
     def save(rows: Any, kind: type, path: Path) -> None:
         no_space() if fails in path.name else keep(rows, kind, path)
 
-    monkeypatch.setattr(tables, "save", save)
+    monkeypatch.setattr(tables, "write_rows", save)
     if fails == "manifest":
         monkeypatch.setattr(Path, "write_text", no_space)
     with pytest.raises(UserError, match=r"cannot be written .No space left"):
@@ -191,12 +191,12 @@ def test_a_line_without_an_end_stops_at_a_stated_size(
 def test_an_import_that_unpacks_to_too_much_stops_at_a_stated_size(
     rated: Database, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from star.annotation.exchange.importing import bring
+    from star.annotation.exchange.importing import import_campaign
 
     collect.export(rated, 1, tmp_path / "out", format)
     monkeypatch.setattr(tables, "SIZE", 3_000)
     with pytest.raises(UserError, match="unpacks to more than 3,000 characters"):
-        bring(rated, annotating.lead(rated), tmp_path / "out", "again")
+        import_campaign(rated, annotating.lead(rated), tmp_path / "out", "again")
 
 
 def test_nothing_to_train_on_is_said(small: Database, run: Run, tmp_path: Path) -> None:  # noqa: F811

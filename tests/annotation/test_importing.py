@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import toy
 
 from star.annotation.exchange import collect
-from star.annotation.exchange.importing import bring
+from star.annotation.exchange.importing import import_campaign
 from star.annotation.storage import models, store
 from star.annotation.storage.database import Database
 from star.annotation.storage.schema import check_runs
@@ -221,7 +221,7 @@ def refused_whole(database: Database, folder: Path, field: str, place: str) -> N
         tables = (
             models.Campaign,
             models.Record,
-            models.Rubric,
+            models.RubricVersion,
             models.Annotator,
             models.Response,
             models.Event,
@@ -231,17 +231,17 @@ def refused_whole(database: Database, folder: Path, field: str, place: str) -> N
 
     before = counts()
     with pytest.raises(UserError) as refused:
-        bring(database, boss, folder)
+        import_campaign(database, boss, folder)
     words = str(refused.value)
     assert field in words and place in words and "\n" not in words and len(words) < 900, words[:900]
     assert counts() == before, "something was half-imported"
 
 
 def test_what_was_exported_comes_in(database: Database, exported: Path) -> None:
-    made = bring(database, annotating.lead(database), exported)
+    made = import_campaign(database, annotating.lead(database), exported)
     assert (made.records, made.answers, made.left_out) == (3, 3, 0)
     with pytest.raises(UserError, match="already a campaign called 'first'"):
-        bring(database, annotating.lead(database), exported)
+        import_campaign(database, annotating.lead(database), exported)
     assert len(rubric.versions(database)) == 1
 
 

@@ -15,7 +15,7 @@ from test_annotations import Run, run, small  # noqa: F401  fixtures
 
 from star.annotation.storage.database import Database
 from star.annotation.workflow import campaigns, people, rubric
-from star.annotation.workflow.making import Order, check
+from star.annotation.workflow.making import CampaignRequest, check_request
 from star.annotation.workflow.text import digits
 from star.errors import UserError
 from star.ui.loader import Loader
@@ -153,7 +153,7 @@ def test_a_plan_is_checked_like_an_order(field: str, value: Any, tmp_path: Path)
             annotating.campaign(database, 1, **{field: value})
         one_line(refused)
     with pytest.raises(UserError) as refused:
-        check(Order("x", **{field: value}))
+        check_request(CampaignRequest("x", **{field: value}))
     one_line(refused)
 
 

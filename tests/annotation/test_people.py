@@ -73,7 +73,7 @@ def test_the_role_is_read_from_the_database_not_from_the_caller(database: Databa
             lambda p: adjudication.decide(database, p, 1, full(1, reason="x")),
             lambda p: adjudication.look(database, p, 1),
             lambda p: rubric.publish(database, p, rubric.default()),
-            lambda p: campaigns.set_gold(database, p, 1, campaigns.Known({"plan": 1})),
+            lambda p: campaigns.set_gold(database, p, 1, campaigns.GoldAnswer({"plan": 1})),
             lambda p: campaigns.create(database, p, campaigns.campaigns(database)[0].plan, []),
         ):
             with pytest.raises(Refused):
@@ -199,7 +199,7 @@ def test_annotators_are_shown_neither_system_nor_time_nor_score(database: Databa
     [ann] = raters(database, 1)
     given = queue.claim(database, ann, number)
     assert given
-    shown = str(store.load(database, ann, given.uuid).runs)
+    shown = str(store.open_record(database, ann, given.uuid).runs)
     for betraying in ("checkpoint", "mars", "seconds': 0", "timing", "score", "tokens", "'seed'"):
         assert betraying not in shown
     assert "Emma is read by 9 of 50" in shown

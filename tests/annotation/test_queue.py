@@ -242,7 +242,7 @@ def test_withdrawing_gives_places_back_and_takes_answers_out(database: Database)
     for refused in (
         lambda: queue.claim(database, ann, number),
         lambda: store.submit(database, ann, held.uuid, 1, full(1)),
-        lambda: store.load(database, ann, done.uuid),
+        lambda: store.open_record(database, ann, done.uuid),
     ):
         with pytest.raises(people.Refused, match="withdrawn"):
             refused()

@@ -39,18 +39,18 @@ def test_an_answer_goes_through_draft_and_submission_and_comes_back(database: Da
     [ann] = raters(database, 1)
     given = queue.claim(database, ann, number)
     assert given and (given.state, given.revision) == ("pending", 0)
-    opened = store.load(database, ann, given.uuid)
+    opened = store.open_record(database, ann, given.uuid)
     assert opened.answer is None and opened.editable and opened.rubric.label == "trace@1"
 
     draft = Answer({"plan": 2}, note="not sure", seconds=3.5)
     saved = store.save_draft(database, ann, given.uuid, 1, draft)
     assert (saved.revision, saved.state) == (1, "draft")
-    assert store.load(database, ann, given.uuid).answer == draft
+    assert store.open_record(database, ann, given.uuid).answer == draft
     assert not list(rows.ratings(database, number)), "a draft is no rating"
 
     flags = (Flag(2, "which 50?", start=16, end=23), Flag(0, "says nothing"))
     store.submit(database, ann, given.uuid, 2, full(5, flags=flags, note="good"))
-    opened = store.load(database, ann, given.uuid)
+    opened = store.open_record(database, ann, given.uuid)
     assert opened.state == "submitted" and opened.revision == 2
     assert opened.answer == full(5, flags=(replace(flags[0], text="9 of 50"), flags[1]), note="good")
     assert opened.runs[0]["trace"]["steps"][2]["text"][16:23] == "9 of 50"
@@ -109,7 +109,7 @@ def test_three_different_saves_at_once_have_one_winner(database: Database) -> No
 
     with ThreadPoolExecutor(3) as pool:
         won = [note for note in pool.map(send, range(3)) if note]
-    opened = store.load(database, ann, given.uuid)
+    opened = store.open_record(database, ann, given.uuid)
     assert opened.answer and [opened.answer.note] == won and opened.revision == 1
 
 
@@ -126,7 +126,7 @@ def test_a_stale_or_leaping_revision_is_refused_and_changes_nothing(database: Da
     for wrong in (0, -1, True, 1.0, "1", None):
         with pytest.raises(UserError, match="the revision is"):
             store.save_draft(database, ann, given.uuid, wrong, Answer())  # type: ignore[arg-type]
-    opened = store.load(database, ann, given.uuid)
+    opened = store.open_record(database, ann, given.uuid)
     assert opened.revision == 2 and opened.answer == Answer(note="2")
 
 
@@ -139,7 +139,7 @@ def test_only_the_person_it_was_given_to_can_save_or_look(database: Database) ->
         with pytest.raises(UserError, match="no record was assigned to you"):
             store.submit(database, bob, uuid, 1, full())
         with pytest.raises(UserError, match="no record was assigned to you"):
-            store.load(database, bob, uuid)
+            store.open_record(database, bob, uuid)
         with pytest.raises(UserError):
             people.find(database, uuid)
 
@@ -151,7 +151,7 @@ def test_an_edit_keeps_the_submitted_answer_until_it_is_submitted(database: Data
     assert given
     store.submit(database, ann, given.uuid, 1, full(2))
     store.save_draft(database, ann, given.uuid, 2, Answer({"plan": 5}))
-    opened = store.load(database, ann, given.uuid)
+    opened = store.open_record(database, ann, given.uuid)
     assert opened.state == "submitted" and opened.answer == Answer({"plan": 5})
     assert {r.value for r in rows.ratings(database, number)} == {2}
     store.submit(database, ann, given.uuid, 3, full(5))
@@ -173,7 +173,7 @@ def test_the_last_ten_answers_can_be_changed_and_no_older_one(database: Database
             store.skip(database, ann, given.uuid, 1, Answer(reason="too long"), now=1000.0 + n)
     assert store.last(database, ann, number) == tuple(uuids[:1:-1])
     for old in uuids[:2]:
-        assert not store.load(database, ann, old).editable
+        assert not store.open_record(database, ann, old).editable
         with pytest.raises(UserError, match="no longer among your last 10"):
             store.submit(database, ann, old, 2, full(1))
     for newer in uuids[2:]:
@@ -193,7 +193,7 @@ def test_hostile_text_is_kept_as_it_is(database: Database, text: str) -> None:
     assert given
     answer = full(1, note=text, reason=text, flags=(Flag(0, text),))
     store.submit(database, ann, given.uuid, 1, answer)
-    assert store.load(database, ann, given.uuid).answer == answer
+    assert store.open_record(database, ann, given.uuid).answer == answer
 
 
 def test_null_bytes_and_lone_surrogates_are_taken_out(database: Database) -> None:
@@ -203,7 +203,7 @@ def test_null_bytes_and_lone_surrogates_are_taken_out(database: Database) -> Non
     given = queue.claim(database, ann, number)
     assert given
     store.submit(database, ann, given.uuid, 1, full(1, note="a\x00b\ud800c", flags=(Flag(0, "\x00"),)))
-    opened = store.load(database, ann, given.uuid)
+    opened = store.open_record(database, ann, given.uuid)
     assert opened.answer and opened.answer.note == "ab?c" and opened.answer.flags[0].reason == ""
 
 
@@ -240,7 +240,7 @@ def test_what_does_not_fit_is_refused_in_one_line(database: Database, case: str)
     with pytest.raises(UserError, match=message) as refused:
         store.submit(database, ann, given.uuid, 1, answer)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
-    assert store.load(database, ann, given.uuid).revision == 0
+    assert store.open_record(database, ann, given.uuid).revision == 0
 
 
 def test_a_skip_needs_a_reason_and_cannot_judge_is_an_answer(database: Database) -> None:
@@ -258,7 +258,7 @@ def test_pairs_are_chosen_between_and_flags_name_their_side(database: Database) 
     number = campaign(database, pair=True)
     [ann] = raters(database, 1)
     given = queue.claim(database, ann, number)
-    assert given and len(store.load(database, ann, given.uuid).runs) == 2
+    assert given and len(store.open_record(database, ann, given.uuid).runs) == 2
     with pytest.raises(UserError, match="nothing is chosen yet"):
         store.submit(database, ann, given.uuid, 1, Answer())
     with pytest.raises(UserError, match="expected left or right"):
@@ -314,7 +314,7 @@ def test_a_clock_set_back_takes_no_answer_out_of_the_last_ten(database: Database
         order.append(given.uuid)
     assert list(store.last(database, ann, number)) == order[::-1][: store.EDITABLE]
     assert [row.uuid for row in recent(database, ann, number)] == order[::-1][: store.EDITABLE]
-    assert store.load(database, ann, order[-1]).editable
+    assert store.open_record(database, ann, order[-1]).editable
     assert store.submit(database, ann, order[-1], 2, full(5), now=500_001.0).revision == 2
     with pytest.raises(UserError, match="no longer among your last 10"):
         store.submit(database, ann, order[0], 2, full(5), now=500_002.0)

@@ -1,7 +1,7 @@
-"""Fixtures of the browser tests: a running page, and browser pages that remember errors and outside requests.
+"""Fixtures of the browser tests: a running page, and browser pages that record errors and requests to other hosts.
 
-The page is served with the shipped demo checkpoint where there is one, with the toy recommender otherwise; a
-page that runs already can be named by `STAR_TEST_URL`.
+The page uses the shipped demo checkpoint if it exists, otherwise the toy recommender. `STAR_TEST_URL` names a page that
+already runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REAL = (ROOT / "assets" / "models" / "demo").is_dir()
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A browser; skips with a reason where there is none."""
+    """A browser; without one, the tests are skipped with a reason."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
@@ -45,7 +45,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def toy_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page with the toy recommender, whose books and numbers the tests know."""
+    """A page with the toy recommender, whose books and numbers are known."""
     port = free_port()
     process, url = serve(toy_command(port), port, tmp_path_factory.mktemp("toy") / "log")
     yield url
@@ -55,7 +55,7 @@ def toy_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def base_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The real page where a checkpoint ships, else the toy's."""
+    """A page with the shipped checkpoint, or with the toy recommender without one."""
     if given := os.environ.get("STAR_TEST_URL"):
         yield given.rstrip("/")
     elif not REAL:
@@ -71,7 +71,7 @@ def base_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @dataclass
 class Visitor:
-    """One browser page in a context of its own, and everything that went wrong in it."""
+    """One browser page in its own context, and all its errors."""
 
     page: Any
     problems: list[str] = field(default_factory=list)
@@ -79,8 +79,8 @@ class Visitor:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Any]:
-    """Opens pages: `visit(url, width=1600, dark=False)`. Any console error or request to another host fails
-    the test when it is over."""
+    """Opens pages: `visit(url, width=1600, dark=False)`. A console error or a request to another host
+    fails the test at its end."""
     opened: list[tuple[Any, Visitor]] = []
 
     def open_page(url: str, width: int = 1600, height: int = 1000, dark: bool = False) -> Visitor:

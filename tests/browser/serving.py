@@ -1,4 +1,4 @@
-"""Starting a page for the browser tests, in a process and on a port of its own."""
+"""Starts a page for the browser tests, in its own process and on its own port."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def free_port() -> int:
 
 
 def serve(command: list[str], port: int, log: Path, **more: str) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a page of this checkout and wait until it answers. Its annotations are kept beside the log."""
+    """Start a page of this checkout and wait until it answers. Annotations are stored beside the log."""
     known = {"STAR_DATABASE_URL": str(log.parent / "annotations.sqlite"), "PYTHONPATH": str(ROOT)}
     url = f"http://127.0.0.1:{port}"
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ | known | more
         )
-    deadline = time.monotonic() + 240  # half a minute of work, on a machine that may be busy with others
+    deadline = time.monotonic() + 240  # takes half a minute on an idle machine
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return process, url
-        except urllib.error.HTTPError:  # it answers: with accounts, that one has to sign in first
+        except urllib.error.HTTPError:  # an answer all the same: with accounts, sign in first
             return process, url
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
@@ -46,5 +46,5 @@ def serve(command: list[str], port: int, log: Path, **more: str) -> tuple[subpro
 
 
 def toy_command(port: int, *awaited: Path) -> list[str]:
-    """The page with the toy recommender, which is loaded once the files awaited are there."""
+    """Command of a page with the toy recommender, which loads once the awaited files exist."""
     return [sys.executable, "tests/browser/toy_app.py", str(port), *map(str, awaited)]

@@ -1,4 +1,4 @@
-"""Annotating in a browser: a whole campaign, by keyboard, with a window closed midway; hostile text; a dead server."""
+"""Annotating in a browser: a whole campaign, by keyboard, with a window closed midway; hostile text; a killed server."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ from star.recommend.recommendation import Query  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-LONG = (
-    90_000  # making a campaign loads a model and ranks readers, on a machine that tests other things as well
-)
+LONG = 90_000  # milliseconds: making a campaign loads a model and ranks readers
 HOSTILE = '<img src=x onerror="window.hacked=1">\u202egnp ![](http://evil.example/x.png)<script>window.hacked=2</script>'
 CRITERIA = len(annotating.KEYS)
 
@@ -51,7 +49,7 @@ def campaign_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def made(url: str, pair: bool = False, text: str = "") -> None:
-    """A campaign of toy runs in the database with this address."""
+    """A campaign of toy runs in the database at this address."""
     database = open_database(url)
     lead = people.enter(database, "Lea", "lead")
     form = rubric.publish(database, lead, rubric.default())
@@ -132,7 +130,7 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
     ann.keyboard.type("half a thought")
     ann.keyboard.press("Escape")
     expect(said(ann)).to_contain_text("Saved", timeout=LONG)
-    ann.close()  # the window goes in the middle of a record
+    ann.close()  # the window closes in the middle of a record
 
     for page, score in ((bob, 4), (cem, 2)):
         rate(page, score)
@@ -175,7 +173,7 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
     labels = load_labels(folder := exported(lead, "TRL: DPO and KTO", tmp_path))
     assert sorted(label.label for label in labels) == [False] * 2 + [True] * 4  # Cem's two; Ann's and Bob's
     for page in (lead, bob, cem, again):
-        page.close()  # they would go on asking the server while others compute
+        page.close()  # open pages would keep sending requests
     adapter = learned(folder, tmp_path)
     about = json.loads((adapter / "star.json").read_text("utf-8"))
     assert about["stages"]["kto"]["rows"] == 6 and about["stages"]["kto"]["annotators"] == 3
@@ -184,7 +182,7 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
 
 
 def exported(lead: Any, link: str, folder: Path) -> Path:
-    """The folder in what the lead downloads by this link."""
+    """The unpacked folder that the lead downloads by this link."""
     with lead.expect_download(timeout=LONG) as download:
         lead.get_by_role("link", name=link).click()
     archive = zipfile.ZipFile(download.value.path())
@@ -194,7 +192,7 @@ def exported(lead: Any, link: str, folder: Path) -> Path:
 
 
 def learned(export: Path, folder: Path) -> Path:
-    """The adapter that training makes of an export, by the command; its weights are no longer those below it."""
+    """The adapter that the training command makes from an export; its weights must have changed."""
     import torch
 
     from star.student.model import Checkpoint
@@ -210,7 +208,7 @@ def learned(export: Path, folder: Path) -> Path:
 
 
 def shown_on_the_page(adapter: Path, visit: Any, folder: Path) -> None:
-    """A page of the adapter by its path: its switch is there, and it answers with a readable trace, with it and without."""
+    """A page that serves the adapter shows its switch, and answers with a valid trace with and without it."""
     port = free_port()
     command = [
         sys.executable,
@@ -410,7 +408,7 @@ def test_a_dead_server_loses_nothing(toys: Any, visit: Any, tmp_path: Path) -> N
     page.reload()
     page.get_by_role("tab", name="Annotate").click(timeout=LONG)
     expect(page.locator("#annotate .star-radio[aria-checked=true]")).to_have_count(2, timeout=LONG)
-    # The browser reports every call that the dead server did not answer; that is what this test is about.
+    # The browser reports every call that the killed server did not answer, as this test expects.
     visitor.problems[:] = [p for p in visitor.problems if "ERR_" not in p]
 
 
@@ -447,7 +445,7 @@ def test_a_database_that_is_away_loses_nothing_and_signs_nobody_out(
     expect(page.locator("#annotate .star-radio[aria-checked=true]")).to_have_count(2, timeout=LONG)
     rate(page, 3)
     expect(page.locator("#annotate [data-progress]")).to_contain_text("1 submitted", timeout=LONG)
-    # The browser reports every answer of 503; that is what this test is about.
+    # The browser reports every answer of 503, as this test expects.
     visitor.problems[:] = [p for p in visitor.problems if "503" not in p]
 
 

@@ -17,11 +17,11 @@ from serving import free_port, serve, toy_command  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-LONG = 60_000  # the real model may still be loading when the first test asks
+LONG = 60_000  # milliseconds: the real model may still load during the first test
 
 
 def ready(page: Any) -> None:
-    """Wait until the page listens: a click before that is lost on a busy machine."""
+    """Wait until the page's scripts have started; earlier clicks are lost."""
     expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_recommended_before_the_ranking(toy_url: str, visit: Any) -> 
     start = time.monotonic()
     page.get_by_role("button", name="Recommend", exact=True).click()
     expect(page.locator("#trace .star-step p").first).to_be_visible()
-    assert time.monotonic() - start < 1.5  # 0.5 s by design; the test's own machine is busy
+    assert time.monotonic() - start < 1.5  # 0.5 s by design, and more on a busy machine
     expect(page.locator("#cards h3")).to_have_count(0)
     complete(page)
     expect(page.locator("#cards h3")).to_have_count(5)
@@ -207,7 +207,7 @@ def test_stop_keeps_what_was_written(toy_url: str, visit: Any) -> None:
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped")
     expect(page.locator("#trace .star-step").first).to_be_visible()
-    ask(page)  # and the page still answers
+    ask(page)  # the page still answers
 
 
 def test_hostile_title_stays_text(toy_url: str, visit: Any) -> None:
@@ -258,7 +258,7 @@ def test_no_sideways_scrolling(base_url: str, visit: Any, width: int, dark: bool
 
 def test_theme_switch_is_remembered(base_url: str, visit: Any) -> None:
     page = visit(base_url).page
-    ready(page)  # leaving a page that still loads aborts its own requests, which the console then reports
+    ready(page)  # leaving a page during loading aborts its requests, which the console reports
     expect(page.locator("#loaded")).to_contain_text("Checkpoint", timeout=LONG)
     switch = page.get_by_role("switch", name="Dark")
     switch.click()

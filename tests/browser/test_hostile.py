@@ -1,4 +1,4 @@
-"""Explore with hostile names in every field, in a browser: nothing runs, nothing breaks out, sentences stay in order."""
+"""Explore with hostile names in every field, in a browser: no script runs, no markup appears, sentences keep their order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from test_explore import LONG, ask, choose_book, click_node, ready  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-# Pairs of neighbours on one line, a name and the word after it, where the word stands before the name.
+# Names on one line with the next word, where that word is shown before the name.
 TURNED = """(root) => [...root.querySelectorAll("bdi")].filter((name) => {
   const next = name.nextSibling;
   if (!next || next.nodeType !== Node.TEXT_NODE || !next.data.trim()) return false;
@@ -89,7 +89,7 @@ def test_the_download_runs_nothing(hostile_url: str, visit: Any, tmp_path: Path)
     canvas = opened.locator("canvas")
     expect(canvas).to_be_visible(timeout=LONG)
     box = canvas.bounding_box()
-    for step in range(1, 20):  # over the nodes: tooltips open
+    for step in range(1, 20):  # move over the nodes, so that tooltips open
         opened.mouse.move(box["x"] + box["width"] * step / 20, box["y"] + box["height"] / 2)
     opened.wait_for_function("typeof network !== 'undefined' && nodes.length > 0")
     first = opened.evaluate("nodes.getIds()[0]")

@@ -1,6 +1,6 @@
 """Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR …]`.
 
-With `TOY=hostile` in the environment its data set has scripts and right-to-left names in every field.
+With `TOY=hostile` in the environment, every text field of its data set holds a script or a right-to-left name.
 """
 
 from __future__ import annotations

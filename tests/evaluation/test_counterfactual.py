@@ -14,8 +14,8 @@ from star.evaluation.answers import answers
 from star.evaluation.counterfactual import Permuted, permutation_test, reflection_test, swap_test
 from star.evidence.graph import Graph
 from star.evidence.verification import check
-from star.methods.registry import MODELS
 from star.methods.student import StarRanker, order
+from star.student.checkpoint import MODELS
 
 
 def test_lines_change_their_subject_and_nothing_else() -> None:

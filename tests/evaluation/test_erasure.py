@@ -11,26 +11,26 @@ import scribe
 import toys
 
 from star.data.loading import load_dataset
-from star.evaluation.answers import Answer, answers
+from star.evaluation.answers import AnsweredTask, answers
 from star.evaluation.erasure import Erased, Erasure, drawn, erasure_test, erasures, resting, standing, without
-from star.methods.student import written
+from star.methods.student import generate
 from star.recommend.recommendation import Query
 from star.recommend.recommender import Star
 from star.recommend.recommender import answer as answered
-from star.student.decoding import Writer
+from star.student.decoding import GenerationState
 from star.trace.citation import unit_found
 from star.trace.steps import parse
 
 
 @pytest.fixture(scope="module")
-def given() -> list[Answer]:
+def given() -> list[AnsweredTask]:
     found = answers(scribe.student(scribe.by_evidence), scribe.tasks())
     assert len(found) == len(scribe.tasks())
     return found
 
 
 @pytest.fixture(scope="module")
-def report(given: list[Answer]) -> dict[str, Any]:
+def report(given: list[AnsweredTask]) -> dict[str, Any]:
     return erasure_test(given)
 
 
@@ -50,7 +50,7 @@ def test_erased_lines_are_gone_and_nothing_else() -> None:
     assert unit_found("profile", tools.call("profile", ()).lines[0]) == ("profile", label)
 
 
-def test_erasures_are_equally_large_tool_by_tool(given: list[Answer]) -> None:
+def test_erasures_are_equally_large_tool_by_tool(given: list[AnsweredTask]) -> None:
     rng = np.random.default_rng(0)
     for answer in given:
         plan = erasures(answer, rng)
@@ -74,7 +74,7 @@ def test_too_small_a_pool_gives_none() -> None:
     assert {len(units or ()) for units in found} == {2} and len({units for units in found}) == 2
 
 
-def test_the_forced_trace_lacks_the_lines_and_every_conclusion(given: list[Answer]) -> None:
+def test_the_forced_trace_lacks_the_lines_and_every_conclusion(given: list[AnsweredTask]) -> None:
     answer = given[0]
     first, name = answer.first, f"<i{answer.first}>"
     words = without(answer, Erasure(frozenset({("item_cf", first), ("user_cf", first)})))
@@ -95,7 +95,7 @@ def log_share(points: dict[str, float], item: str) -> float:
 
 @pytest.mark.parametrize("reading", ["anew", "forced"])
 def test_a_ranker_by_evidence_moves_as_far_as_counted(
-    given: list[Answer], report: dict[str, Any], reading: str
+    given: list[AnsweredTask], report: dict[str, Any], reading: str
 ) -> None:
     drops = []
     for answer in given:
@@ -119,7 +119,7 @@ def test_a_ranker_by_evidence_moves_as_far_as_counted(
     assert against["kept at random"]["drop"]["ci"][1] < 0
 
 
-def test_same_seed_same_numbers(given: list[Answer]) -> None:
+def test_same_seed_same_numbers(given: list[AnsweredTask]) -> None:
     one, two, other = (erasure_test(given[:4], seed) for seed in (0, 0, 1))
     assert one == two != other
 
@@ -147,13 +147,13 @@ def test_answers_without_citation_are_left_out() -> None:
     assert len(given) == 3 and erasure_test(given) == {"n": 0, "left_out": 3}
 
 
-def test_standing(given: list[Answer]) -> None:
+def test_standing(given: list[AnsweredTask]) -> None:
     answer = given[0]
     log, place = standing(answer.writer, answer.first)
     assert place == 1 and log == pytest.approx(float(np.log(answer.writer.scores.max())))
     w = answer.writer
-    (again,) = written(
-        [Writer(w.checkpoint, w.items, w.tools, k=1, words=without(answer, Erasure(frozenset())))]
+    (again,) = generate(
+        [GenerationState(w.checkpoint, w.items, w.tools, k=1, words=without(answer, Erasure(frozenset())))]
     )
     assert standing(again, answer.first)[1] == 1
     again.scores = None

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 import toys
 
-from star.annotation.workflow.frozen import thaw
+from star.annotation.workflow.frozen import from_json
 from star.data.catalog import Catalog, Item
 from star.evidence.claims import Claim, bounds, sentence
 from star.evidence.tools import Attributes, Tools, figures
 from star.evidence.verification import check
+from star.recommend.assembly import Stated, checked
 from star.recommend.recommendation import Query, Recommendation
-from star.recommend.serving import Shelf
-from star.trace.grammar import Context, line, response_words, spoken
+from star.trace.grammar import CallContext, line, response_words, spoken
 from star.trace.steps import read_step, steps_of
 from star.ui.views.trace_view import numbers
 
@@ -40,11 +40,9 @@ def told(tools: Tools) -> Claim:
 
 
 def shown(claim: Claim, tools: Tools) -> Recommendation:
-    """The claim as an answer shows it, through `Shelf` without a data set behind it."""
-    shelf = object.__new__(Shelf)
-    shelf.__dict__["dataset"] = type("Data", (), {"catalog": toys.hand_catalog()})
-    checked = shelf.checked([(claim, True, 0)], [check(claim, tools)])
-    return Recommendation("hand", "none", Query((0,)), (1,), claims=checked, finished=True)
+    """The claim as an answer shows it."""
+    claims = checked([Stated(claim, True)], [check(claim, tools)], toys.hand_catalog())
+    return Recommendation("hand", "none", Query((0,)), (1,), claims=claims, finished=True)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_page_json_and_stored_run_say_it_alike() -> None:
     (claim,) = document["claims"]
     assert claim["stated"] == {"both": 5, "of": 5, "lift": 99, "lift_more_than": 99}
     assert claim["found"] == {"both": 5, "of": 5, "lift": 138} and claim["verdict"] == "supported"
-    stored, _ = thaw(document)
+    stored, _ = from_json(document)
     for one in (answer.claims[0], stored.claims[0]):
         html = numbers(one)
         assert "<td>more than 99</td><td>138</td>" in html and "differs</td>" not in html
@@ -150,16 +148,14 @@ def test_of_fewer_similar_readers_than_were_asked_as_many_are_named_as_there_are
 def test_a_title_is_shown_as_it_is() -> None:
     """Titles are no words of the grammar: neither fractions nor underscores nor anything like an item in them is read."""
     titles = ("9/11", "snake_case <i99999>")
-    shelf = object.__new__(Shelf)
     catalog = Catalog(tuple(Item(f"t{n}", title) for n, title in enumerate(titles)))
-    shelf.__dict__["dataset"] = type("Data", (), {"catalog": catalog})
     tools = lifted(100)
     claim = told(tools)
-    (checked,) = shelf.checked([(claim, False, 0)], [check(claim, tools)])
-    assert "readers of 9/11 also read snake_case <i99999>, 20 times" in checked.text
+    (as_shown,) = checked([Stated(claim, False)], [check(claim, tools)], catalog)
+    assert "readers of 9/11 also read snake_case <i99999>, 20 times" in as_shown.text
     remark = Claim("opinion", label="both point to <i0>")
-    (checked,) = shelf.checked([(remark, True, 0)], [check(remark, tools)])
-    assert checked.text == "both point to “9/11”"
+    (as_shown,) = checked([Stated(remark, True)], [check(remark, tools)], catalog)
+    assert as_shown.text == "both point to “9/11”"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +169,7 @@ def test_any_genre_can_be_read_back(genre: str) -> None:
     words = ["<plan>", "</plan>", "<tool_call>", "profile", "</tool_call>", *response_words(response)]
     words = " ".join(words).split()
     inside = next(w for kind, w, _ in steps_of(words) if kind == "tool_response")
-    claims = read_step("tool_response", inside, Context(3)).claims
+    claims = read_step("tool_response", inside, CallContext(3)).claims
     if not genre.replace("_", "").split():
         assert response.lines == () and [c.label for c in claims] == ["nothing"]
         return
@@ -190,6 +186,6 @@ def test_any_volume_can_be_read_back(number: float) -> None:
     base = lifted(100)
     tools = Tools(base.graph, catalog, Attributes.of(catalog), [0], [1])
     said = response_words(tools.call("item_cf", (5,)))
-    claims = read_step("tool_response", tuple(said[1:-1]), Context(1, window=1)).claims
+    claims = read_step("tool_response", tuple(said[1:-1]), CallContext(1, window=1)).claims
     assert {check(claim, tools).verdict for claim in claims} == {"supported"}
     assert [c.numbers["number"] for c in claims if c.kind == "series"] == ([number] if number < 1e9 else [])

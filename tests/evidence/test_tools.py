@@ -20,7 +20,7 @@ from star.evidence.tools import (
     ASKED,
     WINDOWS,
     Attributes,
-    Response,
+    ToolResponse,
     Tools,
     level,
     lift_interval,
@@ -40,7 +40,7 @@ def every(tools: Tools) -> Iterator[Evidence]:
             yield from line
 
 
-def by_item(response: Response) -> dict[int, list[Claim]]:
+def by_item(response: ToolResponse) -> dict[int, list[Claim]]:
 
     return {int(line[0].claim.subject): [e.claim for e in line] for line in response.lines}  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""A small campaign to annotate, on whichever database a test is given."""
+"""A small campaign to annotate, on SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from star.annotation.storage.database import Database
 from star.annotation.storage.migrate import upgrade
 from star.annotation.workflow import campaigns, people, rubric
 from star.annotation.workflow.answers import Answer
-from star.annotation.workflow.documents import Known, Sample
+from star.annotation.workflow.documents import GoldAnswer, Sample
 from star.annotation.workflow.people import Person
 
 KEYS = rubric.default().keys
@@ -28,7 +28,7 @@ BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
 @contextmanager
 def empty(kind: str, folder: Path) -> Iterator[Database]:
-    """A database without tables; on PostgreSQL a new one of its own, dropped afterwards."""
+    """A database without tables; on PostgreSQL a new one, dropped afterwards."""
     if kind == "sqlite":
         database = Database(folder / f"{uuid.uuid4().hex}.sqlite")
         yield database
@@ -65,16 +65,16 @@ def ready(kind: str, folder: Path) -> Iterator[Database]:
 
 @cache
 def _migrated() -> bytes:
-    """A SQLite file with all tables; a copy is quicker than the migrations."""
+    """A SQLite file with all tables, to copy: that is quicker than the migrations."""
     with TemporaryDirectory() as folder, empty("sqlite", Path(folder)) as database:
         upgrade(database)
-        database.close()  # takes the WAL into the file
+        database.close()  # merges the WAL into the file
         assert database.file is not None
         return database.file.read_bytes()
 
 
 def url(database: Database) -> str:
-    """How another process opens it."""
+    """The address by which another process opens the database."""
     return database.url.render_as_string(hide_password=False)
 
 
@@ -145,7 +145,7 @@ def campaign(
             tuple(run(n, system) for system in names),
             "classic",
             "easy",
-            None if n < records else Known(choice="left") if pair else Known({"faithful": 1}),
+            None if n < records else GoldAnswer(choice="left") if pair else GoldAnswer({"faithful": 1}),
         )
         for n in range(records + hidden)
     ]

@@ -1,7 +1,7 @@
 """A process that rates: `python annotation_rater.py URL CAMPAIGN NAME…`, a thread for each name.
 
-Prints a line for every save that was acknowledged (name, uuid, revision), flushed at once, so that whoever kills this
-process knows what must be found afterwards. Ends when nothing is left.
+Prints one line for every acknowledged save (name, uuid, revision), flushed at once. A test that kills this process knows
+from the lines which saves must exist. Ends when no record is left.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A page to attack: the toy's, served by a process of its own, open or with accounts."""
+"""A toy page to attack, served by its own process, open or with accounts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Attacked:
     def client(self, signed_in: bool = True) -> Iterator[httpx.Client]:
         """A visitor, signed in: with accounts as annotator, on an open page as its lead."""
         with httpx.Client(base_url=self.url, timeout=30, headers=HEADERS) as client:
-            if signed_in and not self.cookies:  # once: who fails too often is locked out, and attacks do
+            if signed_in and not self.cookies:  # once: attacks fail often enough to lock sign-in
                 account = {"name": NAME, "password": PASSWORD}
                 enter = {"name": "Lea", "role": "lead"}
                 path, body = ("sign-in", account) if self.auth else ("enter", enter)
@@ -56,7 +56,7 @@ class Attacked:
         return (self.folder / "log").read_text("utf-8", "replace")
 
     def memory(self) -> int:
-        """Bytes of memory that the process holds."""
+        """Resident memory of the server's process, in bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -16,10 +16,10 @@ import polars as pl
 def make(
     folder: Path, rows: int = 6_000_000, users: int = 53_424, books: int = 10_000, seed: int = 0
 ) -> None:
-    """Write ratings.csv, its rows not grouped by user as in the original, and books.csv."""
+    """Write books.csv, and ratings.csv with its rows not grouped by user, as in the original."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    # About 1 % of random pairs of such skewed books repeat, so draw more than are needed.
+    # About 1 % of the random pairs repeat, so draw more than are needed.
     book = np.minimum((books * rng.random(int(rows * 1.2)) ** 2).astype(np.int64), books - 1)
     pair = rng.integers(0, users, len(book)) * books + book
     _, first = np.unique(pair, return_index=True)

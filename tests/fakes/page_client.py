@@ -1,4 +1,4 @@
-"""A visitor of the page without a browser: reads what the page can be asked off the page itself, and asks it."""
+"""A client of the page without a browser: it reads the page's events from its configuration and calls them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import httpx
 
 
 def config(page: httpx.Client) -> dict[str, Any]:
-    """What Gradio's script in the browser reads: components, events, layout."""
+    """The configuration that Gradio's script reads: components, events, layout."""
     found = re.search(r"window\.gradio_config = (.*?);</script>", page.get("/").text, re.DOTALL)
     assert found is not None, "the page holds no configuration"
     return dict(json.loads(found.group(1)))
 
 
 def event(config: dict[str, Any], element: str, target: str) -> dict[str, Any]:
-    """The event that a component (by its `elem_id`) sets off."""
+    """The event that a component triggers, found by its `elem_id`."""
     ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
     [found] = [d for d in config["dependencies"] if [ids[element], target] in [list(t) for t in d["targets"]]]
     return dict(found)
 
 
 def run(page: httpx.Client, number: int, data: list[Any]) -> dict[str, Any]:
-    """Call an event through the queue and wait for its end; what the last message says."""
+    """Call an event through the queue, wait for its end, and return the last message."""
     session = uuid.uuid4().hex[:11]
     asked = {"data": data, "fn_index": number, "session_hash": session}
     page.post("/gradio_api/queue/join", json=asked).raise_for_status()

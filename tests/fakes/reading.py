@@ -36,7 +36,7 @@ def _catalog() -> Catalog:
 
 @cache
 def dataset(readers: int = 300, seed: int = 0) -> Dataset:
-    """Every reader prefers one taste; popularity falls with the book's place in it."""
+    """Every reader prefers one taste; a book's popularity falls with its place in the taste."""
     rng = np.random.default_rng(seed)
     taste = np.arange(BOOKS) // (BOOKS // TASTES)
     popularity = 1 / (3 + np.arange(BOOKS) % (BOOKS // TASTES))

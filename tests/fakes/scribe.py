@@ -1,6 +1,6 @@
-"""A stand-in student that hears: it calls two tools, quotes of its favourites what was said of them, and ranks by a rule.
+"""A stand-in for the student: it calls two tools, quotes their lines about its favourites, and ranks by a known rule.
 
-In place of a network, so that what a counterfactual should measure is known beforehand.
+It replaces the network, so the right result of a counterfactual measurement is known.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AGAIN = "<tool_call> item_cf 10 </tool_call>".split()
 FAVOURITES = 3
 
 Points = Callable[["Heard"], dict[str, float]]
-"""What was heard → points of candidates (by their words); those left out have none."""
+"""Evidence → points of candidates, by their words; candidates left out have none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +62,12 @@ def hear(words: Sequence[str]) -> Heard:
 
 
 def level(line: Sequence[str]) -> float:
-    """Sum of the strengths that a line states, 1 to 6 each."""
+    """Sum of the strengths in a line, 1 to 6 each."""
     return sum(STRENGTHS.index(w.split("_")[-1]) + 1 for w in line if w.split("_")[-1] in STRENGTHS)
 
 
 def by_evidence(heard: Heard, tools: Sequence[str] = ("user_cf", "item_cf")) -> dict[str, float]:
-    """The strengths that the tools state of a candidate; ties by its number."""
+    """Points by the strengths that the tools state about a candidate; ties by its number."""
     points = {c: -int(c[2:-1]) / 1000 for c in heard.candidates}
     for tool, line in heard.lines:
         if tool in tools:
@@ -80,19 +80,19 @@ def by_item_cf(heard: Heard) -> dict[str, float]:
 
 
 def by_nothing(heard: Heard) -> dict[str, float]:
-    """Whatever the tools say."""
+    """Points that do not depend on the tools."""
     return {c: -int(c[2:-1]) / 100 for c in heard.candidates}
 
 
 def by_reflection(heard: Heard) -> dict[str, float]:
-    """The weakest of the evidence, unless a reflection names books: then those named most often."""
+    """Points for the weakest evidence, unless a reflection names books: then for the most often named."""
     if not heard.reflected:
         return {c: -p for c, p in by_evidence(heard).items()}
     return {c: float(heard.reflected.count(c)) - int(c[2:-1]) / 1000 for c in heard.candidates}
 
 
 class Scribe:
-    """Stands where the network stands; keeps the words of every row of the pass that a cache belongs to."""
+    """Replaces the network; keeps the words of every row of the pass to which a cache belongs."""
 
     def __init__(self, checkpoint: Checkpoint, points: Points, quotes: Points = by_evidence) -> None:
         self.config, self.words, self.vocabulary = (
@@ -130,13 +130,13 @@ class Scribe:
         return {script[place] if place < len(script) else "<recommend>": 100.0}
 
     def script(self, words: tuple[str, ...]) -> list[str]:
-        """The reflection behind these words, made once."""
+        """The reflection that follows these words, made once."""
         if words not in self.made:
             self.made[words] = self.reflection(list(words))
         return self.made[words]
 
     def reflection(self, words: list[str]) -> list[str]:
-        """Every line about the favourites, as a quotation; then a conclusion."""
+        """Quotes every line about the favourites, then a conclusion."""
         heard = hear(words[: len(words) - words[::-1].index("</tool_response>")])
         points = self.quotes(heard)
         best = sorted(points, key=lambda c: -points[c])[:FAVOURITES]
@@ -154,13 +154,13 @@ def _checkpoint() -> Checkpoint:
 
 
 def student(points: Points, quotes: Points = by_evidence) -> StarRanker:
-    """A ranker over `reading` with a scribe for a network."""
+    """A ranker over `reading` with a scribe as its network."""
     checkpoint = dataclasses.replace(_checkpoint(), model=Scribe(_checkpoint(), points, quotes))  # type: ignore[arg-type]
     return StarRanker(reading.dataset(), reading.graph(), checkpoint)
 
 
 def tasks(limit: int = 12) -> list[T.Task]:
-    """Of the validation readers of `reading`."""
+    """Tasks of the validation readers of `reading`."""
     data, parts = reading.dataset(), reading.parts()
     return T.make_tasks(
         data.interactions, parts.valid, "classic", "uniform", reading.graph().counts, limit=limit

@@ -1,4 +1,4 @@
-"""Trajectories of a few demo readers of two folds, and a config that is quick to run through."""
+"""Trajectories of a few demo readers of two folds, and a config for a quick run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.trajectories import fold_rows, shard_of, write_shard
 
 
 def make(runs: Path, readers: int = 12) -> Config:
-    """Write the trajectories under `runs` and return the config that finds them there."""
+    """Write the trajectories under `runs` and return the config that reads them."""
     config = Config(
         dataset="demo",
         runs=str(runs),

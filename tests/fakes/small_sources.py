@@ -1,4 +1,4 @@
-"""Tiny sources in each format, and how tests write and import them."""
+"""Tiny sources in each import format, and functions that write and import them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A stand-in recommender for tests of the page: thirty books, two hundred made-up readers, true evidence.
 
-It keeps the `Recommender` protocol and counts in its own toy data, so verdicts on the page mean something:
-one sentence states a wrong number on purpose, one is an opinion.
+It implements the `Recommender` protocol and counts in its own toy data, so verdicts on the page are real.
+One sentence states a wrong number on purpose, one is an opinion.
 """
 
 from __future__ import annotations

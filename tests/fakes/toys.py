@@ -28,7 +28,7 @@ from star.mars.run import Run, run
 from star.student.model import Checkpoint, new_model
 from star.student.vocabulary import build_tokenizer, words_of
 
-torch.set_num_threads(1)  # tiny models only lose by more, the more so on a busy machine
+torch.set_num_threads(1)  # more threads slow tiny models down
 
 BY_HAND = [[0, 1, 2]] * 6 + [[0, 3]] * 5 + [[0, 4]] * 4 + [[5, 6]] * 5
 
@@ -87,9 +87,9 @@ def save_checkpoint(folder: Path, layers: int = 1, without: int = 0, seed: int =
 
 
 class Parrot:
-    """Stands in for the network: the likeliest next word follows from the last one alone, by a table.
+    """Replaces the network: the likeliest next word depends on the last word alone, by a table.
 
-    Where the table is silent it says `otherwise`; among items it prefers those early in the vocabulary.
+    For a word that is not in the table it is `otherwise`; among items, those early in the vocabulary come first.
     """
 
     def __init__(self, checkpoint: Checkpoint, table: dict[str, str], otherwise: str) -> None:

@@ -23,11 +23,12 @@ from star.errors import UserError
 from star.evidence.tools import Tools
 from star.mars.recommender import Teacher
 from star.mars.run import run
+from star.recommend.assembly import Draft, read
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Star, answer
-from star.recommend.serving import Draft, Shelf
+from star.recommend.serving import ServingContext
 from star.student import decoding
-from star.student.decoding import Writer
+from star.student.decoding import GenerationState
 from star.student.model import new_model
 from star.student.vocabulary import build_tokenizer, words_of
 from star.trace.grammar import response_words
@@ -60,7 +61,7 @@ def loaded(folder: Path) -> Iterator[Star]:
 
 def over(loaded: Star, data: Dataset) -> Star:
     """The same student over another data set of the same catalogue, or of its first items."""
-    loaded._shelf, loaded._items = Shelf(data), loaded._model.match(data.catalog)
+    loaded._serving, loaded._items = ServingContext(data), loaded._model.match(data.catalog)
     return loaded
 
 
@@ -137,7 +138,7 @@ def test_beyond_what_is_retrieved_first_the_model_may_know_some() -> None:
     """Sixty are retrieved; where the model knows none of them, the rest of the catalogue is asked."""
     items = tuple(replace(CATALOG[5], id=f"x{n}", title=f"Book {n}") for n in range(100))
     data = Dataset("many", Catalog(items), Interactions.from_histories([[*range(90)]] * 30, 100), {})
-    shelf, known = Shelf(data), np.arange(100) >= 95
+    shelf, known = ServingContext(data), np.arange(100) >= 95
     assert sorted(shelf.tools(Query((0,)), known).candidates.tolist()) == [95, 96, 97, 98, 99]
     with pytest.raises(UserError, match="the model knows none of the 99 items"):
         shelf.tools(Query((0,)), np.zeros(100, dtype=bool))
@@ -171,24 +172,24 @@ def test_of_a_shelf_without_genres_no_genre_tool_is_asked(loaded: Star) -> None:
         m.response is not None and m.response.name == "profile" for m in run(tools, 1).log
     )
     over(loaded, dataset(toys.BY_HAND, PLAIN))
-    writer = Writer(loaded._model, loaded._items, bare(tools))
+    writer = GenerationState(loaded._model, loaded._items, bare(tools))
     allowed = {writer.word(int(t)) for t in writer.allowed()}  # type: ignore[union-attr]
     assert "_epic" not in allowed and {"<plan>", "striking"} <= allowed
     for word in "<plan> </plan> <tool_call>".split():
-        writer.push(writer.encode([word])[0])
+        writer.advance(writer.encode([word])[0])
     assert {writer.word(int(t)) for t in writer.allowed()} == {"user_cf", "item_cf"}  # type: ignore[union-attr]
 
 
 def test_no_call_is_made_twice(loaded: Star, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "MAX_WRITTEN", 260)
     over(loaded, dataset(toys.BY_HAND))
-    writer = Writer(loaded._model, loaded._items, toys.hand_tools([5, 3, 0], [1, 2, 4]))
+    writer = GenerationState(loaded._model, loaded._items, toys.hand_tools([5, 3, 0], [1, 2, 4]))
 
     def say(words: str) -> None:
         for word in words.split():
             token = writer.encode([word])[0]
             assert writer.allowed() is None or token in writer.allowed(), word  # type: ignore[operator]
-            writer.push(token)
+            writer.advance(token)
 
     def may() -> set[str]:
         found = writer.allowed()
@@ -207,17 +208,16 @@ def test_no_call_is_made_twice(loaded: Star, monkeypatch: pytest.MonkeyPatch) ->
     assert may() == {"<i2>"}, "the same candidates in another order are the same call"
 
 
-def test_a_tool_without_an_answer_says_of_what(loaded: Star) -> None:
-    star = over(loaded, dataset(toys.BY_HAND))
+def test_a_tool_without_an_answer_says_of_what() -> None:
     tools = toys.hand_tools([7], [1, 2])
     words = ["<plan>", "</plan>"]
     for name, arguments in (("user_cf", (30,)), ("item_cf", (5,))):
         words += ["<tool_call>", name, str(arguments[0]), "</tool_call>"]
         words += response_words(tools.call(name, arguments))
-    steps, claims = star.shelf.view(Draft(words, [True] * len(words), [0.0] * len(words)), tools, 0.0)
+    steps, stated = read(Draft(words, [True] * len(words), [0.0] * len(words)), tools)
     said = [s.text for s in steps if s.type == "tool_response"]
     assert said == [
         "nothing: similar readers read none of the candidates",
         "nothing: these last books lead to none of the candidates asked about",
     ]
-    assert [c.label for c, _, _ in claims] == said
+    assert [each.claim.label for each in stated] == said

@@ -220,9 +220,9 @@ def test_a_known_reader_is_left_out_of_the_evidence(fluent: Star) -> None:
     own = answer(fluent, Query(known, reader, candidates))
     stranger = answer(fluent, Query(known, None, candidates))
     assert own.text != stranger.text
-    parts, graph = reading.parts(), fluent.shelf.graph
+    parts, graph = reading.parts(), fluent.serving.graph
     assert graph.n_readers == len(parts.train) and graph.position(reader) is not None
-    tools = fluent.shelf.tools(Query(known, reader, candidates))
+    tools = fluent.serving.tools(Query(known, reader, candidates))
     for claim in own.claims:
         if claim.claim.kind == "co_read" and "both" in claim.claim.numbers:
             both = graph.co[claim.claim.anchor, claim.claim.subject] - (claim.claim.subject == history[-1])
@@ -251,6 +251,6 @@ def test_odd_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, candida
 
 
 def test_the_shelf_that_serves_is_blind_to_test_readers(star: Star) -> None:
-    assert not set(star.shelf.graph.rows.tolist()) & set(
+    assert not set(star.serving.graph.rows.tolist()) & set(
         np.concatenate([reading.parts().test, reading.parts().valid]).tolist()
     )

@@ -11,8 +11,7 @@ import toys
 from star.annotation.workflow.systems import open_systems
 from star.data.loading import load_dataset
 from star.errors import UserError
-from star.methods.registry import MODELS
-from star.student.checkpoint import fingerprint
+from star.student.checkpoint import MODELS, fingerprint
 
 
 def test_weights_words_and_adapters_count_and_the_card_does_not(tmp_path: Path) -> None:

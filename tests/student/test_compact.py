@@ -20,7 +20,7 @@ from star.student import decoding
 from star.student.beside import write_beside
 from star.student.checkpoint import MODELS
 from star.student.compact import Compact, Past, fits
-from star.student.decoding import Writer, write
+from star.student.decoding import GenerationState, write
 from star.student.model import Checkpoint
 
 PORTIONS = [
@@ -86,11 +86,11 @@ def test_answers_side_by_side_are_those_one_after_another(
     assert isinstance(checkpoint.model, Compact)
     items = checkpoint.match(reading.dataset().catalog)
 
-    def writers(place: Checkpoint = checkpoint) -> list[Writer]:
-        return [Writer(place, items, toys.reading_tools(seed, shelf=3 + seed)) for seed in range(5)]
+    def states(place: Checkpoint = checkpoint) -> list[GenerationState]:
+        return [GenerationState(place, items, toys.reading_tools(seed, shelf=3 + seed)) for seed in range(5)]
 
     seeds = [None, 1, 2, None, 4]
-    single, beside, others = writers(), writers(), writers(Checkpoint.load(str(folder)))
+    single, beside, others = states(), states(), states(Checkpoint.load(str(folder)))
     for group in (single, others):
         for writer, seed in zip(group, seeds, strict=True):
             for _ in write(writer, seed):

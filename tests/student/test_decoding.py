@@ -20,7 +20,7 @@ from star.evidence.tools import ASKED, WINDOWS, Tools
 from star.methods.student import StarRanker
 from star.student import decoding
 from star.student.checkpoint import fingerprint
-from star.student.decoding import MAX_CALLS, Writer, write, write_many
+from star.student.decoding import MAX_CALLS, GenerationState, write, write_many
 from star.student.model import Checkpoint
 from star.student.vocabulary import number_features
 from star.trace.grammar import item_word, prompt
@@ -40,30 +40,30 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "MAX_WRITTEN", 25)
 
 
-def writer(checkpoint: Checkpoint, seed: int = 0, **options: object) -> Writer:
+def writer(checkpoint: Checkpoint, seed: int = 0, **options: object) -> GenerationState:
     tools = toys.reading_tools(seed)
-    return Writer(checkpoint, checkpoint.match(CATALOG), tools, **options)  # type: ignore[arg-type]
+    return GenerationState(checkpoint, checkpoint.match(CATALOG), tools, **options)  # type: ignore[arg-type]
 
 
-def ranking(done: Writer) -> list[int]:
+def ranking(done: GenerationState) -> list[int]:
     words = done.words
     assert words.count("<recommend>") == 1
     return [int(w[2:-1]) for w in words[words.index("<recommend>") + 1 :] if w != "</recommend>"]
 
 
-def drive(done: Writer, seed: int | None = None) -> Writer:
+def drive(done: GenerationState, seed: int | None = None) -> GenerationState:
     for _ in write(done, seed):
         pass
     return done
 
 
-def push(done: Writer, words: str) -> None:
+def push(done: GenerationState, words: str) -> None:
     """Take words as if the model had chosen them; each must have been allowed."""
     for word in words.split():
         token = done.encode([word])[0]
         allowed = done.allowed()
         assert allowed is None or token in allowed, f"{word} is masked"
-        done.push(token)
+        done.advance(token)
 
 
 def test_checkpoint_round_trip(checkpoint: Checkpoint) -> None:
@@ -179,7 +179,7 @@ def test_drawn_rankings_follow_plackett_and_luce(checkpoint: Checkpoint) -> None
         drawn = writer(checkpoint)
         push(drawn, "<plan> </plan> <recommend>")
         generator = np.random.default_rng(seed)
-        drawn.push(decoding.choose(drawn, logits, generator, 1.0, draw_ranking=True))
+        drawn.advance(decoding.choose(drawn, logits, generator, 1.0, draw_ranking=True))
         assert drawn.finished and len(set(ranking(drawn))) == 5
         orders.append(ranking(drawn)[:2])
     a, b = first.candidates[[3, 7]].tolist()
@@ -209,7 +209,7 @@ def test_arguments_are_those_the_tools_take(checkpoint: Checkpoint) -> None:
 def test_the_answer_is_put_in_behind_the_call(checkpoint: Checkpoint) -> None:
     done = writer(checkpoint)
     push(done, "<plan> know the shelf first ; </plan> <tool_call> item_cf 10")
-    put = done.push(done.encode(["</tool_call>"])[0])
+    put = done.advance(done.encode(["</tool_call>"])[0])
     words = [done.word(t) for t in put]
     assert (
         words[0] == "<tool_response>"
@@ -263,9 +263,9 @@ def test_free_mode_never_masks(checkpoint: Checkpoint) -> None:
     done = writer(checkpoint, free=True)
     for word in "<plan> </plan> <tool_call> item_cf 5 </tool_call> <recommend> <i0> <i0> fair".split():
         assert done.allowed() is None
-        done.push(done.encode([word])[0])
+        done.advance(done.encode([word])[0])
     assert done.words[-3:] == ["<i0>", "<i0>", "fair"] and not done.finished
-    done.push(done.encode(["</recommend>"])[0])
+    done.advance(done.encode(["</recommend>"])[0])
     assert done.finished
 
 
@@ -306,7 +306,7 @@ def test_the_cache_changes_nothing(checkpoint: Checkpoint, monkeypatch: pytest.M
     seen: list[torch.Tensor] = []
     choose = decoding.choose
 
-    def spy(state: Writer, logits: torch.Tensor, *rest: object) -> int:
+    def spy(state: GenerationState, logits: torch.Tensor, *rest: object) -> int:
         seen.append(logits.clone())
         if len(seen) < 6:  # a call, so that an answer is put into the cached pass
             return state.encode(["<plan>", "</plan>", "<tool_call>", "item_cf", "5"])[len(seen) - 1]
@@ -348,7 +348,7 @@ def test_items_without_a_token_are_counted_and_not_recommended(partial: Checkpoi
     assert items.unknown == 30 and not items.known[90:].any() and items.known[:90].all()
     base = toys.reading_tools(0)
     tools = Tools(base.graph, CATALOG, base.attributes, [100, 3, 7], [95, 5, 91, 6, 8, 9, 10, 119])
-    done = Writer(partial, items, tools)
+    done = GenerationState(partial, items, tools)
     assert done._prompt == ["<history>", "3", *prompt([3, 7], [5, 6, 8, 9, 10])[2:]]
     drive(done)
     assert sorted(ranking(done)) == [5, 6, 8, 9, 10]
@@ -359,7 +359,7 @@ def test_an_answer_may_name_a_book_without_a_token(partial: Checkpoint) -> None:
     tools = Tools(base.graph, CATALOG, base.attributes, [90], [60, 61, 62, 63, 0, 1])
     anchored = [e.claim.anchor for line in tools.call("item_cf", (5,)).lines for e in line]
     assert 90 in anchored
-    done = drive(Writer(toys.parrot(partial, toys.GOOD), partial.match(CATALOG), tools))
+    done = drive(GenerationState(toys.parrot(partial, toys.GOOD), partial.match(CATALOG), tools))
     assert min(done.encode(done.words)) >= 0
 
 
@@ -401,7 +401,7 @@ def test_a_pass_taken_up_behind_its_own_words_ends_as_it_did(checkpoint: Checkpo
     write_many(done)
     cut = [w.words[: w.words.index("<recommend>") + 1] for w in done]
     again = [
-        Writer(w.checkpoint, w.items, w.tools, words=list(words)) for w, words in zip(done, cut, strict=True)
+        GenerationState(w.checkpoint, w.items, w.tools, words=list(words)) for w, words in zip(done, cut, strict=True)
     ]
     write_many(again)
     for one, two, words in zip(done, again, cut, strict=True):

@@ -16,7 +16,7 @@ from star.data.loading import load_dataset
 from star.errors import UserError
 from star.evidence.graph import Graph
 from star.methods.registry import Context, rankers
-from star.methods.student import BehindTeacher
+from star.methods.student import ConditionedOnTeacher
 from star.recommend.recommendation import Query
 from star.recommend.recommender import Star, answer
 from star.trace.grammar import TraceError
@@ -124,7 +124,7 @@ def test_behind_the_teachers_trace_it_only_ranks(star: Star) -> None:
     asked = tasks.make_tasks(data.interactions, parts.valid, "classic", "uniform", graph.counts, limit=30)
     context = Context(data, parts, graph)
     behind, teacher, own = rankers(["star:behind-mars", "mars", "star"], context)
-    assert isinstance(behind, BehindTeacher)
+    assert isinstance(behind, ConditionedOnTeacher)
     begun = behind.begun(asked)
     for words, task in zip(begun, asked, strict=True):
         assert words == behind.teacher.run(task).words()[: len(words)] and words[-1] == "<recommend>"

@@ -14,7 +14,7 @@ from star.trace.grammar import (
     REMARKS,
     TAGS,
     TOOLS,
-    Context,
+    CallContext,
     TraceError,
     call_words,
     genre_word,
@@ -67,7 +67,7 @@ def test_claims_are_written_as_they_were_read(seed: int) -> None:
 
 
 def test_each_form_of_a_line() -> None:
-    context = Context(shelf=8)
+    context = CallContext(shelf=8)
     context.heard("user_cf", (30,))
     context.heard("item_cf", (5,))
     words = "<i7> good next_weak sequel_2 author_3 x3.1 412 /1204 <i3> <i7>".split()

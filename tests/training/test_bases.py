@@ -27,9 +27,9 @@ from docs import cards
 from star import ROOT
 from star.data.loading import load_dataset
 from star.errors import UserError
-from star.methods.registry import find_checkpoint
 from star.recommend.recommendation import Query
 from star.recommend.recommender import Star
+from star.student.checkpoint import find_checkpoint
 from star.student.model import LORA, Checkpoint
 from star.student.vocabulary import grammar_of, words_of, written
 from training import grpo, onpolicy, pretrain, sft
@@ -184,7 +184,7 @@ def test_sft_and_grpo_move_rows_and_lora_and_nothing_else(
 
 def test_the_page_answers_with_it(config: Config, tuned: Path) -> None:
     data = load_dataset("demo")
-    assert find_checkpoint("demo", config.out) == tuned
+    assert find_checkpoint(config.out) == tuned
     star = Star(data, config.out)
     assert star.without_token == 0
     answer = list(star.stream(Query(history=(1, 2, 3, 4, 5, 6), seed=1)))[-1]

@@ -24,7 +24,7 @@ from star.data.tasks import difficulty
 from star.errors import UserError
 from star.recommend.recommendation import Query
 from star.recommend.recommender import Star, answer
-from star.student.decoding import Writer
+from star.student.decoding import GenerationState
 from star.student.model import MODELS, Checkpoint
 from star.trace.grammar import TraceError
 from training import grpo, onpolicy
@@ -135,7 +135,7 @@ def test_adapter_is_written_and_training_goes_on(config: Config, monkeypatch: py
     assert all(torch.equal(base[name], after[name]) for name in base)
     assert Checkpoint.load(config.out).about["stages"]["grpo"]["steps"] == 3
     star = Star(load_dataset("demo"), config.out)
-    query = Query(tuple(star.shelf.dataset.interactions.history(0)[:9].tolist()), adapter=False)
+    query = Query(tuple(star.serving.dataset.interactions.history(0)[:9].tolist()), adapter=False)
     assert star.adapter == "grpo" and Checkpoint.load(config.out, adapter=False).adapter is None
     plain = answer(Star(load_dataset("demo"), str(MODELS / "demo")), query)
     off = answer(star, query)
@@ -193,7 +193,7 @@ def test_own_traces_go_on_after_a_stop(
     whole = onpolicy.rollouts(config, checkpoint, frame, tmp_path / "whole", 1.0)
     write, parts, most = onpolicy.write_many, [], 1
 
-    def counts(writers: list[Writer], *rest: object) -> None:
+    def counts(writers: list[GenerationState], *rest: object) -> None:
         if len(parts) == most:
             raise KeyboardInterrupt
         parts.append(len(writers))

@@ -16,12 +16,11 @@ from safetensors.torch import load_file
 
 from docs import build as tables
 from star.annotation.exchange import export, preferences
-from star.annotation.exchange.export import Export, Written
+from star.annotation.exchange.export import Export, TraceRow
 from star.annotation.exchange.rows import Comparison
 from star.errors import UserError, command
-from star.methods.registry import find_checkpoint
-from star.student.checkpoint import fingerprint
-from star.student.decoding import Writer, write_many
+from star.student.checkpoint import find_checkpoint, fingerprint
+from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
 from star.student.vocabulary import EOS
 from star.trace.steps import parse
@@ -50,7 +49,7 @@ def brought() -> Export:
         for system, done in zip("ab", runs, strict=True):
             words = done.words()
             asked = export.prompt_of(tools.history.tolist()[-20:], tools.candidates.tolist())
-            written.append(Written("reading", f"q{n}", system, "hash", asked, " ".join(words)))
+            written.append(TraceRow("reading", f"q{n}", system, "hash", asked, " ".join(words)))
             trace = parse(words, len(tools.history))
             lengths.append(sum(len(s.words) for s in trace.steps if s.type == "reflection"))
         choice = "tie" if lengths[0] == lengths[1] else "left" if lengths[0] > lengths[1] else "right"
@@ -69,7 +68,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, source: Path, brought: Expo
 
 def test_drawn_words_are_those_that_grpo_takes_too(source: Path) -> None:
     checkpoint = toys.parrot(Checkpoint.load(str(source)), toys.GOOD)
-    writers = [Writer(checkpoint, checkpoint.match(CATALOG), toys.reading_tools(n)) for n in range(3)]
+    writers = [GenerationState(checkpoint, checkpoint.match(CATALOG), toys.reading_tools(n)) for n in range(3)]
     write_many(writers)
     for writer in writers:
         assert writer.broken is None and "<tool_response>" in writer.words
@@ -164,7 +163,7 @@ def test_it_learns_what_was_preferred_and_the_adapter_loads_by_its_path(
     base, moved = Checkpoint.load(config.model), Checkpoint.load(config.out)
     assert moved.name == "adapter" and set(moved.about["stages"]) == {method}
     assert moved.about["items"] == base.about["items"] and moved.vocabulary == base.vocabulary
-    assert find_checkpoint("demo", config.out) == Path(config.out)
+    assert find_checkpoint(config.out) == Path(config.out)
     assert fingerprint(config.out) != fingerprint(config.model) == about["fingerprint"]
     again = Checkpoint.load(config.out, adapter=False)
     same = zip(again.model.parameters(), base.model.parameters(), strict=True)
@@ -326,7 +325,7 @@ def test_the_experiment_runs_from_raters_to_unseen_readers(
     assert [row[:2] for row in shown.rows[:2]] == [("**their taste**", "8"), ("valid traces", "8")]
     assert len(shown.rows) == 4 and all(row[-1] == "+0.000 (+0.000 to +0.000)" for row in shown.rows)
     assert "6 pairs of traces" in shown.caption and "DPO on 12 preferences, 3 steps" in shown.caption
-    said = export.load(Path(own.data))
+    said = export.load_export(Path(own.data))
     assert len(said.comparisons) == 12 and len(said.written) == 12 and len(said.ratings) == 24
     assert len({row.record for row in said.comparisons}) == 6
     held_out = reading.dataset().held_out

@@ -19,7 +19,7 @@ from star.data.tasks import Task, make_tasks, split
 from star.errors import UserError
 from star.evaluation import counterfactual, metrics
 from star.evidence.graph import Graph
-from star.methods.student import StarRanker, order, written
+from star.methods.student import StarRanker, generate, order
 from star.student import decoding
 from star.student.checkpoint import fingerprint
 from training import average, tune_prior
@@ -35,7 +35,7 @@ def test_hits_are_those_of_every_weight(tmp_path: Path) -> None:
     found = tune_prior.hits(tune_prior.weighted(student, 1.0), tasks)
     assert found.shape == (12, len(tune_prior.WEIGHTS)) and len(set(found.mean(0))) > 1
     for n, weight in enumerate(tune_prior.WEIGHTS):
-        done = written(tune_prior.weighted(student, weight).writers(tasks))
+        done = generate(tune_prior.weighted(student, weight).states(tasks))
         ranks = [1 + order(w, t.candidates).index(t.target) for w, t in zip(done, tasks, strict=True)]
         assert found[:, n] == pytest.approx(metrics.mean_hit_rate(np.array(ranks)), abs=1e-6)
 
@@ -74,7 +74,7 @@ def test_exchanged_evidence_is_followed_as_permutation_test_counts_it(
 def test_an_answer_without_a_ranking_is_last_for_every_weight(tmp_path: Path) -> None:
     student, tasks = _student_and_tasks(tmp_path, without=60)
     even = tune_prior.weighted(student, 1.0)
-    assert all(tune_prior.of_each_weight(fresh) is None for fresh in even.writers(tasks))
+    assert all(tune_prior.of_each_weight(fresh) is None for fresh in even.states(tasks))
     hit, lacking = tune_prior.hits(even, tasks), np.array([task.target >= 60 for task in tasks])
     assert lacking.any() and not hit[lacking].any() and hit[~lacking].any()
 

@@ -1,4 +1,4 @@
-"""The annotators' and leads' API over raw HTTP: who is let in, what is refused, what a save is answered with."""
+"""The annotators' and leads' API over raw HTTP: access by role, refused requests, and the answers to a save."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 
 from star import ROOT
 from star.annotation.exchange import collect
-from star.annotation.exchange.importing import bring
+from star.annotation.exchange.importing import import_campaign
 from star.annotation.storage.database import Database
 from star.annotation.workflow import campaigns, people, rubric
 from star.annotation.workflow.documents import Sample
@@ -87,7 +87,7 @@ USED = ("/", "/theme.css", "/favicon.ico")
 
 
 def routes(app: Any) -> list[tuple[str, str]]:
-    """(method, address) of every route, gradio's too, with something in place of parameters."""
+    """(method, address) of every route, also of Gradio's, with values for its parameters."""
     found = []
     for route in app.routes:
         if hasattr(route, "methods"):
@@ -318,7 +318,7 @@ def test_submit_skip_recent_and_progress(database: Database) -> None:
 
 
 class Live(HTMLParser):
-    """Tags that would do something, and attributes that would."""
+    """Active tags, and attributes with active content."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -383,7 +383,7 @@ FIXED = (
 
 
 def planted(value: Any, key: str = "") -> Any:
-    """A run with a script and U+202E in front of every text that is not a word of the schema or the id of something."""
+    """A run with a script and U+202E before every text, except for words of the schema and ids."""
     if isinstance(value, dict):
         return {name: planted(inside, name) for name, inside in value.items()}
     if isinstance(value, list):
@@ -402,7 +402,7 @@ def test_every_text_of_an_imported_record_is_text(database: Database, tmp_path: 
     plan = campaigns.Plan(HOSTILE[:60], "toy", annotating.systems("star"), form.id, overlap=1, threshold=0)
     campaigns.create(database, lead, plan, [Sample(("star",), (run,))])
     collect.export(database, 1, tmp_path / "out")
-    number = bring(database, lead, tmp_path / "out", HOSTILE[:50] + "2").campaign
+    number = import_campaign(database, lead, tmp_path / "out", HOSTILE[:50] + "2").campaign
     app = serve(database)
     ann, lea = entered(app, HOSTILE[:70]), entered(app, "Lea", "lead")
     record = begun(ann, number)
@@ -487,7 +487,7 @@ def test_lead_sees_status_agreement_conflicts_and_decides(database: Database) ->
         "record": case["record"], "after": 0, "uuid": str(uuid.uuid4()),
         "answer": {"ratings": dict.fromkeys(annotating.KEYS, 3), "note": "between the two"},
     }  # fmt: skip
-    for _ in range(2):  # sent again, it is the same decision
+    for _ in range(2):  # a repeated request is the same decision
         assert lea.post("/star-adjudicate/decide", json=decision).json() == {"number": 1}
     assert lea.post("/star-adjudicate/decide", json=decision | {"uuid": str(uuid.uuid4())}).status_code == 400
     assert len(lea.get("/star-adjudicate/conflicts/1").json()["conflicts"]) == 1

@@ -1,4 +1,4 @@
-"""Attacks on the served page, open and with accounts: no file leaves, no stranger calls, nothing grows, nothing fails."""
+"""Attacks on the served page, open and with accounts: no file leaks, no foreign call passes, no memory grows, no error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GREW = 50_000_000  # bytes of memory that no attack may add
     scope="module", params=["open", "accounts", pytest.param("postgres", marks=pytest.mark.postgres)]
 )
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    """Open or with accounts on SQLite, with accounts on PostgreSQL."""
+    """An open page, and one with accounts, on SQLite; one with accounts on PostgreSQL."""
     folder = tmp_path_factory.mktemp("attacked")
     if request.param != "postgres":
         with attacked(folder, request.param == "accounts") as served:
@@ -44,7 +44,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def named(page: Attacked, file: str) -> str:
-    """The path that an attacker asks for."""
+    """The path that an attacker requests."""
     link = page.folder / "link.txt"
     if not link.is_symlink():
         link.symlink_to("/etc/passwd")
@@ -58,7 +58,7 @@ def named(page: Attacked, file: str) -> str:
 
 
 def bodies(config: dict[str, Any], path: str) -> list[str]:
-    """The attack for every event and every input of the page, and in ways that a reader of text alone would overlook."""
+    """The attack on every event and input of the page, also in encodings that a search in the raw text would miss."""
     bad = {"path": path, "meta": {"_type": "gradio.FileData"}}
     made: list[str] = []
     for event in config["dependencies"]:
@@ -73,7 +73,7 @@ def bodies(config: dict[str, Any], path: str) -> list[str]:
             made.append(json.dumps(call))
     made = [
         text for text in made if "FileData" in text
-    ]  # an event without inputs is called rightly with none
+    ]  # a call without values is correct for an event without inputs
     return made + [text.replace("FileData", "File\\u0044ata") for text in made]
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_lies_in_gradios_folder_does_not_leave(page: Attacked) -> No
 
 
 def test_every_route_of_gradio_that_the_page_does_not_use_is_closed() -> None:
-    """Read off Gradio itself, so that what a newer one brings is closed too."""
+    """The routes are read from Gradio, so that routes of a newer version are tested too."""
     import toy
     from fastapi.testclient import TestClient
 
@@ -141,7 +141,7 @@ def test_every_route_of_gradio_that_the_page_does_not_use_is_closed() -> None:
 
 
 def _routes(app: Any) -> list[Any]:
-    """All routes, those of included routers too, however deep Gradio's framework keeps them."""
+    """All routes, also those of routers that are nested at any depth."""
     found: list[Any] = []
     for route in app.routes:
         if hasattr(route, "path") and getattr(route, "methods", None):
@@ -167,7 +167,7 @@ def test_uploads_and_large_bodies_are_refused(page: Attacked) -> None:
             try:
                 assert client.post(path, content=endless(), headers=kind).status_code == 413, path
             except httpx.TransportError:
-                pass  # closed while it was still sent
+                pass  # the server closed the connection during the upload
     assert [file for file in page.scratch.rglob("*") if file.is_file()] == []
 
 
@@ -228,14 +228,14 @@ def test_five_hundred_visitors_leave_no_memory(page: Attacked) -> None:
 
 
 def _broken(text: str, rng: random.Random) -> bytes:
-    """The text with something put in, and cut off."""
+    """The text with an insertion, and shortened."""
     place = rng.randrange(len(text) + 1)
     put = rng.choice(["", "\x00", '"', "{", "9" * 30, "\ud7ff", "²"])
     return (text[:place] + put + text[place:])[: rng.choice([9, 999])].encode()
 
 
 class Fuzz:
-    """Requests near those of the page: the right ones, with parts exchanged, left out, blown up or broken."""
+    """Requests close to those of the page: unchanged, or with parts swapped, left out, enlarged or broken."""
 
     numbers = (None, True, -1, 0, 3, 2.5, 2**31, 2**63 - 1, 2**70, 1e308)
     texts = ("", "\ud800", "\x00", "²", "x", "dune", "../../etc/passwd", "\u202e", "'; drop table annotator; --", "a" * 5000)
@@ -251,7 +251,7 @@ class Fuzz:
         self.rng, self.paths, self.config = random.Random(seed), paths, config
 
     def call(self) -> dict[str, Any]:
-        """A call that the page could make, mostly."""
+        """A call that is mostly one the page could make."""
         rng = self.rng
         if rng.random() < 0.5:
             event = rng.choice(self.config["dependencies"])
@@ -323,7 +323,7 @@ def test_five_thousand_requests_over_every_route_fail_plainly(page: Attacked) ->
         Loader(lambda: toy.ToyRecommender(delay=0)), Database(page.folder / "other.sqlite"), page.auth
     )
     paths = sorted({(method, route.path) for route in _routes(other) for method in route.methods})
-    paths.remove(("POST", "/star-door/sign-out"))  # the rest would be asked by nobody
+    paths.remove(("POST", "/star-door/sign-out"))  # later requests would have no session
     ours = [(method, path) for method, path in paths if path.startswith("/star-")]
     assert len(ours) > 20
     with page.client() as client:
@@ -347,7 +347,7 @@ def test_five_thousand_requests_over_every_route_fail_plainly(page: Attacked) ->
         shelf = [{"mode": "shelf", "shelf": [3]}, 5, 0, True]
         call = {"data": shelf, "fn_index": ask, "session_hash": "last"}
         with page.client() as client:
-            for _ in range(120):  # those that were asked before come first
+            for _ in range(120):  # answers to earlier requests come first
                 if client.post(CALLS[0], json=call).status_code != 503:
                     break
                 time.sleep(1)
@@ -391,6 +391,6 @@ def test_the_policy_allows_the_pages_own_scripts_one_by_one(page: Attacked) -> N
 
 
 def test_the_files_that_are_asked_for_are_there(page: Attacked) -> None:
-    """Otherwise an attack that fails because there is nothing to steal would pass for a defence."""
+    """Without these files, an attack could fail only because they do not exist."""
     for file in FILES:
         assert Path(named(page, file)).exists() or not page.database.exists(), file

@@ -1,4 +1,4 @@
-"""Guard and listener, part by part; the attacks on a served page are in test_attacks.py."""
+"""The request guard and the listener, part by part; attacks on a served page are in test_attacks.py."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_names_that_the_page_answers_to(
 
 
 def copied(has_launched: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether a bare page of Gradio's, mounted as ours is, copies a file that a request names."""
+    """Whether a bare Gradio page, mounted like ours, copies a file that a request names."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
     secret = Path(folder / "elsewhere" / "secret.txt")
     secret.parent.mkdir()
@@ -67,7 +67,7 @@ def copied(has_launched: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_gradio_checks_paths_only_where_the_flag_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first half fails where a newer Gradio needs no flag (take it out of server.py), the second where it is no help."""
+    """The first half fails if a newer Gradio needs no flag (remove it from server.py), the second if it has no effect."""
     for name, launched in (("bare", False), ("ours", True)):
         (tmp_path / name).mkdir()
         assert copied(launched, tmp_path / name, monkeypatch) is not launched
@@ -108,7 +108,7 @@ def test_the_scratch_folder_is_private_and_those_of_the_dead_are_removed(tmp_pat
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A server that gives requests half a second to arrive."""
+    """A server on which requests must arrive within half a second."""
     monkeypatch.setattr(listen, "REQUEST_S", 0.5)
     app = FastAPI()
 
@@ -202,7 +202,7 @@ def test_a_signal_ends_the_server_whatever_hangs(where: str, sent: signal.Signal
             raw.sendall(f"GET /{where} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert server.stdout is not None and server.stdout.readline() == b"frozen\n"
             server.send_signal(sent)
-            server.wait(30)  # END_S seconds, and what a busy machine adds
+            server.wait(30)  # END_S seconds, and more on a busy machine
     finally:
         server.kill()
     assert listen.END_S < 5

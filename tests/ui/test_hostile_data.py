@@ -1,4 +1,4 @@
-"""Hostile names on the page: a script in any field stays text, and no name turns the words around it."""
+"""Hostile names on the page: a script in any field stays text, and no name changes the direction of other words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def answer() -> Recommendation:
 
 
 class Page(HTMLParser):
-    """Tags, attributes, and the text that stands in no `<bdi>`."""
+    """Collects tags, attributes, and the text outside any `<bdi>`."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def leftward(text: str) -> set[str]:
 
 def shown(answer: Recommendation) -> str:
     cards = views.cards(answer, DATA.catalog)
-    cards = re.sub(r"<svg class=\"star-cover\".*?</svg>", "", cards)  # covers have tests of their own
+    cards = re.sub(r"<svg class=\"star-cover\".*?</svg>", "", cards)  # covers have their own tests
     blocks = [*trace(answer, DATA.catalog), *evidence(answer, DATA.catalog), *edge_table(answer)]
     header = views.loaded(DATA, answer.checkpoint) + views.status(toy.PAYLOADS[0], "error")
     return header + cards + "".join(block["html"] for block in blocks)
@@ -90,7 +90,7 @@ def test_sentences_hold_their_names_in_bdi(answer: Recommendation) -> None:
 
 
 def plain(value: Any) -> str:
-    """Every string in it, one a line."""
+    """Every string of a JSON value, one per line."""
     if isinstance(value, dict):
         return "\n".join(map(plain, value.values()))
     return "\n".join(map(plain, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,6 +1,6 @@
-"""The linter of the page's scripts: our rules find what they are there for, and our scripts keep them.
+"""The linter of the page's scripts: each rule finds its example, and our scripts pass.
 
-It comes with the development tools (`make setup`), as a program without Node; `make check` runs it over assets/js.
+The linter comes with the development tools (`make setup`) and needs no Node; `make check` runs it over assets/js.
 """
 
 from __future__ import annotations

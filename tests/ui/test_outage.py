@@ -1,4 +1,4 @@
-"""A database that is down: 503 and when to come again on every route, no sign-out, and work that goes on afterwards."""
+"""A database that is down: status 503 with a waiting time on every route, no sign-out, and normal work afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BODIES = {
 
 @contextmanager
 def down(database: Database) -> Iterator[None]:
-    """While it lasts, the file is not there, or the server lets nobody in and has thrown everybody out."""
+    """Within the block, SQLite's file is gone, or PostgreSQL refuses connections and has closed the open ones."""
     if database.file is not None:
         aside = database.file.with_suffix(".aside")
         database.file.rename(aside)
@@ -73,7 +73,7 @@ def test_every_route_answers_503_and_goes_on_afterwards(
         for method, path in [*ours, *(("GET", path) for path in USED if auth)]:
             body = BODIES.get(path, {}) if method == "POST" else None
             if auth and path == "/star-door/enter":
-                continue  # refused before anybody is looked for
+                continue  # refused before the database is read
             unavailable(page.request(method, path, json=body, follow_redirects=False), database)
         saved = page.post("/star-annotate/save", json=draft(record, ratings={"plan": 2}))
         unavailable(saved, database)
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 def test_a_file_put_in_place_of_the_one_in_use_is_not_written_to_the_old(tmp_path: Path) -> None:
-    """SQLite would go on with the file that was taken away, and what it acknowledges is gone with it."""
+    """SQLite could keep writing to a removed file, and lose what it has acknowledged."""
     with annotating.ready("sqlite", tmp_path) as database:
         people.enter(database, "Ann")
         assert database.file
@@ -171,7 +171,7 @@ def test_statements_and_locks_of_postgresql_end_in_time(
                 session.execute(sa.text("SELECT pg_sleep(1)"))
 
         quick(sleep, 0.95)
-        sleep(long=True)  # work that is meant to be long
+        sleep(long=True)  # a query that may take long
         with database.write() as session:
             session.execute(sa.text("SELECT 1 FROM campaigns FOR UPDATE"))
             quick(lambda: people.withdraw(other, people.find(other, "Lea"), 1), 0.95)

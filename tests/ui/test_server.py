@@ -1,4 +1,4 @@
-"""Behind the page: what a browser may ask, whose answer it gets, and how loading and stopping behave."""
+"""The server of the page: checks of requests, one visitor's answers apart from another's, loading and stopping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 of the web server while annotators save: what was acknowledged is there, and it serves again soon."""
+"""kill -9 of the web server while annotators save: no acknowledged save is lost, and the server soon runs again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def serve(port: int, place: str) -> subprocess.Popen[bytes]:
 
 
 def rate(url: str, n: int, over: threading.Event, acknowledged: Saves) -> None:
-    """Saves without pause; goes on after a crash with the record and the revision the server has."""
+    """Saves without pause; after a crash continues with the server's record and revision."""
     rng = random.Random(n)
     with httpx.Client(base_url=url, headers=OURS, timeout=10) as page:
         record = None

@@ -1,1 +1,1 @@
-"""Parts that several stages share."""
+"""Parts shared by training stages: configs, token sequences, losses, rewards, devices."""

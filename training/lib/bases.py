@@ -1,8 +1,8 @@
-"""Big bases: every word of the grammar as a token of its own in a Hugging Face base, whose weights stay as they are.
+"""Big students: a frozen Hugging Face base with one new token per word of the grammar, and a LoRA adapter.
 
-A config names the base (`base: Qwen/Qwen3-0.6B`, or a folder). `pretrain` trains the rows of the new tokens alone, until
-they fit what the base knows; `sft` trains these rows and LoRA on the rest; `grpo` puts its own adapter on top, as on the
-compact student. What is saved is the adapter of rows and LoRA (`lora/`), the grown tokenizer, and the base's name.
+A config names the base (`base: Qwen/Qwen3-0.6B`, or a folder). `pretrain` trains the embedding rows of the new tokens
+alone; `sft` trains these rows and LoRA; `grpo` adds its own adapter, as on the compact student. A checkpoint holds the
+adapter of rows and LoRA (`lora/`), the extended tokenizer, and the base's name.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from star.data.catalog import Catalog
 from star.errors import UserError
 from star.student.model import LORA, base_of, grown, read_about
 from star.student.vocabulary import EOS, PAD, written
-from star.trace.grammar import ITEM
+from star.trace.grammar import item_row
 
 
 def text_of(word: str, catalog: Catalog) -> str:
-    """What a word says in the base's own language: an item's title; `/63` is "of 63", `series_2` is "series 2"."""
-    if item := ITEM.match(word):
-        return catalog[int(item[1])].title
+    """A word in the base's language: an item's title; `/63` is "of 63", `series_2` is "series 2"."""
+    if (item := item_row(word)) is not None:
+        return catalog[item].title
     return re.sub(r"[<>_]", " ", word.replace("</", "end ").replace("/", " of ")).strip()
 
 
 def prepare(
     base: str, words: list[str], catalog: Catalog, rank: int, dtype: torch.dtype = torch.float32
 ) -> tuple[PeftModel, PreTrainedTokenizerBase]:
-    """The base with a token per word and an untrained adapter, and its tokenizer with these tokens.
+    """The base with one token per word and an untrained adapter, and its tokenizer with these tokens.
 
-    A new row starts as the mean of the base's rows for what the word says (`text_of`); LoRA starts as nothing (B is 0).
+    A new row starts as the mean of the base's rows for the word's text (`text_of`); LoRA's B starts at 0.
 
     Raises:
-        UserError: there is no such base, or it has such tokens already.
+        UserError: an unknown base, or one that has these tokens already.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
@@ -76,30 +76,30 @@ def prepare(
 
 
 def rows_only(model: PeftModel) -> None:
-    """Freeze all but the rows of the new tokens."""
+    """Freeze everything except the rows of the new tokens."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("trainable_tokens" in name)
 
 
 def trainable(folder: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel | PeftModel:
-    """What SFT trains of the checkpoint in `folder`: all of a compact student, new rows and LoRA of a base."""
+    """The model that SFT trains: all weights of a compact student; of a base, the new rows and LoRA."""
     about = read_about(folder)
     if "base" not in about:
         return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     model = PeftModel.from_pretrained(base_of(folder, about, dtype), folder / LORA, is_trainable=True)
     model.get_output_embeddings().bias = (
-        None  # TRL's fused loss asks for it, peft's stand-in for the head has none
+        None  # read by TRL's fused loss; peft's wrapper of the head has none
     )
     return model
 
 
 def network(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The causal language model, adapters in place."""
+    """The causal language model inside, with its adapters."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def trained_state(model: torch.nn.Module) -> dict[str, Any]:
-    """The state of what is trained."""
+    """The state of the trainable parameters."""
     names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     return {name: value for name, value in model.state_dict().items() if name in names}
 
@@ -113,5 +113,5 @@ def save(model: PreTrainedModel | PeftModel, folder: Path) -> None:
 
 
 def dtype_for(base: str | None) -> torch.dtype:
-    """Type of the weights while they are trained: a base's own do not move, so bf16 is enough where a GPU has it."""
+    """Type of the weights in training. A base's weights are frozen, so bf16 is enough on a GPU."""
     return torch.bfloat16 if base and torch.cuda.is_available() else torch.float32

@@ -1,4 +1,4 @@
-"""One YAML per run; each field is documented here, once."""
+"""Fields of a training run's YAML, each documented here once, and the reader of such files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.lib.corpus import FORMS
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of all stages of one checkpoint."""
+    """Settings of all stages that lead to one checkpoint."""
 
     dataset: str
     """Name of the data set."""
@@ -35,7 +35,7 @@ class Config:
     base_rank: int = 32
     """Rank of the LoRA adapter that SFT trains on a big base."""
     form: str = "full"
-    """Ablations: what the student's traces leave out (`training/lib/corpus.py`, FORMS)."""
+    """Ablations: the steps that the student's traces leave out (`training/lib/corpus.py`, FORMS)."""
     renumbered: float = 0.5
     """Count perturbation: share of the trajectories that get other counts (`training/lib/corpus.py`)."""
     renamed: float = 0.5
@@ -44,10 +44,10 @@ class Config:
     exchanged: float = 0.0
     """Candidate swap: share of the trajectories whose candidates are permuted, in every stage but GRPO."""
     vectors: bool = False
-    """Whether item embeddings start from the vectors of a factorisation (`training/lib/vectors.py`); never those of a big
-    base. No student has ranked better by it (training/LOG.md)."""
+    """Whether item embeddings start from the vectors of a factorisation (`training/lib/vectors.py`); not with a big base.
+    It improved no student's ranking (training/LOG.md)."""
     seed: int = 0
-    """Of every random draw."""
+    """Seed of every random draw."""
     per_reader: int = 30
     """Trajectories per training reader."""
     negatives: tuple[float, float, float] = (0.42, 0.42, 0.16)
@@ -67,7 +67,7 @@ class Config:
     pretrain_minutes: float = 44.0
     """Wall-clock limit of pretraining; the learning rate falls to zero by then."""
     pretrain_sequences: int | None = None
-    """Instead of minutes: the number of sequences to read, the same on every machine and for any number of processes."""
+    """Number of sequences to read, instead of minutes; independent of the machine and of the number of processes."""
     pretrain_cycles: int = 1
     """How often the learning rate falls to zero by the end."""
     pretrain_lr: float = 2e-3
@@ -75,31 +75,31 @@ class Config:
     pretrain_batch: int = 16
     """Sequences per step, over all processes."""
     heart: int = 0
-    """Prompts per step, over all processes, that train the parametric prior (`training/lib/heart.py`); never of a big
+    """Prompts per step, over all processes, that train the parametric prior (`training/lib/heart.py`); not with a big
     base."""
     sft_lr: float = 3e-4
     """Highest learning rate of SFT."""
     sft_batch: int = 16
     """Trajectories per step of SFT, on each device."""
     sft_rows: int = 4_000
-    """Most kept trajectories to use; 0 leaves SFT out, for a start that has been through it."""
+    """Largest number of kept trajectories to use; 0 leaves SFT out, for a start that has been through it."""
     sft_passes: int = 2
-    """How often each is seen."""
+    """Passes over these trajectories."""
     sft_folds: tuple[int, ...] = (8, 9)
-    """Folds whose kept trajectories go into SFT; pretraining sees only the others, so its weights hold nothing of theirs."""
+    """Folds whose kept trajectories go into SFT; pretraining reads the other folds only."""
     own_rows: int = 4_000
     """On-policy rollouts: training tasks for which the student writes its own traces, at most half of those of the SFT
     folds. As many trajectories of the teacher are added."""
     own_rounds: int = 1
-    """Rounds of rollouts; after the first the likeliest words are written, and the learning rate is two thirds."""
+    """Rounds of rollouts. From the second on, decoding is greedy and the learning rate is two thirds of `own_lr`."""
     own_temperature: float = 0.5
     """Sampling temperature of the first round's traces."""
     average: bool = False
     """Whether the checkpoint becomes a model soup of the start's weights and its own (`training/average.py`)."""
     own_passes: int = 2
-    """How often each trace is seen in a round."""
+    """Passes over the traces of a round."""
     own_lr: float = 3e-4
-    """Highest learning rate of this stage."""
+    """Highest learning rate of on-policy training."""
     grpo_steps: int = 100
     """Optimiser steps of GRPO."""
     grpo_tasks: int = 8
@@ -125,11 +125,11 @@ class Config:
     threads: int = 1
     """CPU threads of one process."""
     compile: bool = True
-    """Whether pretraining may use torch.compile; `compiles` in `training/lib/device.py` decides where it pays."""
+    """Whether pretraining may use torch.compile; `compiles` in `training/lib/device.py` decides where it is faster."""
 
     @property
     def trajectory_folder(self) -> Path:
-        """Where the trajectories are, with what the guide knows beside them."""
+        """Folder of the trajectories and of the distillation teacher's latent models."""
         return Path(self.trajectories or Path(self.runs) / "trajectories")
 
 
@@ -137,7 +137,7 @@ def load_config(path: str) -> Config:
     """Read a YAML file.
 
     Raises:
-        UserError: no such file, or a field that `Config` does not have.
+        UserError: a missing file, a field that `Config` does not have, or values that contradict each other.
     """
     given = read_fields(path, Config)
     for name in ("negatives", "sft_folds", "grpo_weights"):
@@ -156,7 +156,7 @@ def load_config(path: str) -> Config:
 
 
 def save_config(config: Config, file: Path) -> Path:
-    """Write a config as YAML, every field of it; returns the file."""
+    """Write every field of a config as YAML; returns the file."""
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
     file.write_text(yaml.safe_dump(fields), "utf-8")
     return file
@@ -166,11 +166,10 @@ PLAIN: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
 
 
 def read_fields(path: str, kind: type) -> dict[str, Any]:
-    """The fields of a YAML file, all of them fields of the dataclass `kind`.
+    """The fields of a YAML file, checked against the dataclass `kind`.
 
     Raises:
-        UserError: no such file, no YAML, no mapping, a field that `kind` does not have, one it needs that is missing, or a
-        value of another type.
+        UserError: a missing file, no YAML, no mapping, an unknown field, a missing one, or a value of another type.
     """
     file = Path(path)
     if not file.is_file():

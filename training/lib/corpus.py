@@ -1,4 +1,4 @@
-"""Trajectories as token arrays, with the role of every token, ready for pretraining and SFT."""
+"""Encodes trajectories as tokens with roles; count perturbation, entity permutation and candidate swap."""
 
 from __future__ import annotations
 
@@ -23,21 +23,19 @@ from star.trace.steps import steps_of
 if TYPE_CHECKING:
     from training.lib.config import Config
 
-PROMPT, TOOL, WRITTEN, RANK = (
-    0,
-    1,
-    2,
-    3,
-)  # roles: RANK is the first recommended item, WRITTEN all else the student writes
+PROMPT, TOOL, WRITTEN, RANK = 0, 1, 2, 3
+"""Roles of tokens. RANK: the first recommended item; WRITTEN: all others that the student writes."""
 
-TEMPERATURE = 1.2  # of the guide's log-odds: held-out lists are likeliest there (training/LOG.md)
+TEMPERATURE = 1.2  # of the distillation teacher's log-odds; it maximises the likelihood of held-out lists (training/LOG.md)
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """tokens int32 (L,), roles uint8 (L,), candidates int32 (C,) tokens, soft float32 (C,): what the guide thinks
-    of them, as probabilities; fold of the reader; real: whether its items are those that were read; counted: whether its
-    numbers are those that were found."""
+    """One trajectory as tokens int32 (L,) with roles uint8 (L,).
+
+    candidates: int32 (C,), their tokens; soft: float32 (C,), the distillation teacher's probabilities of them; fold: the
+    reader's; real: false after an entity permutation or a candidate swap; counted: false after a count perturbation.
+    """
 
     tokens: np.ndarray
     roles: np.ndarray
@@ -49,10 +47,10 @@ class Sequence:
 
 
 def shards(folder: Path) -> list[Path]:
-    """The trajectories' files, in the order in which they are read.
+    """The trajectories' files, in reading order.
 
     Raises:
-        UserError: none there yet.
+        UserError: no such files.
     """
     found = sorted(folder.glob("fold*.parquet"))
     if not found:
@@ -63,7 +61,7 @@ def shards(folder: Path) -> list[Path]:
 
 
 def scan_trajectories(folder: Path) -> pl.LazyFrame:
-    """All trajectories, not read yet: filters and columns are applied while reading."""
+    """All trajectories, lazily: filters and columns are applied in reading."""
     return pl.scan_parquet(shards(folder))
 
 
@@ -73,7 +71,7 @@ def load_trajectories(folder: Path) -> pl.DataFrame:
 
 
 def read_batches(folder: Path, columns: Collection[str], size: int = 1_000) -> Iterator[pl.DataFrame]:
-    """All trajectories, so many at a time."""
+    """All trajectories, at most `size` at a time."""
     for shard in shards(folder):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(size, columns=list(columns)):
@@ -91,11 +89,11 @@ FORMS: dict[str, tuple[str, ...]] = {
     "no-tools": ("tool_call", "tool_response", "reflection"),
     "no-trace": ("plan", "tool_call", "tool_response", "reflection"),
 }
-"""Forms of a trace for ablations, and the steps each leaves out; without tools there is nothing to reflect on."""
+"""Forms of a trace for ablations: form → steps left out. Without tools a trace has nothing to reflect on."""
 
 
 def in_form(trace: str, form: str) -> list[str]:
-    """Words of a trace without the steps that its form leaves out."""
+    """Words of a trace without the steps that the form leaves out."""
     without = FORMS[form]
     return [
         word
@@ -106,15 +104,16 @@ def in_form(trace: str, form: str) -> list[str]:
 
 
 def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
-    """The trace with other counts in its lines on co-reading and similar readers, the same wherever a line is quoted.
+    """Count perturbation: other counts in the lines on co-reading and similar readers, equal wherever a line is quoted.
 
-    A graph of nine folds has other counts than the one that serves: those of the most read books would never have been
-    seen, and a word that was never seen is not copied. By turns: each anchor's readers drawn evenly in the logarithm
-    between 10 and `largest`, the readers of both keeping their share; or drawn so that every number stands behind every
-    strength and is frequent: the anchor's readers as the largest of three even draws, the readers of both evenly below it,
-    lifts evenly, and how strongly similar readers speak for a book. Counts of similar readers are always drawn evenly ("few"
-    in half of its places): where they went with the strength, they were guessed from it instead of copied, as the strength
-    was from what else is said of the book.
+    A graph of nine folds has smaller counts than the one in serving. The student would never see the largest numbers, and
+    it does not copy numbers that it has never seen. Each trace gets one of two kinds, with equal probability:
+
+    - log-uniform: the anchor's readers n_i are drawn from [10, `largest`]; common readers keep their share n_ij / n_i;
+    - uniform: n_i is the largest of three draws, n_ij is uniform up to n_i; lifts and strengths are drawn too.
+
+    Counts of similar readers are always uniform ("few" in half of its places). When they followed the strength, the student
+    guessed them instead of copying them.
     """
     evenly = rng.random() < 0.5
     asked = 0
@@ -160,9 +159,8 @@ def encode(
     """One trajectory as tokens.
 
     Args:
-        guide: log-odds of the candidates, from the trees over the same signals.
-        target: if given, this item is put first in the ranking and the guide's order follows (pretraining on what was
-            really read); None keeps the teacher's ranking.
+        guide: the distillation teacher's log-odds of the candidates.
+        target: this item comes first in the ranking, then the distillation teacher's order; None: MARS's own ranking.
         form: one of `FORMS`.
     """
     before, after = prompt.split(), trace.split() if form == "full" else in_form(trace, form)
@@ -190,17 +188,16 @@ def encode(
 
 
 def item_tokens(vocabulary: dict[str, int]) -> np.ndarray:
-    """Tokens of the items, int64 (I,), ascending: a tokenizer gives its words in another order every time it is loaded."""
+    """Tokens of the items, int64 (I,), ascending, since a tokenizer lists its words in a new order after every load."""
     return np.sort(
         np.array([token for word, token in vocabulary.items() if ITEM.match(word)], dtype=np.int64)
     )
 
 
 def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> Sequence:
-    """The sequence with other items, each everywhere in place of the same one.
+    """Entity permutation: every item is replaced by a random one, everywhere by the same.
 
-    What is known of a book by heart is then no help: whom to look at, what to quote and how to rank must be read off the
-    context.
+    The parametric prior is of no use then: calls, quotations and the ranking must come from the context.
 
     Args:
         items: int (I,), all tokens that are items.
@@ -212,16 +209,16 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
     others = rng.choice(items, len(there))
     if len(np.unique(others)) < len(
         others
-    ):  # seldom where items are many, and several times as fast as without replacement
+    ):  # rare with many items; drawing with replacement is several times faster
         others = rng.choice(items, len(there), replace=False)
     table[there] = others
     return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
 
 
 def exchanged(sequence: Sequence, rng: np.random.Generator) -> Sequence:
-    """The sequence with its candidates' names exchanged among themselves: all that was found of one is said of another.
+    """Candidate swap: the candidates' items are permuted, so one candidate's evidence is stated about another.
 
-    The shelf is as it was, so what is known by heart speaks for other candidates than the evidence does, which must win.
+    The shelf stays. The parametric prior then favours other candidates than the evidence, and the evidence must win.
     """
     table = np.arange(max(sequence.candidates.max(), sequence.tokens.max()) + 1, dtype=np.int32)
     table[sequence.candidates] = rng.permutation(sequence.candidates)
@@ -231,7 +228,7 @@ def exchanged(sequence: Sequence, rng: np.random.Generator) -> Sequence:
 def sometimes_others(
     sequence: Sequence, shares: tuple[float, float], items: np.ndarray, rng: np.random.Generator
 ) -> Sequence:
-    """By chance `renamed`, by chance `exchanged` (with these probabilities), or as it is."""
+    """An entity permutation or a candidate swap with these two probabilities, else the sequence itself."""
     draw = rng.random()
     if draw < shares[0]:
         return renamed(sequence, items, rng)
@@ -240,14 +237,14 @@ def sometimes_others(
 
 @dataclass(frozen=True)
 class Corpus:
-    """Trajectories that are read again and again, each time with other numbers or other items by chance.
+    """Trajectories for many passes, each time perturbed at random.
 
     Args:
-        sequences: with the numbers and items that were found.
-        texts: prompt, trace, guide and target of each.
-        largest: the largest count that may be stated.
-        renumbered: share that gets other counts.
-        others: shares that get other items, and their candidates exchanged.
+        sequences: the unperturbed trajectories.
+        texts: prompt, trace, log-odds and target of each.
+        largest: the largest count of a perturbation.
+        renumbered: share with a count perturbation.
+        others: shares with an entity permutation and with a candidate swap.
         items: int (I,), tokens of the items.
     """
 
@@ -261,7 +258,7 @@ class Corpus:
     items: np.ndarray
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequence:
-        """The n-th sequence as it is read this time."""
+        """The n-th sequence, perturbed at random."""
         sequence = self.sequences[n]
         if rng.random() < self.renumbered:
             prompt, trace, guide, target = self.texts[n]
@@ -278,8 +275,10 @@ def read_corpus(
     largest: int,
     looked_at: int = 400,
 ) -> tuple[Corpus, list[Sequence]]:
-    """The trajectories of all readers but those of the SFT folds, and some of theirs to look at, evenly taken; with what was
-    really read first in the ranking. Text is read a batch at a time."""
+    """The pretraining folds' trajectories, and `looked_at` evenly spaced ones of the SFT folds for validation.
+
+    The book that was really read comes first in every ranking. Text is read in batches.
+    """
     folder, held = config.trajectory_folder, config.sft_folds
     readers = scan_trajectories(folder).select("reader").collect()["reader"].to_list()
     places = [place for place, reader in enumerate(readers) if fold_of[reader] in held]

@@ -1,14 +1,13 @@
-"""The parametric prior, learned from prompts alone: what is read after what, and which candidates go with a shelf.
+"""The parametric prior, learned from prompts alone: the next book on a shelf, and the candidates that fit it.
 
-A prompt is a seventh of a trajectory, so seven times as many are read in the same time. Behind every book of the shelf the
-student imitates the sequence model of the other folds' readers over all items (distillation, Hinton et al. 2015: thousands
-of probabilities say more than the one book that followed), behind the prompt the guide's probabilities of the candidates.
-In the ranking the tools' evidence adds to what is known.
+A prompt has a seventh of a trajectory's tokens, so seven times as many are read in the same time. Both losses are
+distillation (Hinton et al. 2015). After every book of the shelf the student imitates the next-item probabilities of a
+sequence model over all items, fitted without the reader's fold. At the end of the prompt it imitates the distillation
+teacher's probabilities of the candidates.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,19 +16,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from star.trace.grammar import item_row
 from training.lib.corpus import Sequence
 from training.lib.latent import network_of
 
-WEIGHT = 0.1  # of either loss, beside that of the trajectories
-BEFORE = 2  # words of a prompt before the first book: "<history>" and the size of the shelf
+WEIGHT = 0.1  # of both losses, relative to that of the trajectories
+BEFORE = 2  # words of a prompt before its first book: "<history>" and the size of the shelf
 
 
 class ByHeart:
-    """Prompts by fold, and the sequence model that was fitted without it.
+    """Prompts by fold, each with the sequence model fitted without that fold.
 
     Args:
-        sequences: trajectories with the items that were read; their prompts and the guide's probabilities are used.
-        trajectories: their folder, with what `training/lib/latent.py` fitted.
+        sequences: unperturbed trajectories; their prompts and soft labels are used.
+        trajectories: their folder, with the models of `training/lib/latent.py`.
         vocabulary: word → token.
         size: prompts per step.
     """
@@ -41,7 +41,7 @@ class ByHeart:
         self.of_fold = {int(fold): np.flatnonzero(folds == fold) for fold in np.unique(folds)}
         self.teachers = {fold: network_of(trajectories, fold) for fold in self.of_fold}
         tokens = sorted(
-            (int(word[2:-1]), token) for word, token in vocabulary.items() if re.fullmatch(r"<i\d+>", word)
+            (row, token) for word, token in vocabulary.items() if (row := item_row(word)) is not None
         )
         self.tokens = torch.tensor([token for _, token in tokens])
         self.item_of = torch.full((max(vocabulary.values()) + 1,), -1)
@@ -50,7 +50,7 @@ class ByHeart:
     def loss(
         self, model: torch.nn.Module, fold: int, rng: np.random.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Both losses on prompts of one fold, weighted, and as they are: nats (Kullback–Leibler) from either teacher."""
+        """Weighted sum of both losses on prompts of one fold, and each by name: Kullback–Leibler divergence, nats."""
         batch = [self.sequences[n] for n in rng.choice(self.of_fold[fold], self.size)]
         wide = len(batch[0].candidates)
         ends = torch.tensor([int(np.flatnonzero(s.tokens == self.marker)[0]) + 1 + wide for s in batch])
@@ -58,7 +58,7 @@ class ByHeart:
         for row, sequence in enumerate(batch):
             tokens[row, : ends[row]] = torch.from_numpy(sequence.tokens[: ends[row]].astype(np.int64))
         width = int(ends.max()) - wide - BEFORE - 1
-        read = torch.arange(width) < (ends - wide - BEFORE - 1)[:, None]  # (B, W), which places hold a book
+        read = torch.arange(width) < (ends - wide - BEFORE - 1)[:, None]  # (B, W), true where a book is
         shelf = torch.where(read, self.item_of[tokens[:, BEFORE : BEFORE + width]], len(self.tokens))
         teacher = self.teachers[fold]
         with torch.no_grad():
@@ -80,8 +80,8 @@ class ByHeart:
 
 @contextmanager
 def short(model: torch.nn.Module) -> Iterator[None]:
-    """Attention by plain products on a CPU, for sequences as short as prompts: the gradient of torch's own costs many times
-    as much there in bf16 (training/LOG.md)."""
+    """Eager attention on a CPU, for prompts: the gradient of torch's fused attention is many times slower there in bf16
+    (training/LOG.md)."""
     before = model.config._attn_implementation
     if model.device.type == "cpu":
         model.config._attn_implementation = "eager"

@@ -1,9 +1,8 @@
-"""Scores of the distillation teacher besides the tools': a factorisation and a sequence model of the other folds' readers.
+"""Latent models of the distillation teacher, fitted per fold without its readers: ALS and SASRec.
 
-Single paths of the graph are what the tools state. Which books go together over many paths (ALS) and what is read after what
-(SASRec) has no words in a trace; the student can learn it by heart from the guide's probabilities, and its teacher does not
-know it. Fitted per fold without its readers, minutes each, and kept in a folder: nobody's own reading is in what is said of
-their lists.
+Tools state single paths of the graph. ALS scores items over many paths, SASRec scores the next book of a sequence; no trace
+has words for either, and MARS does not use them. The student learns them from soft labels. A fit takes minutes per fold and
+is kept in a folder; a reader's own history is in no model that scores that reader's lists.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from star.methods.sasrec import Network, SasRec, fit_sasrec, sasrec
 from star.ranking import Score
 
 ALS = Als(factors=64, regularization=200.0, alpha=60.0, iterations=15)
-SHOWN = 20  # books of the shelf that a prompt shows; what stands before them the student cannot know
+SHOWN = 20  # last books of the shelf, the only ones that a prompt holds
 
 
 def sequences(epochs: int) -> SasRec:
-    """Settings of the sequence model: batches half as large as the baseline's, so as many steps in half its epochs."""
+    """Settings of SASRec: half the baseline's batch, so as many steps in half its epochs."""
     return SasRec(batch=32, epochs=epochs)
 
 
 def file_of(trajectories: Path, fold: int) -> Path:
-    """Where what was fitted without a fold is kept: beside the trajectories."""
+    """File of the models fitted without a fold, in the trajectories' folder."""
     return trajectories / "latent" / f"fold{fold}.npz"
 
 
 def fit_latent(graph: Graph, epochs: int, file: Path, seed: int = 0) -> None:
-    """Fit both on this graph's readers and write them to `file`, which stands only when whole."""
+    """Fit both models on this graph's readers and write them to `file` atomically."""
     arrays: Arrays = {"als": fit_als(graph, ALS, seed)["items"]}
     if epochs:
         fitted = fit_sasrec(graph, sequences(epochs), seed)
@@ -51,7 +50,7 @@ def fit_latent(graph: Graph, epochs: int, file: Path, seed: int = 0) -> None:
 
 
 def latent(file: Path) -> Score:
-    """Scores (C, 1 or 2) of what was fitted, from the shelf as a prompt shows it: ALS, and SASRec where it is there."""
+    """Scores (C, 1 or 2) from the shelf as a prompt holds it: ALS, and SASRec if it was fitted."""
     arrays = _read(file)
     scores = [als({"items": arrays["als"]}, ALS)]
     if network := _network(arrays):
@@ -65,10 +64,10 @@ def latent(file: Path) -> Score:
 
 
 def network_of(trajectories: Path, fold: int) -> Network:
-    """The sequence model that was fitted without a fold.
+    """The sequence model fitted without a fold.
 
     Raises:
-        UserError: there is none.
+        UserError: no such model.
     """
     file = file_of(trajectories, fold)
     weights = _network(_read(file)) if file.exists() else {}

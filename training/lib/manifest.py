@@ -1,12 +1,11 @@
-"""What stands beside the trajectories: made with which settings, data and code, and what of it was kept.
+"""Settings, data checksum, code version and counts of a folder of trajectories (`manifest.json`).
 
-Two runs with the same `made_with` write the same rows; rows of different settings are never mixed in one folder.
+Two runs with the same `made_with` write the same rows; one folder never holds rows of different settings.
 
-`by_scenario` sorts the tasks by what is known, in the names of AgentRecBench (`star/data/tasks.py`): `item_cold_start`
-where 3 to 10 readers of the other folds read the target, else `user_cold_start` with up to three known books, else
-`short_term` where only the last few books are known, else `classic`. `by_difficulty` is by the place that the guide
-(boosted trees over all the signals) gives the held-out book: first is easy, second to fifth medium, else hard.
-`by_teacher` is the same by the teacher's place: GRPO draws its tasks from these classes.
+`by_scenario` uses AgentRecBench's names (`star/data/tasks.py`): `item_cold_start` if 3 to 10 readers of the other folds
+read the target, else `user_cold_start` with up to three known books, else `short_term` with a cut history, else `classic`.
+`by_difficulty` classes the gold item's rank by the distillation teacher: first is easy, second to fifth medium, else hard.
+`by_teacher` classes its rank by MARS; GRPO draws its tasks from these classes.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from training.lib.config import Config
 from training.lib.corpus import read_batches
 
 SETTINGS = ("dataset", "seed", "per_reader", "negatives", "guide_lists", "latent_epochs")
-"""Fields of the config that the rows depend on."""
+"""Fields of the config on which the rows depend."""
 COLUMNS = ("reader", "at", "negatives", "shelf", "target", "rank", "kept", "guide", "prompt")
 
 
 def made_with(config: Config, data: Dataset) -> dict[str, Any]:
-    """What the rows depend on: settings and data set, as JSON has it."""
+    """Settings and data checksum on which the rows depend, as JSON."""
     settings = {name: asdict(config)[name] for name in SETTINGS}
     return json.loads(json.dumps({**settings, "checksum": data.manifest["checksum"]}))
 
 
 def code() -> dict[str, str | None]:
-    """Version of the package, and the commit where the checkout is one."""
+    """Version of the package, and the commit if this is a git checkout."""
     found = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         cwd=ROOT,
@@ -51,16 +50,16 @@ def code() -> dict[str, str | None]:
 
 
 def noted(folder: Path) -> dict[str, Any] | None:
-    """What this folder's rows are made with, None where that was not noted (before there were such notes)."""
+    """`made_with` of this folder; None in folders of old versions, which have no such entry."""
     file = folder / "manifest.json"
     return json.loads(file.read_text("utf-8")).get("made_with") if file.exists() else None
 
 
 def begin(folder: Path, config: Config, data: Dataset) -> None:
-    """Note what this folder's rows are made with; earlier folders without a note are taken as they are.
+    """Record `made_with` in this folder; folders without such an entry are accepted.
 
     Raises:
-        UserError: it holds rows made with something else.
+        UserError: the folder holds rows of other settings.
     """
     before, wanted = noted(folder), made_with(config, data)
     if before is not None and before != wanted:
@@ -76,7 +75,7 @@ def begin(folder: Path, config: Config, data: Dataset) -> None:
 
 
 def finish(folder: Path, data: Dataset, split: Split) -> dict[str, Any]:
-    """Count what was written, write the manifest and return it; reads in batches."""
+    """Count the rows, in batches, write the manifest and return it."""
     groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     train = data.interactions.subset(split.train)
     whole = np.bincount(train.items, minlength=len(data.catalog))
@@ -119,7 +118,7 @@ def _scenario(row: dict[str, Any], readers: int) -> str:
 
 
 def _guided(row: dict[str, Any]) -> int:
-    """Place of the held-out book by the guide, from 0."""
+    """Rank of the gold item by the distillation teacher, from 0."""
     candidates = row["prompt"].split()[-len(row["guide"]) :]
     own = row["guide"][candidates.index(f"<i{row['target']}>")]
     return sum(value > own for value in row["guide"])

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from star.trace.grammar import ITEM, Context, TraceError, lines_of, read_call, read_line
+from star.trace.grammar import ITEM, CallContext, TraceError, lines_of, read_call, read_line
 from star.trace.steps import steps_of
 
 
 def mended(words: Sequence[str], shelf: int) -> tuple[list[str], int]:
-    """The trace with every quotation in its reflections equal to the line it quotes, and how many lines were changed.
+    """The trace with corrected reflections, and the number of changed lines.
 
-    A line is told by its subject and by whether it speaks of similar readers; it becomes the last such line that a tool
-    said. One that quotes nothing a tool said, says nothing readable, or repeats an earlier line of the same reflection is
-    left out. Plans, calls, tools' answers, remarks and the ranking stay.
+    A quotation is identified by its subject and by whether it is about similar readers. It becomes the last such line of a
+    tool. Left out: quotations without such a line, unreadable lines, and repetitions within a reflection. Plans, calls,
+    tools' answers, remarks and the ranking stay.
 
     Args:
-        words: a trace whose steps are all closed.
-        shelf: number of books on the shelf asked about.
+        words: a trace with all steps closed.
+        shelf: number of books on the reader's shelf.
 
     Raises:
-        TraceError: the steps themselves cannot be told apart.
+        TraceError: a step is not closed, or the steps cannot be separated.
     """
-    context, said = Context(shelf), dict[object, list[str]]()
+    context, said = CallContext(shelf), dict[object, list[str]]()
     out: list[str] = []
     changed = 0
     for kind, inside, closed in steps_of(words):
@@ -43,16 +43,16 @@ def mended(words: Sequence[str], shelf: int) -> tuple[list[str], int]:
 
 
 def _about(line: Sequence[str]) -> object:
-    """What a line speaks of: a book and by which tool, or a genre."""
+    """Key of a line: its subject, a book or a genre, and whether it is about similar readers."""
     return (line[0], any(word.startswith("similar_") for word in line))
 
 
 def _parts(words: Sequence[str]) -> Iterator[list[str]]:
     closed = len(words) - list(reversed(words)).index(";") if ";" in words else 0
-    yield from lines_of(words[:closed])  # what stands behind the last `;` is no line
+    yield from lines_of(words[:closed])  # words after the last `;` are no line
 
 
-def _right(words: Sequence[str], said: dict[object, list[str]], context: Context) -> Iterator[list[str]]:
+def _right(words: Sequence[str], said: dict[object, list[str]], context: CallContext) -> Iterator[list[str]]:
     for line in _parts(words):
         if line and (ITEM.match(line[0]) or line[0].startswith("_")):
             if _about(line) in said:

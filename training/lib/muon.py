@@ -1,7 +1,7 @@
-"""Muon for matrices, several at a time and in the precision of the device.
+"""Batched Newton–Schulz optimiser for matrices, in the device's fast precision.
 
-torch's own multiplies in bf16 wherever it runs, which a CPU that has to emulate it does ten times as slowly as float32: a
-quarter of every pretraining step there.
+`torch.optim.Muon` always multiplies in bf16. A CPU that emulates bf16 is ten times slower at it than in float32, which cost
+a quarter of every pretraining step.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from training.lib.device import native_bf16
 
 
 class Muon(torch.optim.Muon):
-    """`torch.optim.Muon` with Nesterov momentum and steps as long as AdamW's (`match_rms_adamw`: Liu et al. 2025, arXiv
-    2502.16982), of which this is the same, up to rounding."""
+    """Equal to `torch.optim.Muon` up to rounding, with Nesterov momentum and steps as long as AdamW's (`match_rms_adamw`:
+    Liu et al. 2025, arXiv 2502.16982)."""
 
     def __init__(self, matrices: list[torch.nn.Parameter], lr: float, weight_decay: float):
         super().__init__(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
@@ -53,8 +53,8 @@ class Muon(torch.optim.Muon):
 def orthogonal(
     matrices: torch.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float
 ) -> torch.Tensor:
-    """Near-orthogonal matrices of the same directions, (N, A, B), by Newton–Schulz (Jordan et al. 2024, Muon); singular
-    values come out between .5 and 1.5."""
+    """Nearest orthogonal matrices, (N, A, B), approximated by Newton–Schulz (Jordan et al. 2024, Muon); singular values lie
+    between .5 and 1.5."""
     a, b, c = coefficients
     x = matrices.bfloat16() if native_bf16(matrices.device) else matrices.float()
     tall = x.shape[1] > x.shape[2]

@@ -1,6 +1,6 @@
-"""Rewards of GRPO as pure functions of one completed trace (arXiv 2602.09829: format, outcome; and grounding).
+"""Format, outcome and grounding of one completed trace, as pure functions (format and outcome: arXiv 2602.09829).
 
-None looks at the graph or at the model: a trace, the place of the held-out book, verdicts.
+Inputs are a trace, the gold item's rank and verdicts; no function reads the graph or the model.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ TIERS = ((1, 1.0), (3, 2 / 3), (5, 1 / 3))  # rank up to → reward
 
 
 def format_reward(trace: Trace | None) -> float:
-    """−1 where there is no readable trace; +1 where its reflections quote evidence and every quoted claim is one that a
-    tool made in this very trace; 0 in between.
+    """−1: unreadable trace; +1: the reflections quote evidence, and a tool made every quoted claim in this trace; else 0.
 
-    A format that is paid for alone is farmed by traces that say nothing, so form counts only with substance; where the
-    tools had nothing to say, nothing need be quoted.
+    Quotations are required because a reward for form alone favours empty traces. If the tools state no claim, a trace
+    without quotations gets +1.
     """
     if trace is None:
         return -1.0
@@ -31,16 +30,16 @@ def format_reward(trace: Trace | None) -> float:
 
 
 def quotes(trace: Trace) -> list[Claim]:
-    """Checkable claims that the model itself wrote."""
+    """Checkable claims that the model wrote."""
     own = (s for s in trace.steps if s.type not in ("tool_call", "tool_response"))
     return [claim for step in own for claim in step.claims if claim.kind != "opinion"]
 
 
 def outcome_reward(place: int | None, by: str = "tiers") -> float:
-    """What the held-out book's place in the ranking is worth, from 0 to 1.
+    """Reward of the gold item's rank, from 0 to 1.
 
     Args:
-        place: 0 is first; None: not ranked, or no readable ranking.
+        place: rank from 0; None: not ranked, or no readable ranking.
         by: `tiers` as in the paper (1, 2/3, 1/3, 0 at rank 1, up to 3, up to 5, else), `ndcg` or `first`.
 
     Raises:
@@ -56,11 +55,11 @@ def outcome_reward(place: int | None, by: str = "tiers") -> float:
 
 
 def grounding_reward(verdicts: Sequence[Verdict]) -> float:
-    """Share of the model's own checkable claims that the graph bears out; 0 where it makes none."""
+    """Share of the model's checkable claims that the graph supports; 0 without claims."""
     checked = [v for v in verdicts if v != "opinion"]
     return sum(v == "supported" for v in checked) / len(checked) if checked else 0.0
 
 
 def copied(ranking: Sequence[int], candidates: Sequence[int]) -> bool:
-    """Whether the ranking is the beginning of the list as it was shown (to be watched, not rewarded)."""
+    """Whether the ranking copies the beginning of the candidate list; logged, not rewarded."""
     return list(ranking) == list(candidates[: len(ranking)])

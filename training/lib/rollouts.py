@@ -1,4 +1,4 @@
-"""Completions for TRL by the page's own decoder, what of them stands in the loss, and their rewards."""
+"""Completions for TRL from the page's decoder, the mask of their loss, and their rewards."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from star.evaluation.answers import read
 from star.evidence.graph import Graph, crossfit
 from star.evidence.tools import Attributes, Tools
 from star.evidence.verification import check
-from star.student.decoding import Writer, write_many
+from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
+from star.trace.grammar import item_rows
 from training.lib.config import Config
 from training.lib.rewards import copied, format_reward, grounding_reward, outcome_reward, quotes
 
 
-def drawn(writer: Writer) -> list[bool]:
-    """For each word, whether the model drew it as the training pass sees it: its own, and no argument of a call."""
+def drawn(writer: GenerationState) -> list[bool]:
+    """For each word, whether it enters the loss: drawn by the model, and no argument of a call."""
     out, inside = [], False
     for before, own in zip(["", *writer.words], writer.own, strict=False):
         inside = (inside or before == "<tool_call>") and before != "</tool_call>"
@@ -34,12 +35,12 @@ def drawn(writer: Writer) -> list[bool]:
 def mask_ranking(
     logits: torch.Tensor, tokens: torch.Tensor, words: dict[str, int], items: torch.Tensor
 ) -> torch.Tensor:
-    """Where the ranking is written, only candidates that are not ranked yet may follow, by their probabilities at the first
-    place, as in the decoder (Plackett–Luce).
+    """Logits under the decoder's mask of the ranking: candidates not ranked yet, with their logits of the first place
+    (Plackett–Luce).
 
     Args:
-        logits: (B, n, V), those behind the last n tokens but one: `logits[:, j]` says what `tokens[:, L - n + j]` is.
-        tokens: (B, L) prompt and completion.
+        logits: (B, n, V); `logits[:, j]` predicts `tokens[:, L - n + j]`.
+        tokens: (B, L), prompt and completion.
         words: the vocabulary; items: bool (V,), tokens of items.
     """
     start = tokens.shape[1] - logits.shape[1]
@@ -67,10 +68,10 @@ def mask_ranking(
 
 @dataclass
 class Rollouts:
-    """Completions for TRL, written by the page's decoder; keeps what is to be watched.
+    """TRL's rollout function: completions of the page's decoder with rewards; adds shares to TRL's log.
 
     Args:
-        tools: prompt → the tools of its task; target: prompt → the held-out book.
+        tools: prompt → the tools of its task; target: prompt → the gold item.
     """
 
     checkpoint: Checkpoint
@@ -87,14 +88,14 @@ class Rollouts:
         checkpoint = Checkpoint("grpo", model, self.checkpoint.tokenizer, self.checkpoint.about)
         catalog = next(iter(self.tools.values())).catalog
         items = self.checkpoint.match(catalog)
-        writers = [Writer(checkpoint, items, self.tools[p]) for p in prompts]
+        writers = [GenerationState(checkpoint, items, self.tools[p]) for p in prompts]
         seeds = self.rng.integers(2**31, size=len(writers)).tolist()
         write_many(writers, seeds, self.temperature, draw_ranking=True)
         model.train(training)
         out: dict[str, list[Any]] = defaultdict(list)
         watched: dict[str, list[float]] = defaultdict(list)
         for prompt, writer in zip(prompts, writers, strict=True):
-            # The end is not the model's word: a trace is over with its ranking.
+            # The end token is not drawn by the model: a trace ends with its ranking.
             out["prompt_ids"].append(writer.start())
             out["completion_ids"].append([*writer.encode(writer.words), checkpoint.eos])
             out["env_mask"].append([*map(int, drawn(writer)), 0])
@@ -119,7 +120,7 @@ class Rollouts:
 
 
 def tools_of(config: Config, data: Dataset, frame: pl.DataFrame) -> dict[str, Tools]:
-    """prompt → tools over the graph of the other folds, as the trajectory's teacher had them."""
+    """prompt → tools over the graph of the other folds, as in the trajectory."""
     split = T.split(data.interactions)
     attributes = Attributes.of(data.catalog)
     wanted = {split.fold_of[reader] for reader in frame["reader"].unique()}
@@ -134,7 +135,7 @@ def tools_of(config: Config, data: Dataset, frame: pl.DataFrame) -> dict[str, To
             data.catalog,
             attributes,
             data.interactions.history(row["reader"])[row["at"] - row["shelf"] : row["at"]].tolist(),
-            [int(word[2:-1]) for word in row["prompt"].split("<candidates>")[1].split()],
+            item_rows(row["prompt"].split("<candidates>")[1].split()),
             row["reader"],
         )
         for row in frame.iter_rows(named=True)

@@ -1,4 +1,4 @@
-"""Starting from the weights of an earlier checkpoint whose words may differ."""
+"""Copies an earlier checkpoint's weights into a fresh model, word by word."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 def take_over(model: torch.nn.Module, words: list[str], before: Checkpoint) -> None:
-    """Put a checkpoint's weights into a fresh model of its shape, word by word.
+    """Copy a checkpoint's weights into a fresh model of the same shape; the words may differ.
 
-    A number of a kind that it does not have (`/63`, `author_3`) starts as the plain number plus a vector of the kind, other
-    new words stay random.
+    A new word with a number (`/63`, `author_3`) starts as the plain number's row plus one random vector per kind of word;
+    other new words stay random.
 
     Raises:
-        UserError: it has another shape.
+        UserError: the checkpoint has another shape.
     """
     old, state = before.model.state_dict(), model.state_dict()
     place = {word: n for n, word in enumerate(before.words)}

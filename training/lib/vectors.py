@@ -1,13 +1,11 @@
-"""Item vectors of a factorisation, which the student's item embeddings hold from the start.
+"""ALS vectors inside the student's item embeddings, optional (`vectors: true`).
 
-The tools state what single paths of the graph say. What a factorisation knows of a book besides has no words in a trace; the
-student can know it by heart and its teacher does not. No student has ranked better by it yet (training/LOG.md), so that a
-config has to ask for it.
+A factorisation scores items over many paths of the graph, for which a trace has no words. It improved no student's ranking
+so far (training/LOG.md), so the default is off.
 
-A factorisation of all readers holds their own targets, and a student pretrained with it would trust it too much. So in
-pretraining the readers of each fold see the vectors of a factorisation without that fold, turned onto the same axes
-(orthogonal Procrustes). What stays is that of all pretraining folds together, which has seen none of the readers that SFT
-and the later stages use.
+A factorisation of all readers holds their own targets, and a student pretrained with it would trust it too much. So each
+fold's readers are read with the vectors of a factorisation without that fold, rotated onto common axes (orthogonal
+Procrustes). The final vectors come from all pretraining folds; readers of SFT and later stages are in none.
 """
 
 from __future__ import annotations
@@ -23,31 +21,32 @@ from star.data.dataset import Dataset
 from star.data.tasks import Split
 from star.evidence.graph import Graph
 from star.methods.factorisation import fit_als
-from star.trace.grammar import ITEM
+from star.trace.grammar import item_row
 from training.lib.latent import ALS
 
 WHOLE = -1
 
 
 def turned(vectors: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Vectors (I, k) turned so that they lie as near as a rotation can to others of the same items."""
+    """Vectors (I, k) rotated as near as possible to other vectors of the same items (orthogonal Procrustes)."""
     left, _, right = np.linalg.svd(vectors.T @ onto)
     return np.asarray(vectors @ (left @ right))
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """whole: float32 (I, k), of all pretraining folds, of standard deviation 1; without: the same, per fold left out."""
+    """whole: float32 (I, k), from all pretraining folds, standard deviation 1; without: the same per left-out fold."""
 
     whole: np.ndarray
     without: dict[int, np.ndarray]
 
 
 def fit_vectors(data: Dataset, split: Split, left_out: Collection[int], size: int) -> Vectors:
-    """Factorise the readers of all training folds but those left out, and once more without each; seconds per fold.
+    """Factorise the pretraining folds together and again without each one; seconds per fold.
 
     Args:
-        size: k, numbers per vector.
+        left_out: folds that take no part.
+        size: k, dimension of a vector.
     """
     folds = [int(fold) for fold in np.unique(split.folds) if fold not in left_out]
 
@@ -65,14 +64,14 @@ def fit_vectors(data: Dataset, split: Split, left_out: Collection[int], size: in
 
 
 class Embedded:
-    """The vectors as part of a model's embeddings: the last k columns of an item's row are a vector plus what is learned.
+    """Vectors inside a model's embeddings: the last k columns of an item's row are its vector plus a learned part.
 
-    What is learned is shared by all folds; `show` exchanges the vectors alone.
+    All folds share the learned part; `show` replaces the vectors alone.
 
     Args:
         table: (V, d), the model's embeddings; d at least k.
-        spread: standard deviation of the vectors there; None: that of the items' rows as they are.
-        shown: what of `show` the table holds already.
+        spread: standard deviation of the vectors in the table; None: that of the items' rows.
+        shown: argument of the last `show` that the table holds already.
     """
 
     def __init__(
@@ -83,7 +82,9 @@ class Embedded:
         spread: float | None = None,
         shown: int | None = None,
     ):
-        rows = {int(found[1]): token for word, token in vocabulary.items() if (found := ITEM.match(word))}
+        rows = {
+            row: token for word, token in vocabulary.items() if (row := item_row(word)) is not None
+        }
         self.rows = torch.tensor([rows[item] for item in range(len(rows))], device=table.device)
         self.spread = float(table.detach()[self.rows].std()) if spread is None else spread
         self.table, self.columns = table, slice(table.shape[1] - vectors.whole.shape[1], None)
@@ -93,7 +94,7 @@ class Embedded:
 
     @torch.no_grad()
     def show(self, fold: int | None) -> None:
-        """Put the vectors without this fold in place of those that stand there; `WHOLE`: without none; None: no vectors."""
+        """Show the vectors fitted without this fold; `WHOLE`: those of all folds; None: no vectors."""
         if fold == self.shown:
             return
         change = torch.zeros_like(self.of[WHOLE])

@@ -32,7 +32,7 @@ from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
 from star.mars.run import MarsRanker
-from star.methods.student import StarRanker, order, written
+from star.methods.student import StarRanker, generate, order
 from star.ranking import Ranked
 from training.lib.config import Config, load_config
 from training.studies.ablations import (
@@ -58,7 +58,7 @@ def rank(student: StarRanker, cells: Sequence[Sequence[Task]]) -> tuple[list[Out
     """The student's answers to every cell, and the share of traces that can be read."""
     outcomes, readable = [], []
     for tasks in cells:
-        writers = written(student.writers(tasks))
+        writers = generate(student.states(tasks))
         ranks = [
             metrics.rank_of(order(w, t.candidates), t.target) for w, t in zip(writers, tasks, strict=True)
         ]

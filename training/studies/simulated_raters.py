@@ -40,7 +40,7 @@ from star.evidence.tools import Attributes, Tools
 from star.evidence.verification import check
 from star.methods.student import BATCH, StarRanker, order
 from star.student.checkpoint import fingerprint
-from star.student.decoding import Writer, write_many
+from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
 from star.trace.steps import Trace
 from training import preference
@@ -112,11 +112,11 @@ def questions(data: Dataset, readers: np.ndarray, graph: Graph, limit: int) -> l
 
 def answers(
     ranker: StarRanker, tasks: Sequence[T.Task], seed: int | None = None, draw_ranking: bool = False
-) -> list[Writer]:
+) -> list[GenerationState]:
     """A finished writer per task: as served without a seed, else its words drawn at temperature 1."""
-    done: list[Writer] = []
+    done: list[GenerationState] = []
     for start in range(0, len(tasks), BATCH):
-        writers = ranker.writers(tasks[start : start + BATCH])
+        writers = ranker.states(tasks[start : start + BATCH])
         seeds = None if seed is None else [seed * 1_000_003 + start + n for n in range(len(writers))]
         write_many(writers, seeds, 1.0, draw_ranking)
         done += writers
@@ -124,7 +124,7 @@ def answers(
     return done
 
 
-def tasted(writers: Sequence[Writer], taste: Taste) -> np.ndarray:
+def tasted(writers: Sequence[GenerationState], taste: Taste) -> np.ndarray:
     """Taste of each trace, nan where it cannot be read."""
     traces = [(read(writer), writer.tools) for writer in writers]
     return np.array([np.nan if isinstance(t, str) else taste(t, tools) for t, tools in traces])
@@ -141,7 +141,7 @@ def liking(values: np.ndarray) -> np.ndarray:
 def campaign(
     data: Dataset,
     checkpoint: str,
-    pairs: Sequence[tuple[Writer, Writer]],
+    pairs: Sequence[tuple[GenerationState, GenerationState]],
     taste: Taste,
     raters: Sequence[Rater],
     overlap: int,
@@ -156,7 +156,7 @@ def campaign(
             writer = pair[side]
             words = " ".join(writer.word(token) for token in writer.start())
             written.append(
-                export.Written(data.name, f"q{n}", system, checkpoint, words, " ".join(writer.words))
+                export.TraceRow(data.name, f"q{n}", system, checkpoint, words, " ".join(writer.words))
             )
         for who in rng.choice(len(raters), min(overlap, len(raters)), replace=False).tolist():
             first = int(rng.integers(2))
@@ -181,7 +181,7 @@ def campaign(
     return export.Export(data.name, items, tuple(written), tuple(ratings), tuple(comparisons))
 
 
-def measured(writers: Sequence[Writer], tasks: Sequence[T.Task]) -> dict[str, np.ndarray]:
+def measured(writers: Sequence[GenerationState], tasks: Sequence[T.Task]) -> dict[str, np.ndarray]:
     """Per task: every taste, words written, whether it can be read, mean of HR@1, 3, 5; all (n,)."""
     ranks = [metrics.rank_of(order(w, t.candidates), t.target) for w, t in zip(writers, tasks, strict=True)]
     return {
@@ -250,7 +250,7 @@ def experiment(
     people = [Rater.drawn(f"rater{n}", rng) for n in range(raters)]
     brought = campaign(data, fingerprint(config.model), pairs, TASTES[taste], people, overlap, config.seed)
     preferences.save_trl(brought, Path(config.data), gap=np.inf)  # the ratings say the same again
-    export.save(brought, Path(config.data))
+    export.save_export(brought, Path(config.data))
     said = report(brought.ratings, brought.comparisons)
     written = time.perf_counter() - began
     stage = preference.train(config)["stages"]

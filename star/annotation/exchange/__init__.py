@@ -1,1 +1,1 @@
-"""Annotations out and in: exports, imports, training data."""
+"""Exports, imports and training data from annotations."""

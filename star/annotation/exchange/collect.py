@@ -1,7 +1,7 @@
-"""Collecting: what the database holds of a campaign, for agreement and for exports.
+"""Reads a campaign from the database, for agreement and for exports.
 
-An export folder holds, beside the tables of `export.py`, everything needed to build the campaign up again elsewhere
-(`importing.py`): `campaign.json`, `records.*` with the frozen runs and `answers.*` with notes, flags and decisions.
+Beside the tables of `export.py`, an export folder holds what `importing.py` needs to rebuild the campaign:
+`campaign.json`, `records.*` with the frozen runs, and `answers.*` with notes, flags and decisions.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from star.annotation.exchange import rows, tables
-from star.annotation.exchange.export import Export, Written, parts_of, prompt_of, write_into
+from star.annotation.exchange.export import Export, TraceRow, parts_of, prompt_of, write_into
 from star.annotation.exchange.preferences import labels, preferences, save_trl
 from star.annotation.statistics.agreement import Measures, report
-from star.annotation.statistics.annotator_quality import conduct
+from star.annotation.statistics.annotator_quality import annotator_quality
 from star.annotation.storage.database import Database
 from star.annotation.storage.models import Adjudication, Annotator, Campaign, Gold, Record, Response
 from star.annotation.storage.writing import folder_of
 from star.annotation.workflow.rubric import version
 from star.errors import UserError
-from star.trace.grammar import ITEM, item_word
+from star.trace.grammar import item_row, item_word
 
 FORMATS = (*tables.FORMATS, "trl")
 
@@ -45,7 +45,7 @@ class RecordRow:
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """What somebody said of a record, with everything that belongs to it. `ratings` and `flags` are JSON.
+    """One answer to a record. `ratings` and `flags` are JSON.
 
     `kind`: submitted, skipped, or decided (by an adjudicator; `number` counts the decisions on a record).
     """
@@ -66,8 +66,8 @@ class AnswerRow:
 
 
 def measure(run: Mapping[str, Any]) -> dict[str, float]:
-    """Automatic measures of one run: the share of its own checkable claims that the graph bears out, how many it makes, and
-    whatever was measured when it was made (`measures`)."""
+    """Automatic measures of one run: the number of its verifiable claims, the share that the graph supports, and what was
+    measured when the run was made (`measures`)."""
     verdicts = [
         c["verdict"] for c in run.get("claims", ()) if c["author"] == "model" and c["verdict"] != "opinion"
     ]
@@ -78,15 +78,15 @@ def measure(run: Mapping[str, Any]) -> dict[str, float]:
 
 
 def campaign_report(database: Database, campaign: int, seed: int = 0) -> dict[str, Any]:
-    """`agreement.report` of a campaign. Hidden items count for the annotators' conduct alone: made to be bad, they would
-    make any group of raters look as if they agreed."""
+    """`agreement.report` of a campaign. Gold items count for annotator quality only: they are bad on purpose, so almost all
+    annotators agree on them."""
     rated = list(rows.ratings(database, campaign))
     chosen = list(rows.comparisons(database, campaign))
     hidden = list(rows.comparisons(database, campaign, hidden=True))
-    golden = _golden(database, campaign)
-    ordinary = [row for row in rated if row.record not in golden]
+    gold_items = _gold_items(database, campaign)
+    ordinary = [row for row in rated if row.record not in gold_items]
     made = report(ordinary, chosen, _measures(database, campaign), seed)
-    made["annotators"] = conduct(rated, chosen)
+    made["annotators"] = annotator_quality(rated, chosen)
     for one in made["annotators"]:
         mine = [row for row in hidden if row.annotator == one["annotator"]]
         if mine:
@@ -97,7 +97,7 @@ def campaign_report(database: Database, campaign: int, seed: int = 0) -> dict[st
 
 
 def export(database: Database, campaign: int, folder: Path, format: str = "jsonl") -> list[Path]:
-    """Write a campaign's answers: jsonl, csv or parquet with all of it, trl with the rows that train.
+    """Write a campaign's answers: everything as jsonl, csv or parquet, or the training rows as trl.
 
     Raises:
         UserError: no such campaign, another format, or a folder that cannot be written.
@@ -106,8 +106,8 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
         raise UserError(f"there is no format {format!r}; expected {', '.join(FORMATS)}")
     whole = gathered(database, campaign)
     if format == "trl":
-        golden = {str(record) for record in _golden(database, campaign)}
-        shown = replace(whole, ratings=tuple(row for row in whole.ratings if row.record not in golden))
+        gold_items = {str(record) for record in _gold_items(database, campaign)}
+        shown = replace(whole, ratings=tuple(row for row in whole.ratings if row.record not in gold_items))
         if not preferences(shown) and not labels(shown):
             raise UserError(
                 f"campaign {campaign} has nothing to train on yet: no choice between two traces, and no trace rated "
@@ -140,7 +140,7 @@ def export(database: Database, campaign: int, folder: Path, format: str = "jsonl
 
 
 def gathered(database: Database, campaign: int) -> Export:
-    """Ratings, comparisons and traces of a campaign. Items are numbered anew, over those that its records name."""
+    """Ratings, comparisons and traces of a campaign. Item rows count the items that its records name."""
     with database.read(long=True) as session:
         plan = _plan(session, campaign)
         marks = {system["name"]: system["hash"] for system in plan.systems}
@@ -148,7 +148,7 @@ def gathered(database: Database, campaign: int) -> Export:
             (record.id, list(record.systems), list(record.runs))
             for record in session.scalars(_of(campaign))
             if len(set(record.systems)) == len(record.systems)
-        ]  # a hidden pair is twice the same system; its answers are no comparison of systems
+        ]  # both sides of a pair may come from one system; such answers compare no systems
         dataset = plan.dataset
     place: dict[str, int] = {}
     for _, _, runs in found:
@@ -156,7 +156,7 @@ def gathered(database: Database, campaign: int) -> Export:
             for id in (*run.get("shelf", ()), *run.get("candidates", ()), *(run.get("books") or ())):
                 place.setdefault(id, len(place))
     written = tuple(
-        Written(dataset, str(record), system, marks.get(system, ""), _prompt(run, place), _words(run, place))
+        TraceRow(dataset, str(record), system, marks.get(system, ""), _prompt(run, place), _words(run, place))
         for record, systems, runs in found
         for system, run in zip(systems, runs, strict=True)
     )
@@ -181,12 +181,12 @@ def _prompt(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
 
 
 def _words(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
-    """The trace's words with items by their new numbers; words that name a book nobody stored stay as they were."""
+    """The trace's words with items by their rows in the export; a word for a book that the run does not list is kept."""
     ids = {about.get("row"): id for id, about in (run.get("books") or {}).items()}
     out = []
     for word in str(run["trace"].get("text", "")).split():
-        found = ITEM.match(word)
-        id = ids.get(int(found[1])) if found else None
+        row = item_row(word)
+        id = None if row is None else ids.get(row)
         out.append(word if id is None else item_word(place[id]))
     return " ".join(out)
 
@@ -201,7 +201,7 @@ def _measures(database: Database, campaign: int) -> Measures:
     return out
 
 
-def _golden(database: Database, campaign: int) -> set[int]:
+def _gold_items(database: Database, campaign: int) -> set[int]:
     with database.read(long=True) as session:
         return set(session.scalars(select(Gold.record_id).join(Record).where(Record.campaign_id == campaign)))
 

@@ -1,9 +1,8 @@
-"""Export: ratings, comparisons and the traces they are about as files, and back.
+"""Ratings, comparisons and their traces as files of a folder, and back.
 
 A folder holds `manifest.json` (data set, its item ids) and `ratings`, `comparisons`, `traces` as JSONL, CSV or Parquet;
-`preferences.py` adds data sets for TRL. Texts are the grammar's words, in which `<i7>` is the item in row 7 of the
-manifest's list: a reader with another catalogue, or a checkpoint with other tokens, maps them by id (`in_items_of`).
-Annotators are pseudonyms.
+`preferences.py` adds data sets for TRL. Texts are in the grammar's words; `<i7>` is row 7 of the manifest's items.
+`in_items_of` maps them by id to another catalogue, or to a checkpoint with other tokens. Annotators are pseudonyms.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from star.annotation.storage.writing import folder_of
 from star.errors import UserError
 from star.evidence.tools import COUNTED
 from star.trace import grammar
-from star.trace.grammar import ITEM, item_word
+from star.trace.grammar import item_row, item_word
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
-class Written:
-    """One trace of a record, as it was frozen: what was asked and what was written, in the grammar's words.
+class TraceRow:
+    """One frozen trace of a record: prompt and completion in the grammar's words.
 
-    `checkpoint`: hash of the checkpoint; empty for a system that has none (rule-based MARS).
+    `checkpoint`: hash of the checkpoint; empty for rule-based MARS, which has none.
     """
 
     dataset: str
@@ -44,7 +43,7 @@ class Written:
 
 @dataclass(frozen=True)
 class RatingRow:
-    """A `Rating` with what it is about."""
+    """A `Rating` with its data set and checkpoint."""
 
     dataset: str
     record: str
@@ -60,7 +59,7 @@ class RatingRow:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """A `Comparison` with what it is about."""
+    """A `Comparison` with its data set and checkpoints."""
 
     dataset: str
     record: str
@@ -76,21 +75,21 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class Export:
-    """What a campaign brought. `items`: ids of the data set's catalogue, in its order."""
+    """Answers and traces of a campaign. `items`: item ids in the order of the rows that the traces name."""
 
     dataset: str
     items: tuple[str, ...]
-    written: tuple[Written, ...]
+    written: tuple[TraceRow, ...]
     ratings: tuple[Rating, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
 
 
 def prompt_of(history: Sequence[int], candidates: Sequence[int], known: np.ndarray | None = None) -> str:
-    """What a run was asked, in words, as the student reads it.
+    """The prompt of a run in the grammar's words, as the student reads it.
 
     Args:
         history, candidates: item rows of the catalogue.
-        known: bool (I,), items the checkpoint has a token for; the others are counted but not named.
+        known: bool (I,), items for which the checkpoint has a token; the others are counted but not named.
     """
     here = range(len(history)) if known is None else [n for n, item in enumerate(history) if known[item]]
     shown = [c for c in candidates if known is None or known[c]]
@@ -100,15 +99,14 @@ def prompt_of(history: Sequence[int], candidates: Sequence[int], known: np.ndarr
 
 
 def in_items_of(text: str, items: Sequence[str], place: Mapping[str, int], missing: str) -> str:
-    """Words with items renumbered from rows of `items` to `place`, by id; `missing` where the id is not there.
+    """A text with its items mapped by id from rows of `items` to rows of `place`; `missing` replaces an id outside `place`.
 
     Raises:
-        UserError: an item that is not in `items`.
+        UserError: an item outside `items`.
     """
     out = []
     for word in text.split():
-        if found := ITEM.match(word):
-            row = int(found[1])
+        if (row := item_row(word)) is not None:
             if row >= len(items):
                 raise UserError(
                     f"a text has {word}, but its manifest lists {len(items)} items; export it again"
@@ -122,20 +120,20 @@ def in_items_of(text: str, items: Sequence[str], place: Mapping[str, int], missi
 # files
 
 
-def save(export: Export, folder: Path, format: str = "jsonl") -> list[Path]:
-    """Write ratings, comparisons and traces, and the manifest; all of them or none.
+def save_export(export: Export, folder: Path, format: str = "jsonl") -> list[Path]:
+    """Write ratings, comparisons, traces and the manifest: all of them or none.
 
     Raises:
-        UserError: another format, a rating of a trace that is not there, or a folder that cannot be written.
+        UserError: another format, a rating of a missing trace, or a folder that cannot be written.
     """
     return write(folder, export, parts_of(export, str(folder), format), format)
 
 
 def parts_of(export: Export, where: str, format: str) -> list[tuple[str, Sequence[object], type]]:
-    """Names of files, their rows, the rows' dataclass.
+    """(File name, rows, their dataclass) of each table.
 
     Raises:
-        UserError: another format, or a rating of a trace that is not there.
+        UserError: another format, or a rating of a missing trace.
     """
     if format not in tables.FORMATS:
         raise UserError(f"there is no format {format!r}; expected {', '.join(tables.FORMATS)} or trl")
@@ -173,14 +171,14 @@ def parts_of(export: Export, where: str, format: str) -> list[tuple[str, Sequenc
     return [
         ("ratings", ratings, RatingRow),
         ("comparisons", comparisons, ComparisonRow),
-        ("traces", export.written, Written),
+        ("traces", export.written, TraceRow),
     ]
 
 
 def write(
     folder: Path, export: Export, parts: Sequence[tuple[str, Sequence[object], type]], format: str
 ) -> list[Path]:
-    """Write files of rows (name, rows, their dataclass), then the manifest.
+    """Write the tables `parts` (file name, rows, their dataclass) and the manifest.
 
     Raises:
         UserError: the folder cannot be written.
@@ -193,9 +191,9 @@ def write(
 def write_into(
     folder: Path, export: Export, parts: Sequence[tuple[str, Sequence[object], type]], format: str
 ) -> list[str]:
-    """The same into a folder that is there; names of the files."""
+    """`write` into an existing folder; returns the files' names."""
     for name, rows, kind in parts:
-        tables.save(rows, kind, folder / f"{name}.{format}")
+        tables.write_rows(rows, kind, folder / f"{name}.{format}")
     about = {"version": VERSION, "dataset": export.dataset, "items": list(export.items)}
     (folder / "manifest.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
     return [*(f"{name}.{format}" for name, _, _ in parts), "manifest.json"]
@@ -205,7 +203,7 @@ def read_manifest(folder: Path) -> tuple[str, tuple[str, ...]]:
     """Data set and item ids of an export.
 
     Raises:
-        UserError: not an export, or one of another version.
+        UserError: no export, or one of another version.
     """
     file = folder / "manifest.json"
     if not file.is_file():
@@ -222,21 +220,21 @@ def read_manifest(folder: Path) -> tuple[str, tuple[str, ...]]:
     return dataset, tuple(items)
 
 
-def load(folder: Path) -> Export:
-    """Read what `save` wrote, in whichever format.
+def load_export(folder: Path) -> Export:
+    """Read what `save_export` wrote, in any format.
 
     Raises:
-        UserError: a file that is missing, there twice, damaged, or speaks of traces that are not there.
+        UserError: a file is missing, present in two formats or damaged, or a rating has no trace.
     """
     dataset, items = read_manifest(folder)
-    written = tables.load(_find(folder, "traces"), Written)
+    written = tables.read_rows(_find(folder, "traces"), TraceRow)
     ratings = [
         Rating(r.record, r.system, r.annotator, r.criterion, r.value, r.seconds, r.gold, r.rubric)
-        for r in tables.load(_find(folder, "ratings"), RatingRow)
+        for r in tables.read_rows(_find(folder, "ratings"), RatingRow)
     ]
     comparisons = [
         Comparison(c.record, c.left_system, c.right_system, c.annotator, c.choice, c.seconds, c.rubric)
-        for c in tables.load(_find(folder, "comparisons"), ComparisonRow)
+        for c in tables.read_rows(_find(folder, "comparisons"), ComparisonRow)
     ]
     export = Export(dataset, items, tuple(written), tuple(ratings), tuple(comparisons))
     traces(export, str(folder))
@@ -254,8 +252,12 @@ def _find(folder: Path, name: str) -> Path:
     return there[0]
 
 
-def traces(export: Export, where: str) -> dict[tuple[str, str], Written]:
-    """(record, system) → trace, once everything is known to be about a trace that is there."""
+def traces(export: Export, where: str) -> dict[tuple[str, str], TraceRow]:
+    """(record, system) → trace.
+
+    Raises:
+        UserError: two traces of one system for a record, or a rating or comparison without its trace.
+    """
     trace = {(w.record, w.system): w for w in export.written}
     if len(trace) != len(export.written):
         raise UserError(f"{where}: a record has two traces of one system; each must be there once")

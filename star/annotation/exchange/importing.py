@@ -23,12 +23,18 @@ from star.annotation.exchange.collect import AnswerRow, RecordRow
 from star.annotation.storage import events, models
 from star.annotation.storage.database import Database
 from star.annotation.storage.models import Adjudication, Annotator, Gold, Record, Response
-from star.annotation.storage.schema import About, Said, Words, check, check_runs, read_json
+from star.annotation.storage.schema import (
+    About,
+    AnswerColumns,
+    RecordColumns,
+    check_model,
+    check_runs,
+    read_json,
+)
 from star.annotation.workflow import rubric
 from star.annotation.workflow.answers import Answer, Flag, checked, digest
-from star.annotation.workflow.campaigns import Plan, System, fitting
-from star.annotation.workflow.campaigns import check as check_plan
-from star.annotation.workflow.documents import Known, checksum
+from star.annotation.workflow.campaigns import Plan, System, check_plan, fitting
+from star.annotation.workflow.documents import GoldAnswer, checksum
 from star.annotation.workflow.people import Person, active
 from star.annotation.workflow.text import (
     ID_MOST,
@@ -47,7 +53,7 @@ LATEST = 1e11  # seconds since 1970: some three thousand years
 
 
 @dataclass(frozen=True)
-class Brought:
+class ImportedCampaign:
     """What came in. `left_out`: answers of people who were withdrawn here."""
 
     campaign: int
@@ -57,7 +63,7 @@ class Brought:
     left_out: int
 
 
-def bring(database: Database, lead: Person, folder: Path, name: str | None = None) -> Brought:
+def import_campaign(database: Database, lead: Person, folder: Path, name: str | None = None) -> ImportedCampaign:
     """Import an export folder; nothing is changed when something in it does not fit.
 
     Args:
@@ -67,8 +73,8 @@ def bring(database: Database, lead: Person, folder: Path, name: str | None = Non
         UserError: not a complete export, something damaged in it, or the name is taken. Refused: the caller is no lead.
     """
     about, format = _about(folder)
-    records = tables.load(folder / f"records.{format}", RecordRow)
-    answers = tables.load(folder / f"answers.{format}", AnswerRow)
+    records = tables.read_rows(folder / f"records.{format}", RecordRow)
+    answers = tables.read_rows(folder / f"answers.{format}", AnswerRow)
     where = {"records": f"{folder / 'records'}.{format}", "answers": f"{folder / 'answers'}.{format}"}
     asked = rubric.parse({k: v for k, v in about["rubric"].items() if k != "version"})
     with _once(about["name"]), database.write(long=True) as session:
@@ -87,7 +93,7 @@ def bring(database: Database, lead: Person, folder: Path, name: str | None = Non
             ids[row.record] = _record(session, plan, asked, row, at)
         counts = _answers(session, plan, version, ids, answers, where["answers"])
     done = counts["submitted"] + counts["skipped"]
-    return Brought(plan.id, len(records), done, counts["decided"], counts["left"])
+    return ImportedCampaign(plan.id, len(records), done, counts["decided"], counts["left"])
 
 
 def _answers(
@@ -139,7 +145,7 @@ def _about(folder: Path) -> tuple[dict[str, Any], str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read ({error}); export it again") from None
     about = clean_document(read_json(text, str(file)))
-    check(About, about, str(file))
+    check_model(About, about, str(file))
     return dict(about), there[0]
 
 
@@ -173,7 +179,7 @@ def _record(session: Session, plan: models.Campaign, asked: rubric.Rubric, row: 
         name: None if text is None else clean_document(read_json(text, f"{at}: {name}"))
         for name, text in columns.items()
     }
-    check(Words, said, at)
+    check_model(RecordColumns, said, at)
     wanted = 2 if plan.kind == "pair" else 1
     for name in ("systems", "runs"):
         if len(said[name]) != wanted:
@@ -198,7 +204,7 @@ def _record(session: Session, plan: models.Campaign, asked: rubric.Rubric, row: 
     session.flush()
     if said["gold"] is not None:
         with _named(f"{at}: gold"):
-            known = fitting(Known(said["gold"]["ratings"], said["gold"]["choice"]), plan.kind, asked)
+            known = fitting(GoldAnswer(said["gold"]["ratings"], said["gold"]["choice"]), plan.kind, asked)
         gold = Gold(
             record_id=record.id, ratings=dict(known.ratings), choice=known.choice, created_at=time.time()
         )
@@ -257,7 +263,7 @@ def _answer(
     at: str,
 ) -> None:
     said = {name: read_json(getattr(row, name), f"{at}: {name}") for name in ("ratings", "flags")}
-    check(Said, said, at)
+    check_model(AnswerColumns, said, at)
     whole(row.number, f"{at}: number", 1, ID_MOST)
     real(row.at, f"{at}: at, in seconds since 1970,", 0, LATEST)
     given = Answer(

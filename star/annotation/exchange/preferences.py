@@ -1,5 +1,5 @@
-"""Preferences: what annotators said as data sets for TRL, `preferences.jsonl` for DPO (`prompt`, `chosen`, `rejected`) and
-`labels.jsonl` for KTO (`prompt`, `completion`, `label`), and back."""
+"""Data sets for TRL from annotations: `preferences.jsonl` for DPO (`prompt`, `chosen`, `rejected`) and `labels.jsonl` for
+KTO (`prompt`, `completion`, `label`)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 
 from star.annotation.exchange import tables
-from star.annotation.exchange.export import Export, Written, read_manifest, traces, write
+from star.annotation.exchange.export import Export, TraceRow, read_manifest, traces, write
 
 
 @dataclass(frozen=True)
 class Preference:
-    """A row for TRL's DPO. `record` and `rejected_record` differ where two ratings of one query were compared."""
+    """A row for TRL's DPO. `record` and `rejected_record` differ where the pair joins two records of one query."""
 
     prompt: str
     chosen: str
@@ -34,7 +34,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class Label:
-    """A row for TRL's KTO: whether somebody found this completion desirable."""
+    """A row for TRL's KTO: whether an annotator found this completion desirable."""
 
     prompt: str
     completion: str
@@ -48,8 +48,8 @@ class Label:
 
 
 def preferences(export: Export, gap: float = 1.0) -> list[Preference]:
-    """Pairs for DPO: the decided comparisons, then pairs of traces of one query that one annotator rated at least `gap`
-    apart (mean over the criteria judged in both, same rubric). Pairs of equal texts are left out."""
+    """Pairs for DPO: comparisons without ties, then pairs of traces of one query that one annotator rated at least `gap`
+    apart by one rubric (mean over the criteria rated in both). Pairs of equal texts are dropped."""
     trace = traces(export, export.dataset)
     out = []
     for row in export.comparisons:
@@ -57,7 +57,7 @@ def preferences(export: Export, gap: float = 1.0) -> list[Preference]:
         if row.choice != "tie" and pair[0].completion != pair[1].completion:
             better, worse = pair if row.choice == "left" else pair[::-1]
             out.append(_preference(better, worse, row.annotator, row.rubric, "comparison"))
-    by_query: dict[tuple[str, str, str], dict[Written, dict[str, int]]] = defaultdict(
+    by_query: dict[tuple[str, str, str], dict[TraceRow, dict[str, int]]] = defaultdict(
         lambda: defaultdict(dict)
     )
     for rating in export.ratings:
@@ -77,7 +77,7 @@ def preferences(export: Export, gap: float = 1.0) -> list[Preference]:
 
 
 def _preference(
-    better: Written, worse: Written, annotator: str, rubric: str, source: Literal["comparison", "gap"]
+    better: TraceRow, worse: TraceRow, annotator: str, rubric: str, source: Literal["comparison", "gap"]
 ) -> Preference:
     return Preference(
         better.prompt,
@@ -95,8 +95,8 @@ def _preference(
 
 
 def labels(export: Export, good: float = 4.0, bad: float = 2.0) -> list[Label]:
-    """Rows for KTO: both sides of decided comparisons, and traces whose mean over criteria is at least `good` or at most
-    `bad` for one annotator."""
+    """Rows for KTO: both sides of comparisons without ties, and traces that one annotator rated at least `good` or at most
+    `bad` on average."""
     trace = traces(export, export.dataset)
     out = []
     for row in export.comparisons:
@@ -104,7 +104,7 @@ def labels(export: Export, good: float = 4.0, bad: float = 2.0) -> list[Label]:
             for system, side in ((row.left_system, "left"), (row.right_system, "right")):
                 about = trace[row.record, system]
                 out.append(_label(about, row.choice == side, row.annotator, row.rubric, "comparison"))
-    given: dict[tuple[str, str, Written], list[int]] = defaultdict(list)
+    given: dict[tuple[str, str, TraceRow], list[int]] = defaultdict(list)
     for rating in export.ratings:
         if rating.value is not None:
             given[rating.annotator, rating.rubric, trace[rating.record, rating.system]].append(rating.value)
@@ -116,7 +116,7 @@ def labels(export: Export, good: float = 4.0, bad: float = 2.0) -> list[Label]:
 
 
 def _label(
-    about: Written, label: bool, annotator: str, rubric: str, source: Literal["comparison", "rating"]
+    about: TraceRow, label: bool, annotator: str, rubric: str, source: Literal["comparison", "rating"]
 ) -> Label:
     return Label(
         about.prompt,
@@ -137,10 +137,10 @@ def _label(
 def save_trl(
     export: Export, folder: Path, gap: float = 1.0, good: float = 4.0, bad: float = 2.0
 ) -> list[Path]:
-    """Write `preferences.jsonl` and `labels.jsonl`; `load_dataset("json", data_files=…)` and TRL take them as they are.
+    """Write `preferences.jsonl` and `labels.jsonl`, which `load_dataset("json", data_files=…)` and TRL read directly.
 
     Raises:
-        UserError: a rating of a trace that is not there, or a folder that cannot be written.
+        UserError: a rating of a missing trace, or a folder that cannot be written.
     """
     parts = (
         ("preferences", preferences(export, gap), Preference),
@@ -150,20 +150,20 @@ def save_trl(
 
 
 def load_preferences(folder: Path) -> list[Preference]:
-    """The rows for DPO of a TRL export.
+    """The DPO rows of a TRL export.
 
     Raises:
-        UserError: not there, or damaged.
+        UserError: missing or damaged file.
     """
     read_manifest(folder)
-    return tables.load(folder / "preferences.jsonl", Preference)
+    return tables.read_rows(folder / "preferences.jsonl", Preference)
 
 
 def load_labels(folder: Path) -> list[Label]:
-    """The rows for KTO of a TRL export.
+    """The KTO rows of a TRL export.
 
     Raises:
-        UserError: not there, or damaged.
+        UserError: missing or damaged file.
     """
     read_manifest(folder)
-    return tables.load(folder / "labels.jsonl", Label)
+    return tables.read_rows(folder / "labels.jsonl", Label)

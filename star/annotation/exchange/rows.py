@@ -1,4 +1,4 @@
-"""Rows: a campaign's answers as plain data, for agreement and exports. Pseudonyms only; withdrawn people are left out."""
+"""A campaign's answers as plain data, for agreement and exports: with pseudonyms, without withdrawn annotators."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from star.errors import UserError
 
 @dataclass(frozen=True)
 class Rating:
-    """One criterion of one answer. `record`: its id, a number in the database and text in exports. `value`: 1 to 5, None for
-    "cannot judge". `gold`: the known answer to a hidden item."""
+    """One criterion of one answer. `record`: id, a number in the database and text in exports. `value`: 1 to 5, or None for
+    "cannot judge". `gold`: the right value of a gold item."""
 
     record: Any
     system: str
@@ -33,7 +33,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One choice between two sides. `gold`: the known answer to a hidden item, which is no vote between the systems."""
+    """One choice between two sides. `gold`: the right choice for a gold item, which is no preference between systems."""
 
     record: Any
     left_system: str
@@ -47,7 +47,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """The adjudication that holds for a record; `annotator` is who decided."""
+    """The last adjudication of a record; `annotator` is the adjudicator."""
 
     record: int
     systems: tuple[str, ...]
@@ -57,7 +57,7 @@ class Decision:
 
 
 def ratings(database: Database, campaign: int) -> Iterator[Rating]:
-    """Submitted ratings, by record, then in the order they were made; hidden items included (`gold`)."""
+    """Submitted ratings by record, then by time; gold items included (`gold`)."""
     with database.read(long=True) as session:
         rubric, golds = _rubric(session, campaign), _golds(session, campaign)
         for record, systems, pseudonym, stored in session.execute(_submitted(campaign)):
@@ -76,10 +76,10 @@ def ratings(database: Database, campaign: int) -> Iterator[Rating]:
 
 
 def comparisons(database: Database, campaign: int, hidden: bool = False) -> Iterator[Comparison]:
-    """Submitted choices, by record, then in the order they were made.
+    """Submitted choices by record, then by time.
 
     Args:
-        hidden: True gives the hidden items alone (`gold` is set), False all others.
+        hidden: True for gold items only (`gold` is set), False for all others.
     """
     with database.read(long=True) as session:
         rubric, golds = _rubric(session, campaign), _golds(session, campaign)
@@ -93,7 +93,7 @@ def comparisons(database: Database, campaign: int, hidden: bool = False) -> Iter
 
 
 def decisions(database: Database, campaign: int) -> Iterator[Decision]:
-    """The last decision on every adjudicated record whose adjudicator was not withdrawn."""
+    """The last decision on each adjudicated record, without decisions of withdrawn adjudicators."""
     with database.read(long=True) as session:
         rubric = _rubric(session, campaign)
         found = session.execute(
@@ -132,6 +132,6 @@ def _rubric(session: Session, campaign: int) -> str:
 
 
 def _golds(session: Session, campaign: int) -> dict[int, Gold]:
-    """The known answer that holds for each hidden item."""
+    """The newest gold answer of each gold item."""
     found = select(Gold).join(Record).where(Record.campaign_id == campaign).order_by(Gold.id)
     return {gold.record_id: gold for gold in session.scalars(found)}

@@ -1,7 +1,7 @@
-"""Tables: rows of one dataclass as JSONL, CSV or Parquet, and back without loss.
+"""Rows of one dataclass as JSONL, CSV or Parquet, and back without loss.
 
-Fields may be text, whole numbers, floats and booleans, each with None. CSV is safe to open in a spreadsheet: a cell that
-would be read as a formula gets an apostrophe in front, which reading takes off again.
+A field is text, a whole number, a float or a boolean, or optionally None. CSV is safe to open in a spreadsheet: a cell that
+looks like a formula gets a leading apostrophe, and reading removes it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from star.errors import UserError
 FORMATS = ("jsonl", "csv", "parquet")
 LINE = 50_000_000
 SIZE = 2_000_000_000
-"""Characters read of a line, and of a file once it is unpacked: a small Parquet file may hold a book a million times."""
+"""Limits in characters, of a line and of a file after decompression: a small Parquet file may unpack to gigabytes."""
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, "CSV Injection"
 R = TypeVar("R")
 Column = tuple[type, tuple[str, ...], bool]
-"""(str, int, float or bool; the words allowed, if not all; whether None may stand)."""
+"""(str, int, float or bool; the allowed words, empty for any; whether None is allowed)."""
 
 
 def columns(kind: type) -> dict[str, Column]:
@@ -44,11 +44,11 @@ def _column(hint: Any) -> Column:
     return (parts[0], (), True) if parts else (hint, (), False)
 
 
-def save(rows: Sequence[Any], kind: type, path: Path) -> None:
-    """Write rows of `kind`; the ending of the file says the format. A file that is there is replaced at once.
+def write_rows(rows: Sequence[Any], kind: type, path: Path) -> None:
+    """Write rows of `kind` in the format of the file's suffix. An existing file is replaced atomically.
 
     Raises:
-        UserError: another ending.
+        UserError: another suffix.
     """
     made = {"jsonl": _to_jsonl, "csv": _to_csv, "parquet": _to_parquet}
     content = made[_format(path)]([dataclasses.asdict(row) for row in rows], columns(kind))
@@ -60,11 +60,11 @@ def save(rows: Sequence[Any], kind: type, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load(path: Path, kind: type[R]) -> list[R]:
-    """Read what `save` wrote.
+def read_rows(path: Path, kind: type[R]) -> list[R]:
+    """Read what `write_rows` wrote.
 
     Raises:
-        UserError: no such file, not of this format, other columns, or a value of the wrong kind; with its line.
+        UserError: missing file, wrong format, other columns, or a value of the wrong type; with the line's number.
     """
     reading: dict[str, Callable[[Path, dict[str, Column]], Iterator[tuple[int, dict[str, Any]]]]] = {
         "jsonl": _from_jsonl,
@@ -141,11 +141,11 @@ def _from_jsonl(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, di
             yield line, row
 
 
-# CSV: nothing is None, an apostrophe alone is the empty text
+# CSV: an empty cell is None, a single apostrophe is the empty text
 
 
 def guarded(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """A cell that no spreadsheet reads as a formula."""
     return "'" + text if text == "" or text.startswith(("'", *DANGEROUS)) else text
 
 
@@ -186,7 +186,7 @@ def _value(cell: str, column: Column | None) -> Any:
     try:
         return {"true": True, "false": False}.get(text, text) if kind is bool else kind(text)
     except ValueError:
-        return text  # refused where it is checked
+        return text  # `_checked` refuses it
 
 
 # Parquet

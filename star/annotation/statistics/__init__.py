@@ -1,1 +1,1 @@
-"""What ratings tell: agreement, reliability, preferences between systems, annotator quality."""
+"""Statistics of ratings: agreement, reliability, preferences between systems, annotator quality."""

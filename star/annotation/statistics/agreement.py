@@ -1,9 +1,9 @@
-"""Agreement: everything that tells whether ratings can be trusted, as one JSON-able document.
+"""A campaign's reliability, pairwise preferences, annotator quality and correlations, as one document for JSON.
 
     star annotations agreement        prints `report` of a campaign
 
-Pure functions over rows; nothing is read from a database. Criteria are compared within a version of the rubric, since
-another wording is another question.
+The functions are pure and take rows. Ratings are compared only within one version of the rubric, because a changed
+wording is a different question.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 from scipy.stats import rankdata
 
 from star.annotation.exchange.rows import Comparison, Rating
-from star.annotation.statistics.annotator_quality import conduct
+from star.annotation.statistics.annotator_quality import annotator_quality
 from star.annotation.statistics.pairwise_preference import answers_by_record, left_share, ranking, win_rates
 from star.annotation.statistics.reliability import alpha, bootstrap_alpha, kappa
 from star.evaluation import metrics
 
-SHARED = 5  # records that two annotators must both have judged before a κ is given
+SHARED = 5  # κ of two annotators needs at least this many records rated by both
 Measures = Mapping[str, Mapping[Any, float]]
 """Name of an automatic measure → record → value."""
 
 
 def criteria(ratings: Sequence[Rating], seed: int = 0) -> list[dict[str, Any]]:
-    """Per rubric version and criterion: ordinal α with its interval, κ of each pair, and what it rests on."""
+    """For each rubric version and criterion: counts, mean, ordinal α with its interval, and κ of each pair of annotators."""
     grouped: dict[tuple[str, str], list[Rating]] = defaultdict(list)
     for row in ratings:
         grouped[row.rubric, row.criterion].append(row)
@@ -70,7 +70,7 @@ def _kappas(units: Sequence[Mapping[str, int]]) -> list[dict[str, Any]]:
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's ρ along the last axis, ties by mean rank; nan where a side does not vary."""
+    """Spearman's ρ along the last axis, ties at their mean rank; nan where one argument is constant."""
     a, b = (rankdata(side, axis=-1) for side in (np.asarray(x), np.asarray(y)))
     a, b = (side - side.mean(-1, keepdims=True) for side in (a, b))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -78,7 +78,7 @@ def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def correlations(ratings: Sequence[Rating], measures: Measures, seed: int = 0) -> list[dict[str, Any]]:
-    """Spearman's ρ of each criterion's mean rating per record with each automatic measure, interval by record."""
+    """Spearman's ρ of each criterion's mean rating per record with each automatic measure; records are resampled."""
     given: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in ratings:
         if row.value is not None:
@@ -113,12 +113,12 @@ def report(
     measures: Measures | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """All of it. Where something is not defined (nothing varies, too few answers) stands None.
+    """The whole report. An undefined value (constant ratings, too few answers) is None.
 
     Args:
-        ratings, comparisons: answers that count (drafts, skipped records and withdrawn annotators left out).
-        measures: automatic measures by record, as claim precision or erasure.
-        seed: of the bootstraps.
+        ratings, comparisons: submitted answers, without those of withdrawn annotators.
+        measures: automatic measures by record, such as claim precision or erasure.
+        seed: of the bootstrap.
     """
     chosen, records = answers_by_record(comparisons)
     return _plain(
@@ -134,14 +134,14 @@ def report(
                 "left": left_share(comparisons, seed),
                 "ranking": ranking(comparisons, seed),
             },
-            "annotators": conduct(ratings, comparisons),
+            "annotators": annotator_quality(ratings, comparisons),
             "correlations": correlations(ratings, measures or {}, seed),
         }
     )
 
 
 def _plain(value: Any) -> Any:
-    """nan and infinities as None, which JSON can say."""
+    """nan and infinities become None, because JSON has no such numbers."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Conduct: how each annotator works. Gold items, pace, straight-lining, what is left unjudged."""
+"""One row per annotator: gold items passed, pace, straight-lining, and the share of "cannot judge"."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 from star.annotation.exchange.rows import Comparison, Rating
 
-CLOSE = 1  # points by which a gold item may be missed
+CLOSE = 1  # points of the scale by which a rating of a gold item may differ from the gold answer
 
 
 def gold_pass_rate(rows: Sequence[Rating]) -> float | None:
-    """Share of answers on gold items within one point of what is expected; "cannot judge" is a miss; None without any."""
+    """Share of ratings of gold items within one point of the gold answer; "cannot judge" fails; None without gold items."""
     asked = [row for row in rows if row.gold is not None]
     hits = [row.value is not None and abs(row.value - (row.gold or 0)) <= CLOSE for row in asked]
     return float(np.mean(hits)) if hits else None
 
 
 def seconds_per_record(ratings: Sequence[Rating], comparisons: Sequence[Comparison] = ()) -> float | None:
-    """Median seconds per record of one annotator; a record's rows all carry its whole time, so the largest counts."""
+    """Median seconds per record of one annotator. Every row of a record has the record's whole time; the largest counts."""
     spent: dict[tuple[str, str], float] = defaultdict(float)
     for row in ratings:
         key = (row.record, row.system)
@@ -31,7 +31,7 @@ def seconds_per_record(ratings: Sequence[Rating], comparisons: Sequence[Comparis
 
 
 def straight_lining(rows: Sequence[Rating]) -> float | None:
-    """Share of one annotator's records whose criteria all have the same value, among those with two judged or more."""
+    """Share of one annotator's records with the same value for all criteria, among records with two or more rated."""
     given: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in rows:
         if row.value is not None:
@@ -40,8 +40,8 @@ def straight_lining(rows: Sequence[Rating]) -> float | None:
     return float(np.mean([len(set(values)) == 1 for values in several])) if several else None
 
 
-def conduct(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """One row per annotator, by name."""
+def annotator_quality(ratings: Sequence[Rating], comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """One row per annotator, sorted by pseudonym."""
     out = []
     for name in sorted({row.annotator for row in ratings} | {row.annotator for row in comparisons}):
         own = [row for row in ratings if row.annotator == name]

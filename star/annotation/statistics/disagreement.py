@@ -1,4 +1,4 @@
-"""Disagreement over one record, in points of the scale: what the adjudication queue is sorted and cut by."""
+"""The spread of scores on one record, in points of the scale; adjudication sorts and selects records by it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ POINTS = {"left": 1, "tie": 3, "right": 5}
 
 
 def disagreement(answers: Iterable[Answer]) -> int:
-    """The widest spread (largest minus smallest score) over the criteria; "cannot judge" is left out.
+    """The largest spread (maximum minus minimum score) over the criteria, without "cannot judge".
 
-    A choice between two counts as a criterion with left 1, tie 3, right 5.
+    A choice in a pair counts as one criterion: left 1, tie 3, right 5.
 
     >>> disagreement([Answer({"plan": 2, "tools": 4}), Answer({"plan": 5, "tools": 4})])
     3

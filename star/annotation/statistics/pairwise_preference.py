@@ -1,6 +1,6 @@
-"""Contest: which system's traces are preferred, from blinded A/B answers.
+"""Win rates and a ranking of systems, from blinded A/B answers.
 
-Win rates pair by pair, ties half; and one ranking of all systems by the Bradley–Terry model with ties of Davidson
+The win rate of a pair counts a tie as half a win. The ranking uses the Bradley–Terry model with the ties of Davidson
 (1970): P(i beats j) : P(j beats i) : P(tie) = π_i : π_j : ν √(π_i π_j).
 """
 
@@ -14,16 +14,16 @@ import numpy as np
 from star.annotation.exchange.rows import Comparison
 from star.evaluation import metrics
 
-FARTHEST = 15.0  # bound on log-strengths: who never lost has none that is finite, and e^15 is as good
+FARTHEST = 15.0  # bound on log-strengths: the estimate for a system that never lost is infinite
 
 
 def outcome(row: Comparison) -> float:
-    """What the left system gets: 1, 0, or a half for a tie."""
+    """Score of the left system: 1 for a win, 0 for a loss, 0.5 for a tie."""
     return {"left": 1.0, "right": 0.0, "tie": 0.5}[row.choice]
 
 
 def win_rates(rows: Sequence[Comparison], seed: int = 0) -> list[dict[str, Any]]:
-    """For each pair of systems that met: (wins + ties / 2) / n of the first by name, interval by record."""
+    """For each pair of systems compared: (wins + ties / 2) / n of the first by name; records are resampled."""
     met: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for row in rows:
         left, right = row.left_system, row.right_system
@@ -51,7 +51,7 @@ def win_rates(rows: Sequence[Comparison], seed: int = 0) -> list[dict[str, Any]]
 
 
 def left_share(rows: Sequence[Comparison], seed: int = 0) -> dict[str, Any]:
-    """Share of answers for the left side, ties half: with random sides one half, whatever the systems."""
+    """Share of answers for the left side, a tie counted as half. Sides are random, so an unbiased share is one half."""
     if not rows:
         return {"n": 0, "rate": None, "ci": [None, None]}
     shares = np.array([outcome(row) for row in rows])
@@ -60,17 +60,17 @@ def left_share(rows: Sequence[Comparison], seed: int = 0) -> dict[str, Any]:
 
 
 def davidson(wins: np.ndarray, ties: np.ndarray, steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    """Maximum likelihood of Davidson's model by Newton's method; without ties it is Bradley and Terry's.
+    """Maximum likelihood of Davidson's model by Newton's method; without ties this is the Bradley–Terry model.
 
-    The model is a multinomial logit in (log π, log ν), so its log-likelihood is concave. Steps are bounded, and so are
-    log-strengths, since who won every time has no finite one.
+    The model is a multinomial logit in (log π, log ν), so its log-likelihood is concave. Steps and log-strengths are
+    bounded, because the log-strength of a system that always won is infinite.
 
     Args:
         wins: (…, S, S), how often row beat column; ties: (…, S, S), symmetric, how often both tied.
 
     Returns:
-        log π (…, S), mean 0, and ν (…), 0 where there are no ties. Only differences within a connected set of systems
-        mean anything (`connected`).
+        log π (…, S) with mean 0, and ν (…), 0 without ties. Only differences within a connected set of systems are
+        meaningful (`connected`).
     """
     systems = wins.shape[-1]
     i, j = np.triu_indices(systems, 1)
@@ -82,7 +82,7 @@ def davidson(wins: np.ndarray, ties: np.ndarray, steps: int = 100) -> tuple[np.n
     seen = np.einsum("...po,pod->...d", counts, features)
     met = counts.sum(-1)
     pin = np.zeros((systems + 1, systems + 1))
-    pin[:systems, :systems] = 1  # fixes the mean, which the data leave open
+    pin[:systems, :systems] = 1  # fixes the mean, which the data do not determine
     beta = np.zeros((*wins.shape[:-2], systems + 1))
     for _ in range(steps):
         logits = np.einsum("...d,pod->...po", beta, features)
@@ -105,7 +105,7 @@ def davidson(wins: np.ndarray, ties: np.ndarray, steps: int = 100) -> tuple[np.n
 
 
 def connected(games: np.ndarray) -> np.ndarray:
-    """Whether all systems met, directly or through others: bool (…) of symmetric counts (…, S, S)."""
+    """Whether comparisons link all systems, directly or through others: bool (…) of symmetric counts (…, S, S)."""
     systems = games.shape[-1]
     reach = ((games > 0) | np.eye(systems, dtype=bool)).astype(np.float64)
     for _ in range(max(1, int(np.ceil(np.log2(max(systems, 2)))))):
@@ -114,11 +114,11 @@ def connected(games: np.ndarray) -> np.ndarray:
 
 
 def ranking(rows: Sequence[Comparison], seed: int = 0) -> dict[str, Any] | None:
-    """Bradley–Terry–Davidson ranking of the systems, the strongest first.
+    """Bradley–Terry–Davidson ranking of the systems, strongest first.
 
     Returns:
-        systems with their strength π (summing to 1) and its interval by record, and ν of the ties; None where fewer
-        than two systems met, or some met in separate groups only, which no scale can join.
+        Systems with strength π (they sum to 1) and its interval over resampled records, and ν of the ties. None with fewer
+        than two systems, or where comparisons do not connect all of them.
     """
     rows = [row for row in rows if row.left_system != row.right_system]
     names = sorted({name for row in rows for name in (row.left_system, row.right_system)})
@@ -168,8 +168,8 @@ def _shares(strength: np.ndarray) -> np.ndarray:
 
 
 def answers_by_record(rows: Sequence[Comparison]) -> tuple[list[list[float]], list[str]]:
-    """Per record and pair of systems, what each annotator chose (0 the first by name, 1 the second, 2 a tie), for a
-    nominal α; and the record of each."""
+    """For nominal α: per record and pair of systems, the annotators' choices (0 the first by name, 1 the second, 2 a tie);
+    and the record of each list."""
     said: dict[tuple[str, str, str], list[float]] = {}
     for row in rows:
         one, two = sorted((row.left_system, row.right_system))

@@ -1,4 +1,4 @@
-"""Reliability: do annotators agree? Krippendorff's α for all of them, weighted κ for two."""
+"""Inter-annotator agreement: Krippendorff's α for any number of annotators, weighted κ for two."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def coincidences(units: Sequence[Sequence[float | None]]) -> tuple[np.ndarray, n
     """Coincidence matrices, one per unit.
 
     Args:
-        units: what the annotators said of each unit, in any order; None is missing.
+        units: for each unit, the annotators' values in any order; None is missing.
 
     Returns:
-        the distinct values in order (V,), and float64 (U, V, V): unit u with m_u values adds each ordered pair of two
-        annotators' values with weight 1 / (m_u − 1). A unit with fewer than two values adds nothing.
+        The distinct values in order (V,), and float64 (U, V, V): unit u with m_u values counts each ordered pair of two
+        annotators' values with weight 1 / (m_u − 1). A unit with fewer than two values is zero.
     """
     said = [[v for v in unit if v is not None] for unit in units]
     values = np.unique(np.array([v for unit in said for v in unit if len(unit) > 1], dtype=np.float64))
@@ -37,10 +37,10 @@ def distances(values: np.ndarray, marginals: np.ndarray, metric: Metric) -> np.n
     """Squared differences δ²(c, k) of Krippendorff (2011).
 
     Args:
-        values: (V,) in order; marginals: (…, V), how often each was paired (ordinal alone looks at them).
+        values: (V,) in order; marginals: (…, V), how often each value was paired; used by `ordinal` only.
 
     Returns:
-        (V, V), for `ordinal` (…, V, V).
+        (V, V); (…, V, V) for `ordinal`.
     """
     c, k = values[:, None], values[None, :]
     if metric == "nominal":
@@ -61,7 +61,7 @@ def alpha_of(values: np.ndarray, coincidence: np.ndarray, metric: Metric) -> np.
         coincidence: (…, V, V).
 
     Returns:
-        (…); nan where nothing varies or nothing is paired, so that there is nothing to agree on.
+        (…); nan where all values are equal or no unit has two values.
     """
     marginals = coincidence.sum(-1)
     delta = distances(values, marginals, metric)
@@ -72,7 +72,7 @@ def alpha_of(values: np.ndarray, coincidence: np.ndarray, metric: Metric) -> np.
 
 
 def alpha(units: Sequence[Sequence[float | None]], metric: Metric = "ordinal") -> float:
-    """Krippendorff's α over units × annotators with missing values; nan where it is not defined."""
+    """Krippendorff's α over units × annotators with missing values; nan where α is undefined."""
     values, each = coincidences(units)
     return float(alpha_of(values, each.sum(0), metric)) if len(values) else float("nan")
 
@@ -83,7 +83,7 @@ def bootstrap_alpha(
     metric: Metric = "ordinal",
     seed: int = 0,
 ) -> list[float]:
-    """95 % interval of α, records resampled with all their units.
+    """95 % bootstrap interval of α; a record is resampled with all its units.
 
     Args:
         records: the record of each unit.
@@ -101,9 +101,9 @@ def bootstrap_alpha(
 def kappa(
     first: Sequence[int], second: Sequence[int], weights: Literal["linear", "quadratic"] = "quadratic"
 ) -> float:
-    """Cohen's weighted κ of two annotators on the same records (Cohen 1968); nan where both say one value only.
+    """Cohen's weighted κ of two annotators on the same records (Cohen 1968); nan where all values are equal.
 
-    Every whole number between the smallest and the largest value is a category, used or not, so that weights are
+    Every whole number from the smallest to the largest value is a category, used or not, so that weights follow the
     differences of values.
     """
     if len(set(first) | set(second)) < 2:

@@ -1,1 +1,1 @@
-"""Where annotations are kept: tables, migrations, transactions, backups."""
+"""The database of annotations: tables, migrations, transactions, backups."""

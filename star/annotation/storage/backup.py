@@ -1,7 +1,7 @@
-"""Backup and restore: SQLite by its online backup, both databases by a portable dump that restores into either.
+"""Backup and restore: a copy of the SQLite file, or a portable dump that restores into SQLite and PostgreSQL.
 
-The portable dump is JSONL: a first line that names the migration, a line per row, a last line that counts them, so that a
-file cut short is refused. Both hold names and password hashes: they are written for their owner alone.
+The dump is JSONL: the first line names the migration, each row has a line, and the last line counts the rows, so that a
+truncated file is refused. Both hold names and password hashes, so only their owner may read the files.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from star.errors import UserError
 
 FORMAT = "star annotations 1"
 CHUNK = 200
-LINE = 100_000_000  # bytes of a line; a record with its runs is one
+LINE = 100_000_000  # bytes of a line; a record with its runs is one line
 VERSION = "alembic_version"
 
 
 def backup(database: Database, file: Path) -> None:
-    """Write everything to `file`, while others go on working: a portable dump where its name ends in `.jsonl`, else a
-    copy of the SQLite file. What stands there is replaced only once the new one is complete and on disk.
+    """Write the database to `file` while it is in use: a portable dump if the name ends in `.jsonl`, else a copy of the
+    SQLite file. An earlier file is replaced only once the new one is complete and on disk.
 
     Raises:
-        UserError: the file cannot be written, or a copy is asked for on PostgreSQL.
+        UserError: the file cannot be written, or is not `.jsonl` on PostgreSQL.
     """
     with _replacing(file) as part:
         if file.suffix == ".jsonl":
@@ -58,14 +58,14 @@ def backup(database: Database, file: Path) -> None:
             with closing(sqlite3.connect(database.file)) as source, closing(sqlite3.connect(part)) as copy:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, without the WAL beside it
-            check(part)
+            check_file(part)
 
 
 def restore(database: Database, file: Path) -> None:
     """Fill an empty database from a backup and bring it up to date.
 
     Raises:
-        UserError: the database is not empty, or the file is no complete backup; nothing is changed then.
+        UserError: the database is not empty, or the file is no complete backup. The database is unchanged.
     """
     if not file.is_file():
         raise UserError(f"there is no backup {file}")
@@ -82,9 +82,9 @@ def restore(database: Database, file: Path) -> None:
             f"{file} is a SQLite file; make a backup that ends in .jsonl to restore it into PostgreSQL"
         )
     else:
-        check(file)
+        check_file(file)
         database.close()
-        try:  # one transaction of the library's: cut short, the database is empty as before
+        try:  # sqlite3 copies in one transaction: an interruption leaves the database empty
             with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(database.file)) as target:
                 source.backup(target)
         except sqlite3.Error as error:
@@ -92,8 +92,8 @@ def restore(database: Database, file: Path) -> None:
     migrate.upgrade(database)
 
 
-def check(file: Path) -> None:
-    """Look a SQLite file through from end to end.
+def check_file(file: Path) -> None:
+    """Check the integrity of a whole SQLite file.
 
     Raises:
         UserError: damaged, or no annotation database.
@@ -113,7 +113,7 @@ def check(file: Path) -> None:
 
 def _dump(database: Database, file: Path) -> None:
     with database.engine.connect() as opened, file.open("w", encoding="utf-8") as stream:
-        # One moment in time: SQLite's read transactions are that by themselves.
+        # The dump is one snapshot, which SQLite's read transactions give by default.
         reader = (
             opened.execution_options(star_reads_only=True)
             if database.sqlite
@@ -169,7 +169,7 @@ def _load(database: Database, file: Path) -> None:
 
 
 def _advance(connection: Connection, tables: Iterable[Table]) -> None:
-    """Let PostgreSQL's sequences go on behind the restored ids."""
+    """Set PostgreSQL's sequences to continue after the restored ids."""
     for table in tables:
         if "id" in table.c:
             last = connection.scalar(select(func.max(table.c.id)))
@@ -179,7 +179,7 @@ def _advance(connection: Connection, tables: Iterable[Table]) -> None:
 
 
 def _tables(connection: Connection) -> list[Table]:
-    """The tables as they are in the database, parents first; backups of an older migration are read that way too."""
+    """The tables found in the database, parents first, so that backups of older migrations are read too."""
     metadata = MetaData()
     metadata.reflect(connection)
     return [table for table in metadata.sorted_tables if table.name != VERSION]
@@ -205,7 +205,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _row(file: Path, table: Table, row: object) -> dict[str, Any]:
-    """A row as the table has it: SQLite would take a text for a number, and the page fail on it later."""
+    """The row, once its columns and types match the table: SQLite would store text in a number's column."""
     if not isinstance(row, dict) or row.keys() != {column.name for column in table.c}:
         raise UserError(f"{file} has a row that does not fit the table {table.name!r}; the backup is damaged")
     for column in table.c:
@@ -256,7 +256,7 @@ def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file beside `file`, readable by its owner alone, put in its place when all went well."""
+    """A temporary file beside `file`, readable only by its owner; it replaces `file` on success."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))

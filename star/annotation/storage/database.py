@@ -1,11 +1,11 @@
-"""Database: SQLite by default, PostgreSQL by `STAR_DATABASE_URL`; one way to read and one way to write.
+"""Read and write transactions on SQLite, the default, or on PostgreSQL (`STAR_DATABASE_URL`).
 
-A write is one transaction; when `write()` is left without an error, it is on disk. On SQLite writers take the write lock
-at once (`BEGIN IMMEDIATE`): a transaction that reads first and writes later fails in WAL mode however long the timeout.
+A write is one transaction; when `write()` ends without an error, it is on disk. On SQLite a writer takes the write lock
+at once (`BEGIN IMMEDIATE`), because a transaction that reads before it writes may fail in WAL mode at any timeout.
 On PostgreSQL `lock` gives the same order by a row lock on the campaign.
 
-Nothing waits long: five seconds for a connection, a lock, a statement. What cannot be had by then is `Unavailable`, whatever
-the reason; the next transaction tries anew, so that work goes on by itself once the database is back.
+A connection, a lock or a statement may take five seconds; after that, `Unavailable` is raised. The next transaction tries
+again, so that work resumes once the database is back.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from sqlalchemy.orm import Session
 
 from star import ROOT
 from star.annotation.storage.models import Campaign
-from star.annotation.workflow.fair_lock import TooLong, Turn
+from star.annotation.workflow.fair_lock import FairLock, TooLong
 from star.errors import UserError
 from star.settings import Settings
 
 BUSY_MS = 5_000  # for a connection, a lock, a statement
 LONG_MS = 60_000  # for a lock, where the work itself is long
-TURN_S = 10
+WRITER_WAIT_S = 10
 DEFAULT = ROOT / "data" / "annotations.sqlite"
 
 
 class Unavailable(UserError):
-    """The database could not be reached or stayed locked; nothing was written, and the same may be tried again."""
+    """The database could not be reached or stayed locked. Nothing was written; the caller may try again."""
 
     retry_s = 5
 
 
 class Database:
-    """An engine and its transactions. Safe to share between threads; every process makes its own.
+    """An engine and its transactions. Threads may share it; every process makes its own.
 
     Args:
         url: `sqlite:///file`, `postgresql://user@host/name` or a path; None takes `STAR_DATABASE_URL`, else
-            `data/annotations.sqlite` in the checkout. Tables are made by `migrate.upgrade`, not here.
+            `data/annotations.sqlite` in the checkout. `migrate.upgrade` makes the tables.
 
     Raises:
         UserError: a URL of another kind, a missing driver, or a folder that cannot be written.
@@ -64,7 +64,7 @@ class Database:
         self.url = _url(Settings().database_url or DEFAULT if url is None else url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
-        self._turn = Turn()
+        self._writers = FairLock()
         self._file = _identity(self.file)
 
     @property
@@ -74,7 +74,7 @@ class Database:
 
     @property
     def place(self) -> str:
-        """Where the data are, for people: a path, or a URL without its password."""
+        """Where the data are, as shown to people: a path, or a URL without its password."""
         shown = self.url.difference_update_query(("password", "sslpassword"))
         return str(self.file or shown.render_as_string(hide_password=True))
 
@@ -83,11 +83,10 @@ class Database:
         """One transaction that may write: committed at the end, rolled back on an error.
 
         Args:
-            long: work that takes longer than a request may, as migrations do: it waits a minute for locks, and its
-                statements may take any time.
+            long: for work longer than a request, such as migrations: locks may take a minute, statements any time.
 
         Raises:
-            Unavailable: the database could not be reached, or another writer held it for too long.
+            Unavailable: the database could not be reached, or another writer held the lock for too long.
             UserError: a value does not fit the database.
         """
         with self._translated(), self._one_at_a_time(), self._session(False, long) as session:
@@ -95,7 +94,7 @@ class Database:
 
     @contextmanager
     def read(self, long: bool = False) -> Iterator[Session]:
-        """One transaction that only reads; it never waits for writers on either database. `long` as in `write`.
+        """One transaction that only reads; it never waits for writers. `long` as in `write`.
 
         Raises:
             Unavailable: the database could not be reached.
@@ -107,7 +106,7 @@ class Database:
     @contextmanager
     def _session(self, reads: bool, long: bool) -> Iterator[Session]:
         if self._file is not None and _identity(self.file) != self._file:
-            # What is written to a file that was taken away is lost, though the connection goes on without an error.
+            # Writes to a deleted file are lost without an error from the connection.
             raise Unavailable(
                 f"database {self.place} was taken away or replaced while in use; put it back, or restart STAR"
             )
@@ -120,20 +119,20 @@ class Database:
             yield session
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """Writers of this process in turn: they wait for the same lock anyhow. On SQLite they would poll for it, and some
-        would starve; on PostgreSQL each would wait with a connection, and use up the pool.
+        """Lets the writers of this process in one after another, in order. Otherwise SQLite's writers would poll for the
+        lock and some would starve, and PostgreSQL's would exhaust the connection pool while they wait.
         """
         try:
-            with self._turn(TURN_S):
+            with self._writers(WRITER_WAIT_S):
                 yield
         except TooLong:
             raise Unavailable(
-                f"{self.place} has been busy for {TURN_S} s; nothing was saved, try again"
+                f"{self.place} has been busy for {WRITER_WAIT_S} s; nothing was saved, try again"
             ) from None
 
     @contextmanager
@@ -153,16 +152,16 @@ class Database:
 
 
 def clock(session: Session) -> float:
-    """Now, in seconds since 1970, by the database's clock: the same for all replicas. SQLite has that of its machine."""
+    """Now, in seconds since 1970, by the database's clock, which all replicas share. SQLite uses the machine's clock."""
     if session.get_bind().dialect.name == "sqlite":
         return time.time()
     return float(session.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
 
 
 def _down(error: DBAPIError | PoolTimeout) -> bool:
-    """Whether the database is at fault, not the statement: gone, locked, full, read-only, unreadable, too slow."""
+    """Whether the database failed, not the statement: gone, locked, full, read-only, unreadable or too slow."""
     kinds = (PoolTimeout, OperationalError, InterfaceError, InternalError)
-    # SQLite tells of a file that is damaged, or none of its own, by the bare class.
+    # SQLite reports a damaged or foreign file by the base class.
     return isinstance(error, kinds) or type(error) is DatabaseError or error.connection_invalidated
 
 
@@ -172,7 +171,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
-    """Which file on disk it is; None where there is none."""
+    """Device and inode of a file; None if it does not exist."""
     try:
         found = None if file is None else file.stat()
     except OSError:
@@ -181,7 +180,7 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 
 
 def lock(session: Session, campaign: int) -> Campaign:
-    """The campaign, held until the transaction ends, so that its records are given out one at a time.
+    """The campaign, locked until the transaction ends, so that its records are assigned one at a time.
 
     Raises:
         UserError: no such campaign.
@@ -219,7 +218,7 @@ def _sqlite(url: URL) -> Engine:
     file = Path(str(url.database))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # names and password hashes are nobody else's
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # it holds names and password hashes
     except OSError as error:
         raise UserError(
             f"database file {file} cannot be opened ({error.strerror}); name another with STAR_DATABASE_URL"
@@ -234,13 +233,13 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver shall not begin by itself; `begin` below does
+        connection.isolation_level = None  # stops the driver from opening transactions; `begin` below does
         for pragma in (
             f"busy_timeout = {BUSY_MS}",
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
-            "recursive_triggers = ON",  # else REPLACE deletes behind the triggers' back
+            "recursive_triggers = ON",  # else REPLACE deletes rows without firing triggers
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -260,7 +259,7 @@ def _postgresql(url: URL) -> Engine:
         "keepalives_idle": seconds,
         "keepalives_interval": 1,
         "keepalives_count": seconds,
-        "tcp_user_timeout": BUSY_MS,  # of a server that was cut off, not stopped, nothing else tells
+        "tcp_user_timeout": BUSY_MS,  # detects a server that was cut off without closing the connection
     }
     try:
         engine = create_engine(
@@ -278,7 +277,7 @@ def _postgresql(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        connection.autocommit = True  # outside a transaction, else the settings end with it
+        connection.autocommit = True  # settings made inside a transaction would end with it
         for setting in ("statement_timeout", "lock_timeout"):
             connection.execute(f"SET {setting} = {BUSY_MS}").close()
         connection.autocommit = False

@@ -1,4 +1,4 @@
-"""Events: one row for every change, written in the same transaction; triggers keep them from being changed."""
+"""The audit log: one row for every change, written in its transaction; triggers forbid changing it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ What = Literal[
 
 @dataclass(frozen=True)
 class Entry:
-    """One event as it is read. `at`: seconds since 1970, UTC. `pseudonym`: who did it."""
+    """One event. `at`: seconds since 1970, UTC. `pseudonym`: who made the change."""
 
     id: int
     at: float
@@ -57,7 +57,7 @@ def write(
     content: dict[str, Any] | None = None,
     at: float | None = None,
 ) -> None:
-    """Add an event to the transaction of the change it tells of."""
+    """Add an event to the transaction of its change."""
     session.add(
         Event(
             at=clock(session) if at is None else at,
@@ -73,7 +73,7 @@ def write(
 
 
 def history(database: Database, campaign: int | None = None, uuid: str | None = None) -> tuple[Entry, ...]:
-    """Events oldest first, of one campaign or one response where given."""
+    """Events, oldest first, optionally of one campaign or one response."""
     query = select(Event).order_by(Event.id)
     if campaign is not None:
         query = query.where(Event.campaign_id == campaign)

@@ -1,4 +1,4 @@
-"""Migrations up and down, run from Python; a database that is new or older is brought up to date when it is opened."""
+"""Opens a database and brings its tables up to date; runs alembic's migrations up and down from Python."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from star.annotation.storage.database import Database
 from star.errors import UserError
 
 FOLDER = Path(__file__).parent / "migrations"
-GATE = 20_260_209  # PostgreSQL's advisory lock: of several replicas that start at once, one migrates
+GATE = 20_260_209  # PostgreSQL's advisory lock: only one of several replicas migrates
 
 
 def open_database(url: str | Path | None = None) -> Database:
-    """The database, its tables up to date."""
+    """The database with its tables up to date."""
     database = Database(url)
     upgrade(database)
     return database
@@ -29,7 +29,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the tables up to `revision`, in one transaction.
 
     Raises:
-        UserError: the tables are of a newer STAR than this one.
+        UserError: a newer STAR made the tables.
     """
     with database.write(long=True) as session:
         connection = session.connection()
@@ -40,7 +40,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Take the tables down to `revision`, or `base` for none at all; what they held that fits no more is lost."""
+    """Take the tables down to `revision`, or `base` for no tables. Data that no longer fit are lost."""
     with database.write(long=True) as session:
         connection = session.connection()
         _gate(connection)
@@ -54,7 +54,7 @@ def current(database: Database) -> str | None:
 
 
 def head() -> str:
-    """Revision this STAR works with."""
+    """Newest revision that this STAR knows."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 

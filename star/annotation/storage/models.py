@@ -1,9 +1,9 @@
 """People, campaigns, records, answers and events as SQLAlchemy tables of the annotation database.
 
-Times are seconds since 1970, UTC, as floats: the same on SQLite and PostgreSQL. Rows of `rubrics`, `campaigns`, `records`,
-`golds`, `adjudications` and `events` never change and never go; of `responses` only the next revision is let in; people
-are never deleted. Triggers hold all of that (migrations/versions/v0002_append_only.py). Leases, sessions and attempts come
-and go.
+Times are seconds since 1970, UTC, as floats on SQLite and PostgreSQL. Rows of `rubrics`, `campaigns`, `records`, `golds`,
+`adjudications` and `events` are never changed or deleted. A row of `responses` changes only to its next revision. People
+are never deleted. Triggers enforce this (migrations/versions/v0002_append_only.py). Leases, sessions and attempts are
+temporary.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
 
 
 class Annotator(Base):
-    """A person. Events and exports hold the pseudonym alone; withdrawing takes the name away."""
+    """A person. Events and exports hold only the pseudonym; withdrawing erases the name."""
 
     __tablename__ = "annotators"
     __table_args__ = (CheckConstraint("role IN ('annotator', 'adjudicator', 'lead')", name="role"),)
@@ -57,17 +57,17 @@ class Annotator(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     key: Mapped[str] = mapped_column(unique=True)
-    """`text.name_key` of the name: names that look alike count as one."""
+    """`text.name_key` of the name: look-alike names count as the same."""
     pseudonym: Mapped[str] = mapped_column(String(32), unique=True)
     role: Mapped[Role] = mapped_column(String(16))
     password_hash: Mapped[str | None]
-    """argon2; None for a name that is entered without a password."""
+    """argon2; None for a person without a password."""
     created_at: Mapped[float]
     withdrawn_at: Mapped[float | None]
 
 
-class Rubric(Base):
-    """One version of a rubric, as `rubric.Rubric` reads it."""
+class RubricVersion(Base):
+    """One published version of a `rubric.Rubric`."""
 
     __tablename__ = "rubrics"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -80,7 +80,7 @@ class Rubric(Base):
 
 
 class Campaign(Base):
-    """What is rated, by how many, by which rubric."""
+    """What is rated, by how many annotators, by which rubric."""
 
     __tablename__ = "campaigns"
     __table_args__ = (
@@ -96,17 +96,17 @@ class Campaign(Base):
     systems: Mapped[list[Any]]
     """[{"name", "checkpoint", "hash"}]."""
     overlap: Mapped[int]
-    """Ratings wanted per record that is not gold."""
+    """Ratings wanted per ordinary record."""
     gold_share: Mapped[float]
     threshold: Mapped[float]
-    """A record whose disagreement (`disagreement.disagreement`) is above it is adjudicated."""
+    """Records with more disagreement (`disagreement.disagreement`) are adjudicated."""
     seed: Mapped[int]
     rubric_id: Mapped[int] = mapped_column(ForeignKey("rubrics.id"))
     created_at: Mapped[float]
 
 
 class Record(Base):
-    """What is judged: one run, or two side by side, frozen."""
+    """The frozen unit of annotation: one run, or two side by side."""
 
     __tablename__ = "records"
     __table_args__ = (UniqueConstraint("campaign_id", "position"),)
@@ -115,7 +115,7 @@ class Record(Base):
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     position: Mapped[int]
     systems: Mapped[list[Any]]
-    """Names of the systems that wrote `runs`, in the same order; annotators never see them."""
+    """Names of the systems that made `runs`, in the same order; annotators never see them."""
     runs: Mapped[list[Any]]
     """Documents of `star recommend --json`: one, or [left, right] with sides drawn by the campaign's seed."""
     checksum: Mapped[str] = mapped_column(String(64))
@@ -125,20 +125,20 @@ class Record(Base):
 
 
 class Gold(Base):
-    """The known answer to a record. The newest row holds; a record with one is a gold item."""
+    """The gold answer to a record, which makes the record a gold item. The newest row counts."""
 
     __tablename__ = "golds"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     record_id: Mapped[int] = mapped_column(ForeignKey("records.id"), index=True)
     ratings: Mapped[dict[str, Any]]
-    """Criterion → 1 to 5; criteria that are not in it are not checked."""
+    """Criterion → 1 to 5; other criteria are not checked."""
     choice: Mapped[Choice | None] = mapped_column(String(8))
     created_at: Mapped[float]
 
 
 class Response(Base):
-    """What one person says of one record: the answer that counts, and a draft on top of it."""
+    """One person's answer to one record: the answer that counts, and a draft that may replace it."""
 
     __tablename__ = "responses"
     __table_args__ = (
@@ -154,13 +154,13 @@ class Response(Base):
     rubric_id: Mapped[int] = mapped_column(ForeignKey("rubrics.id"))
     state: Mapped[State] = mapped_column(String(16))
     revision: Mapped[int]
-    """0 when assigned, one more with every save."""
+    """0 when assigned, plus one with every save."""
     digest: Mapped[str] = mapped_column(String(64))
-    """SHA-256 of the last save, so that the same save sent again is known."""
+    """SHA-256 of the last save, to recognise a repeated one."""
     answer: Mapped[dict[str, Any] | None]
     """`answers.Answer` as submitted or skipped; None before."""
     draft: Mapped[dict[str, Any] | None]
-    """The answer being written, also over a submitted one; None once submitted or skipped."""
+    """The unfinished answer, also to replace a submitted one; None once submitted or skipped."""
     created_at: Mapped[float]
     updated_at: Mapped[float]
     answered_at: Mapped[float | None]
@@ -168,7 +168,7 @@ class Response(Base):
 
 
 class Lease(Base):
-    """A place at a record, held until it expires, the record is answered, or the person leaves."""
+    """A reserved place at a record, until it expires, the record is answered, or the person is withdrawn."""
 
     __tablename__ = "leases"
 
@@ -178,7 +178,7 @@ class Lease(Base):
 
 
 class Adjudication(Base):
-    """A decision on a record over which annotators disagree. A later one has the next number; the last one holds."""
+    """A decision on a record on which annotators disagree. Decisions are numbered; the last one counts."""
 
     __tablename__ = "adjudications"
     __table_args__ = (UniqueConstraint("record_id", "number"),)
@@ -193,7 +193,7 @@ class Adjudication(Base):
 
 
 class Event(Base):
-    """One change, written in the transaction that made it. No foreign keys and no names: it outlives what it tells of."""
+    """One change, written in its transaction. Without foreign keys and names, so that it outlives the rows it mentions."""
 
     __tablename__ = "events"
     __table_args__ = (Index(None, "uuid", "revision"),)
@@ -202,18 +202,18 @@ class Event(Base):
     at: Mapped[float]
     kind: Mapped[str] = mapped_column(String(32))
     pseudonym: Mapped[str | None] = mapped_column(String(32))
-    """Who did it."""
+    """Who made the change."""
     campaign_id: Mapped[int | None] = mapped_column(index=True)
     record_id: Mapped[int | None]
     uuid: Mapped[str | None] = mapped_column(String(36))
     """Of the response or adjudication."""
     revision: Mapped[int | None]
     content: Mapped[dict[str, Any]]
-    """Everything that was written."""
+    """The values written."""
 
 
 class SignedIn(Base):
-    """A session of a person. The token is in their browser alone: whoever reads this table can sign in as nobody."""
+    """A session of a person. Only their browser has the token, so this table lets its reader sign in as nobody."""
 
     __tablename__ = "sessions"
     __table_args__ = (CheckConstraint("mode IN ('open', 'auth')", name="mode"),)
@@ -223,20 +223,20 @@ class SignedIn(Base):
     """SHA-256 of the token, hexadecimal."""
     annotator_id: Mapped[int] = mapped_column(ForeignKey("annotators.id"), index=True)
     mode: Mapped[Mode] = mapped_column(String(8))
-    """How it was begun: by name alone on one machine, or with a password. It counts there only."""
+    """How the session began: `open` by name on one machine, `auth` with a password. It is valid only in this mode."""
     created_at: Mapped[float]
     ends_at: Mapped[float]
 
 
 class Attempt(Base):
-    """Failed sign-ins of late, by name and address as `attempts` counts them. Few rows, which go after a while."""
+    """Recent failed sign-ins by name and address, as `attempts` counts them. Old rows are deleted."""
 
     __tablename__ = "attempts"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """SHA-256 of the name as `text.name_key` makes it, whether anybody has it or not; empty: all names."""
+    """SHA-256 of the name's `text.name_key`, also for unknown names; empty for all names."""
     address: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """Where they came from; empty: all addresses."""
+    """Address of the sign-in; empty for all addresses."""
     failures: Mapped[int]
     at: Mapped[float] = mapped_column(index=True)
-    """Of the last one."""
+    """Time of the last failure."""

@@ -1,8 +1,7 @@
-"""Schema: what a stored run must look like, field by field, before it becomes a record.
+"""pydantic models that a run must fit before it becomes a record, and the JSON of an export.
 
-Runs come from our own recommenders, but also from folders that somebody else wrote. Whatever is read of a run later, by
-the views, the exports or the measures, is checked here once. Fields that nobody reads are let through: other tools add
-their own. The files of an export that hold JSON are described here too, for `importing`.
+Runs come from STAR's recommenders and from folders that other people wrote. This module checks once every field that
+views, exports or measures read later. It accepts unknown fields, because other tools add their own.
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ class Book(Strict):
 
 
 class Run(Strict):
-    """The document of `star recommend --json`, as `documents` describes it."""
+    """The document of `star recommend --json`, see `documents`."""
 
     dataset: Name = ""
     checkpoint: Name = ""
@@ -127,7 +126,7 @@ class Run(Strict):
 
     @model_validator(mode="after")
     def places(self) -> Run:
-        """Numbers that point into another list point at something in it."""
+        """Indices into another list are within its length."""
         edges = 0 if self.graph is None else len(self.graph.edges)
         pointing = [
             (f"trace.steps.{n}.claims", step.claims, len(self.claims))
@@ -147,7 +146,7 @@ class SystemRow(Strict):
 
 
 class About(Strict):
-    """`campaign.json`; its numbers are looked at with the plan."""
+    """`campaign.json`; `campaigns.check_plan` checks its numbers."""
 
     name: Annotated[str, Field(max_length=NAME)]
     kind: CampaignKind
@@ -165,7 +164,7 @@ class GoldRow(Strict):
     choice: Choice | None
 
 
-class Words(Strict):
+class RecordColumns(Strict):
     """JSON columns of a record."""
 
     systems: Annotated[list[Name], Field(min_length=1, max_length=2)]
@@ -184,7 +183,7 @@ class FlagRow(Strict):
     claim: int | None = None
 
 
-class Said(Strict):
+class AnswerColumns(Strict):
     """JSON columns of an answer."""
 
     ratings: Annotated[dict[Name, int | Name], Field(max_length=1_000)]
@@ -192,27 +191,27 @@ class Said(Strict):
 
 
 def check_runs(runs: Sequence[Mapping[str, Any]], where: str) -> None:
-    """Look that all runs of a record are of this form.
+    """Check all runs of a record.
 
     Args:
-        where: what to call the record in an error.
+        where: the record's name in an error.
 
     Raises:
-        UserError: the first field that is not, by its place: `items.0.rank`.
+        UserError: the first field that does not fit, by its path: `items.0.rank`.
     """
     for number, run in enumerate(runs):
         side = f"{where}, run {number + 1}" if len(runs) > 1 else where
         within(run, side, DEEPEST)
-        check(Run, run, side)
+        check_model(Run, run, side)
     if (size := sum(len(json.dumps(run, ensure_ascii=False)) for run in runs)) > SIZE:
         raise UserError(f"{where} has {size:,} characters of runs; at most {SIZE:,} are kept")
 
 
-def check(kind: type[BaseModel], value: object, where: str) -> None:
-    """Look that a value fits a model.
+def check_model(kind: type[BaseModel], value: object, where: str) -> None:
+    """Check that a value fits a model.
 
     Raises:
-        UserError: where, in which field, and what was expected there.
+        UserError: where, in which field, and what was expected.
     """
     try:
         kind.model_validate(value)
@@ -224,10 +223,10 @@ def check(kind: type[BaseModel], value: object, where: str) -> None:
 
 
 def read_json(text: str, where: str, limit: int = SIZE) -> Any:
-    """A JSON value from a file that somebody else may have written; NaN and infinities are no JSON.
+    """A JSON value from an untrusted file, without NaN and infinities.
 
     Raises:
-        UserError: not JSON, longer than `limit` characters, or nested too deep.
+        UserError: no JSON, longer than `limit` characters, or nested too deeply.
     """
 
     def none(word: str) -> NoReturn:

@@ -1,7 +1,7 @@
-"""Store: saving, submitting and skipping an answer. When one of them returns, the answer is on disk.
+"""Saves, submits and skips answers. When one of these functions returns, the answer is on disk.
 
-A save names its response (UUID) and its revision, one more than the last. The same save sent again changes nothing and gets
-the same receipt; a save that was overtaken by another is refused (`Stale`), and says so.
+A save names its response (UUID) and its revision, one more than the last. A repeated save changes nothing and returns the
+same receipt. A save with an outdated revision is refused (`Stale`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EDITABLE = 10
 
 
 class Stale(UserError):
-    """A save that was overtaken. `revision`: the last one stored."""
+    """A save with an outdated revision. `revision`: the last one stored."""
 
     def __init__(self, given: int, revision: int) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class Stale(UserError):
 
 @dataclass(frozen=True)
 class Saved:
-    """Receipt of a save that is on disk. `at`: when it was stored, seconds since 1970."""
+    """Receipt of a save that is on disk. `at`: time of storage, seconds since 1970."""
 
     uuid: str
     revision: int
@@ -48,11 +48,11 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A record as its annotator sees it: who wrote it is taken out.
+class OpenRecord:
+    """A record as its annotator sees it, blinded.
 
-    `answer`: what to put into the form: the draft, else what was submitted; None for an empty form. `runs`: one document
-    of `star recommend --json`, or [left, right]. `editable`: whether saves are still taken.
+    `answer`: the draft, else the submitted answer; None for an empty form. `runs`: one document of
+    `star recommend --json`, or [left, right]. `editable`: whether the answer may still be saved.
     """
 
     uuid: str
@@ -70,10 +70,10 @@ class Opened:
 def save_draft(
     database: Database, person: Person, uuid: str, revision: int, answer: Answer, now: float | None = None
 ) -> Saved:
-    """Keep an answer that is being written, and the place for it. A submitted answer counts on until `submit`.
+    """Store an unfinished answer and extend its lease. An earlier submitted answer counts until the next `submit`.
 
     Raises:
-        Stale: overtaken. UserError: no such response of this person, no longer editable, or the answer does not fit.
+        Stale: outdated revision. UserError: no such response of this person, no longer editable, or an invalid answer.
     """
     return _save(database, person, uuid, revision, answer, "draft", now)
 
@@ -81,11 +81,11 @@ def save_draft(
 def submit(
     database: Database, person: Person, uuid: str, revision: int, answer: Answer, now: float | None = None
 ) -> Saved:
-    """Hand an answer in, or in again.
+    """Submit an answer, for the first time or again.
 
     Raises:
-        Stale, UserError: as `save_draft`; also when something is not yet rated, or when the lease ran out and others
-            have taken all places since.
+        Stale, UserError: as `save_draft`; also for an unrated criterion, or when the lease expired and others took all
+            places.
     """
     return _save(database, person, uuid, revision, answer, "submitted", now)
 
@@ -93,7 +93,7 @@ def submit(
 def skip(
     database: Database, person: Person, uuid: str, revision: int, answer: Answer, now: float | None = None
 ) -> Saved:
-    """Leave a record to others; `answer.reason` says why.
+    """Leave a record to others, with the reason in `answer.reason`.
 
     Raises:
         Stale, UserError: as `save_draft`; also without a reason.
@@ -101,8 +101,8 @@ def skip(
     return _save(database, person, uuid, revision, answer, "skipped", now)
 
 
-def load(database: Database, person: Person, uuid: str) -> Opened:
-    """A record that was assigned to this person, with the answer as it stands.
+def open_record(database: Database, person: Person, uuid: str) -> OpenRecord:
+    """A record that was assigned to this person, with the answer so far.
 
     Raises:
         UserError: no such response of this person.
@@ -111,7 +111,7 @@ def load(database: Database, person: Person, uuid: str) -> Opened:
         who = active(session, person, "annotator")
         response, record, plan = _find(session, who, uuid)
         stored = response.draft or response.answer
-        return Opened(
+        return OpenRecord(
             response.uuid,
             plan.id,
             record.id,
@@ -126,7 +126,7 @@ def load(database: Database, person: Person, uuid: str) -> Opened:
 
 
 def last(database: Database, person: Person, campaign: int) -> tuple[str, ...]:
-    """UUIDs of the person's last ten submitted or skipped answers, newest first: those still editable."""
+    """UUIDs of the person's last ten submitted or skipped answers, newest first. These are still editable."""
     with database.read() as session:
         who = active(session, person, "annotator")
         plan = session.get(Campaign, campaign)
@@ -146,9 +146,7 @@ def _save(
     to: Literal["draft", "submitted", "skipped"],
     now: float | None,
 ) -> Saved:
-    with (
-        database.read() as session
-    ):  # what never changes, before the lock: large runs are not parsed under it
+    with database.read() as session:  # before the lock, because parsing large runs takes time
         who = active(session, person, "annotator")
         response, record, plan = _find(session, who, uuid)
         rubric = version(session, plan.rubric_id).rubric
@@ -175,7 +173,7 @@ def _save(
             raise UserError(
                 "your time on this record ran out and others have rated it since; your draft is kept, go on to the next"
             )
-        # All at once: the database lets a response go from one revision to the next and no other way.
+        # In one statement: a trigger lets a response change only from one revision to the next.
         if to == "draft":
             response.draft = content
             response.state = "draft" if response.answered_at is None else response.state
@@ -205,9 +203,9 @@ def _find(session: Session, who: Person, uuid: str) -> tuple[Response, Record, C
 
 
 def _last(session: Session, who: Person, plan: Campaign) -> list[int]:
-    """Ids of the last answers of a person, newest first. Editing one does not move it.
+    """Ids of the last answers of a person, newest first. Editing an answer does not move it.
 
-    Their order is that of the events that tell of them: a clock that is set back must not make the newest the oldest.
+    The order is that of the events, not of the clock, which may be set back.
     """
     first = (
         select(func.min(Event.id))

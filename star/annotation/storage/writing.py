@@ -1,4 +1,4 @@
-"""Writing: several files of a folder at once, beside it and renamed, so that nothing half-made is taken for an export."""
+"""Writes all files of an export folder or none: into a temporary folder, then renamed into place."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from star.errors import UserError
 
 HEADS = ("campaign.json", "manifest.json")
-"""Without these a folder is no export; they go first and come back last."""
+"""Without these a folder is no export. They are removed first and written last."""
 
 
 @contextmanager
 def folder_of(folder: Path) -> Iterator[Path]:
-    """A new folder to write into; its files take their places in `folder` when all went well, and are gone otherwise.
+    """A temporary folder to write into; its files move to `folder` on success and are deleted on an error.
 
-    Killed while they are moved, `folder` is left without its `HEADS`, and reading it says so.
+    A process killed during the move leaves `folder` without its `HEADS`, so that reading it fails with a message.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
@@ -34,7 +34,7 @@ def folder_of(folder: Path) -> Iterator[Path]:
         for file in files:
             _on_disk(file)
         if not there:
-            made.chmod(0o777 & ~_mask())  # mkdtemp's are for their owner alone
+            made.chmod(0o777 & ~_mask())  # mkdtemp makes a folder for its owner only
             made.replace(folder)
             return
         for head in HEADS:

@@ -15,7 +15,7 @@ from star.annotation.storage import events, models
 from star.annotation.storage.database import Database, lock
 from star.annotation.storage.models import Gold, Kind, Record
 from star.annotation.storage.schema import check_runs
-from star.annotation.workflow.documents import Known, Sample, checksum
+from star.annotation.workflow.documents import GoldAnswer, Sample, checksum
 from star.annotation.workflow.people import Person, active
 from star.annotation.workflow.rubric import SCALE, Rubric, version
 from star.annotation.workflow.text import ID_MOST, clean_document, clean_name, name_key, real, whole
@@ -58,7 +58,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Campaign:
+class CampaignSummary:
     """A campaign as it stands in the database."""
 
     id: int
@@ -87,7 +87,7 @@ def create(
         UserError: what does not fit, in plan or samples, or the name is taken. Refused: the caller is no lead.
     """
     name = clean_name(plan.name)
-    check(plan)
+    check_plan(plan)
     with database.read() as session:
         active(session, lead, "lead")
         rubric = version(session, plan.rubric).rubric
@@ -133,7 +133,7 @@ def create(
         raise UserError(f"there is already a campaign called {name!r}; choose another name") from None
 
 
-def set_gold(database: Database, lead: Person, record: int, known: Known) -> None:
+def set_gold(database: Database, lead: Person, record: int, known: GoldAnswer) -> None:
     """Give a record a known answer, which makes it a hidden item, or a new one in place of the one it has."""
     whole(record, "the record's number", 1, ID_MOST)
     with database.write() as session:
@@ -148,7 +148,7 @@ def set_gold(database: Database, lead: Person, record: int, known: Known) -> Non
         events.write(session, "gold set", who.pseudonym, plan.id, record, content=asdict(known), at=now)
 
 
-def campaigns(database: Database) -> tuple[Campaign, ...]:
+def campaigns(database: Database) -> tuple[CampaignSummary, ...]:
     """All campaigns, newest first. For leads: it names the systems."""
     with database.read() as session:
         rows = session.scalars(select(models.Campaign).order_by(models.Campaign.id.desc()))
@@ -164,7 +164,7 @@ def names(database: Database) -> dict[int, str]:
         return {id: name for id, name in found}
 
 
-def _campaign(session: Session, row: models.Campaign) -> Campaign:
+def _campaign(session: Session, row: models.Campaign) -> CampaignSummary:
     plan = Plan(
         row.name,
         row.dataset,
@@ -176,10 +176,10 @@ def _campaign(session: Session, row: models.Campaign) -> Campaign:
         row.threshold,
         row.seed,
     )
-    return Campaign(row.id, plan, version(session, row.rubric_id).label, row.created_at)
+    return CampaignSummary(row.id, plan, version(session, row.rubric_id).label, row.created_at)
 
 
-def check(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
     """Look a plan through.
 
     Raises:
@@ -234,7 +234,7 @@ def _frozen(sample: Sample, plan: Plan, rubric: Rubric) -> Sample:
     )
 
 
-def fitting(known: Known, kind: Kind, rubric: Rubric) -> Known:
+def fitting(known: GoldAnswer, kind: Kind, rubric: Rubric) -> GoldAnswer:
     """A known answer that fits kind and rubric.
 
     Raises:
@@ -261,7 +261,7 @@ def _turned(sample: Sample) -> Sample:
     """A pair with its sides exchanged; a single record as it is."""
     gold = sample.gold
     if gold is not None and gold.choice is not None:
-        gold = Known(gold.ratings, {"left": "right", "right": "left", "tie": "tie"}[gold.choice])  # type: ignore[arg-type]
+        gold = GoldAnswer(gold.ratings, {"left": "right", "right": "left", "tie": "tie"}[gold.choice])  # type: ignore[arg-type]
     return Sample(sample.systems[::-1], sample.runs[::-1], sample.scenario, sample.difficulty, gold)
 
 

@@ -25,7 +25,7 @@ DESERVED = {"faithful": 1, "ranking": 1}
 
 
 @dataclass(frozen=True)
-class Known:
+class GoldAnswer:
     """The right answer to a hidden item: scores of some criteria, or the better side."""
 
     ratings: Mapping[str, int] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Sample:
     runs: tuple[Run, ...]
     scenario: str | None = None
     difficulty: str | None = None
-    gold: Known | None = None
+    gold: GoldAnswer | None = None
 
 
 def blinded(run: Run) -> Run:
@@ -150,7 +150,7 @@ def _kind(node: Mapping[str, Any], ranking: Sequence[str], shelf: set[str]) -> s
     return "recommended" if id in ranking else "history" if id in shelf else "candidate"
 
 
-def deserved(criteria: Sequence[str]) -> Known:
+def deserved(criteria: Sequence[str]) -> GoldAnswer:
     """The right answer to a `mismatched` run by these criteria, as far as one is known.
 
     Raises:
@@ -162,7 +162,7 @@ def deserved(criteria: Sequence[str]) -> Known:
             f"the rubric asks {', '.join(criteria)}; hidden items are known by {' and '.join(DESERVED)} alone: take a share "
             "of hidden items of 0, or a rubric with one of the two"
         )
-    return Known(known)
+    return GoldAnswer(known)
 
 
 def checksum(runs: Sequence[Run]) -> str:

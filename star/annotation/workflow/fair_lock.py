@@ -1,4 +1,4 @@
-"""Turn: a lock that is given in the order it was asked for, so that nobody starves while others come again and again."""
+"""FairLock: a lock that is given in the order it was asked for, so that nobody starves while others come again and again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TooLong(Exception):
     """The turn did not come in time, or too many wait for it already."""
 
 
-class Turn:
+class FairLock:
     """`threading.Lock` may go to whoever happens to run; this one does not.
 
     Args:

@@ -1,6 +1,6 @@
 """Frozen records: a stored run as the page's views show it, without the data set it came from.
 
-`thaw` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names.
+`from_json` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names.
 What a blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times, no scores.
 """
 
@@ -24,7 +24,7 @@ def shown(catalog: Catalog, row: int) -> dict[str, Any]:
     return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS}
 
 
-def thaw(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
+def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
     """A stored run, and the books it names as its catalogue; rows of items are positions in that catalogue.
 
     Documents without a graph, claims or facts about their books (other tools may have made them) are shown as far as

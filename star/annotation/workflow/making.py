@@ -12,7 +12,7 @@ from star.annotation.workflow.campaigns import SYSTEMS_AT_MOST, Plan, check_numb
 from star.annotation.workflow.documents import Sample, deserved
 from star.annotation.workflow.people import Person
 from star.annotation.workflow.sampling import samples
-from star.annotation.workflow.systems import Opened, open_systems, wanted
+from star.annotation.workflow.systems import LoadedSystems, open_systems, wanted
 from star.annotation.workflow.text import ID_MOST, clean_name, whole
 from star.data.dataset import Dataset
 from star.data.tasks import MIX, SCENARIOS
@@ -24,7 +24,7 @@ MOST = 5_000
 
 
 @dataclass(frozen=True)
-class Order:
+class CampaignRequest:
     """What a lead asks for. `systems`: their names (`systems.wanted`). `gold_share`: of the items an annotator gets, hidden
     ones; as many are made as that takes. `rubric`: id of a version; None takes the newest, or publishes the default.
     """
@@ -50,7 +50,7 @@ class Order:
 def make(
     database: Database,
     lead: Person,
-    order: Order,
+    request: CampaignRequest,
     dataset: Dataset,
     model: str | None = None,
     ready: Recommender | None = None,
@@ -66,29 +66,29 @@ def make(
             last: where none is made, the campaign has a share of 0.
 
     Raises:
-        UserError: what does not fit in the order. Refused: the caller is no lead.
+        UserError: what does not fit in the request. Refused: the caller is no lead.
     """
-    check(order)
-    version = order.rubric
+    check_request(request)
+    version = request.rubric
     if version is None:
         known = rubric.versions(database)
         version = known[0].id if known else rubric.publish(database, lead, rubric.default()).id
     with database.read() as session:
         criteria = rubric.version(session, version).rubric.keys
-    if order.hidden and order.kind == "single":
+    if request.hidden and request.kind == "single":
         deserved(criteria)  # says so before anything is made
-    opened = open_systems(order.systems, dataset, model, ready)
-    total = order.records + order.hidden
+    opened = open_systems(request.systems, dataset, model, ready)
+    total = request.records + request.hidden
 
     def watched() -> Iterator[Sample]:
         made = samples(
             opened.recommenders,
-            order.records,
-            order.kind == "pair",
-            order.hidden,
-            order.scenarios,
-            order.mix,
-            order.seed,
+            request.records,
+            request.kind == "pair",
+            request.hidden,
+            request.scenarios,
+            request.mix,
+            request.seed,
             opened.seeds,
             criteria,
         )
@@ -100,20 +100,20 @@ def make(
                 return
 
     plan = Plan(
-        order.name,
+        request.name,
         dataset.name,
         opened.systems,
         version,
-        order.kind,
-        order.overlap,
-        order.gold_share,
-        order.threshold,
-        order.seed,
+        request.kind,
+        request.overlap,
+        request.gold_share,
+        request.threshold,
+        request.seed,
     )
     return create(database, lead, plan, watched(), stopped)
 
 
-def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
+def _measured(sample: Sample, opened: LoadedSystems, dataset: Dataset) -> Sample:
     """A student's run with what taking its evidence away does to it, to be held against what people say of it."""
     name, run = sample.systems[0], sample.runs[0]
     student = opened.recommenders[name]
@@ -130,35 +130,35 @@ def _measured(sample: Sample, opened: Opened, dataset: Dataset) -> Sample:
     return replace(sample, runs=(run | {"measures": found},))
 
 
-def check(order: Order) -> None:
+def check_request(request: CampaignRequest) -> None:
     """What would only be found out after all runs were made.
 
     Raises:
         UserError: a name, number or word that does not fit.
     """
-    clean_name(order.name)
-    if order.kind not in ("single", "pair"):
-        raise UserError(f"the campaign's kind is {order.kind!r}; expected single or pair")
-    if type(order.records) is not int or not 1 <= order.records <= MOST:
-        raise UserError(f"{str(order.records)[:40]} records are asked for; expected 1 to {MOST:,}")
-    check_numbers(order.overlap, order.gold_share, order.threshold, order.seed)
-    if order.rubric is not None:
-        whole(order.rubric, "the rubric's number", 1, ID_MOST)
-    if (order.kind == "pair" and len(order.systems) != 2) or not order.systems:
-        raise UserError(f"{len(order.systems)} systems are named; pairs need two, single records one or more")
-    if len(order.systems) > SYSTEMS_AT_MOST:
-        raise UserError(f"{len(order.systems)} systems are named; expected at most {SYSTEMS_AT_MOST}")
-    for name in order.systems:
+    clean_name(request.name)
+    if request.kind not in ("single", "pair"):
+        raise UserError(f"the campaign's kind is {request.kind!r}; expected single or pair")
+    if type(request.records) is not int or not 1 <= request.records <= MOST:
+        raise UserError(f"{str(request.records)[:40]} records are asked for; expected 1 to {MOST:,}")
+    check_numbers(request.overlap, request.gold_share, request.threshold, request.seed)
+    if request.rubric is not None:
+        whole(request.rubric, "the rubric's number", 1, ID_MOST)
+    if (request.kind == "pair" and len(request.systems) != 2) or not request.systems:
+        raise UserError(f"{len(request.systems)} systems are named; pairs need two, single records one or more")
+    if len(request.systems) > SYSTEMS_AT_MOST:
+        raise UserError(f"{len(request.systems)} systems are named; expected at most {SYSTEMS_AT_MOST}")
+    for name in request.systems:
         wanted(name)
-    unknown = [name for name in order.scenarios if name not in SCENARIOS]
-    if unknown or not order.scenarios:
+    unknown = [name for name in request.scenarios if name not in SCENARIOS]
+    if unknown or not request.scenarios:
         raise UserError(
             f"there is no scenario {(unknown or ['(none)'])[0][:40]!r}; expected {', '.join(SCENARIOS)}"
         )
-    if len(set(order.scenarios)) < len(order.scenarios):
+    if len(set(request.scenarios)) < len(request.scenarios):
         raise UserError("a scenario is named twice; name each once")
-    wrong = [level for level in order.mix if level not in MIX]
-    if wrong or any(not 0 <= share <= 1 for share in order.mix.values()) or sum(order.mix.values()) <= 0:
+    wrong = [level for level in request.mix if level not in MIX]
+    if wrong or any(not 0 <= share <= 1 for share in request.mix.values()) or sum(request.mix.values()) <= 0:
         raise UserError(
-            f"the mix of difficulties is {str(dict(order.mix))[:200]}; expected shares of {', '.join(MIX)}, as 0.3"
+            f"the mix of difficulties is {str(dict(request.mix))[:200]}; expected shares of {', '.join(MIX)}, as 0.3"
         )

@@ -11,13 +11,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from star.annotation.storage.database import Unavailable
-from star.annotation.workflow.fair_lock import TooLong, Turn
+from star.annotation.workflow.fair_lock import FairLock, TooLong
 from star.annotation.workflow.text import clean
 from star.errors import UserError
 
 PASSWORD = (8, 1_000)  # characters; the upper bound keeps argon2 from being fed megabytes
 HASHER = PasswordHasher()  # argon2id with the library's parameters (RFC 9106, low memory)
-PLACES = Turn(places=2, most=20)  # whoever waits holds up a thread of the server, which has forty
+PLACES = FairLock(places=2, most=20)  # whoever waits holds up a thread of the server, which has forty
 PATIENCE_S = 5.0
 
 

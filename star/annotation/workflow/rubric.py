@@ -199,17 +199,17 @@ def published(session: Session, lead: Person, rubric: Rubric) -> Version:
     document = clean_document(asdict(rubric))
     who = active(session, lead, "lead")
     newest = session.scalar(
-        select(models.Rubric)
-        .where(models.Rubric.name == rubric.name)
-        .order_by(models.Rubric.version.desc())
+        select(models.RubricVersion)
+        .where(models.RubricVersion.name == rubric.name)
+        .order_by(models.RubricVersion.version.desc())
         .limit(1)
     )
     if newest is not None and newest.document == document:
         return _version(newest)
     last = (
-        session.scalar(select(func.max(models.Rubric.version)).where(models.Rubric.name == rubric.name)) or 0
+        session.scalar(select(func.max(models.RubricVersion.version)).where(models.RubricVersion.name == rubric.name)) or 0
     )
-    row = models.Rubric(name=rubric.name, version=last + 1, document=document, created_at=time.time())
+    row = models.RubricVersion(name=rubric.name, version=last + 1, document=document, created_at=time.time())
     session.add(row)
     session.flush()
     events.write(session, "rubric published", who.pseudonym, content={"id": row.id} | document)
@@ -220,7 +220,7 @@ def versions(database: Database) -> tuple[Version, ...]:
     """All published rubrics, newest first."""
     with database.read() as session:
         return tuple(
-            _version(r) for r in session.scalars(select(models.Rubric).order_by(models.Rubric.id.desc()))
+            _version(r) for r in session.scalars(select(models.RubricVersion).order_by(models.RubricVersion.id.desc()))
         )
 
 
@@ -230,11 +230,11 @@ def version(session: Session, id: int) -> Version:
     Raises:
         UserError: there is none.
     """
-    row = session.get(models.Rubric, whole(id, "the rubric's number", 0, ID_MOST))
+    row = session.get(models.RubricVersion, whole(id, "the rubric's number", 0, ID_MOST))
     if row is None:
         raise UserError(f"there is no rubric number {id}; publish one first")
     return _version(row)
 
 
-def _version(row: models.Rubric) -> Version:
+def _version(row: models.RubricVersion) -> Version:
     return Version(row.id, row.version, _READER.validate_python(row.document))

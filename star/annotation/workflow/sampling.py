@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from star.annotation.workflow.documents import DESERVED, Known, Run, Sample, deserved, mismatched
+from star.annotation.workflow.documents import DESERVED, GoldAnswer, Run, Sample, deserved, mismatched
 from star.annotation.workflow.frozen import shown
 from star.data.dataset import Dataset
 from star.data.tasks import MIX, Task, difficulty, make_tasks, split
@@ -71,9 +71,9 @@ def samples(
         if not pair:
             yield Sample((names[broken],), (made,), task.scenario, level, known)
         elif broken:
-            yield Sample(tuple(names), (run(0, task), made), task.scenario, level, Known(choice="left"))
+            yield Sample(tuple(names), (run(0, task), made), task.scenario, level, GoldAnswer(choice="left"))
         else:
-            yield Sample(tuple(names), (made, run(1, task)), task.scenario, level, Known(choice="right"))
+            yield Sample(tuple(names), (made, run(1, task)), task.scenario, level, GoldAnswer(choice="right"))
 
 
 def draw(

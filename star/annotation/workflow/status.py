@@ -17,7 +17,7 @@ from star.errors import UserError
 
 
 @dataclass(frozen=True)
-class Work:
+class AnnotatorProgress:
     """What one person did in a campaign. `seconds`: median per submitted record, None before the first."""
 
     person: Person
@@ -42,7 +42,7 @@ class Status:
     leased: int
     conflicts: int
     decided: int
-    people: tuple[Work, ...]
+    people: tuple[AnnotatorProgress, ...]
 
 
 def status(database: Database, lead: Person, campaign: int, now: float | None = None) -> Status:
@@ -95,7 +95,7 @@ def status(database: Database, lead: Person, campaign: int, now: float | None = 
         )
 
 
-def _work(rows: Sequence[tuple[str, dict[str, float] | None, Annotator]]) -> tuple[Work, ...]:
+def _work(rows: Sequence[tuple[str, dict[str, float] | None, Annotator]]) -> tuple[AnnotatorProgress, ...]:
     people = {row.id: row for _, _, row in rows}
     found = []
     for id, row in people.items():
@@ -103,5 +103,5 @@ def _work(rows: Sequence[tuple[str, dict[str, float] | None, Annotator]]) -> tup
         seconds = [answer["seconds"] for state, answer in own if state == "submitted"]
         person = Person(id, row.name, row.pseudonym, row.role)
         skipped = sum(1 for state, _ in own if state == "skipped")
-        found.append(Work(person, len(seconds), skipped, median(seconds) if seconds else None))
+        found.append(AnnotatorProgress(person, len(seconds), skipped, median(seconds) if seconds else None))
     return tuple(sorted(found, key=lambda w: w.person.name.casefold()))

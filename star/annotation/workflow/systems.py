@@ -28,7 +28,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Opened:
+class LoadedSystems:
     """Systems ready to answer, by name; `seeds` in the same order."""
 
     recommenders: dict[str, Recommender]
@@ -71,7 +71,7 @@ def _student_of(dataset: str, model: str | None) -> str:
 
 def open_systems(
     names: Sequence[str], dataset: Dataset, model: str | None = None, ready: Recommender | None = None
-) -> Opened:
+) -> LoadedSystems:
     """Load what the names ask for, each checkpoint once.
 
     Args:
@@ -96,7 +96,7 @@ def open_systems(
         if (one.kind, one.model) not in loaded:
             loaded[one.kind, one.model] = _load(one, dataset, model, student)
         student = student or loaded[one.kind, one.model]
-    return Opened(
+    return LoadedSystems(
         {w.name: loaded[w.kind, w.model] for w in asked},
         tuple(w.seed for w in asked),
         tuple(_system(w, loaded[w.kind, w.model], dataset, model) for w in asked),

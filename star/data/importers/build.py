@@ -1,7 +1,8 @@
-"""From a Raw to a Dataset: duplicates, unknown items, thresholds, order."""
+"""From one source as read (`Raw`) to a data set: checks, duplicates, thresholds, the order of readers and items."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -9,14 +10,26 @@ import numpy as np
 import polars as pl
 
 from star.data.catalog import Catalog, Item
-from star.data.dataset import Dataset, clean_items
+from star.data.dataset import Dataset
 from star.data.importers.columns import Say
-from star.data.importers.raw import Raw, items_of, say
+from star.data.importers.raw import Raw, say
 from star.data.interactions import Interactions
+from star.data.parquet import clean_items, items_of
 from star.errors import UserError
 from star.plain_text import one_line
 
 UNKNOWN_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class _Thresholded:
+    """Interactions and items that pass the thresholds, and how many interactions failed each."""
+
+    events: pl.DataFrame
+    items: pl.Series
+    """Sorted ids of the items with enough readers."""
+    rare_item: int
+    short_reader: int
 
 
 def build(
@@ -28,42 +41,46 @@ def build(
 ) -> Dataset:
     """Check a source and make a data set of it.
 
-    Items need `min_item_readers` readers (counted once, before readers are dropped), then readers need
-    `min_reader_items` of the items that are left. Catalogue and readers are in the order of the source's ids,
-    numerical where they are numbers.
+    First, items need `min_item_readers` readers. Then readers need `min_reader_items` of the items that are left; the
+    readers of an item are not counted again. A threshold left None is the source's own. Items and readers are sorted by
+    the source's ids, as numbers where all ids are numbers.
 
     Raises:
         UserError: ratings out of range, more than 1 % of rows for unknown items, items described twice, or
             nothing left after thresholds.
     """
-    item_floor = raw.min_item_readers if min_item_readers is None else min_item_readers
-    reader_floor = raw.min_reader_items if min_reader_items is None else min_reader_items
-    events = raw.events.with_columns(_numeric(raw.events[name]) for name in ("user", "item"))
-    read = len(events) + sum(raw.dropped.values())
+    raw = replace(
+        raw,
+        events=raw.events.with_columns(_numeric(raw.events[name]) for name in ("user", "item")),
+        min_item_readers=raw.min_item_readers if min_item_readers is None else min_item_readers,
+        min_reader_items=raw.min_reader_items if min_reader_items is None else min_reader_items,
+    )
+    read = len(raw.events) + sum(raw.dropped.values())
     _check_ratings(raw)
-    events, unknown = _known(events, raw, say)
+    known, unknown = _known(raw.events, raw, say)
+    unique, duplicate = _unique(known, read, say)
+    kept = _thresholded(unique, raw, read)
+    catalog = _catalog(kept.items.cast(pl.String), raw.items)
+    interactions = _interactions(kept.events, kept.items)
+    dropped = {
+        **raw.dropped,
+        "unknown_item": unknown,
+        "duplicate": duplicate,
+        "item_below_threshold": kept.rare_item,
+        "reader_below_threshold": kept.short_reader,
+    }
+    counts = {
+        "readers": len(interactions),
+        "items": len(catalog),
+        "interactions": len(interactions.items),
+        "rows_read": read,
+        "dropped": dropped,
+    }
+    return Dataset(name, catalog, interactions, _manifest(raw, name, counts))
 
-    # Stable, because row order is reading order wherever times are missing or equal.
-    keys = ["user", "time"] if "time" in events.columns else ["user"]
-    events = events.sort(keys, maintain_order=True)
-    unique = events.unique(["user", "item"], keep="first", maintain_order=True)
-    duplicate = len(events) - len(unique)
-    if duplicate:
-        say(f"warning: dropped {duplicate} of {read} rows that repeat a reader and item; the first stays")
-    events = unique
 
-    popular = events.group_by("item").len().filter(pl.col("len") >= item_floor)["item"].sort()
-    kept = events.filter(pl.col("item").is_in(popular.implode()))
-    rare = len(events) - len(kept)
-    events = kept.filter(pl.len().over("user") >= reader_floor)
-    if events.is_empty():
-        raise UserError(
-            f"no reader with {reader_floor} or more items of {item_floor} or more readers among {read} rows; "
-            "lower --min-item-readers or --min-reader-items"
-        )
-    catalog = _catalog(popular.cast(pl.String), raw.items)
-    interactions = _interactions(events, popular)
-    manifest: dict[str, Any] = {
+def _manifest(raw: Raw, name: str, counts: dict[str, Any]) -> dict[str, Any]:
+    return {
         "name": name,
         "title": one_line(raw.title),
         "source": one_line(raw.source),
@@ -71,29 +88,50 @@ def build(
         "licence": one_line(raw.licence),
         "notices": raw.notices,
         "format": raw.format,
-        "counts": {
-            "readers": len(interactions),
-            "items": len(catalog),
-            "interactions": len(interactions.items),
-            "rows_read": read,
-            "dropped": {
-                **raw.dropped,
-                "unknown_item": unknown,
-                "duplicate": duplicate,
-                "item_below_threshold": rare,
-                "reader_below_threshold": len(kept) - len(events),
-            },
-        },
-        "thresholds": {"min_item_readers": item_floor, "min_reader_items": reader_floor},
-        "ordered_by": "time" if "time" in events.columns else "row order",
+        "counts": counts,
+        "thresholds": {"min_item_readers": raw.min_item_readers, "min_reader_items": raw.min_reader_items},
+        "ordered_by": "time" if "time" in raw.events.columns else "row order",
         "simulated": False,
         "star_version": version("star-recommender"),
     }
-    return Dataset(name, catalog, interactions, manifest)
+
+
+def _unique(events: pl.DataFrame, read: int, say: Say) -> tuple[pl.DataFrame, int]:
+    """Events in reading order, the first of each reader and item; and how many were dropped as repeats.
+
+    Args:
+        read: rows read from the source, for the message.
+    """
+    # The sort is stable: row order is reading order wherever times are missing or equal.
+    keys = ["user", "time"] if "time" in events.columns else ["user"]
+    events = events.sort(keys, maintain_order=True)
+    unique = events.unique(["user", "item"], keep="first", maintain_order=True)
+    duplicate = len(events) - len(unique)
+    if duplicate:
+        say(f"warning: dropped {duplicate} of {read} rows that repeat a reader and item; the first stays")
+    return unique, duplicate
+
+
+def _thresholded(events: pl.DataFrame, raw: Raw, read: int) -> _Thresholded:
+    """Events that pass the thresholds of `raw`.
+
+    Raises:
+        UserError: none does.
+    """
+    item_floor, reader_floor = raw.min_item_readers, raw.min_reader_items
+    popular = events.group_by("item").len().filter(pl.col("len") >= item_floor)["item"].sort()
+    common = events.filter(pl.col("item").is_in(popular.implode()))
+    kept = common.filter(pl.len().over("user") >= reader_floor)
+    if kept.is_empty():
+        raise UserError(
+            f"no reader with {reader_floor} or more items of {item_floor} or more readers among {read} rows; "
+            "lower --min-item-readers or --min-reader-items"
+        )
+    return _Thresholded(kept, popular, len(events) - len(common), len(common) - len(kept))
 
 
 def _numeric(ids: pl.Series) -> pl.Series:
-    """Ids as integers where all are, so that 9 sorts before 10; not so `007`, which would lose its zeros."""
+    """Ids as integers if all are, so that 9 sorts before 10. An id such as `007` is text, or it would lose its zeros."""
     if ids.dtype != pl.String:
         return ids
     numbers = ids.cast(pl.Int64, strict=False)
@@ -102,7 +140,7 @@ def _numeric(ids: pl.Series) -> pl.Series:
 
 
 def _known(events: pl.DataFrame, raw: Raw, say: Say) -> tuple[pl.DataFrame, int]:
-    """Events whose item the source describes, and how many are not so."""
+    """Events whose item the source describes, and the number of all others."""
     if raw.items is None:
         return events, 0
     repeated = len(raw.items) - raw.items["id"].n_unique()
@@ -124,11 +162,11 @@ def _known(events: pl.DataFrame, raw: Raw, say: Say) -> tuple[pl.DataFrame, int]
 
 
 def _catalog(ids: pl.Series, items: pl.DataFrame | None) -> Catalog:
-    """Items in the order of `ids`; where the source describes none, the id is the title."""
+    """Items in the order of `ids`. Where the source describes no items, an item's id is its title."""
     if items is None:
         return Catalog(tuple(Item(id=id, title=id) for id in ids))
     joined = ids.to_frame("id").join(items, on="id", how="left", maintain_order="left")
-    return Catalog(tuple(items_of(clean_items(joined))))
+    return Catalog(items_of(clean_items(joined)))
 
 
 def _check_ratings(raw: Raw) -> None:
@@ -144,7 +182,7 @@ def _check_ratings(raw: Raw) -> None:
 
 
 def _interactions(events: pl.DataFrame, items: pl.Series) -> Interactions:
-    """CSR of events sorted by user, in reading order; catalogue rows are positions in the sorted `items`."""
+    """CSR of events sorted by user and in reading order. An item's row is its position in the sorted `items`."""
     rows = items.search_sorted(events["item"])
     runs = events["user"].rle().struct.unnest()
     return Interactions(

@@ -8,14 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from star.data import dataset
 from star.data.catalog import Item
+from star.data.parquet import CATALOGUE_SCHEMA, POLARS_FAILURES
 from star.display import echo
 
-# What a source may say of an item; themes are written by us.
-POLARS_FAILURES = dataset.polars_failures()
-UNREADABLE = dataset.polars_failures(OSError)
-ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in dataset.item_schema().items() if name != "theme"}
+UNREADABLE: tuple[type[BaseException], ...] = (*POLARS_FAILURES, OSError)
+# No source has themes: they are written by hand for the embedded demo.
+ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in CATALOGUE_SCHEMA.items() if name != "theme"}
 
 
 @dataclass
@@ -73,11 +72,3 @@ def item_frame(items: Iterable[Item]) -> pl.DataFrame:
         name: [list(v) if isinstance(v := row[name], tuple) else v for row in rows] for name in ITEM_SCHEMA
     }
     return pl.DataFrame(columns, schema=pl.Schema(ITEM_SCHEMA))
-
-
-def items_of(frame: pl.DataFrame) -> list[Item]:
-    """Rows of ITEM_SCHEMA as items, in row order; the inverse of `item_frame`."""
-    return [
-        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
-        for row in frame.iter_rows(named=True)
-    ]

@@ -11,7 +11,8 @@ import polars as pl
 from star.data.importers.archives import plain
 from star.data.importers.columns import Say, loose
 from star.data.importers.files import brief
-from star.data.importers.raw import POLARS_FAILURES, say
+from star.data.importers.raw import say
+from star.data.parquet import POLARS_FAILURES
 from star.errors import UserError
 
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]

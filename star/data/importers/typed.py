@@ -12,8 +12,9 @@ import polars as pl
 
 from star.data.importers.archives import begins, plain
 from star.data.importers.files import brief
-from star.data.importers.raw import POLARS_FAILURES, UNREADABLE
+from star.data.importers.raw import UNREADABLE
 from star.data.importers.separated import Schema
+from star.data.parquet import POLARS_FAILURES
 from star.errors import UserError
 
 # A few bytes of Parquet can stand for any number of equal rows.

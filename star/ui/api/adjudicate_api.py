@@ -1,4 +1,4 @@
-"""Adjudicate API: records over which annotators disagree, and decisions on them; for adjudicators and leads."""
+"""Routes for records on which annotators disagree and for decisions on them; for adjudicators and leads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from star.annotation.workflow import adjudication, campaigns
 from star.annotation.workflow.answers import Answer
 from star.annotation.workflow.people import Person
 from star.ui.api.numbers import Named, Number
-from star.ui.security.auth import Door
+from star.ui.security.auth import Auth
 from star.ui.views.record_view import form, sides
 
 
-class Decision(BaseModel):
-    """`after`: how many decisions on the record the page showed; `uuid`: of this one, made by the page."""
+class DecisionRequest(BaseModel):
+    """`after`: number of decisions on the record that the page showed; `uuid`: of this decision, made by the page."""
 
     model_config = ConfigDict(extra="forbid")
     record: Named
@@ -25,11 +25,11 @@ class Decision(BaseModel):
     answer: Answer
 
 
-def router(door: Door) -> APIRouter:
+def router(auth: Auth) -> APIRouter:
     """The routes under `/star-adjudicate/`."""
-    database = door.database
+    database = auth.database
     routes = APIRouter(prefix="/star-adjudicate")
-    adjudicator = Depends(door.needs("adjudicator"))
+    adjudicator = Depends(auth.needs("adjudicator"))
 
     @routes.get("/campaigns")
     def all_campaigns(who: Person = adjudicator) -> dict[str, Any]:
@@ -37,13 +37,13 @@ def router(door: Door) -> APIRouter:
 
     @routes.get("/conflicts/{campaign}")
     def conflicts(campaign: Number, who: Person = adjudicator) -> dict[str, Any]:
-        """What waits for a decision, the widest disagreement first; records one rated oneself are left out."""
+        """Records that wait for a decision, widest disagreement first, without those that the caller rated."""
         found = adjudication.conflicts(database, who, campaign)
         return {"conflicts": [{"record": c.record, "disagreement": c.disagreement} for c in found]}
 
     @routes.get("/case/{record}")
     def case(record: Number, who: Person = adjudicator) -> dict[str, Any]:
-        """A record with everyone's answers. Who gave them and which system wrote it is not said."""
+        """A record with all its answers, without the names of its raters and of the system that wrote it."""
         found = adjudication.look(database, who, record)
         answers = found.conflict.answers.items()
         return {
@@ -57,8 +57,8 @@ def router(door: Door) -> APIRouter:
         }
 
     @routes.post("/decide")
-    def decide(asked: Decision, who: Person = adjudicator) -> dict[str, Any]:
-        """A decision is a new row; it changes nobody's answer."""
+    def decide(asked: DecisionRequest, who: Person = adjudicator) -> dict[str, Any]:
+        """Store a decision as a new row; no answer changes."""
         number = adjudication.decide(
             database, who, asked.record, asked.answer, after=asked.after, uuid=asked.uuid
         )

@@ -1,6 +1,6 @@
-"""Annotate API: what the annotators' page asks of the server, as JSON, beside gradio's queue so that saves never wait in it.
+"""Routes of the annotators' page: records, saves and progress as JSON, outside Gradio's queue so that no save waits in it.
 
-Handlers are plain functions, which FastAPI runs in threads: a database that makes one of them wait holds up nobody else.
+Handlers are plain functions, which FastAPI runs in threads. A handler that waits for the database delays no other request.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, StrictInt
 
 from star.annotation.storage import store
-from star.annotation.storage.store import Opened
+from star.annotation.storage.store import OpenRecord
 from star.annotation.workflow import campaigns, queue
 from star.annotation.workflow.answers import Answer
 from star.annotation.workflow.people import Person
 from star.annotation.workflow.recent import recent
 from star.ui.api.numbers import Named, Number
-from star.ui.security.auth import Door
+from star.ui.security.auth import Auth
 from star.ui.views.record_view import form, sides
 
-KEPT = 128  # records whose views are kept; they never change
+KEPT = 128  # records whose rendered HTML is kept; a record never changes
 
 
-class Next(BaseModel):
-    """`uuid`: made by the page, names the response if a new record is given."""
+class NextBody(BaseModel):
+    """`uuid`: made by the page; it becomes the response's id if a new record is given."""
 
     model_config = ConfigDict(extra="forbid")
     campaign: Named
     uuid: str
 
 
-class Save(BaseModel):
-    """One save. `revision`: one more than the last the page knows of."""
+class SaveBody(BaseModel):
+    """One save. `revision`: one more than the last revision that the page knows."""
 
     model_config = ConfigDict(extra="forbid")
     uuid: str
@@ -45,13 +45,13 @@ class Save(BaseModel):
 
 
 class Views:
-    """What was drawn of the last records, by record. Safe to use from several threads."""
+    """Rendered sides of the last `KEPT` records. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, list[dict[str, Any]]] = OrderedDict()
 
-    def of(self, opened: Opened) -> list[dict[str, Any]]:
+    def of(self, opened: OpenRecord) -> list[dict[str, Any]]:
         with self._lock:
             found = self._kept.get(opened.record)
         made = sides(opened.runs) if found is None else found
@@ -63,14 +63,14 @@ class Views:
         return made
 
 
-def router(door: Door) -> APIRouter:
+def router(auth: Auth) -> APIRouter:
     """The routes under `/star-annotate/`, all for annotators."""
-    database, views = door.database, Views()
+    database, views = auth.database, Views()
     routes = APIRouter(prefix="/star-annotate")
-    annotator = Depends(door.needs("annotator"))
+    annotator = Depends(auth.needs("annotator"))
 
     def record(who: Person, uuid: str) -> dict[str, Any]:
-        opened = store.load(database, who, uuid)
+        opened = store.open_record(database, who, uuid)
         answer = None if opened.answer is None else opened.answer.to_json()
         return {
             "uuid": opened.uuid,
@@ -86,7 +86,7 @@ def router(door: Door) -> APIRouter:
         }
 
     def progress(who: Person, campaign: int) -> dict[str, Any]:
-        """Own numbers as they are; of the team's, none that stands still where a hidden item was rated."""
+        """The caller's own numbers, and those of the team that also grow with gold items, so that none reveals them."""
         far = queue.progress(database, who, campaign)
         return {
             "submitted": far.submitted,
@@ -102,8 +102,8 @@ def router(door: Door) -> APIRouter:
         return {"campaigns": [{"id": id, "name": name} for id, name in campaigns.names(database).items()]}
 
     @routes.post("/next")
-    def next_record(asked: Next, who: Person = annotator) -> dict[str, Any]:
-        """The record to rate now, or none, and how far everyone is."""
+    def next_record(asked: NextBody, who: Person = annotator) -> dict[str, Any]:
+        """The record to rate now, or None, and the progress."""
         given = queue.claim(database, who, asked.campaign, uuid=asked.uuid)
         return {
             "record": None if given is None else record(who, given.uuid),
@@ -112,18 +112,18 @@ def router(door: Door) -> APIRouter:
 
     @routes.get("/record/{uuid}")
     def one_record(uuid: str, who: Person = annotator) -> dict[str, Any]:
-        """A record given to this person before."""
+        """A record that this person was given before."""
         return record(who, uuid)
 
     @routes.post("/save")
-    def save(asked: Save, who: Person = annotator) -> dict[str, Any]:
-        """Answers once the answer is on disk."""
+    def save(asked: SaveBody, who: Person = annotator) -> dict[str, Any]:
+        """Store an answer. The reply is sent once the answer is on disk."""
         keep = {"draft": store.save_draft, "submitted": store.submit, "skipped": store.skip}[asked.to]
         return asdict(keep(database, who, asked.uuid, asked.revision, asked.answer))
 
     @routes.get("/recent/{campaign}")
     def last_answers(campaign: Number, who: Person = annotator) -> dict[str, Any]:
-        """The answers that may still be changed, and how far everyone is."""
+        """The answers that may still be changed, and the progress."""
         rows = [asdict(row) | {"answer": row.answer.to_json()} for row in recent(database, who, campaign)]
         return {"recent": rows, "progress": progress(who, campaign)}
 

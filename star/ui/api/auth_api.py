@@ -1,4 +1,4 @@
-"""Door API: entering by name on one machine, signing in with accounts, leaving; and the login page."""
+"""Routes for entering by name on one machine, for signing in with accounts and out again, and the login page."""
 
 from __future__ import annotations
 
@@ -13,66 +13,66 @@ from star.annotation.workflow.people import Person, Refused
 from star.ui.assets import script, stylesheet
 from star.ui.page import ICON
 from star.ui.security.address import address
-from star.ui.security.auth import COOKIE, Door
+from star.ui.security.auth import COOKIE, Auth
 
 
-class Enter(BaseModel):
-    """`role`: of a name not seen before."""
+class EnterBody(BaseModel):
+    """`role`: given to a name that is new."""
 
     model_config = ConfigDict(extra="forbid")
     name: str
     role: Literal["annotator", "lead"] = "annotator"
 
 
-class SignIn(BaseModel):
+class SignInBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
     password: str
 
 
-def router(door: Door) -> APIRouter:
+def router(auth: Auth) -> APIRouter:
     """The routes under `/star-door/`; nobody needs to be signed in for them."""
-    database = door.database
+    database = auth.database
     routes = APIRouter(prefix="/star-door")
 
     def said(person: Person | None) -> dict[str, Any]:
         shown = None if person is None else {"name": person.name, "role": person.role}
-        # Names are picked from a list only where everybody sits at the same machine.
-        names = [] if door.auth else [p.name for p in people.everyone(database)]
-        return {"auth": door.auth, "person": shown, "people": names}
+        # Names are offered as a list only where everybody uses the same machine.
+        names = [] if auth.accounts else [p.name for p in people.everyone(database)]
+        return {"auth": auth.accounts, "person": shown, "people": names}
 
     @routes.get("/me")
     def me(request: Request) -> dict[str, Any]:
-        """Who is here."""
-        door.ours(request)
-        return said(door.person(request))
+        """Who is signed in."""
+        auth.require_header(request)
+        return said(auth.person(request))
 
     @routes.post("/enter")
-    def enter(asked: Enter, request: Request, response: Response) -> dict[str, Any]:
-        """Come in by name, without a password: on one machine only."""
-        door.ours(request)
-        if door.auth:
+    def enter(asked: EnterBody, request: Request, response: Response) -> dict[str, Any]:
+        """Sign in by name, without a password; on one machine only."""
+        auth.require_header(request)
+        if auth.accounts:
             raise Refused("this page has accounts; sign in with a password")
         person = people.enter(database, asked.name, asked.role)
         if asked.role == "lead" and person.role != "lead":
             raise Refused(f"{person.name!r} is known here as {person.role}; choose another name for the lead")
-        door.let_in(response, request, person)
+        auth.start_session(response, request, person)
         return said(person)
 
     @routes.post("/sign-in")
-    def sign_in(asked: SignIn, request: Request, response: Response) -> dict[str, Any]:
-        """With name and password; failures lock the name for this address for a while (`attempts`)."""
-        door.ours(request)
+    def sign_in(asked: SignInBody, request: Request, response: Response) -> dict[str, Any]:
+        """Sign in with a password. Failures lock the name for this address for a while (`attempts`)."""
+        auth.require_header(request)
         person = people.authenticate(database, asked.name, asked.password, address(request))
-        door.let_in(response, request, person)
+        auth.start_session(response, request, person)
         return said(person)
 
     @routes.post("/sign-out")
     def sign_out(request: Request, response: Response) -> dict[str, Any]:
-        """With accounts all sessions of the person end; on one machine only this browser's."""
-        door.ours(request)
-        person = door.person(request)
-        if person is not None and door.auth:
+        """End all sessions of the person with accounts, and only this browser's without."""
+        auth.require_header(request)
+        person = auth.person(request)
+        if person is not None and auth.accounts:
             sessions.sign_out(database, person)
         elif person is not None:
             sessions.end(database, request.cookies.get(COOKIE))
@@ -81,7 +81,7 @@ def router(door: Door) -> APIRouter:
 
     @routes.get("/login")
     def login() -> HTMLResponse:
-        """The page where one signs in."""
+        """The login page."""
         return HTMLResponse(PAGE.format(head=_head()), headers={"Cache-Control": "no-store"})
 
     return routes

@@ -1,4 +1,4 @@
-"""Campaign job: a campaign being made behind the page, one at a time, since its runs share the model with the visitors."""
+"""A background thread that makes one campaign at a time, since its runs share the model with the visitors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from star.annotation.storage.database import Database
-from star.annotation.workflow.making import Order, check, make
+from star.annotation.workflow.making import CampaignRequest, check_request, make
 from star.annotation.workflow.people import Person
 from star.errors import UserError
 from star.ui.loader import Loader
@@ -20,7 +20,7 @@ PATIENCE = 300.0  # seconds to wait for a model that still loads
 
 @dataclass(frozen=True)
 class State:
-    """How far the last job is. `campaign`: its id once it is stored; `problem`: why it was not."""
+    """Progress of the last job. `campaign`: its id once it is stored; `problem`: why it failed."""
 
     name: str = ""
     running: bool = False
@@ -31,7 +31,7 @@ class State:
 
 
 class CampaignJob:
-    """Makes campaigns in a thread of its own. Safe to use from several threads."""
+    """Makes campaigns in its own thread. Safe to use from several threads."""
 
     def __init__(self, database: Database, loader: Loader) -> None:
         self._database, self._loader = database, loader
@@ -39,26 +39,26 @@ class CampaignJob:
         self._state = State()
 
     def state(self) -> dict[str, Any]:
-        """As JSON."""
+        """The state as JSON."""
         with self._lock:
             return asdict(self._state)
 
-    def start(self, lead: Person, order: Order, model: str | None) -> None:
+    def start(self, lead: Person, request: CampaignRequest, model: str | None) -> None:
         """Begin.
 
         Raises:
-            UserError: another one is under way, or something in the order does not fit.
+            UserError: another one is under way, or something in the request does not fit.
         """
-        check(order)
+        check_request(request)
         with self._lock:
             if self._state.running:
                 raise UserError(f"campaign {self._state.name!r} is still being made; wait until it is there")
-            self._state = State(order.name, True, 0, order.records + order.hidden)
+            self._state = State(request.name, True, 0, request.records + request.hidden)
         threading.Thread(
-            target=self._run, args=(lead, order, model), name="star-campaign", daemon=True
+            target=self._run, args=(lead, request, model), name="star-campaign", daemon=True
         ).start()
 
-    def _run(self, lead: Person, order: Order, model: str | None) -> None:
+    def _run(self, lead: Person, request: CampaignRequest, model: str | None) -> None:
         def watch(done: int, total: int) -> None:
             self._set(done=done, total=total)
 
@@ -66,7 +66,7 @@ class CampaignJob:
             ready = self._loader.recommender(PATIENCE)
             if ready is None:
                 raise UserError("the model is still loading; try again when the page says that it is there")
-            made = make(self._database, lead, order, ready.dataset, model, ready, watch)
+            made = make(self._database, lead, request, ready.dataset, model, ready, watch)
             self._set(running=False, campaign=made)
         except UserError as error:
             self._set(running=False, problem=str(error))

@@ -1,4 +1,4 @@
-"""Lead API: campaigns made and watched, agreement, exports, rubric and people, for leads."""
+"""Routes for leads: make and watch campaigns, read agreement, export ratings, publish rubrics, withdraw people."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
+from star.annotation.storage.database import Database
 from star.annotation.workflow import campaigns, people, rubric
-from star.annotation.workflow.making import Order
+from star.annotation.workflow.making import CampaignRequest
 from star.annotation.workflow.people import Person
 from star.annotation.workflow.status import status
 from star.annotation.workflow.systems import at_hand
@@ -23,12 +24,12 @@ from star.errors import UserError
 from star.ui.api.campaign_job import CampaignJob
 from star.ui.api.numbers import Named, Number
 from star.ui.loader import Loader
-from star.ui.security.auth import Door
+from star.ui.security.auth import Auth
 from star.ui.views.lead_view import figures
 
 
-class Ordered(BaseModel):
-    """`making.Order` as the page sends it."""
+class CampaignBody(BaseModel):
+    """`making.CampaignRequest` as the page sends it."""
 
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -44,36 +45,43 @@ class Ordered(BaseModel):
     rubric: StrictInt | None = None
 
 
-class Published(BaseModel):
+class RubricBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     document: str
 
 
-class Withdrawn(BaseModel):
+class WithdrawBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: Named
 
 
-def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
-    """The routes under `/star-lead/` that only leads may use."""
-    database, job = door.database, CampaignJob(door.database, loader)
+def router(auth: Auth, loader: Loader, model: str | None = None) -> APIRouter:
+    """The routes under `/star-lead/`, all for leads.
+
+    Args:
+        model: checkpoint that the page answers with; campaigns made here use it too.
+    """
     routes = APIRouter(prefix="/star-lead")
-    lead = Depends(door.needs("lead"))
+    lead = Depends(auth.needs("lead"))
+    _add_campaigns(routes, lead, auth.database, loader, model)
+    _add_results(routes, lead, auth.database)
+    _add_rubrics_and_people(routes, lead, auth.database)
+    return routes
 
-    def report(campaign: int) -> dict[str, Any]:
-        from star.annotation.exchange.collect import (
-            campaign_report,  # scipy.stats takes a second: the page is up before
-        )
 
-        return campaign_report(database, campaign)
+def _add_campaigns(
+    routes: APIRouter, lead: Any, database: Database, loader: Loader, model: str | None
+) -> None:
+    """Routes that show and make campaigns. `lead`: the dependency that admits leads only."""
+    job = CampaignJob(database, loader)
 
     @routes.get("/overview")
     def overview(who: Person = lead) -> dict[str, Any]:
-        """Campaigns, what new ones can be made of, rubrics, people."""
+        """Campaigns, what a new one can be made of, rubrics and people."""
         try:
             dataset, ready = loader.dataset(0.0).name, loader.recommender()
         except UserError:
-            dataset, ready = "", None  # still loading, or what it needs is not there
+            dataset, ready = "", None  # still loading, or it could not be loaded
         return {
             "campaigns": [
                 asdict(c.plan) | {"id": c.id, "rubric": c.rubric, "created_at": c.created_at}
@@ -93,37 +101,41 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
 
     @routes.get("/job")
     def how_far(who: Person = lead) -> dict[str, Any]:
-        """The campaign being made."""
+        """Progress of the campaign that is being made."""
         return job.state()
 
     @routes.post("/campaign")
-    def create(asked: Ordered, who: Person = lead) -> dict[str, Any]:
-        """Begin to make a campaign."""
-        job.start(who, Order(**asked.model_dump()), model)
+    def create(asked: CampaignBody, who: Person = lead) -> dict[str, Any]:
+        """Start making a campaign."""
+        job.start(who, CampaignRequest(**asked.model_dump()), model)
         return job.state()
 
     @routes.get("/status/{campaign}")
     def where(campaign: Number, who: Person = lead) -> dict[str, Any]:
-        """Where a campaign stands."""
+        """Progress of a campaign."""
         return asdict(status(database, who, campaign))
+
+
+def _add_results(routes: APIRouter, lead: Any, database: Database) -> None:
+    """Routes for what a campaign has gathered: agreement, figures, exports."""
 
     @routes.get("/agreement/{campaign}")
     def agreement(campaign: Number, who: Person = lead) -> dict[str, Any]:
-        """Everything that tells whether the ratings can be trusted, as JSON."""
-        return report(campaign)
+        """Agreement and annotator quality as JSON."""
+        return _report(database, campaign)
 
     @routes.get("/figures/{campaign}")
     def drawn(campaign: Number, who: Person = lead) -> dict[str, Any]:
-        """The same as figures: HTML in which every name is escaped."""
+        """Agreement and annotator quality as figures in HTML; every name is escaped."""
         names = {p.pseudonym: p.name for p in people.everyone(database)}
         used = {c.plan.rubric for c in campaigns.campaigns(database) if c.id == campaign}
         asked = [v.rubric for v in rubric.versions(database) if v.id in used]
         labels = {c.key: c.label for form in asked for c in form.criteria}
-        return {"html": figures(report(campaign), names, labels)}
+        return {"html": figures(_report(database, campaign), names, labels)}
 
     @routes.get("/export/{campaign}/{format}")
     def export(campaign: Number, format: str, who: Person = lead) -> Response:
-        """A zip of what `star annotations export` writes."""
+        """A zip of the files that `star annotations export` writes."""
         from star.annotation.exchange import collect
 
         packed = io.BytesIO()
@@ -138,9 +150,20 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
         }
         return Response(packed.getvalue(), media_type="application/zip", headers=headers)
 
+
+def _report(database: Database, campaign: int) -> dict[str, Any]:
+    # scipy.stats takes a second to import, and the page opens before.
+    from star.annotation.exchange.collect import campaign_report
+
+    return campaign_report(database, campaign)
+
+
+def _add_rubrics_and_people(routes: APIRouter, lead: Any, database: Database) -> None:
+    """Routes that show and publish rubrics and withdraw a person's answers."""
+
     @routes.get("/rubric/{number}")
     def shown(number: Number, who: Person = lead) -> dict[str, Any]:
-        """A rubric as YAML; 0 is the one that ships."""
+        """A rubric as YAML; number 0 is the rubric that ships."""
         if number == 0:
             return {"label": "the one that ships", "document": rubric.DEFAULT.read_text("utf-8")}
         found = next((v for v in rubric.versions(database) if v.id == number), None)
@@ -149,15 +172,13 @@ def router(door: Door, loader: Loader, model: str | None = None) -> APIRouter:
         return {"label": found.label, "document": rubric.text(found.rubric)}
 
     @routes.post("/rubric")
-    def publish(asked: Published, who: Person = lead) -> dict[str, Any]:
-        """Publish a rubric as the next version; campaigns that run keep theirs."""
+    def publish(asked: RubricBody, who: Person = lead) -> dict[str, Any]:
+        """Publish a rubric as the next version; existing campaigns keep theirs."""
         made = rubric.publish(database, who, rubric.parse(asked.document))
         return {"id": made.id, "label": made.label}
 
     @routes.post("/withdraw")
-    def withdraw(asked: Withdrawn, who: Person = lead) -> dict[str, Any]:
-        """Take someone's answers out of statistics and exports, for good."""
+    def withdraw(asked: WithdrawBody, who: Person = lead) -> dict[str, Any]:
+        """Withdraw a person's answers from statistics and exports, permanently."""
         people.withdraw(database, who, asked.id)
         return {"withdrawn": asked.id}
-
-    return routes

@@ -1,1 +1,1 @@
-"""Who may ask what of the page."""
+"""Who may send which request to the page."""

@@ -1,4 +1,4 @@
-"""Address: where a call comes from, as sign-ins are counted by it, and which proxies are believed when they say so."""
+"""The caller's network address, by which failed sign-ins are counted, and the proxies that may report it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from star.errors import UserError
 
 
 def address(connection: HTTPConnection) -> str:
-    """The caller's address. Of IPv6 the network of 64 bits, since whoever has one has all of its addresses.
+    """The caller's address; for IPv6 its network of 64 bits, since one subscriber holds all addresses of a network.
 
-    It is that of the connection, or what a proxy named by `--proxy` says of it (uvicorn reads its X-Forwarded-For).
+    It is the address of the connection, or the one that a proxy named by `--proxy` reports (uvicorn reads X-Forwarded-For).
     """
     host = connection.client.host if connection.client is not None else ""
     try:
@@ -28,13 +28,13 @@ def address(connection: HTTPConnection) -> str:
 
 
 def believed(proxies: str | None) -> dict[str, Any]:
-    """What uvicorn is told of proxies: nobody's X-Forwarded-For and X-Forwarded-Proto are believed but theirs.
+    """Uvicorn's options: X-Forwarded-For and X-Forwarded-Proto are believed from these proxies and from nobody else.
 
     Args:
         proxies: addresses or networks, separated by commas; None for no proxy.
 
     Raises:
-        UserError: one of them is neither.
+        UserError: one of them is no address or network, or covers all addresses.
     """
     if proxies is None:
         return {"proxy_headers": False}

@@ -1,7 +1,7 @@
-"""Door: who may come in. Sessions in a cookie, roles asked anew at every call, calls from other sites refused.
+"""Sessions in a cookie, a role check on every call, and refusal of calls that another site made.
 
-Without accounts (`auth` False) people on this machine enter by name (`guard` lets nothing in that came by another name).
-With accounts everything but the login page and our assets needs a session.
+Without accounts, people on this machine enter by name; `guard` refuses requests that use another host name.
+With accounts, only the login page and the assets are served without a session.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ from star.ui.assets import PREFIX
 from star.ui.security.outage import closed, outage, wants_page
 
 COOKIE = "star_session"
-HEADER = "x-star"  # no form and no other site can send it without asking first
+HEADER = "x-star"  # forms cannot send it, and scripts of other sites lack the CORS permission
 OPEN = (f"/{PREFIX}/", "/star-door/")
-REMEMBERED_S = 5.0
+REMEMBERED_S = 5.0  # seconds for which a checked session counts as valid
 
 
-class Door:
-    """Knows the database of people. Safe to share between threads."""
+class Auth:
+    """Signs people in and finds who sends a request. Safe to share between threads."""
 
-    def __init__(self, database: Database, auth: bool) -> None:
-        self.database, self.auth = database, auth
-        self.mode: Mode = "auth" if auth else "open"
+    def __init__(self, database: Database, accounts: bool) -> None:
+        self.database, self.accounts = database, accounts
+        self.mode: Mode = "auth" if accounts else "open"
 
     def person(self, connection: HTTPConnection) -> Person | None:
-        """Who is signed in; None for nobody. Raises Unavailable where the database cannot say."""
+        """The person who is signed in, or None. Raises Unavailable while the database cannot be reached."""
         return sessions.of_token(self.database, connection.cookies.get(COOKIE), self.mode)
 
     def needs(self, role: Role) -> Callable[[Request], Person]:
-        """What a route depends on: a call from our own page, by someone whose role reaches."""
+        """A FastAPI dependency: the caller, if our page made the call and the role is sufficient; else it raises Refused."""
 
         def who(request: Request) -> Person:
-            self.ours(request)
+            self.require_header(request)
             person = self.person(request)
             if person is None:
-                raise NobodyThere(f"nobody is signed in; sign in as {role} first")
+                raise NotSignedIn(f"nobody is signed in; sign in as {role} first")
             return require(person, role)
 
         return who
 
-    def ours(self, request: Request) -> None:
-        """Raises Refused for a call that no page of ours made."""
+    def require_header(self, request: Request) -> None:
+        """Raises Refused for a call that may change something and lacks the header of our page."""
         if request.method not in ("GET", "HEAD") and HEADER not in request.headers:
             raise Refused(f"this call lacks the header {HEADER}, which our own page sends")
 
-    def let_in(self, response: Response, request: Request, person: Person) -> None:
-        """Give the browser a session."""
+    def start_session(self, response: Response, request: Request, person: Person) -> None:
+        """Sign the person in and give the browser the session's cookie."""
         response.set_cookie(
             COOKIE,
             sessions.sign_in(self.database, person, self.mode),
@@ -68,23 +68,26 @@ class Door:
             path="/",
             httponly=True,
             samesite="strict",
-            # Behind a proxy the browser alone knows; what it says of itself can only be stricter.
+            # A proxy may hide that the browser uses HTTPS. The browser's Origin shows it, and can only tighten the cookie.
             secure="https" in (request.url.scheme, urlsplit(request.headers.get("origin", "")).scheme),
         )
 
 
-class NobodyThere(Refused):
-    """Not signed in at all."""
+class NotSignedIn(Refused):
+    """No session, or one that has ended."""
 
 
 def refused(_: Request, error: Exception) -> JSONResponse:
-    """A UserError as the one line it is. 401: sign in; 403: not allowed; 409: overtaken; 429, 503: try again, and when;
-    400: the rest."""
+    """A UserError as one line of JSON.
+
+    Status 401: sign in; 403: not allowed; 409: changed elsewhere since; 429, 503: try again after `Retry-After` seconds;
+    400: anything else.
+    """
     status, headers = 400, {}
     match error:
         case Unavailable():
             return outage(error)
-        case NobodyThere():
+        case NotSignedIn():
             status = 401
         case Locked():
             status, headers = 429, {"Retry-After": str(error.seconds)}
@@ -97,27 +100,28 @@ def refused(_: Request, error: Exception) -> JSONResponse:
 
 
 def malformed(_: Request, error: Exception) -> JSONResponse:
-    """A body that does not fit, without saying it all back."""
+    """The first problem of a body that does not fit; the body itself is not repeated."""
     first = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": "not readable"}
     place = ".".join(str(part) for part in first["loc"][1:]) or "the request"
     return JSONResponse({"error": f"{place[:80]} does not fit: {str(first['msg'])[:200]}"}, 422)
 
 
-class Gate:
-    """ASGI: with accounts, lets nothing through without a session but the login."""
+class SessionMiddleware:
+    """ASGI: with accounts, only requests with a session pass, and those for routes in `OPEN`."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
-        self.app, self.door = app, door
-        self._known: dict[
-            str, float
-        ] = {}  # token → until when it is taken as good: pages fetch a hundred files
+    def __init__(self, app: ASGIApp, auth: Auth) -> None:
+        self.app, self.auth = app, auth
+        # Token → time until which it counts as valid, since one page fetches a hundred files.
+        self._known: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         connection, path = HTTPConnection(scope), str(scope["path"])
         try:
-            stranger = self.door.auth and not path.startswith(OPEN) and not await self._session(connection)
+            stranger = (
+                self.auth.accounts and not path.startswith(OPEN) and not await self._session(connection)
+            )
         except Unavailable as error:
             return await closed(error, scope, receive, send)
         if stranger:
@@ -135,7 +139,7 @@ class Gate:
         token, now = connection.cookies.get(COOKIE, ""), time.monotonic()
         if self._known.get(token, 0.0) > now:
             return True
-        if await anyio.to_thread.run_sync(self.door.person, connection) is None:
+        if await anyio.to_thread.run_sync(self.auth.person, connection) is None:
             return False
         self._known = {known: until for known, until in self._known.items() if until > now}
         self._known[token] = now + REMEMBERED_S
@@ -143,7 +147,7 @@ class Gate:
 
 
 def error_handlers() -> dict[type[Exception], Callable[[Request, Exception], JSONResponse]]:
-    """What the application does with our errors."""
+    """The application's answers to our errors and to malformed bodies."""
     from fastapi.exceptions import RequestValidationError
 
     return {UserError: refused, RequestValidationError: malformed}

@@ -1,4 +1,4 @@
-"""Listen: the port, connections that do not keep their time, and an end within seconds whatever goes on."""
+"""The listener: a free port, a time limit for each request to arrive, and an end within seconds of a signal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from star.errors import UserError
 
-REQUEST_S = 20.0  # for a request to arrive, headers and body
-END_S = 4.5  # after SIGTERM or Ctrl+C the process is gone, answers under way or not
-GRACE_S = 2  # of which answers under way get this long
+REQUEST_S = 20.0  # seconds for a request to arrive, headers and body
+END_S = 4.5  # seconds from SIGTERM or Ctrl+C to the end of the process, with answers unfinished or not
+GRACE_S = 2  # seconds of these in which unfinished answers may end
 CONNECTIONS = 800  # open at the same time; a visitor holds one or two
 
 
 class PunctualProtocol(H11Protocol):
-    """HTTP whose requests arrive whole within `REQUEST_S` seconds, or their connection is closed."""
+    """HTTP that closes a connection whose request takes longer than `REQUEST_S` seconds to arrive."""
 
     late: asyncio.TimerHandle | None = None
 
@@ -54,7 +54,7 @@ class PunctualProtocol(H11Protocol):
 
 
 class EndingServer(uvicorn.Server):
-    """Ends `END_S` seconds after the first signal at the latest, even if its event loop or a thread hangs."""
+    """Ends at most `END_S` seconds after the first signal, even if its event loop or a thread hangs."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
@@ -68,10 +68,10 @@ def _end(status: int) -> None:
 
 
 def free_port(host: str, first: int, tries: int = 20) -> int:
-    """The first port from `first` on that nobody listens on.
+    """The first free port from `first` on.
 
     Raises:
-        UserError: all of them are taken, or the address is not one of this machine.
+        UserError: all `tries` ports are taken, or the host is not an address of this machine.
     """
     for port in range(first, min(first + tries, 65536)):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
@@ -96,10 +96,10 @@ def listen(app: FastAPI, host: str, port: int, proxies: Mapping[str, Any]) -> No
     """Serve until interrupted.
 
     Args:
-        proxies: whom to believe about callers' addresses (`address.believed`).
+        proxies: uvicorn's options for proxies (`address.believed`).
 
     Raises:
-        UserError: the port could not be listened on.
+        UserError: the server cannot listen on the port.
     """
     more: dict[str, Any] = {"http": PunctualProtocol, "ws": "none", **proxies}
     config = uvicorn.Config(

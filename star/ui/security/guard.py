@@ -1,8 +1,8 @@
-"""Guard: what a request must be like before anything of the page sees it. Plain ASGI, the outermost of our middleware.
+"""Checks of each request's host, origin, method, route and body before the page or Gradio sees it. Plain ASGI.
 
-Gradio offers some sixty routes; the page uses few, and the rest answer 404: uploads, files, deep links, proxies, editors,
-monitoring. What does come through is read whole (at most `LARGEST` bytes), parsed, compared with the events that the page
-has, and written again from the parts that were checked.
+Gradio offers some sixty routes and the page uses few. The others answer 404: uploads, files, deep links, proxies, editors,
+monitoring. A body is read whole (at most `LARGEST` bytes) and parsed. A call to Gradio is compared with the page's events
+and rebuilt from its checked parts.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HERE = ("127.0.0.1", "localhost", "::1")
 LARGEST = 1_000_000  # bytes of a request's body
-DEEPEST = 32  # levels of lists and objects in it
+DEEPEST = 32  # levels of nested lists and objects in a body
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-FILE_DATA = "gradio.FileData"  # by this mark Gradio takes an object for a file of the server
-_HALVES = re.compile("[\ud800-\udfff]")  # halves of a character, which no database and no answer can hold
+FILE_DATA = "gradio.FileData"  # Gradio treats an object with this mark as a file on the server
+_HALVES = re.compile("[\ud800-\udfff]")  # unpaired surrogates, which neither database nor answer can hold
 _FILES = re.compile(r"/(?:assets|static)/(?!.*\.\.)[\w./-]+", re.ASCII)
 _OURS = re.compile(r"/star-(?:assets|door|annotate|adjudicate|lead|runs)/[\w./-]+", re.ASCII)
 _JOIN, _RUN, _CALL, _DATA = (
@@ -35,7 +35,7 @@ _JOIN, _RUN, _CALL, _DATA = (
 
 
 class Unfit(Exception):
-    """A request that no page of ours makes. `status`: of the answer."""
+    """A request that our page never makes. `status`: of the HTTP answer."""
 
     def __init__(self, status: int, words: str):
         super().__init__(words)
@@ -46,8 +46,8 @@ class Unfit(Exception):
 class Surface:
     """What the page lets a browser call.
 
-    events: number → components of its inputs, in order; queued: those that go through the queue.
-    functions: number of a component → names of its server functions.
+    events: event number → components of its inputs, in order; queued: numbers of events that go through the queue;
+    functions: component number → names of its server functions.
     """
 
     events: Mapping[int, tuple[gr.blocks.Block, ...]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Surface:
 
     @classmethod
     def of(cls, page: gr.Blocks) -> Surface:
-        """Read off a page that is built."""
+        """The surface of a page that is built."""
         named = {
             number: frozenset(fn.__name__ for fn in getattr(block, "server_fns", ()) or ())
             for number, block in page.blocks.items()
@@ -69,12 +69,13 @@ class Surface:
 
 
 def hosts(host: str, auth: bool, allowed: tuple[str, ...] = ()) -> Callable[[str], bool]:
-    """Which names the page answers to: a page elsewhere could have its own name resolve to this machine (DNS rebinding).
+    """Whether the page answers to a host name. Another site's name may resolve to this machine (DNS rebinding).
 
     Args:
-        host: address that is listened on. On loopback only `HERE` is answered.
-        auth: people sign in. Without `allowed` every name is answered then, as a foreign name brings no session along.
-        allowed: further names, of this server as its visitors know it. With accounts they are the only ones beside `HERE`.
+        host: address that the server listens on. On loopback the page answers to `HERE` and `allowed` only.
+        auth: people sign in with accounts. Without `allowed` the page answers to every name then, since a foreign name
+            brings no session.
+        allowed: further names of this server. With accounts, the page answers to these and `HERE` only.
     """
     known = {name.lower().rstrip(".") for name in (*HERE, *allowed)}
     if auth:
@@ -85,7 +86,7 @@ def hosts(host: str, auth: bool, allowed: tuple[str, ...] = ()) -> Callable[[str
 
     def answered(name: str) -> bool:
         try:
-            ipaddress.ip_address(name)  # nobody can have an address resolve to another one
+            ipaddress.ip_address(name)  # DNS cannot rebind an address
             return True
         except ValueError:
             return name in known
@@ -93,14 +94,14 @@ def hosts(host: str, auth: bool, allowed: tuple[str, ...] = ()) -> Callable[[str
     return answered
 
 
-class Guard:
+class RequestGuard:
     """Checks Host, Origin, method, route and body of every request.
 
     Args:
-        surface: what may be called.
-        known_host: whether the page answers to a name.
-        awaits: whether a Gradio session has asked for anything; Gradio fails on those that have not.
-        forget: takes a Gradio session that nobody waits for any more.
+        surface: what a browser may call.
+        known_host: whether the page answers to a host name.
+        awaits: whether a Gradio session has asked for anything; Gradio fails on sessions that have not.
+        forget: called with a Gradio session when nobody waits for it any more.
     """
 
     def __init__(
@@ -133,13 +134,12 @@ class Guard:
             elif request.url.path == _DATA and not self.awaits(session):
                 raise Unfit(404, "nothing was asked in this session; ask again")
         except Unfit as error:
-            # A body that is too large is not waited for; every other connection may be used again.
+            # The rest of a body that is too large is not read, so its connection ends. Others can be used again.
             headers = {"Connection": "close"} if error.status == 413 else None
             answer = JSONResponse({"error": str(error)}, error.status, headers)
             return await answer(scope, receive, send)
-        if (
-            request.url.path == "/"
-        ):  # the policy reads the page to allow its own scripts, so it must come as it is
+        if request.url.path == "/":
+            # Policy reads this page to allow its scripts, so it must not be compressed.
             scope = {**scope, "headers": [h for h in scope["headers"] if h[0] != b"accept-encoding"]}
         try:
             await self.app(scope, receive, send)
@@ -166,7 +166,7 @@ class Guard:
             raise Unfit(403, "this call came from another site")
 
     def _called(self, path: str, body: bytes) -> tuple[bytes, str]:
-        """The call as the page makes it, from its checked parts, and its session."""
+        """The call rebuilt from its checked parts, and its Gradio session."""
         asked = _parsed(body)
         if not isinstance(asked, dict):
             raise Unfit(400, "the request is no object; open the page again")
@@ -192,7 +192,7 @@ class Guard:
 
 
 def _routed(request: HTTPConnection, method: str) -> None:
-    """Raises Unfit for what the page does not use."""
+    """Raises Unfit for a route or method that the page does not use."""
     path = request.scope["path"]
     posted = path in (_JOIN, _RUN, _CALL) or _OURS.fullmatch(path) is not None
     got = path in ("/", "/theme.css", "/favicon.ico", _DATA) or bool(
@@ -223,7 +223,7 @@ def _whole(value: object) -> TypeGuard[int]:
 
 
 async def _body(request: HTTPConnection, receive: Receive) -> bytes:
-    """The whole body. The listener closes connections that send theirs too slowly."""
+    """The whole body. The listener closes connections that send too slowly."""
     length = request.headers.get("content-length", "0")
     if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > LARGEST:
         raise Unfit(413, f"the request is larger than {LARGEST:,} bytes")
@@ -245,7 +245,7 @@ async def _body(request: HTTPConnection, receive: Receive) -> bytes:
 
 
 def _parsed(body: bytes) -> Any:
-    """The document; None for no body at all."""
+    """The JSON document, or None for an empty body."""
     if not body:
         return None
 
@@ -265,10 +265,10 @@ def _parsed(body: bytes) -> Any:
 
 
 def _harmless(value: Any, strict: bool, depth: int = 0) -> None:
-    """Raises Unfit for anything that Gradio could take for a file, and for numbers that nothing here can hold.
+    """Raises Unfit for text that Gradio could take for a file, and for numbers beyond 64 bits.
 
     Args:
-        strict: halves of characters are refused too. Annotators' texts are kept without them instead (annotation/text.py).
+        strict: also refuse unpaired surrogates. Annotators' texts are cleaned of them instead (annotation/workflow/text.py).
     """
     if depth > DEEPEST:
         raise Unfit(400, f"the request is nested deeper than {DEEPEST} levels")
@@ -282,12 +282,12 @@ def _harmless(value: Any, strict: bool, depth: int = 0) -> None:
     elif isinstance(value, str):
         if FILE_DATA in value or (strict and _HALVES.search(value)):
             raise Unfit(400, "the request holds text that this page never sends")
-    elif isinstance(value, int | float) and not abs(value) < 2**63:  # infinite ones too
+    elif isinstance(value, int | float) and not abs(value) < 2**63:  # also infinite ones
         raise Unfit(400, f"{str(value)[:20]} is no number that can be used")
 
 
 def _fits(inputs: tuple[gr.blocks.Block, ...], data: object) -> None:
-    """Raises Unfit where the components themselves would not take these values."""
+    """Raises Unfit for values that the event's components do not accept."""
     if not isinstance(data, list) or len(data) != len(inputs):
         raise Unfit(422, f"this event takes {len(inputs)} values")
     for place, (block, value) in enumerate(zip(inputs, data, strict=True)):
@@ -295,12 +295,12 @@ def _fits(inputs: tuple[gr.blocks.Block, ...], data: object) -> None:
             raise Unfit(422, f"value {place} does not fit")
         try:
             block.preprocess(value)  # type: ignore[attr-defined]
-        except Exception:  # whatever a component raises, it does not take the value
+        except Exception:  # any error means that the component does not accept the value
             raise Unfit(422, f"value {place} does not fit") from None
 
 
 def _with_body(scope: Scope, receive: Receive, body: bytes) -> tuple[Scope, Receive]:
-    """The request with this body, which is there at once; what comes after it is that the browser leaves."""
+    """The request with this body, available at once. The next message is the browser's disconnect."""
     sent = False
 
     async def again() -> Message:

@@ -1,4 +1,4 @@
-"""Outage: what callers get while the database of annotations cannot be used: 503 and when to come again, no sign-out."""
+"""Answers while the annotation database cannot be reached: status 503 with the time to try again, and no sign-out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from star.annotation.storage.database import Unavailable
 from star.annotation.workflow.passwords import Busy
 
 log = logging.getLogger(__name__)
-LOGGED_S = 10.0  # one line in that time: everybody at work comes again and again
+LOGGED_S = 10.0  # seconds with at most one line in the log, since everybody at work keeps trying
 _logged = [0.0]
 
 DOWN = "The database of annotations cannot be reached at this moment; nothing was saved, try again in a few seconds."
@@ -26,7 +26,7 @@ PAGE = f"""<!doctype html>
 
 
 def outage(error: Unavailable) -> JSONResponse:
-    """One line. Where the database is and what ails it is for the log, not for visitors."""
+    """One line for visitors. The log says where the database is and what failed."""
     if not isinstance(error, Busy) and time.monotonic() - _logged[0] > LOGGED_S:
         _logged[0] = time.monotonic()
         log.warning("%s", error)
@@ -34,7 +34,7 @@ def outage(error: Unavailable) -> JSONResponse:
 
 
 async def closed(error: Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI: the same to whoever asks for any route; a page to somebody who opens one."""
+    """ASGI: the same answer on any route, as HTML where a browser opens a page."""
     if scope["type"] == "websocket":
         return await send({"type": "websocket.close", "code": 1013})
     answer: Response = outage(error)
@@ -44,7 +44,7 @@ async def closed(error: Unavailable, scope: Scope, receive: Receive, send: Send)
 
 
 def wants_page(connection: HTTPConnection) -> bool:
-    """Whether a browser opens an address, rather than a script calling it."""
+    """Whether a browser opens this address, and not a script."""
     return connection.scope["method"] == "GET" and "text/html" in connection.headers.get("accept", "")
 
 

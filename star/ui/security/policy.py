@@ -1,4 +1,4 @@
-"""Policy: headers of every answer, which tell the browser to run our scripts only and to ask no other host."""
+"""HTTP headers of every answer: the browser runs only our scripts and loads nothing from another host."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Gradio compiles its templates in the browser, hence 'unsafe-eval'. Its start-up scripts stand in the page itself:
-# they are allowed one by one, by their hashes, so that no other script in the page's text would run.
+# Gradio compiles its templates in the browser, hence 'unsafe-eval'. Its start-up scripts are part of the page's HTML:
+# each is allowed by its hash, so no other script in that HTML runs.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-eval'{scripts}; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; "
@@ -27,16 +27,16 @@ HEADERS = {
 
 
 def policy(page: bytes = b"") -> str:
-    """The policy of an answer; `page`: HTML whose own scripts may run."""
+    """The content security policy of an answer. `page`: HTML whose inline scripts may run."""
     hashes = (hashlib.sha256(script).digest() for script in _INLINE.findall(page))
     return _POLICY.format(scripts="".join(f" 'sha256-{base64.b64encode(h).decode()}'" for h in hashes))
 
 
 class Policy:
-    """Adds the headers to every answer. Plain ASGI, so that streamed answers pass through unbuffered.
+    """Adds the headers to every answer. Plain ASGI, so streamed answers pass through unbuffered.
 
-    The page at `/` alone is held back until it is whole, since its policy depends on it. No word of a visitor or of a
-    data set is in it: they come later, as data.
+    Only the page at `/` is buffered, because its policy depends on its scripts. This HTML holds no text of a visitor or a
+    data set; such text arrives later, as data.
     """
 
     def __init__(self, app: ASGIApp) -> None:

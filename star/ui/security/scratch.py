@@ -1,4 +1,4 @@
-"""Scratch: a folder of this process alone for what Gradio writes, gone when it ends."""
+"""A private temporary folder for the files that Gradio writes, removed when the process ends."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _made: list[tempfile.TemporaryDirectory[str]] = []
 
 @cache
 def folder() -> str:
-    """The folder, readable by nobody else and empty at first. Those of processes that were killed are removed."""
+    """The folder, empty at first and private to this user. Folders of processes that were killed are removed."""
     for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         number = old.name.removeprefix(_PREFIX).partition("-")[0]
         if number.isdecimal() and not _runs(int(number)):
-            shutil.rmtree(old, ignore_errors=True)  # somebody else's stays
+            shutil.rmtree(old, ignore_errors=True)  # another user's folder stays
     _made.append(tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-"))
     return _made[0].name
 

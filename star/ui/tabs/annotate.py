@@ -1,6 +1,6 @@
-"""Annotate: the tab where records are rated, one at a time, by mouse or by keyboard alone.
+"""The tab for rating records one at a time, by mouse or by keyboard alone.
 
-A frame that never changes; assets/js draws into it what `annotate_api` answers. Only the HTML of the views (cards, trace,
+The frame never changes; assets/js fills it with the answers of `annotate_api`. Only the HTML of the views (cards, trace,
 evidence, edges) enters the page as HTML; everything else enters as text.
 """
 

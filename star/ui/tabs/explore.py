@@ -1,4 +1,4 @@
-"""Explore: the tab where one picks a reader or makes a shelf, and watches the model come to its books."""
+"""The tab where a visitor picks a reader or makes a shelf, and watches the model write its answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
     """Lay out the tab inside the Blocks being built and connect its events.
 
     Returns:
-        the switch of the model's adapter, for the page to show once it is known that there is one.
+        the switch of the model's adapter, which the page shows once an adapter is loaded.
     """
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
@@ -84,7 +84,7 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
         yield from answer(loader, runs, str(request.session_hash), value, count, number, bool(adapted))
 
     def halt(request: gr.Request) -> None:
-        # Only a flag: the run ends itself and says so. A cancelled gradio event would swallow the next press.
+        # Only sets a flag: the run ends itself and says so. A cancelled Gradio event would swallow the next press.
         runs.stop(str(request.session_hash))
 
     go.click(
@@ -148,7 +148,7 @@ def answer(
 
 
 def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
-    """The stream with most snapshots left out; the first and the finished one always come."""
+    """The stream with at most one snapshot per `PERIOD`, and always the first and the finished one."""
     shown = 0.0
     for snapshot in recommender.stream(question):
         now = time.monotonic()
@@ -176,7 +176,7 @@ def _update(
     recommender: Recommender | None = None,
     run: str = "",
 ) -> Update:
-    """One update of everything. Graph, evidence and table stay as they are until the answer is complete."""
+    """One update of all outputs. Graph, evidence and table do not change while an answer grows."""
     catalog = recommender.dataset.catalog if recommender else None
     done = answer is not None and answer.finished
     fresh = answer is None or done
@@ -193,7 +193,7 @@ def _update(
 
 
 def _ended(words: str, kind: str, empty: bool) -> Update:
-    """The last update of a run that did not finish; what it wrote stays, unless it wrote nothing."""
+    """The last update of an unfinished run. `empty`: the run wrote nothing; otherwise its text stays on the page."""
     nothing = gr.skip()
     return (
         block(views.status(words, kind)),

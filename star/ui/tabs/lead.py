@@ -1,4 +1,4 @@
-"""Lead: the tab where campaigns are made and watched, conflicts decided, ratings taken out."""
+"""The tab for making and watching campaigns, deciding conflicts and exporting ratings."""
 
 from __future__ import annotations
 

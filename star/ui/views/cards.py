@@ -1,5 +1,7 @@
-"""Views: cards, status and page header as HTML. Pure functions; all text of catalogue or model goes through `display`:
-`bdi` for a name that stands alone, `html` for names among other words."""
+"""Book cards, status lines and the page's header as HTML. Pure functions.
+
+All text of a catalogue or model goes through `display`: `bdi` for a single name, `html` for names among other words.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from star.ui.views.cover import cover
 
 
 def mark(verdict: Verdict) -> str:
-    """The verdict as a mark: shape, colour and, for screen readers, words."""
+    """The verdict as a mark: a shape, a colour and words for screen readers."""
     sign, words = VERDICTS[verdict]
     return (
         f'<span class="star-mark {verdict}" title="{words}"><span aria-hidden="true">{sign}</span>'
@@ -47,7 +49,7 @@ def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
 
 
 def about(answer: Recommendation, node: str) -> tuple[int, ...]:
-    """Claims about a node: it is their subject or anchor, or lies on their path."""
+    """Indices of the claims about a node: it is their subject or anchor, or lies on their path."""
     found = []
     for index, claim in enumerate(answer.claims):
         ends = {end for e in claim.edges for end in (answer.edges[e].source, answer.edges[e].target)}
@@ -58,7 +60,7 @@ def about(answer: Recommendation, node: str) -> tuple[int, ...]:
 
 
 def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) -> str:
-    """The recommended books; before the model has ranked them, as many empty places and no title."""
+    """The recommended books; before the model has ranked them, `k` empty places without titles."""
     if answer is None or catalog is None or not answer.items:
         empty = '<li class="star-card empty"><span></span></li>' * k
         return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet">{empty}</ol>'
@@ -97,13 +99,13 @@ def _share(score: float | None, best: float) -> str:
 
 
 def status(words: str, kind: str = "idle") -> str:
-    """One line about the run. kind: idle, busy, done, error."""
+    """A line about the run. kind: idle, busy, done, error."""
     dot = '<span class="star-dot" aria-hidden="true"></span>'
     return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}</span></p>'
 
 
 def whom(answer: Recommendation) -> str:
-    """Whom an answer is for: `Reader 17` or `your shelf`."""
+    """Who gets the answer: `Reader 17` or `your shelf`."""
     return "your shelf" if answer.query.reader is None else f"Reader {answer.query.reader + 1}"
 
 
@@ -127,9 +129,13 @@ def loaded(
     prior: float = 0.0,
     untaught: str | None = None,
 ) -> str:
-    """Which data set and checkpoint answer; that readers are simulated, where they are; how many books the
-    checkpoint cannot recommend; how much of its ranking was made before the trace (`Checkpoint.prior`). `untaught`: what is
-    said where the teacher answers for want of a student (`recommender.untaught`)."""
+    """The page's header: data set and checkpoint, and a note where the readers are simulated.
+
+    Args:
+        without_token: number of books for which the checkpoint has no token, so that it cannot recommend them.
+        prior: product-of-experts weight of the parametric prior (`Checkpoint.prior`).
+        untaught: what to say where the teacher answers because no student is trained (`methods.answering.untaught`).
+    """
     title = str(data.manifest.get("title") or data.name)
     counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
     model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else "loading…"
@@ -155,5 +161,5 @@ def loaded(
 
 
 def loading(words: str) -> str:
-    """What stands in place of `loaded` until there is something to say."""
+    """The header until data set and checkpoint are known."""
     return f'<p class="star-loaded">{html(words)}</p>'

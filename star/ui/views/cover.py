@@ -1,4 +1,4 @@
-"""Typographic book covers, drawn by us as SVG: no image is fetched, and a book always looks the same."""
+"""Typographic book covers as SVG, drawn from title, author and genre: no image is fetched, and a cover never changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from star.data.catalog import Item
 WIDTH, HEIGHT = 200, 300
 SERIF = "Charter, 'Iowan Old Style', Georgia, 'Liberation Serif', serif"
 
-# Paper, ink, ornament. Ink on paper is at least 4.5 : 1 in each.
+# Paper, ink, ornament. The contrast of ink on paper is at least 4.5 : 1 in each.
 PALETTES = (
     ("#14213d", "#f4f1e8", "#fca311"),
     ("#f2e8cf", "#23301c", "#6a994e"),
@@ -31,13 +31,13 @@ def _seed(item: Item) -> bytes:
 
 
 def _palette(item: Item, seed: bytes) -> tuple[str, str, str]:
-    """Books of one genre share three palettes, so a shelf of one kind looks related but not uniform."""
+    """Books of one genre share three palettes, so their covers look related but not uniform."""
     genre = hashlib.sha256((item.genres[0] if item.genres else item.title).encode()).digest()[0]
     return PALETTES[(genre + 3 * (seed[0] % 3)) % len(PALETTES)]
 
 
 def _ornament(seed: bytes, ink: str) -> str:
-    """One of six plain figures in the lower half; `seed` chooses figure and measures."""
+    """One of six plain figures in the lower half; `seed` chooses the figure and its sizes."""
     a, b, c = seed[1], seed[2], seed[3]
     line, fill = f'fill="none" stroke="{ink}"', f'fill="{ink}"'
     match a % 6:
@@ -80,7 +80,7 @@ def _ornament(seed: bytes, ink: str) -> str:
 
 
 def _ems(line: str) -> float:
-    """How wide a line is at most, in font sizes: wide, narrow, capital and other letters of a broad bold serif."""
+    """Upper bound on a line's width, in font sizes, from four classes of letters of a broad bold serif."""
     return sum(
         1.1
         if letter in "mwMW@—"
@@ -105,7 +105,7 @@ def _lines(title: str) -> tuple[list[str], int]:
 
 
 def _isolated(text: str) -> str:
-    """Text of its own direction where there can be no `<bdi>`; what would end the isolation is taken out."""
+    """Text with its own writing direction where `<bdi>` is impossible, without characters that end the isolation."""
     return "\u2068" + "".join(c for c in text if c not in "\u2066\u2067\u2068\u2069") + "\u2069"
 
 

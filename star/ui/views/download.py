@@ -28,7 +28,7 @@ _SIGNS = {"user": "◆", "history": "■", "recommended": "★", "candidate": "�
 
 
 def _heading(answer: Recommendation, catalog: Catalog) -> str:
-    """What the graph is of, the ranking, the legend. Ours, because pyvis does not escape its own heading."""
+    """Title, ranking and legend of the page. Ours, because pyvis does not escape its own heading."""
     kinds = {node.kind for node in answer.nodes}
     legend = "".join(
         f'<span class="key"><span style="color:{NODE_STYLE[kind][2]}">{sign}</span> {NODE_KINDS[kind]}</span>'

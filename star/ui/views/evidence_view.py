@@ -1,4 +1,4 @@
-"""Evidence view: what is known about each node, all claims, and the graph's edges as a table. Pure."""
+"""Facts about each node, all claims, and the graph's edges as a table, as HTML. Pure functions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EDGE_KINDS = {
 
 
 def weight(kind: str, value: float) -> str:
-    """What an edge's weight counts, in words."""
+    """An edge's weight in words, as `3 readers`."""
     match kind:
         case "co_read" | "read_next":
             return plural(round(value), "reader")
@@ -75,7 +75,7 @@ def _heading(answer: Recommendation, node: Node, catalog: Catalog) -> str:
 
 
 def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Block]:
-    """A heading per node and one line per claim. The page shows those that belong to what is selected."""
+    """A heading for each node and a line for each claim. The page shows those that belong to the selection."""
     if answer is None or catalog is None or not answer.finished:
         return []
     hint = (
@@ -89,7 +89,7 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
         "<h3>What the graph says</h3></header>"
     )
     heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
-    # What the model wrote comes first: the tools' claims are the larger part, and mostly stand behind it.
+    # The model's claims come first; the tools' claims are more numerous.
     order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
     named = isolating(names_in(answer, catalog))
     lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i, named)}</li>' for i in order)
@@ -106,7 +106,7 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
 
 
 def edge_table(answer: Recommendation | None) -> list[Block]:
-    """The graph's edges, most cited first, as a table for the keyboard and for screen readers."""
+    """The graph's edges, most cited first, as a table for keyboards and screen readers."""
     if answer is None or not answer.finished:
         return []
     labels = {node.id: node.label for node in answer.nodes}

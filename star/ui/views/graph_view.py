@@ -1,5 +1,4 @@
-"""Graph view: the part of the reader–book graph that a trace cites, cut with networkx, built with pyvis, and
-drawn by vis-network in the page."""
+"""The cited part of the reader–book graph: cut with networkx, built with pyvis, drawn by vis-network in the page."""
 
 from __future__ import annotations
 
@@ -18,10 +17,10 @@ from star.ui.assets import script
 from star.ui.views.cards import about, plural
 from star.ui.views.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
 
-# How many nodes of a kind are drawn: what can still be read on a canvas. The table has them all.
+# Most nodes of each kind that are drawn, so that a canvas stays legible. The table has all edges.
 MOST = {"user": 1, "recommended": 10, "history": 10, "candidate": 5, "reader": 24, "genre": 6}
 
-# Okabe and Ito's palette, which stays apart for colour-blind readers; every kind has its own shape as well.
+# Okabe and Ito's palette, which colour-blind readers can tell apart. Every kind also has its own shape.
 NODE_STYLE: dict[str, tuple[str, int, str]] = {
     "user": ("diamond", 17, "#d55e00"),
     "history": ("square", 11, "#0072b2"),
@@ -42,9 +41,9 @@ EDGE_STYLE: dict[str, tuple[str, bool]] = {
 
 
 def cut(answer: Recommendation) -> nx.MultiDiGraph:
-    """The answer's graph with at most so many nodes of each kind: the most cited ones, then the latest read.
+    """The answer's graph with at most `MOST` nodes of each kind: the most cited ones, then the latest read.
 
-    Edge keys are the edges' indices in `answer.edges`. Nodes without an edge are out, unless recommended.
+    Edge keys are indices into `answer.edges`. Nodes without an edge are left out, unless recommended.
     """
     graph = nx.MultiDiGraph()
     for node in answer.nodes:
@@ -66,7 +65,7 @@ def cut(answer: Recommendation) -> nx.MultiDiGraph:
         these = [node for node in graph if graph.nodes[node]["kind"] == kind]
         kept.update(sorted(these, key=worth, reverse=True)[:most])
     rank = {f"i:{r.item}": r.rank for r in answer.items}
-    small = nx.MultiDiGraph()  # not graph.subgraph(kept): its order would change from run to run
+    small = nx.MultiDiGraph()  # not graph.subgraph(kept), whose order changes from run to run
     small.add_nodes_from(
         (n, graph.nodes[n]) for n in sorted(graph, key=lambda n: rank.get(n, 0)) if n in kept
     )
@@ -130,7 +129,7 @@ def _options() -> dict[str, Any]:
 
 
 def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "") -> dict[str, Any]:
-    """What the page draws and selects by: nodes, edges, options, the claims' paths, the kinds' names."""
+    """What the page draws (nodes, edges, options) and what its selection needs (claims' paths, names of kinds)."""
     if answer is None or catalog is None or not answer.finished:
         return {"run": "", "nodes": [], "edges": [], "claims": []}
     nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()

@@ -1,4 +1,4 @@
-"""Lead view: a campaign's agreement and quality as figures in HTML. Pure; every name in them is escaped."""
+"""A campaign's agreement and annotator quality as figures in HTML. Pure functions; every name is escaped."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def share(value: float | None) -> str:
 
 
 def named(text: str) -> str:
-    """A name as HTML: escaped, and of its own direction."""
+    """A name as HTML: escaped, with its own writing direction."""
     return f"<bdi>{escape(text)}</bdi>"
 
 
 def scale(
     value: float | None, interval: Sequence[float | None], low: float, high: float, mark: float | None = None
 ) -> str:
-    """A point with its interval on a scale from `low` to `high`, as SVG; `mark`: a value to compare with."""
+    """A point with its interval on a scale from `low` to `high`, as SVG. `mark`: a value to compare with."""
 
     def at(x: float) -> float:
         return 6 + (WIDTH - 12) * (min(max(x, low), high) - low) / (high - low)
@@ -63,7 +63,7 @@ def figures(report: Report, names: Mapping[str, str], labels: Mapping[str, str])
 
     Args:
         report: `collect.campaign_report`.
-        names: pseudonym → the person's name, for the lead alone.
+        names: pseudonym → the person's name, which only leads see.
         labels: criterion → its label.
     """
     parts = []
@@ -81,7 +81,7 @@ def figures(report: Report, names: Mapping[str, str], labels: Mapping[str, str])
 
 
 def _in_order(rows: Sequence[Report], labels: Mapping[str, str]) -> list[Report]:
-    """As the rubric asks them."""
+    """The rows in the rubric's order of criteria."""
     place = {key: number for number, key in enumerate(labels)}
     return sorted(rows, key=lambda row: place.get(row["criterion"], len(place)))
 

@@ -1,4 +1,4 @@
-"""Record view: a frozen record as the page draws it, with the views of the Explore tab, and the form beside it. Pure."""
+"""A frozen record and its rating form as the page draws them, with the views of the Explore tab. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from star.annotation.workflow.frozen import thaw
+from star.annotation.workflow.frozen import from_json
 from star.annotation.workflow.rubric import CANNOT_JUDGE, Version
 from star.recommend.readable import NAMES
 from star.ui.views import cards as views
@@ -18,10 +18,11 @@ Run = Mapping[str, Any]
 
 
 def side(run: Run) -> dict[str, Any]:
-    """One trace as the page draws it. Its `cards`, `trace`, `evidence` and `edges` are HTML of the views, which escape all
-    text; everything else is plain text. `steps` and `claims` are what flags point into.
+    """One trace as the page draws it. Annotators' flags point into `steps` and `claims`.
+
+    `cards`, `trace`, `evidence` and `edges` are HTML of the views, which escape all text; the rest is plain text.
     """
-    answer, catalog = thaw(run)
+    answer, catalog = from_json(run)
     shelf = [catalog[row] for row in answer.query.history]
     return {
         "shelf": [{"title": book.title, "by": views.byline(book)} for book in reversed(shelf)],
@@ -39,10 +40,10 @@ def side(run: Run) -> dict[str, Any]:
 
 
 def sides(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One side, or left and right."""
+    """One side for a single record; left and right for a pair."""
     return [side(run) for run in runs]
 
 
 def form(version: Version) -> dict[str, Any]:
-    """A rubric as the form asks it and the guidelines explain it."""
+    """A rubric for the rating form and its guidelines."""
     return {"label": version.label, "cannot_judge": CANNOT_JUDGE} | asdict(version.rubric)

@@ -1,4 +1,4 @@
-"""Trace view: the typed steps of a trace as HTML, tool calls nested with what they returned. Pure."""
+"""The typed steps of a trace as HTML, each tool call with its answer inside. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Named = Callable[[str], str]  # isolates the names in a text
 
 
 def numbers(claim: CheckedClaim) -> str:
-    """Stated and found, side by side; numbers that differ are marked in words as well."""
+    """Stated and found numbers side by side; a difference is marked in words too."""
     said = stated(claim.claim)
     names = list(dict.fromkeys([*said, *claim.found]))
     if not names:
@@ -43,7 +43,7 @@ def numbers(claim: CheckedClaim) -> str:
 
 
 def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
-    """One claim: a button that selects its path; what was stated and found shows while it is selected."""
+    """One claim: a button that selects its path, and its numbers, which show while it is selected."""
     claim = answer.claims[index]
     words = VERDICTS[claim.verdict][1]
     author = "the model wrote this" if claim.author == "model" else "a tool returned this"
@@ -64,11 +64,11 @@ def _prose(text: str, named: Named) -> str:
 def body(
     answer: Recommendation, step: StepView, key: str, catalog: Catalog | None, named: Named = str
 ) -> str:
-    """The step's text. Sentences that are claims become claim lines at the place where they stand in it.
+    """The step's text, in which each claim becomes a claim line.
 
-    Of a step written in the model's short form, the claims are shown in full, and the short form folds away.
+    Where the model wrote its short form, the claims are shown in full and the short form folds away.
     """
-    # In a snapshot a step may be written already and its claims not be checked yet.
+    # A snapshot may hold a step whose claims are not checked yet.
     claims = [index for index in step.claims if index < len(answer.claims)]
     if not claims:
         return _prose(step.text, named)
@@ -92,7 +92,7 @@ def _grouped(
     unfold: bool,
     named: Named,
 ) -> str:
-    """Claims one under another; several on end about the same book fold under its title."""
+    """Claims one below another; consecutive claims about one book fold under its title."""
     out = ""
     for subject, run in groupby(claims, lambda index: answer.claims[index].claim.subject):
         group = list(run)
@@ -151,7 +151,7 @@ def _tool(
 
 
 def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list[Block]:
-    """The steps as keyed blocks, so that the page replaces only what changed; a call holds its response."""
+    """The steps as keyed blocks, so that the page replaces only what changed. A call's block holds its response."""
     if answer is None:
         return []
     named = str if catalog is None else isolating(names_in(answer, catalog))

@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations, on the connection and in the transaction that `migrate` hands over."""
+"""Entry point of alembic: runs the migrations on the connection that `migrate` passes, in its transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
     render_as_batch=True,
-    transactional_ddl=True,  # SQLite too: the driver no longer commits behind our back (database.py)
+    transactional_ddl=True,  # SQLite too: database.py keeps the driver from committing by itself
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,1 +1,1 @@
-"""Alembic migrations of the annotation database."""
+"""The migrations, one module each."""

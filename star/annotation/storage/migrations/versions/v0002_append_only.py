@@ -1,4 +1,4 @@
-"""Migration 2: triggers, so that nothing is overwritten or deleted, whoever writes to the database."""
+"""Migration 2: triggers that forbid overwriting and deleting, for every client of the database."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def downgrade() -> None:
 
 
 def _wrong(differs: str) -> str:
-    """SQL: the new row is not the next revision of the old one."""
+    """SQL condition: the new row is not the next revision of the old one."""
     return " OR ".join(["NEW.revision <> OLD.revision + 1", *(f"NEW.{c} {differs} OLD.{c}" for c in SAME)])
 
 

@@ -1,4 +1,4 @@
-"""Migration 3: sessions and attempts in tables of their own. The key that signed cookies goes, and all sessions with it."""
+"""Migration 3: tables of sessions and attempts. It drops the key that signed cookies, which ends all sessions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,116 @@
+"""The two tables of a data set's folder: the catalogue and the interactions as polars frames and as Parquet files.
+
+Only imports, and data sets that were imported, need polars. Code that the embedded demo runs imports this module late.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from star.data.catalog import Catalog, Item
+from star.data.interactions import Interactions
+from star.plain_text import one_line_lists, one_lines
+
+POLARS_FAILURES: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises for a damaged file; a PanicException is no Exception."""
+
+CATALOGUE_SCHEMA: dict[str, Any] = {
+    "id": pl.String,
+    "title": pl.String,
+    "creators": pl.List(pl.String),
+    "year": pl.Int32,
+    "series": pl.String,
+    "number": pl.Float64,
+    "genres": pl.List(pl.String),
+    "theme": pl.String,
+}
+"""Column → type of `catalogue.parquet`, one row per item."""
+
+
+def write_tables(catalog: Catalog, interactions: Interactions, folder: Path) -> None:
+    """Write `catalogue.parquet` and `interactions.parquet` into an existing folder."""
+    _catalogue_frame(catalog).write_parquet(folder / "catalogue.parquet")
+    _interactions_frame(interactions).write_parquet(folder / "interactions.parquet")
+
+
+def read_tables(folder: Path) -> tuple[Catalog, Interactions]:
+    """What `write_tables` wrote.
+
+    Raises:
+        one of POLARS_FAILURES, OSError or ValueError: a file is missing or damaged.
+    """
+    catalog = _read_catalogue(pl.read_parquet(folder / "catalogue.parquet"))
+    return catalog, _read_interactions(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
+
+
+def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
+    """The items with every text as one clean line; an item without a title is called by its id.
+
+    Args:
+        frame: columns of CATALOGUE_SCHEMA; `series` and `theme` may be missing.
+    """
+    words = {name: one_lines(frame[name]) for name in ("title", "series", "theme") if name in frame.columns}
+    members = {name: one_line_lists(frame[name]) for name in ("creators", "genres")}
+    number = pl.when(pl.col("number").is_finite()).then(pl.col("number")).alias("number")
+    return frame.with_columns(number, **words, **members).with_columns(
+        pl.col("title").fill_null(pl.col("id"))
+    )
+
+
+def items_of(frame: pl.DataFrame) -> tuple[Item, ...]:
+    """The rows of a frame, with columns of CATALOGUE_SCHEMA, as items in row order."""
+    return tuple(
+        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
+        for row in frame.iter_rows(named=True)
+    )
+
+
+def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
+    columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in CATALOGUE_SCHEMA}
+    for name in ("creators", "genres"):
+        columns[name] = [list(values) for values in columns[name]]
+    return pl.DataFrame(columns, schema=CATALOGUE_SCHEMA)
+
+
+def _read_catalogue(frame: pl.DataFrame) -> Catalog:
+    typed = frame.select(pl.col(name).cast(kind) for name, kind in CATALOGUE_SCHEMA.items())
+    return Catalog(items_of(clean_items(typed)))
+
+
+def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
+    """One row per interaction, a reader's rows together and in reading order.
+
+    Columns: `user` (Int32, row of the reader), `item` (Int32, row of the catalogue), `user_id` (String), and where the
+    source has them `time` (Int64, seconds since 1970) and `rating` (Float32).
+    """
+    reader = np.repeat(np.arange(len(interactions)), np.diff(interactions.indptr))
+    ids = np.array(interactions.users, dtype=object)[reader]
+    frame = pl.DataFrame(
+        {
+            "user": pl.Series(reader).cast(pl.Int32),
+            "item": interactions.items,
+            "user_id": pl.Series(ids, dtype=pl.String),
+        }
+    )
+    if interactions.times is not None:
+        frame = frame.with_columns(pl.Series("time", interactions.times))
+    if interactions.ratings is not None:
+        frame = frame.with_columns(pl.Series("rating", interactions.ratings))
+    return frame
+
+
+def _read_interactions(frame: pl.DataFrame, n_items: int) -> Interactions:
+    rows = frame["user"].to_numpy()
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    return Interactions(
+        users=tuple(frame["user_id"].gather(starts).to_list()),
+        indptr=np.append(starts, len(rows)).astype(np.int64),
+        items=frame["item"].to_numpy().astype(np.int32),
+        n_items=n_items,
+        times=frame["time"].to_numpy() if "time" in frame.columns else None,
+        ratings=frame["rating"].to_numpy() if "rating" in frame.columns else None,
+    )

@@ -1,0 +1,226 @@
+"""Words of a trace to an answer: steps and claims, verification against the graph, subgraph, reasons.
+
+The student and the teacher end here alike: `assemble` makes the finished answer, `snapshot` one under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from star.data.catalog import Catalog
+from star.evidence.claims import WITHHELD, Claim, Edge, sentence
+from star.evidence.subgraph import build
+from star.evidence.tools import Tools
+from star.evidence.verification import Finding, check
+from star.recommend.recommendation import CheckedClaim, Recommendation, Recommended, StepView
+from star.trace.grammar import CallContext, TraceError, spoken
+from star.trace.steps import Step, read_step, steps_of
+
+NOTHING = ("nothing", ";")  # a tool's whole answer when it has found nothing
+SILENT = {
+    "profile": "nothing: no book of the shelf has a genre",
+    "recent": "nothing: none of these last books has a genre",
+    "user_cf": "nothing: similar readers read none of the candidates",
+    "item_cf": "nothing: these last books lead to none of the candidates asked about",
+}
+REASONS = ("series", "co_read", "similar", "author", "read_next", "pull")  # kinds of claims, the best reason first
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The words of a trace so far, one entry a word in each list.
+
+    `own`: whether the model wrote the word. `at`: seconds from the query to the word.
+    """
+
+    words: list[str]
+    own: list[bool]
+    at: list[float]
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A claim as it was read from a closed step. `own`: the model made it, not a tool."""
+
+    claim: Claim
+    own: bool
+
+
+def snapshot(answer: Recommendation, draft: Draft, tools: Tools, findings: list[Finding]) -> Recommendation:
+    """The answer under way: its steps so far, and the claims of closed steps with their verdicts.
+
+    Args:
+        findings: of the claims of earlier snapshots; those of new claims are appended.
+    """
+    steps, stated = read(draft, tools)
+    findings += [check(each.claim, tools) for each in stated[len(findings) :]]
+    claims = checked(stated, findings, tools.catalog)
+    return replace(answer, text=" ".join(draft.words), steps=steps, claims=claims)
+
+
+def assemble(
+    answer: Recommendation,
+    draft: Draft,
+    tools: Tools,
+    ranking: Sequence[int],
+    scores: Mapping[int, float],
+    findings: Sequence[Finding] = (),
+) -> Recommendation:
+    """The finished answer: steps, verified claims with their paths, ranked items with reasons, subgraph.
+
+    Args:
+        answer: data set, checkpoint, query and candidates; the rest is filled in, times aside.
+        ranking: catalogue rows of the recommended items, best first.
+        scores: catalogue row → the recommender's probability, for every item of the ranking at least.
+        findings: what `snapshot` found so far; the claims they belong to are not verified again.
+    """
+    catalog = tools.catalog
+    steps, stated = read(draft, tools)
+    findings = [*findings, *(check(each.claim, tools) for each in stated[len(findings) :])]
+    nodes, edges = build(tools.history.tolist(), ranking, _cited(stated, findings, ranking), catalog)
+    place = {(e.source, e.target, e.kind): n for n, e in enumerate(edges)}
+
+    def path(found: tuple[Edge, ...]) -> tuple[int, ...]:
+        return tuple(sorted({place[k] for e in found if (k := (e.source, e.target, e.kind)) in place}))
+
+    claims = tuple(
+        replace(claim, edges=path(finding.edges))
+        for claim, finding in zip(checked(stated, findings, catalog), findings, strict=True)
+    )
+    items = tuple(
+        Recommended(n + 1, item, scores[item], _reason(item, claims)) for n, item in enumerate(ranking)
+    )
+    return replace(
+        answer,
+        text=" ".join(draft.words),
+        steps=steps,
+        claims=claims,
+        items=items,
+        nodes=nodes,
+        edges=edges,
+        finished=True,
+    )
+
+
+def read(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]]:
+    """Steps so far, the last one perhaps open, and the claims of the closed ones. Words that break the grammar are
+    marked."""
+    context, place = CallContext(len(tools.history)), 0
+    steps: list[StepView] = []
+    stated: list[Stated] = []
+    try:
+        for kind, inside, closed in steps_of(draft.words):
+            own, length = kind != "tool_response", len(inside) + 1 + closed
+            call = None if own or not steps or not steps[-1].name else steps[-1]
+            text, step = spoken(inside, tools.catalog), None
+            if closed:
+                try:
+                    step = read_step(kind, inside, context)
+                except TraceError as error:
+                    text += f" [not readable: {error}]"
+            if step and call and inside == NOTHING:
+                text = SILENT[str(call.name)]
+                step = replace(step, claims=(Claim("opinion", label=text),))
+            first = len(stated)
+            stated += [Stated(claim, own) for claim in step.claims] if step else []
+            name, arguments = (call.name, call.arguments) if call else (None, None)
+            if step and not call:
+                name, arguments = step.name, _arguments(step, tools.catalog)
+            steps.append(
+                StepView(
+                    kind,
+                    text,
+                    draft.at[place + length - 1] - (draft.at[place - 1] if place else 0.0),
+                    sum(draft.own[place : place + length]) if own else length,
+                    tuple(range(first, len(stated))),
+                    name,
+                    arguments,
+                    closed,
+                )
+            )
+            place += length
+    except TraceError as error:
+        steps.append(StepView("reflection", f"[not readable: {error}]"))
+    return tuple(steps), stated
+
+
+def checked(
+    stated: Sequence[Stated], findings: Sequence[Finding], catalog: Catalog
+) -> tuple[CheckedClaim, ...]:
+    """Claims as shown while the trace is written, without their paths."""
+    return tuple(
+        CheckedClaim(
+            each.claim,
+            _text(each.claim, finding, catalog) + _how_sure(finding),
+            finding.found,
+            (),
+            "model" if each.own else "tool",
+            finding.verdict,
+        )
+        for each, finding in zip(stated, findings, strict=True)
+    )
+
+
+def _cited(
+    stated: Sequence[Stated], findings: Sequence[Finding], ranking: Sequence[int]
+) -> list[tuple[Edge, ...]]:
+    """Edges of the claims that the subgraph shows: the model's first, and those about recommended items first."""
+
+    def shows(each: Stated) -> bool:
+        return each.own or each.claim.subject in ranking or each.claim.kind in ("co_read", "genre")
+
+    pairs = [pair for pair in zip(stated, findings, strict=True) if shows(pair[0])]
+    pairs.sort(key=lambda pair: (not pair[0].own, pair[0].claim.subject not in ranking))
+    return [finding.edges for _, finding in pairs]
+
+
+def _arguments(step: Step, catalog: Catalog) -> dict[str, object] | None:
+    """Arguments of a tool call by name, candidates as item ids; None for other steps."""
+    if step.arguments is None:
+        return None
+    names = {"recent": "window", "user_cf": "readers", "item_cf": "window"}
+    named: dict[str, object] = {}
+    if step.arguments and step.name in names:
+        named[names[step.name]] = step.arguments[0]
+    if len(step.arguments) > 1:
+        named["candidates"] = [catalog[i].id for i in step.arguments[1:]]
+    return named
+
+
+def _text(claim: Claim, finding: Finding, catalog: Catalog) -> str:
+    """The claim as people read it; only remarks are made of words of the grammar, titles stay as they are."""
+    if claim.kind == "opinion":
+        return spoken((claim.label or "").split(), catalog)
+    return sentence(claim, catalog, finding.found)
+
+
+def _how_sure(finding: Finding) -> str:
+    """For a supported lift its interval, and whether it may be chance; for similar readers how many share a book with the
+    shelf, where they are fewer than the call asked for."""
+    if finding.heard is not None:
+        few = "fewer than five" if finding.heard < WITHHELD else f"only {finding.heard}"
+        return f" ({few} readers share a book with the shelf)"
+    if finding.interval is None or finding.verdict != "supported":
+        return ""
+    low, high = finding.interval
+    return f" (95 % interval {low:.1f} to {high:.1f}{': may be chance' if low < 1 else ''})"
+
+
+def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
+    """One line: a supported claim about the item, the model's before a tool's."""
+    about = [
+        c for c in claims if c.claim.subject == item and c.verdict == "supported" and c.claim.kind in REASONS
+    ]
+    about.sort(
+        key=lambda c: (
+            c.author != "model",
+            c.claim.kind == "co_read" and "both" not in c.claim.numbers,
+            REASONS.index(c.claim.kind),
+        )
+    )
+    return (
+        about[0].text[:1].upper() + about[0].text[1:]
+        if about
+        else "The graph says nothing of it; the model ranked it all the same."
+    )
