@@ -1,1 +1,1 @@
-"""The embedded data set: fitted, matched and checked."""
+"""Tools that fitted, matched and checked the embedded data set `demo`."""

@@ -1,9 +1,9 @@
-"""How like real readers the simulated ones are: the tables of data/README.md.
+"""Compares simulated with real readers; prints the tables of data/README.md.
 
     python -m training.demo.check_demo [--dataset goodbooks]
 
-Compares the readers of `demo` with the TEST readers of goodbooks-10k, whom the fit has not seen, over the
-embedded catalogue. The training readers of goodbooks-10k stand beside as the ceiling: real against real.
+Compares the readers of `demo` with the TEST readers of goodbooks-10k, which the fit has not seen, over the embedded
+catalogue. The training readers of goodbooks-10k are the ceiling: real against real.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from star.evidence.graph import Graph
 from star.methods import baselines
 from training.demo.match_demo import Histories, real_histories
 
-EXPECTED = 5.0  # a pair counts when chance alone would give it five common readers among the held-out
-ORDERS = 20  # shuffles of every history, for adjacency by chance
+EXPECTED = 5.0  # expected common readers by chance, held-out group: smallest value of a compared pair
+ORDERS = 20  # shuffles of every history, for the adjacency expected by chance
 MEASURES = (
     "",
     "readers",
@@ -52,7 +52,7 @@ RANKERS = ("mean of HR@1, 3, 5", "tasks", "popularity", "item-kNN", "item-kNN, l
 
 
 def over_demo(histories: Histories) -> Interactions:
-    """Readers with at least 10 books of the catalogue, their first 60."""
+    """Readers with at least 10 books of the catalogue, cut to their first 60."""
     kept = [history[:LONGEST] for history in histories if len(history) >= SHORTEST]
     return Interactions.from_histories(kept, len(read_catalog()))
 
@@ -94,7 +94,7 @@ class Group:
         return float(hits / pairs)
 
     def in_order(self, before: np.ndarray) -> float:
-        """Of consecutive volumes that one reader read both, the share read in order."""
+        """Share of pairs of consecutive volumes, both read by one reader, that were read in order."""
         right = both = 0
         for reader in range(len(self.readers)):
             place = {int(book): n for n, book in enumerate(self.readers.history(reader))}
@@ -105,7 +105,7 @@ class Group:
 
 
 def likeness(groups: list[Group], held_out: Group, relations: Relations) -> list[list[str]]:
-    """Columns of the first table, one per group, as MEASURES names their cells."""
+    """Columns of the first table, one per group, with the cells of MEASURES."""
     upper = np.triu_indices(held_out.readers.n_items, 1)
     enough = held_out.chance()[upper] >= EXPECTED
     target = held_out.lift()[upper][enough]
@@ -138,7 +138,7 @@ def ranking(
     """Row of the second table: mean of HR@1, 3, 5; 1 + 19 uniform candidates, last five books as targets.
 
     Args:
-        test: rows asked; known: rows of the graph behind popularity and item-kNN.
+        test: rows to rank for; known: rows of the graph of popularity and item-kNN.
     """
     graph = Graph.build(readers, known)
     asked = tasks.make_tasks(readers, test, "classic", "uniform", graph.counts, draws=1)

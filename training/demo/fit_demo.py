@@ -1,10 +1,10 @@
-"""Fit the figures of the simulated readers (data/demo/figures.npz) to the readers of goodbooks-10k.
+"""Fits the simulator's parameters (data/demo/figures.npz) to goodbooks-10k by maximum likelihood.
 
     python -m training.demo.fit_demo [--dataset goodbooks] [--seed 0] [--epochs 8] [--factors 32] [--out FILE]
 
-Maximum likelihood of each next book given the books before it (softmax over all unread books of the embedded
-catalogue), on the TRAINING readers of the fixed split (`star.data.tasks.split`), their histories cut down to the
-books that match the catalogue. Validation readers choose the epoch. Test readers take no part.
+Maximises the likelihood of each next book given the books before it: a softmax over all unread books of the embedded
+catalogue. Uses TRAINING readers of the fixed split (`star.data.tasks.split`), with the books that match the catalogue.
+Validation readers choose the epoch; test readers are not used.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from star.data.simulator import LONGEST, SHORTEST, Figures, Relations, log_proba
 from star.errors import UserError, command
 from training.demo.match_demo import Histories, real_histories
 
-SHARPNESS = 1.08  # factor on the whole score; data/README.md says why
+SHARPNESS = 1.08  # factor on the whole score; reason in data/README.md
 
 
 class NextBook(nn.Module):
-    """The distribution of `star.data.simulator` with its figures as parameters."""
+    """The distribution of `star.data.simulator` with its figures as trainable parameters."""
 
     author: Tensor
     series: Tensor
@@ -63,7 +63,7 @@ class NextBook(nn.Module):
         self.register_buffer("later", (before >= 0).float())
 
     def forward(self, books: Tensor) -> Tensor:
-        """Log probabilities of books[:, t] given books[:, :t], for every t; books (B, L), -1 pads; (B, L)."""
+        """Log-probabilities (B, L) of books[:, t] given books[:, :t]; books (B, L), padded with -1."""
         known = books.clamp(min=0)
         length = books.shape[1]
         step = torch.arange(length)
@@ -96,7 +96,7 @@ class NextBook(nn.Module):
 
 
 def batches(histories: Histories, size: int, rng: np.random.Generator | None) -> list[Tensor]:
-    """Readers of similar length side by side, first LONGEST books, -1 pads."""
+    """Batches (B, L) of readers with similar lengths, cut to LONGEST books, padded with -1."""
     cut = [history[:LONGEST] for history in histories if len(history) > 1]
     noise = rng.random(len(cut)) * 6 if rng is not None else np.zeros(len(cut))
     order = np.argsort([len(history) + noise[n] for n, history in enumerate(cut)], kind="stable")
@@ -112,7 +112,7 @@ def batches(histories: Histories, size: int, rng: np.random.Generator | None) ->
 
 @torch.no_grad()
 def loss_of(model: NextBook, histories: Histories) -> float:
-    """Mean negative log likelihood per book, nats."""
+    """Mean negative log-likelihood per book, nats."""
     total, number = 0.0, 0
     for block in batches(histories, 32, None):
         mask = block >= 0
@@ -124,7 +124,7 @@ def loss_of(model: NextBook, histories: Histories) -> float:
 def train(
     model: NextBook, parts: dict[str, Histories], epochs: int, ridge: float, rate: float, seed: int
 ) -> float:
-    """Fit in place; the parameters of the best validation epoch stay. Returns its loss."""
+    """Fit in place and keep the best validation epoch's parameters; returns its loss."""
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(model.parameters(), lr=rate)
     number = sum(min(len(h), LONGEST) for h in parts["train"])
@@ -156,7 +156,7 @@ def train(
 
 
 def lengths(histories: Histories) -> np.ndarray:
-    """Share of readers with 10, 11, … 60 matched books, smoothed by a triangle five books to either side."""
+    """Shares of readers with 10, 11, … 60 matched books, smoothed by a triangle of five books to either side."""
     counts = np.bincount([len(h) for h in histories if SHORTEST <= len(h) <= LONGEST], minlength=LONGEST + 1)
     triangle = np.minimum(np.arange(1, 12), np.arange(11, 0, -1)).astype(np.float64)
     padded = np.pad(counts[SHORTEST:].astype(np.float64), 5, mode="reflect")
@@ -189,10 +189,10 @@ def figures_of(model: NextBook, share: np.ndarray, relations: Relations, ids: tu
 
 
 def borrow(figures: Figures, missing: np.ndarray) -> None:
-    """Give books without a match, in place, the mean figures of their series, else of their author; else the
-    catalogue's mean and its median popularity.
+    """Fill in, in place, the figures of books without a match: the mean of their series, else of their author, else of the
+    catalogue.
 
-    A later volume has fewer readers: its popularity is the lowest of those it borrows from.
+    Popularity is the lowest of the series or author, since a later volume has fewer readers, or the catalogue's median.
     """
     known = np.ones(len(figures.ids), dtype=bool)
     known[missing] = False

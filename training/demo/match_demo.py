@@ -1,4 +1,4 @@
-"""Which goodbooks item is which book of the embedded catalogue: by normalised title and first author."""
+"""Maps books of the embedded catalogue to goodbooks items by normalised title and first author."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUTS = (": ", " - ", " or, ", ", or ", "; or ")
 
 
 def _plain(title: str) -> str:
-    """Folded title, '&' as 'and', 'Volume One' as 'Vol. 1', without apostrophes and a leading article."""
+    """Folded title without apostrophes and leading article; '&' becomes 'and', 'Volume One' 'Vol. 1'."""
     title = title.removesuffix(" Board Book")
     text = fold(re.sub("['’]", "", title).replace("&", " and "))
     for word, number in (("one", "1"), ("two", "2"), ("three", "3")):
@@ -29,8 +29,8 @@ def _plain(title: str) -> str:
 def keys(title: str) -> set[str]:
     """Normalised forms under which a title is looked up.
 
-    Whole; without a "(Series, #n)"; the subtitle cut before ': ', ' - ' or ', or'; and for volumes of a comic
-    ("The Sandman, Vol. 6: Fables and Reflections") what follows the last ':'.
+    The whole title; without a final "(Series, #n)"; without a subtitle after ': ', ' - ' or ', or'; and the part after the
+    last ':', for volumes of a comic ("The Sandman, Vol. 6: Fables and Reflections").
     """
     bare = re.sub(r"\s*\([^()]*\)\s*$", "", title)
     forms = {title, bare}
@@ -42,15 +42,14 @@ def keys(title: str) -> set[str]:
 
 
 def _surnames(item: Item) -> set[str]:
-    """Words of the first creator ("Cixin Liu" is "Liu Cixin"), initials left out."""
+    """Words of the first creator in any order ("Cixin Liu" equals "Liu Cixin"), without initials."""
     return {word for word in fold(item.creators[0]).split() if len(word) > 1} if item.creators else set()
 
 
 def match(demo: Catalog, other: Catalog, readers: np.ndarray) -> np.ndarray:
-    """Row of `other` for every book of `demo`, -1 where there is none; int64 (I,).
+    """Row of `other` for every book of `demo`, int64 (I,); -1: no match.
 
-    Of several that fit, one with an equal title goes first, then the one with most readers. A row is given to
-    one book only.
+    Among several matches, equal titles come first, then the row with most readers. A row matches one book only.
 
     Args:
         readers: readers of each item of `other`.
@@ -80,7 +79,7 @@ def real_histories(dataset: Dataset) -> tuple[np.ndarray, dict[str, Histories]]:
     """Readers of goodbooks over the embedded catalogue, by part of the fixed split.
 
     Returns:
-        matched row of goodbooks for each demo book (I,), -1 for none;
+        row of goodbooks for each demo book (I,), -1: no match;
         `train`, `valid`, `test` → histories (demo rows, oldest first).
 
     Raises:

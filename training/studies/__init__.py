@@ -1,1 +1,1 @@
-"""Measurements on trained students and baselines."""
+"""Measurements on trained students and baselines: ablations, tuning grids, simulated raters."""

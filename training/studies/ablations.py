@@ -1,14 +1,14 @@
-"""Ablations and seeds: students of one recipe that differ in one thing each, trained alike, for one table.
+"""Trains students of one recipe that each differ in one setting or in the seed.
 
     python -m training.studies.ablations --config training/configs/ablations.yaml --only seed-0,seed-1,no-trace
 
-Seeds go through all stages: pretraining, SFT, own traces, GRPO, so that what each stage brings is told from chance; `seed-0`
-up to own traces is what `training/run.sh` makes of a config with seed 0. Ablations have seed 0, go through pretraining alone
-(so many minutes of wall clock, whatever their form: a student without a trace reads shorter sequences and sees more of them)
-and are compared with `seed-0` after it; `no-pretraining` goes through SFT alone, longer, and is compared with `seed-0` after
-SFT. The trajectories must stand already. What stands after a stage is kept in `after/STAGE` and not made again, so several
-processes can share the students out with `--only`, and a run can stop between two stages (`--until`).
-`training.studies.compare` ranks them all.
+Seeds go through pretraining, SFT, on-policy training and GRPO, to tell the gain of a stage from chance. Without GRPO,
+`seed-0` equals the result of `training/run.sh` for a config with seed 0. Ablations have seed 0 and go through pretraining
+alone, for equal minutes: a student without traces reads shorter sequences, and more of them. They are compared with `seed-0`
+after pretraining. `no-pretraining` has a longer SFT alone and is compared with `seed-0` after SFT.
+
+The trajectories must exist. A copy after each stage is kept in `after/STAGE` and never made twice. So several processes can
+share the students (`--only`), and a run can stop between two stages (`--until`). `training.studies.compare` ranks them all.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from training.lib.config import Config, load_config, save_config
 STAGES = ("pretrain", "sft", "onpolicy", "grpo")
 SEEDS: dict[str, dict[str, Any]] = {f"seed-{n}": {"seed": n} for n in range(3)}
 WHOLE = "seed-0"
-"""The student that nothing was taken from."""
+"""The full student, to which ablations are compared."""
 ABLATIONS: dict[str, dict[str, Any]] = {
     "no-trace": {"form": "no-trace"},
     "no-tools": {"form": "no-tools"},
@@ -35,24 +35,24 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no-pretraining": {"pretrain_minutes": 0.0, "sft_rows": 1_000_000, "sft_passes": 4, "sft_lr": 1e-3},
     "vectors": {"vectors": True},
 }
-"""What each changes in the config, seed 0."""
+"""Ablation → changed fields of the config; the seed is 0."""
 STUDENTS = SEEDS | {name: {"seed": 0, **changes} for name, changes in ABLATIONS.items()}
 
 
 def last_stage(name: str) -> str:
-    """The last stage that a student goes through."""
+    """A student's last stage."""
     if name in SEEDS:
         return STAGES[-1]
     return "sft" if name == "no-pretraining" else "pretrain"
 
 
 def stages_of(name: str) -> tuple[str, ...]:
-    """The stages that a student goes through, in order."""
+    """A student's stages, in order."""
     return STAGES[: STAGES.index(last_stage(name)) + 1]
 
 
 def variant(config: Config, name: str) -> Config:
-    """The config of one student, under `ablations/` in the config's runs; all learn from the same trajectories."""
+    """The config of one student, under `ablations/` in the config's runs; all students share the trajectories."""
     folder = Path(config.runs) / "ablations" / name
     return dataclasses.replace(
         config,
@@ -64,7 +64,7 @@ def variant(config: Config, name: str) -> Config:
 
 
 def after(config: Config, stage: str) -> Path:
-    """Where a student is kept as it was after a stage."""
+    """Folder of a student's copy after a stage."""
     return Path(config.runs) / "after" / stage
 
 
@@ -73,14 +73,14 @@ def finished(config: Config, stage: str) -> bool:
 
 
 def prepare(config: Config) -> Path:
-    """Make a student's folder with its config; returns the config's file."""
+    """Create a student's folder with its config; returns the config's file."""
     folder = Path(config.runs)
     folder.mkdir(parents=True, exist_ok=True)
     return save_config(config, folder / "config.yaml")
 
 
 def keep(config: Config, stage: str) -> None:
-    """Copy the student as it is now; the copy gets its name when it is whole."""
+    """Copy the student's present state; the copy is renamed when complete."""
     source = Path(config.runs) / stage / "model" if stage == "pretrain" else Path(config.out)
     kept = after(config, stage)
     part = kept.with_suffix(".part")
@@ -121,7 +121,7 @@ def main() -> None:
             print(f"{name}: {stage}", file=sys.stderr, flush=True)
             try:
                 subprocess.run([sys.executable, "-m", f"training.{stage}", "--config", str(file)], check=True)
-            except subprocess.CalledProcessError as error:  # the stage has said why
+            except subprocess.CalledProcessError as error:  # the stage has printed the reason
                 sys.exit(error.returncode)
             keep(student, stage)
 

@@ -1,11 +1,11 @@
-"""What each stage of the training and each part of the recipe brings, on readers that nothing was fitted on.
+"""Gain of each training stage and of each part of the recipe, on readers that no model was fitted on.
 
     python -m training.studies.compare --config training/configs/ablations.yaml --json
     assets/evaluation/stages-goodbooks.json
 
 Ranks the students of `training.studies.ablations` and MARS on the same tasks of all scenarios. A stage is compared with
-the one before it per training seed and in the mean over the seeds, an ablation with seed 0, from which nothing was taken,
-after the same stage. Intervals: readers resampled; what the seeds differ by is seen in the single ones.
+the one before it, per seed and in the mean over seeds; an ablation with the full student of seed 0 after the same stage.
+Intervals resample readers and leave out the variance between seeds, which the rows of single seeds show.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Key = tuple[str, str]
 
 
 def rank(student: StarRanker, cells: Sequence[Sequence[Task]]) -> tuple[list[Outcome], float]:
-    """The student's answers to every cell, and the share of traces that can be read."""
+    """The student's outcome in every cell, and the share of readable traces."""
     outcomes, readable = [], []
     for tasks in cells:
         writers = generate(student.states(tasks))
@@ -72,7 +72,7 @@ def _outcome(ranks: Sequence[int], tasks: Sequence[Task], answers: list[Ranked])
 
 
 def row(key: Key, outcomes: Sequence[Outcome], readable: float | None, seed: int) -> dict[str, Any]:
-    """One student after one stage, mean over the cells."""
+    """One row: a student after a stage, mean over the cells."""
     each = [answer for out in outcomes for answer in out.answers]
     return {
         "student": key[0],
@@ -88,7 +88,7 @@ def row(key: Key, outcomes: Sequence[Outcome], readable: float | None, seed: int
 def pair(
     what: str, of: str, a: Sequence[list[Outcome]], b: Sequence[list[Outcome]], seed: int
 ) -> dict[str, Any]:
-    """Mean hit rate of some students less that of others on the same tasks; several: their mean."""
+    """Mean hit rate of students `a` minus that of students `b` on the same tasks, each side the mean of its students."""
     one, two = (np.mean([draws(each, "mean", seed) for each in side], axis=0) for side in (a, b))
     spans = metrics.pair_intervals(one, two)
     means = [float(np.mean([mean_of(each) for each in side])) for side in (a, b)]
@@ -102,7 +102,7 @@ def pair(
 
 
 def pairs(outcomes: dict[Key, list[Outcome]], seed: int) -> list[dict[str, Any]]:
-    """Stages one after the other, each against MARS, ablations against the full student."""
+    """Each stage against the one before it and against MARS; ablations against the full student."""
     made = []
     first, *_, last = STAGES
     steps = [(later, earlier) for earlier, later in pairwise(STAGES)]
@@ -133,7 +133,7 @@ def pairs(outcomes: dict[Key, list[Outcome]], seed: int) -> list[dict[str, Any]]
 
 
 def shown(document: dict[str, Any]) -> list[Table]:
-    """The document as tables."""
+    """The document as two tables: students, and paired differences."""
     about = (
         f"{document['dataset']}, {document['split']} readers, {document['cells']} cells of at most "
         f"{document['tasks']} tasks, seed {document['seed']}. Mean of HR@1, HR@3, HR@5 with 95 % intervals (readers "
@@ -166,7 +166,7 @@ def shown(document: dict[str, Any]) -> list[Table]:
 
 
 def students(config: Config) -> dict[Key, Path]:
-    """Every student that stands, in the order of the table."""
+    """Folder of every finished student, in the order of the table."""
     found: dict[Key, Path] = {}
     for name in STUDENTS:
         made = variant(config, name)

@@ -1,13 +1,13 @@
-"""Simulated raters of known taste: does training on preferences move the model their way, and does it still rank?
+"""Trains on raters of known taste and measures the change in taste, traces and ranking.
 
     python -m training.studies.simulated_raters --config training/configs/preference.yaml --taste short --json FILE
 
-Two traces per query at temperature 1 for training readers, from the graph of the other folds, the ranking settled as on the
-page (drawn too with `learn_ranking`, which puts it in the loss). Raters who know nothing but their taste compare them
-blindly, with noise, ties and a leaning to one side each; their answers go through the same export as people's, and
-`training.preference` learns from it. Before and after are then compared on the same tasks of test readers, whom nothing has
-seen, as the page would serve them; settings are chosen with `--split valid`. One JSON document on standard output or in
-FILE; intervals over readers. Export and adapter stay where the config says, `-short` behind their names.
+Each query of a training reader gets two traces at temperature 1, over the graph of the other folds. The ranking is greedy as
+on the page, or drawn with `learn_ranking`. Raters compare the two blindly by taste alone, with noise, ties and a bias to one
+side. Their answers go through the same export as those of people, and `training.preference` trains on it. The checkpoint
+and its adapter are then compared on the same tasks of unseen test readers, decoded as on the page; choose settings with
+`--split valid`. Prints one JSON document, or writes it to FILE; intervals resample readers. Export and adapter go to the
+config's folders, with the taste appended to their names (`-short`).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from training import preference
 from training.lib.rewards import quotes
 from training.preference import PreferenceConfig
 
-FOLD = 9  # training readers who are asked about; the graph is that of the others
+FOLD = 9  # fold of the queried training readers; the graph holds the other folds
 CELLS = (("classic", "uniform"), ("classic", "matched"))
-SIDES = ("a", "b")  # the two traces of a query are as from two systems
+SIDES = ("a", "b")  # the two traces of a query count as two systems
 
 Taste = Callable[[Trace, Tools], float]
 
@@ -76,8 +76,8 @@ TASTES: dict[str, Taste] = {"short": short, "held": held, "recent": recent}
 
 @dataclass(frozen=True)
 class Rater:
-    """strength: of the taste, per standard deviation (`liking`); lean: towards the left side, and towards high ratings;
-    width: differences in taste below which a tie is likely."""
+    """A rater. strength: log-odds per standard deviation of taste (`liking`); lean: bias to the left side and to high
+    ratings; width: difference in taste below which a tie is likely."""
 
     name: str
     strength: float
@@ -89,19 +89,19 @@ class Rater:
         return cls(name, float(rng.uniform(1, 3)), float(rng.normal(0, 0.4)), float(rng.uniform(0.05, 0.4)))
 
     def choose(self, left: float, right: float, rng: np.random.Generator) -> str:
-        """left, right: taste in standard deviations."""
+        """Answer to a pair; left and right: taste in standard deviations."""
         liking = self.strength * (left - right) + self.lean
         if abs(left - right) < self.width and rng.random() < 0.7:
             return "tie"
         return "left" if rng.random() < 1 / (1 + np.exp(-liking)) else "right"
 
     def rate(self, value: float, rng: np.random.Generator) -> int:
-        """1 to 5 for a taste in standard deviations."""
+        """Rating from 1 to 5 for a taste in standard deviations."""
         return int(np.clip(round(3 + self.lean + 0.5 * self.strength * value + rng.normal(0, 0.5)), 1, 5))
 
 
 def questions(data: Dataset, readers: np.ndarray, graph: Graph, limit: int) -> list[T.Task]:
-    """`limit` tasks, evenly from `CELLS`."""
+    """`limit` tasks, the same number from each of `CELLS`."""
     retriever = Retriever(graph, Attributes.of(data.catalog))
     each = [
         T.make_tasks(data.interactions, readers, s, n, graph.counts, retriever, limit // len(CELLS))
@@ -125,14 +125,14 @@ def answers(
 
 
 def tasted(writers: Sequence[GenerationState], taste: Taste) -> np.ndarray:
-    """Taste of each trace, nan where it cannot be read."""
+    """Taste of each trace; nan: unreadable."""
     traces = [(read(writer), writer.tools) for writer in writers]
     return np.array([np.nan if isinstance(t, str) else taste(t, tools) for t, tools in traces])
 
 
 def liking(values: np.ndarray) -> np.ndarray:
-    """Tastes (2, pairs) in standard deviations between traces of one query, which is what raters compare; the books asked
-    about differ far more than that. A trace that cannot be read (nan) is liked two of them less than the other."""
+    """Tastes (2, pairs) in standard deviations between the two traces of a query, which are smaller than those between
+    queries. An unreadable trace (nan) gets two standard deviations less than the other."""
     spread = float(np.nanstd(values[0] - values[1])) / np.sqrt(2)
     scaled = (values - np.nanmean(values)) / max(spread, 1e-9)
     return np.where(np.isnan(scaled), np.nan_to_num(scaled[::-1]) - 2, scaled)
@@ -147,7 +147,7 @@ def campaign(
     overlap: int,
     seed: int,
 ) -> export.Export:
-    """What these raters say of these pairs, as a campaign would bring it: comparisons, and ratings of each trace."""
+    """Answers of these raters to these pairs, in the form of a campaign's export: comparisons, and ratings of each trace."""
     rng = np.random.default_rng(seed)
     values = liking(np.stack([tasted([pair[side] for pair in pairs], taste) for side in (0, 1)]))
     written, comparisons, ratings = [], [], []
@@ -182,7 +182,7 @@ def campaign(
 
 
 def measured(writers: Sequence[GenerationState], tasks: Sequence[T.Task]) -> dict[str, np.ndarray]:
-    """Per task: every taste, words written, whether it can be read, mean of HR@1, 3, 5; all (n,)."""
+    """Per task: every taste, words written, whether the trace is readable, mean of HR@1, 3, 5; all (n,)."""
     ranks = [metrics.rank_of(order(w, t.candidates), t.target) for w, t in zip(writers, tasks, strict=True)]
     return {
         **{name: tasted(writers, taste) for name, taste in TASTES.items()},
@@ -195,8 +195,8 @@ def measured(writers: Sequence[GenerationState], tasks: Sequence[T.Task]) -> dic
 def compared(
     before: dict[str, np.ndarray], after: dict[str, np.ndarray], readers: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Means before and after and their difference, with intervals over readers; tasks without a value on either side are
-    left out of that row."""
+    """Means before and after and their difference, with intervals over readers. A row leaves out tasks without a value on
+    either side."""
     out = {}
     for name, old in before.items():
         both = np.isfinite(old) & np.isfinite(after[name])
@@ -226,13 +226,13 @@ def experiment(
     overlap: int = 2,
     part: str = "test",
 ) -> dict[str, Any]:
-    """The whole of it; export and adapter are left in the config's folders, named after the taste as well.
+    """Rate, train and measure; export and adapter stay in the config's folders, with the taste in their names.
 
     Args:
         queries: pairs of traces for the raters; tasks: for measuring; part: `test` or `valid` readers, for measuring.
 
     Raises:
-        UserError: no such taste, or what `training.preference` raises.
+        UserError: an unknown taste, or what `training.preference` raises.
     """
     if taste not in TASTES:
         raise UserError(f"there is no taste {taste!r}; expected {', '.join(TASTES)}")
@@ -249,7 +249,7 @@ def experiment(
     rng = np.random.default_rng(config.seed)
     people = [Rater.drawn(f"rater{n}", rng) for n in range(raters)]
     brought = campaign(data, fingerprint(config.model), pairs, TASTES[taste], people, overlap, config.seed)
-    preferences.save_trl(brought, Path(config.data), gap=np.inf)  # the ratings say the same again
+    preferences.save_trl(brought, Path(config.data), gap=np.inf)  # ratings repeat the comparisons
     export.save_export(brought, Path(config.data))
     said = report(brought.ratings, brought.comparisons)
     written = time.perf_counter() - began

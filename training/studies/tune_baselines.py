@@ -1,9 +1,9 @@
-"""Grids of the learned baselines on validation readers.
+"""Grid search of ALS, LightGCN and SASRec on validation readers.
 
     python -m training.studies.tune_baselines --dataset goodbooks --methods als,lightgcn,sasrec
 
-Prints the mean hit rate of every setting, the best last; it is then written into `star/methods/factorisation.py` or
-`star/methods/sasrec.py` by hand.
+Prints the mean hit rate of every setting, the best last. Copy the best one by hand into `star/methods/factorisation.py` or
+`star/methods/sasrec.py`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Tune the teacher's weights on a data set's validation readers, by random search around the present ones.
+"""Random search for the teacher's weights on validation readers, around the present ones.
 
     python -m training.studies.tune_mars --dataset goodbooks --rounds 60
 
-Prints the best weights for `star/mars/judgement.py`, where they are frozen by hand, next to the item-kNN and user-kNN that
-the teacher must not fall behind on the same tasks.
+Prints the best weights, to be copied by hand into `star/mars/judgement.py`, and the hit rates of item-kNN and user-kNN on the
+same tasks, which MARS should exceed.
 """
 
 from __future__ import annotations
