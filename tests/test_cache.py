@@ -41,7 +41,7 @@ def test_made_once_for_each_key_and_anew_where_the_file_is_damaged(
     for damage in (file.read_bytes()[:-30], b"", b"no arrays"):
         file.write_bytes(damage)
         assert kept("thing", "one", make)["a"].tolist() == [0, 1, 2]
-        assert "made anew" in capsys.readouterr().err
+        assert "made again" in capsys.readouterr().err
     assert make.made == 5 and kept("thing", "one", make) and make.made == 5
 
 
