@@ -197,7 +197,7 @@ def answers(recommender: Recommender, queries: Sequence[Query]) -> Iterator[Reco
     Raises:
         UserError: as `Recommender.stream`, for the first query that cannot be answered.
     """
-    if isinstance(recommender, Star):
+    if isinstance(recommender, Star) and len(queries) > 1:  # one alone knows when its words came
         yield from recommender.together(queries)
     else:
         for query in queries:

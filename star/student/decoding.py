@@ -23,6 +23,8 @@ from star.student.compact import Compact, Past
 from star.student.model import Checkpoint, ItemTokens
 from star.student.vocabulary import UNKNOWN
 from star.trace.grammar import (
+    CLOSING,
+    OPENING,
     RANKED,
     TOOLS,
     TraceError,
@@ -37,6 +39,7 @@ MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
 MAX_CALLS = 6
 LONGEST = 640  # tokens of one answer in `write_many`, prompt and evidence among them
 AT_ONCE = 64  # tokens that `write_many` reads in one step where every row has as many waiting
+STEP_ENDS = frozenset((*OPENING, *CLOSING))
 
 
 @dataclass
@@ -124,7 +127,20 @@ class GenerationState:
         left = [name for name in TOOLS if not self._spent(name)]
         if self._call is not None and len(left) < len(TOOLS):
             return np.sort(self.encode(left))
-        return None if self.has_genres else self.checkpoint.spoken_without_genres
+        return None if self.has_genres else self._without_genres()
+
+    def _without_genres(self) -> np.ndarray:
+        """What may follow on a shelf without genres, which training has not seen: its lines of a reflection break off more
+        often, so a count of a lift is followed by its whole, no line is empty, and no other step begins inside."""
+        spoken = self.checkpoint.spoken_without_genres
+        inside = next((w for w in reversed(self.words) if w in STEP_ENDS), "")
+        if inside != "<reflection>":
+            return spoken
+        last, before = self.words[-1], "".join(self.words[-2:-1])
+        if last.isdecimal() and before.startswith("x"):
+            return self.checkpoint.wholes
+        shut = STEP_ENDS - {"</reflection>"} | ({";"} if last in (";", inside) else set())
+        return np.setdiff1d(spoken, self.encode(sorted(shut)))
 
     def _going_on(self, name: str, given: list[str]) -> list[str]:
         """What may follow inside a call: arguments that the tool takes, and its end unless that call was made before."""

@@ -148,6 +148,11 @@ class Checkpoint:
         genres = [token for word, token in self.vocabulary.items() if word.startswith("_")]
         return np.setdiff1d(self.spoken, genres)
 
+    @cached_property
+    def wholes(self) -> np.ndarray:
+        """int64: the words for what a count is out of, `/19`."""
+        return np.sort([token for word, token in self.vocabulary.items() if word.startswith("/")])
+
     @property
     def eos(self) -> int:
         return self.vocabulary[EOS]

@@ -157,6 +157,7 @@ def test_many_readers_are_answered_as_one_by_one(
         for user, line in zip(READERS, lines, strict=True):
             assert star(monkeypatch, "--user", user, *more) == 0
             alone = json.loads(capsys.readouterr().out)
+            assert alone["timing"]["first_token_s"] is not None, "one alone knows when its first word came"
             assert json.dumps(without_times(json.loads(line))) == json.dumps(without_times(alone))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(READERS[1].encode())))
     assert star(monkeypatch, "--users", "-", "--model", "mars") == 0

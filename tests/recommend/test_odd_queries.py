@@ -180,6 +180,23 @@ def test_of_a_shelf_without_genres_no_genre_tool_is_asked(loaded: Star) -> None:
     assert {writer.word(int(t)) for t in writer.allowed()} == {"user_cf", "item_cf"}  # type: ignore[union-attr]
 
 
+def test_lines_of_a_shelf_without_genres_do_not_break_off(loaded: Star) -> None:
+    over(loaded, dataset(toys.BY_HAND, PLAIN))
+    state = GenerationState(loaded._model, loaded._items, bare(toys.hand_tools([5, 3, 0], [1, 2, 4, 6])))
+
+    def after(word: str) -> set[str]:
+        state.advance(state.encode([word])[0])
+        return {state.word(int(token)) for token in state.allowed()}  # type: ignore[union-attr]
+
+    begun = after("<reflection>")
+    assert ";" not in begun and "<plan>" not in begun and {"</reflection>", "<i1>"} <= begun
+    assert ";" in after("<i1>")
+    after("x2")
+    assert {word[0] for word in after("5")} == {"/"}
+    assert ";" in after("/9") and ";" not in after(";")
+    assert "<recommend>" in after("</reflection>")
+
+
 def test_no_call_is_made_twice(loaded: Star, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "MAX_WRITTEN", 260)
     over(loaded, dataset(toys.BY_HAND))

@@ -2,8 +2,8 @@
 
     python -m training.studies.tune_mars --dataset goodbooks --rounds 60
 
-Prints the best weights, to be copied by hand into `star/mars/judgement.py`, and the hit rates of item-kNN and user-kNN on the
-same tasks, which MARS should exceed.
+Prints the best weights, to be copied by hand into `star/mars/judgement.py`, and the hit rates of item-kNN and user-kNN on
+the same tasks, which MARS should exceed.
 """
 
 from __future__ import annotations
