@@ -1,8 +1,9 @@
-"""The user–item graph with the statistics its tools read: co-reading, read-next, similar readers.
+"""The user–item graph and the counts its tools read: co-reading, read-next, similar readers.
 
-Pair statistics are computed once (dense, uint16, items × items), so a look-up is an index. A graph never holds the
-readers it is asked about: test and validation readers are left out, training readers are served by the graph of the
-other folds (`crossfit`), so counts look in training as they do when serving.
+Everything is sparse: readers by item and items by reader, in reading order. Counts of pairs are taken from the readers of
+the items asked about, exactly, when they are asked for; no table of items × items exists, so a catalogue has no largest
+size. A graph never holds the readers it is asked about: test and validation readers are left out, training readers are
+served by the graph of the other folds (`crossfit`), so counts look in training as they do when serving.
 """
 
 from __future__ import annotations
@@ -15,52 +16,148 @@ import numpy as np
 import scipy.sparse as sp
 
 from star.data.interactions import Interactions
-from star.errors import UserError
 
 NEXT_WINDOW = 3  # a book counts as read next when it is among the three that follow
-MAX_ITEMS = 16_000  # two dense uint16 matrices of this size take 1 GiB
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Readers × items, with pair counts.
+    """Readers × items of one part of a data set.
 
     Attributes:
         interactions: the readers in this graph (and only they).
         rows: int64 (U,), each reader's row in the data set the graph was cut from.
-        co: uint16 (I, I), readers of both items, symmetric, diagonal = readers of the item.
-        nxt: uint16 (I, I), nxt[i, j] = readers who read j among the NEXT_WINDOW books after i.
     """
 
     interactions: Interactions
     rows: np.ndarray
-    co: np.ndarray
-    nxt: np.ndarray
 
     @classmethod
     def build(cls, interactions: Interactions, rows: np.ndarray) -> Graph:
-        """The graph of the readers `rows` of a data set.
-
-        Raises:
-            UserError: more than 16,000 items or 65,535 readers of one item.
-        """
-        part = interactions.subset(rows)
-        co, nxt = _pair_counts(part)
-        return cls(part, np.asarray(rows, dtype=np.int64), co, nxt)
+        """The graph of the readers `rows` of a data set."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return cls(interactions.subset(rows), rows)
 
     @property
     def n_readers(self) -> int:
         return len(self.interactions)
 
+    @property
+    def n_items(self) -> int:
+        return self.interactions.n_items
+
     @cached_property
     def counts(self) -> np.ndarray:
         """Readers of each item, int64 (I,)."""
-        return np.diagonal(self.co).astype(np.int64)
+        return np.bincount(self.interactions.items, minlength=self.n_items)
 
     @cached_property
     def matrix(self) -> sp.csr_matrix:
         """Binary readers × items."""
         return self.interactions.matrix
+
+    @cached_property
+    def by_item(self) -> sp.csr_matrix:
+        """Binary items × readers, float32."""
+        return self.matrix.T.tocsr()
+
+    @cached_property
+    def _owner(self) -> np.ndarray:
+        """Reader of every interaction, int32 (N,)."""
+        lengths = np.diff(self.interactions.indptr)
+        return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Interactions ordered by item, then reader; those of item i lie between `by_item.indptr[i]` and `[i + 1]`, (N,)."""
+        return np.argsort(self.interactions.items, kind="stable")
+
+    def places(self, item: int) -> np.ndarray:
+        """Where an item lies in `interactions.items`, one place for each of its readers."""
+        start, end = self.by_item.indptr[item : item + 2]
+        return self._places[start:end]
+
+    def without(self, reader: int | None) -> np.ndarray:
+        """Readers of each item with the data set's reader `reader` left out, int64 (I,)."""
+        own = self.position(reader)
+        if own is None:
+            return self.counts
+        counts = self.counts.copy()
+        counts[self.interactions.history(own)] -= 1
+        return counts
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {int(row): position for position, row in enumerate(self.rows)}
+
+    def position(self, reader: int | None) -> int | None:
+        """Where the data set's reader stands in this graph, None if it is not in it."""
+        return None if reader is None else self._row_of.get(reader)
+
+    def pairs(
+        self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Readers of both and read-next counts, each int64 (anchors, items), without `reader`'s own row."""
+        return self.both(anchors, items, reader), self.after(anchors, items, reader)
+
+    def both(self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None) -> np.ndarray:
+        """Readers of both, int64 (anchors, items), without `reader`'s own row. On the diagonal: the item's readers."""
+        shared = (self.by_item[items] @ self.by_item[anchors].T).T.toarray().astype(np.int64)
+        own = self.position(reader)
+        if own is not None:
+            row = self.interactions.history(own)
+            shared -= np.isin(anchors, row)[:, None] & np.isin(items, row)[None]
+        return shared
+
+    def after(self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None) -> np.ndarray:
+        """Readers who read the item among the NEXT_WINDOW books after the anchor, int64 (anchors, items)."""
+        column = np.full(self.n_items, -1)
+        distinct, back = np.unique(np.asarray(items), return_inverse=True)
+        column[distinct] = np.arange(len(distinct))
+        who, following = self._following(anchors, reader)
+        to = column[following]
+        counts = np.bincount(
+            who[to >= 0] * len(distinct) + to[to >= 0], minlength=len(anchors) * len(distinct)
+        )
+        return counts.reshape(len(anchors), len(distinct))[:, back]
+
+    def _following(self, anchors: np.ndarray, reader: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """All steps from an anchor to one of the NEXT_WINDOW books after it: the anchor's position in `anchors`, (S,), and
+        the book, (S,); `reader`'s own steps left out."""
+        places = [self.places(int(anchor)) for anchor in anchors]
+        if not places:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        who, place = np.repeat(np.arange(len(places)), [len(p) for p in places]), np.concatenate(places)
+        owner, items, own = self._owner, self.interactions.items, self.position(reader)
+        if own is not None:
+            others = owner[place] != own
+            who, place = who[others], place[others]
+        steps = []
+        for step in range(1, NEXT_WINDOW + 1):
+            inside = place + step < len(items)
+            inside[inside] = owner[place[inside] + step] == owner[place[inside]]
+            steps.append((who[inside], items[place[inside] + step]))
+        return np.concatenate([w for w, _ in steps]), np.concatenate([i for _, i in steps])
+
+    def co_reading(self, weights: np.ndarray, reader: int | None = None) -> np.ndarray:
+        """Σ_i weights_i · (readers of i and j) for every item j.
+
+        Args:
+            weights: (I, K), K weightings of the items at once.
+
+        Returns:
+            float32 (I, K), without `reader`'s own row.
+        """
+        reached = self.matrix @ weights.astype(np.float32)
+        own = self.position(reader)
+        if own is not None:
+            reached[own] = 0
+        return np.asarray(self.by_item @ reached)
+
+    def read_next(self, anchors: np.ndarray, weights: np.ndarray, reader: int | None = None) -> np.ndarray:
+        """Σ_a weights_a · (readers who read j soon after a) for every item j, float (I,), without `reader`'s own row."""
+        who, following = self._following(anchors, reader)
+        return np.bincount(following, weights=np.asarray(weights)[who], minlength=self.n_items)
 
     def _weighing(self, own: int | None) -> tuple[np.ndarray, np.ndarray]:
         """idf of every item (I,) and weighted length of every reader's row (U,), the reader at `own` not counted."""
@@ -75,31 +172,6 @@ class Graph:
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:
         return self._weighing(None)
 
-    @cached_property
-    def _row_of(self) -> dict[int, int]:
-        return {int(row): position for position, row in enumerate(self.rows)}
-
-    def position(self, reader: int | None) -> int | None:
-        """Where the data set's reader stands in this graph, None if it is not in it."""
-        return None if reader is None else self._row_of.get(reader)
-
-    def pairs(
-        self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Readers of both and read-next counts, each int64 (anchors, items), without `reader`'s own row."""
-        both = self.co[np.ix_(anchors, items)].astype(np.int64)
-        after = self.nxt[np.ix_(anchors, items)].astype(np.int64)
-        own = self.position(reader)
-        if own is not None:
-            row = self.interactions.history(own)
-            place = np.full(self.interactions.n_items, -1)
-            place[row] = np.arange(len(row))
-            a, b = place[anchors][:, None], place[items][None]
-            mine = (a >= 0) & (b >= 0)
-            both -= mine
-            after -= mine & (b > a) & (b <= a + NEXT_WINDOW)
-        return both, after
-
     def similar_readers(
         self, history: np.ndarray, n: int, reader: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -111,14 +183,13 @@ class Graph:
         """
         own = self.position(reader)
         idf, norms = self._weights if own is None else self._weighing(own)
-        vector = np.zeros(self.interactions.n_items, dtype=np.float32)
+        vector = np.zeros(self.n_items, dtype=np.float32)
         vector[history] = idf[history] ** 2
         overlap = self.matrix @ vector
         similarity = overlap / np.maximum(norms * np.sqrt(vector.sum() + 1e-9), 1e-9)
         others = np.arange(self.n_readers)
-        if (
-            own is not None
-        ):  # cut out, not set to zero: ties then break as in a graph that never held the reader
+        if own is not None:
+            # Cut out, not set to zero: ties then break as in a graph that never held the reader.
             others, similarity = np.delete(others, own), np.delete(similarity, own)
         n = min(n, int((similarity > 0).sum()))
         if n == 0:
@@ -126,28 +197,6 @@ class Graph:
         top = np.argpartition(-similarity, n - 1)[:n]
         top = top[np.argsort(-similarity[top], kind="stable")]
         return others[top], similarity[top]
-
-
-def _pair_counts(part: Interactions) -> tuple[np.ndarray, np.ndarray]:
-    if part.n_items > MAX_ITEMS:
-        raise UserError(
-            f"the catalogue has {part.n_items} items, the graph takes {MAX_ITEMS}; "
-            "import again with a higher --min-item-readers"
-        )
-    matrix = part.matrix
-    counts = np.asarray(matrix.sum(axis=0)).ravel()
-    if counts.size and counts.max() > np.iinfo(np.uint16).max:
-        raise UserError(
-            f"one item has {int(counts.max())} readers, the graph takes 65,535; sample readers on import"
-        )
-    co = (matrix.T @ matrix).astype(np.uint16).toarray()
-    nxt = np.zeros_like(co)
-    items, lengths = part.items, np.diff(part.indptr)
-    owner = np.repeat(np.arange(len(part)), lengths)
-    for step in range(1, NEXT_WINDOW + 1):
-        same = owner[:-step] == owner[step:]
-        np.add.at(nxt, (items[:-step][same], items[step:][same]), 1)
-    return co, nxt
 
 
 def crossfit(
@@ -159,8 +208,5 @@ def crossfit(
         train: rows of the training readers, (T,).
         folds: fold of each of them, (T,).
     """
-    whole_co, whole_nxt = _pair_counts(interactions.subset(train))
     for fold in np.unique(folds):
-        inside, outside = train[folds == fold], train[folds != fold]
-        co, nxt = _pair_counts(interactions.subset(inside))
-        yield inside, Graph(interactions.subset(outside), outside, whole_co - co, whole_nxt - nxt)
+        yield train[folds == fold], Graph.build(interactions, train[folds != fold])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from star.evidence.graph import NEXT_WINDOW, Graph
+from star.evidence.graph import Graph
 from star.evidence.tools import Attributes
 
 RECENT = 10  # last books that the recent signals look back on
@@ -44,7 +44,7 @@ class Retriever:
             signals are silent (an unknown shelf) the most read books fill up.
         """
         history = np.asarray(history, dtype=np.int64)
-        counts = self._counts(reader)
+        counts = self.graph.without(reader)
         free = np.ones(len(counts), dtype=bool)
         free[history] = False
         n = min(n, int(free.sum()))
@@ -57,14 +57,6 @@ class Retriever:
             chosen = [*chosen, *rest[~np.isin(rest, chosen)][: n - len(chosen)].tolist()]
         return np.array(chosen, dtype=np.int64)
 
-    def _counts(self, reader: int | None) -> np.ndarray:
-        """Readers of each item without `reader`, (I,)."""
-        own = self.graph.position(reader)
-        if own is None:
-            return self.graph.counts
-        mine = self.graph.interactions.history(own)
-        return self.graph.counts - np.bincount(mine, minlength=len(self.graph.counts))
-
     def signals(self, history: np.ndarray, reader: int | None = None) -> dict[str, np.ndarray]:
         """Each signal's score of every item, (I,), zero where it has nothing to say.
 
@@ -72,25 +64,21 @@ class Retriever:
         read-next cosine with the last ten, the latest weighing most. `readers`: similarity-weighted share
         among the 50 most similar readers. `related`: next volumes, then their series, then the same authors.
         """
-        graph = self.graph
-        own = graph.position(reader)
-        counts, mine = self._counts(reader), None if own is None else graph.interactions.history(own)
+        graph, counts = self.graph, self.graph.without(reader)
         root = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
-        co = graph.co[history].astype(np.float32)
         recent = history[-RECENT:]
-        after = graph.nxt[recent].astype(np.float32)
-        if mine is not None:
-            co[np.ix_(np.isin(history, mine), mine)] -= 1
-            _forget_transitions(after, recent, mine)
-        co /= root[history][:, None]
-        recency = (1 / np.arange(len(recent), 0, -1)).astype(np.float32)
-        smooth = np.sqrt(counts + SMOOTH).astype(np.float32)
+        weights = np.zeros((len(counts), 2), np.float32)
+        weights[recent, 0] = 1 / (root[recent] * len(recent))
+        weights[history, 1] = 1 / (root[history] * len(history))
+        near = graph.co_reading(weights, reader) / root[:, None]
+        recency = 1 / np.arange(len(recent), 0, -1)
+        smooth = np.sqrt(counts + SMOOTH)
         readers, weight = graph.similar_readers(history, ASKED, reader)
         shared = weight @ graph.matrix[readers] if len(readers) else np.zeros(len(counts), np.float32)
         return {
-            "recent": co[-RECENT:].mean(0) / root,
-            "whole": co.mean(0) / root,
-            "follow": (recency / smooth[recent]) @ after / smooth,
+            "recent": near[:, 0],
+            "whole": near[:, 1],
+            "follow": graph.read_next(recent, recency / smooth[recent], reader) / smooth,
             "readers": np.asarray(shared, dtype=np.float32),
             "related": self._related(history, counts),
         }
@@ -111,15 +99,6 @@ class Retriever:
         following = (a.series >= 0) & (a.volume == furthest[a.series] + 1)
         score += np.where(following, 1.0, 0)
         return np.where(score > 0, score + 0.4 * counts / max(int(counts.max(initial=0)), 1), 0)
-
-
-def _forget_transitions(after: np.ndarray, anchors: np.ndarray, mine: np.ndarray) -> None:
-    """Take one reader's own read-next steps out of `after` (anchors × items), in place."""
-    place = {int(item): at for at, item in enumerate(mine)}
-    for row, anchor in enumerate(anchors):
-        at = place.get(int(anchor))
-        if at is not None:
-            after[row, mine[at + 1 : at + 1 + NEXT_WINDOW]] -= 1
 
 
 def _best(score: np.ndarray, n: int) -> list[int]:

@@ -80,7 +80,7 @@ def itemknn(graph: Graph, window: int | None = None) -> Score:
         candidates = np.array(task.candidates, dtype=np.int64)
         if not len(shelf):
             return np.zeros(len(candidates))
-        both = graph.co[np.ix_(shelf, candidates)] / root[shelf][:, None]
+        both = graph.both(shelf, candidates) / root[shelf][:, None]
         return both.mean(0) / root[candidates]
 
     return score

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reading
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from star.data.interactions import Interactions
-from star.errors import UserError
-from star.evidence.graph import MAX_ITEMS, Graph, crossfit
+from star.evidence.graph import NEXT_WINDOW, Graph, crossfit
 
 HISTORIES = [[0, 1, 2, 3, 4], [1, 0], [4], [2, 4, 0]]
 
@@ -18,18 +19,24 @@ def toy(rows: list[int] | None = None) -> Graph:
     return Graph.build(interactions, np.arange(len(HISTORIES)) if rows is None else np.array(rows))
 
 
+def every(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
+    """Readers of both and read-next counts of all pairs of items."""
+    items = np.arange(graph.n_items)
+    return graph.pairs(items, items)
+
+
 def test_counts_by_hand() -> None:
     graph = toy()
-    assert graph.co.dtype == graph.nxt.dtype == np.uint16
     assert graph.counts.tolist() == [3, 2, 2, 1, 3, 0]
-    assert graph.co[0].tolist() == [3, 2, 2, 1, 2, 0]
-    assert graph.co[2].tolist() == [2, 1, 2, 1, 2, 0]
-    assert (graph.co == graph.co.T).all()
+    both = every(graph)[0]
+    assert both[0].tolist() == [3, 2, 2, 1, 2, 0]
+    assert both[2].tolist() == [2, 1, 2, 1, 2, 0]
+    assert (both == both.T).all()
     assert graph.n_readers == 4
 
 
 def test_read_next_within_three() -> None:
-    assert toy().nxt.tolist() == [
+    assert every(toy())[1].tolist() == [
         [0, 1, 1, 1, 0, 0],  # 4 is the fourth after 0
         [1, 0, 1, 1, 1, 0],
         [1, 0, 0, 1, 2, 0],
@@ -41,7 +48,7 @@ def test_read_next_within_three() -> None:
 
 def test_last_book_of_one_reader_is_not_followed_by_the_first_of_the_next() -> None:
     graph = Graph.build(Interactions.from_histories([[0], [1], [2]], 3), np.arange(3))
-    assert not graph.nxt.any()
+    assert not every(graph)[1].any()
 
 
 def test_built_of_some_readers() -> None:
@@ -55,9 +62,9 @@ def test_pairs_leave_out_the_reader(reader: int) -> None:
     others = [r for r in range(len(HISTORIES)) if r != reader]
     items = np.arange(6)
     both, after = toy().pairs(items, items, reader)
-    without = toy(others)
-    np.testing.assert_array_equal(both, without.co)
-    np.testing.assert_array_equal(after, without.nxt)
+    without = every(toy(others))
+    np.testing.assert_array_equal(both, without[0])
+    np.testing.assert_array_equal(after, without[1])
 
 
 def test_pairs_of_nobody_are_the_whole_counts() -> None:
@@ -108,23 +115,50 @@ def test_crossfit_equals_building_on_the_other_folds() -> None:
         outside = np.array([r for r in parts.train.tolist() if r not in set(inside.tolist())])
         built = Graph.build(interactions, outside)
         np.testing.assert_array_equal(graph.rows, outside)
-        np.testing.assert_array_equal(graph.co, built.co)
-        np.testing.assert_array_equal(graph.nxt, built.nxt)
+        for given, expected in zip(every(graph), every(built), strict=True):
+            np.testing.assert_array_equal(given, expected)
         assert (graph.matrix != built.matrix).nnz == 0
         assert all(graph.position(r) is None for r in inside.tolist())
     assert sorted(seen) == sorted(parts.train.tolist())
 
 
-def test_too_many_items() -> None:
-    interactions = Interactions.from_histories([[0, 1]], MAX_ITEMS + 1)
-    with pytest.raises(UserError, match=r"16001 items.*16000"):
-        Graph.build(interactions, np.arange(1))
-    with pytest.raises(UserError, match="16001 items"):
-        next(iter(crossfit(interactions, np.arange(1), np.zeros(1, np.int64))))
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[list[list[int]], int, list[int], list[int], int | None]:
+    """Histories over a small catalogue, its size, anchors, items (with repeats), and a reader to leave out or none."""
+    size = draw(st.integers(1, 9))
+    shelf = st.lists(st.integers(0, size - 1), max_size=size, unique=True)
+    histories = draw(st.lists(shelf, min_size=1, max_size=8))
+    some = st.lists(st.integers(0, size - 1), max_size=6)
+    return histories, size, draw(some), draw(some), draw(st.sampled_from([None, *range(len(histories))]))
 
 
-def test_too_many_readers_of_one_item() -> None:
-    interactions = Interactions.from_histories([[0]] * 65_536, 1)
-    with pytest.raises(UserError, match="65536 readers"):
-        Graph.build(interactions, np.arange(65_536))
-    assert Graph.build(interactions, np.arange(65_535)).counts.tolist() == [65_535]
+@settings(max_examples=200, deadline=None)
+@given(questions())
+def test_counts_equal_a_count_by_brute_force(
+    question: tuple[list[list[int]], int, list[int], list[int], int | None],
+) -> None:
+    histories, size, anchors, items, reader = question
+    graph = Graph.build(Interactions.from_histories(histories, size), np.arange(len(histories)))
+    others = [h for row, h in enumerate(histories) if row != reader]
+    both, after = graph.pairs(np.array(anchors, np.int64), np.array(items, np.int64), reader)
+    assert both.shape == after.shape == (len(anchors), len(items))
+    for row, a in enumerate(anchors):
+        for column, i in enumerate(items):
+            assert both[row, column] == sum(a in h and i in h for h in others)
+            soon = (h[h.index(a) + 1 : h.index(a) + 1 + NEXT_WINDOW] for h in others if a in h)
+            assert after[row, column] == sum(i in books for books in soon)
+    assert graph.without(reader).tolist() == [sum(i in h for h in others) for i in range(size)]
+    weights = np.arange(1, size + 1, dtype=np.float32)
+    expected = [sum(weights[a] * sum(a in h and i in h for h in others) for a in range(size)) for i in range(size)]
+    np.testing.assert_allclose(graph.co_reading(weights[:, None], reader)[:, 0], expected)
+    follow = graph.read_next(np.array(anchors, np.int64), np.ones(len(anchors)), reader)
+    everything = graph.after(np.array(anchors, np.int64), np.arange(size), reader)
+    np.testing.assert_allclose(follow, everything.sum(0))
+
+
+def test_a_catalogue_has_no_largest_size_and_an_item_no_most_readers() -> None:
+    graph = Graph.build(Interactions.from_histories([[0, 1]], 100_001), np.arange(1))
+    assert graph.both(np.array([0]), np.array([1, 100_000])).tolist() == [[1, 0]]
+    graph = Graph.build(Interactions.from_histories([[0]] * 65_536, 1), np.arange(65_536))
+    assert graph.counts.tolist() == [65_536]
+    assert graph.both(np.array([0]), np.array([0])).tolist() == [[65_536]]

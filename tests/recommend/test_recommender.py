@@ -225,7 +225,8 @@ def test_a_known_reader_is_left_out_of_the_evidence(fluent: Star) -> None:
     tools = fluent.serving.tools(Query(known, reader, candidates))
     for claim in own.claims:
         if claim.claim.kind == "co_read" and "both" in claim.claim.numbers:
-            both = graph.co[claim.claim.anchor, claim.claim.subject] - (claim.claim.subject == history[-1])
+            anchor, subject = np.array([claim.claim.anchor]), np.array([claim.claim.subject])
+            both = graph.both(anchor, subject)[0, 0] - (claim.claim.subject == history[-1])
             assert claim.claim.numbers["both"] == both
             assert both == tools.readers_of_both(int(claim.claim.anchor or 0), int(claim.claim.subject or 0))
 

@@ -75,7 +75,7 @@ class Group:
 
     def lift(self) -> np.ndarray:
         """Log of common readers over chance, half a reader added to both, (I, I)."""
-        return np.log((self.graph.co + 0.5) / (self.chance() + 0.5))
+        return np.log(((self.graph.by_item @ self.graph.matrix).toarray() + 0.5) / (self.chance() + 0.5))
 
     def top_share(self) -> float:
         """Share of all reads that falls on the most read tenth of the books."""
