@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def remembered(
         of: settings, by their `repr`.
         modules: files under `star/` that the result depends on, as `evidence/graph`.
     """
-    return kept(name, _key(dataset, split, of, modules), make)
+    return kept(name, content_key(dataset, split, of, modules), make)
 
 
 def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
@@ -65,7 +66,35 @@ def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
     return made
 
 
-def _key(dataset: Dataset, split: Split, of: object, modules: Sequence[str]) -> str:
+def kept_folder(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+    """As `kept`, for large arrays: one file each in a folder, memory-mapped when they are read back."""
+    folder = home() / ".cache" / f"{name}-{key}"
+    try:
+        found = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in folder.glob("*.npy")}
+        if found:
+            return found
+    except (OSError, ValueError, EOFError) as error:
+        echo(f"star: {folder} cannot be read and is made again ({error})", err=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    made = make()
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(mkdtemp(prefix=f".{name}.", dir=folder.parent))
+        for stem, array in made.items():
+            np.save(temporary / f"{stem}.npy", array, allow_pickle=False)
+        temporary.replace(
+            folder
+        )  # whole or not at all; a folder made meanwhile by another process is left in place
+    except OSError as error:
+        if not folder.is_dir():
+            echo(f"star: {name} is not kept for the next run ({error})", err=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return made
+
+
+def content_key(dataset: Dataset, split: Split, of: object, modules: Sequence[str]) -> str:
     digest = hashlib.sha256(repr(of).encode())
     for array in (dataset.interactions.indptr, dataset.interactions.items, split.train, split.folds):
         digest.update(np.ascontiguousarray(array).tobytes())

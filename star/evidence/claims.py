@@ -13,7 +13,22 @@ from typing import Literal
 
 from star.data.catalog import Catalog
 
-Kind = Literal["co_read", "pull", "read_next", "similar", "series", "author", "genre", "opinion"]
+Fitted = Literal["whole", "after", "about"]
+"""Signals that are sums over the shelf: the whole shelf, what comes after, the description."""
+Kind = Literal[
+    "co_read",
+    "pull",
+    "read_next",
+    "similar",
+    "series",
+    "author",
+    "genre",
+    "opinion",
+    "whole",
+    "after",
+    "about",
+    "carried",
+]
 
 WITHHELD = 5  # counts of fewer real readers than this are never shown
 LEAST_LIFT = 0.1  # the grammar has no words beyond these two: `x0.1` is 0.1 or less,
@@ -36,7 +51,7 @@ class Edge:
 
     kind: `read` (reader–book), `co_read` (book–book, weight = readers of both), `read_next` (book–book, weight =
     readers who read the second soon after the first), `similar` (user–reader, weight = cosine similarity, 0 to 1), `series`,
-    `author`, `genre` (book–genre).
+    `author`, `genre` (book–genre), `carries` (book–book, weight = share of the score that the first gives the second).
     """
 
     source: str
@@ -59,6 +74,8 @@ class Claim:
       series:    number (volume of the subject); label `sequel` if it is the next volume, else `series`
       author:    books (by that author on the shelf)
       genre:     books, of (books looked at); label names the genre
+      whole, after, about: rank (1: highest score) among (so many candidates); strength = the score
+      carried:   share (of the score, in per cent, of the shelf book `anchor`); label: `whole`, `after` or `about`
       opinion:   none; label holds the words
     """
 
@@ -107,6 +124,22 @@ def bounds(claim: Claim, found: Mapping[str, float]) -> dict[str, float]:
     }
 
 
+SOURCE = {"whole": "the whole shelf", "after": "the order of reading", "about": "the description"}
+SAYS = {
+    "whole": "the shelf as a whole leads to",
+    "after": "what others read after these books leads to",
+    "about": "by its description alone, without readers, the shelf leads to",
+}
+
+
+def _place(rank: float, among: float) -> str:
+    """`the first of 20 candidates`, `4th of 20 candidates`."""
+    if rank == 1:
+        return f"first of {among:.0f} candidates"
+    last = "th" if 10 < rank % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(int(rank) % 10, "th")
+    return f"{rank:.0f}{last} of {among:.0f} candidates"
+
+
 def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = MappingProxyType({})) -> str:
     """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML.
 
@@ -142,6 +175,12 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
             return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
         case "series":
             return f"{subject} is volume {n['number']:g} of a series on the shelf"
+        case "whole" | "after" | "about":
+            return f"{SAYS[claim.kind]} {subject}: {claim.strength}, {_place(n['rank'], n['among'])}"
+        case "carried":
+            return (
+                f"{anchor} carries {n['share']:.0f} % of what {SOURCE[claim.label or '']} says for {subject}"
+            )
         case "author":
             return f"{n['books']:.0f} on the shelf by the author of {subject}"
         case "genre":

@@ -14,22 +14,30 @@ from __future__ import annotations
 import numpy as np
 
 from star.evidence.graph import Graph
+from star.evidence.signals import Signals
 from star.evidence.tools import Attributes
 
 RECENT = 10  # last books that the recent signals look back on
 ASKED = 50  # most similar readers
 SMOOTH = 5  # added to both counts of a read-next cosine, so that one coincidence does not lift a rare book
 
-TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "whole")
+TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "all")
 """Whose turn it is to name the next book, over and over; a book already named is skipped."""
+
+
+FITTED_TURNS = ("whole", "after", "follow", "whole", "readers", "after", "related")
 
 
 class Retriever:
     """history → candidates. Read-only after construction, so one may serve many threads."""
 
-    def __init__(self, graph: Graph, attributes: Attributes) -> None:
+    def __init__(self, graph: Graph, attributes: Attributes, signals: Signals | None = None) -> None:
+        """`signals`: fitted over the same graph; they take turns too. None: as the shipped checkpoints know it, and as the
+        evaluation draws its retrieved negatives."""
         self.graph = graph
         self.attributes = attributes
+        self.fitted = signals
+        self.turns = TURNS if signals is None else FITTED_TURNS
 
     def __call__(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
         """The n best candidates for a shelf.
@@ -50,7 +58,7 @@ class Retriever:
         n = min(n, int(free.sum()))
         scores = self.signals(history, reader) if len(history) else {}
         lists = {name: _best(np.where(free, score, 0), n) for name, score in scores.items()}
-        chosen = _take_turns([lists[name] for name in TURNS if name in lists], n)
+        chosen = _take_turns([lists[name] for name in self.turns if name in lists], n)
         if len(chosen) < n:
             by_popularity = np.lexsort((np.arange(len(counts)), -counts))
             rest = by_popularity[free[by_popularity]]
@@ -60,7 +68,7 @@ class Retriever:
     def signals(self, history: np.ndarray, reader: int | None = None) -> dict[str, np.ndarray]:
         """Each signal's score of every item, (I,), zero where it has nothing to say.
 
-        `recent`, `whole`: mean cosine of co-reading with the last ten books, with all of them. `follow`:
+        `recent`, `all`: mean cosine of co-reading with the last ten books, with all of them. `follow`:
         read-next cosine with the last ten, the latest weighing most. `readers`: similarity-weighted share
         among the 50 most similar readers. `related`: next volumes, then their series, then the same authors.
         """
@@ -75,13 +83,18 @@ class Retriever:
         smooth = np.sqrt(counts + SMOOTH)
         readers, weight = graph.similar_readers(history, ASKED, reader)
         shared = weight @ graph.matrix[readers] if len(readers) else np.zeros(len(counts), np.float32)
-        return {
+        scores = {
             "recent": near[:, 0],
-            "whole": near[:, 1],
+            "all": near[:, 1],
             "follow": graph.read_next(recent, recency / smooth[recent], reader) / smooth,
             "readers": np.asarray(shared, dtype=np.float32),
             "related": self._related(history, counts),
         }
+        if self.fitted is not None:
+            own = graph.position(reader)
+            mine = None if own is None else graph.interactions.history(own)
+            scores |= {kind: self.fitted[kind].scores(history, mine) for kind in ("whole", "after", "about")}
+        return scores
 
     def _related(self, history: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """3 next volume, 2 same series, 1 same author; decimals: recency on the shelf and popularity."""

@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from star.data.catalog import Catalog
-from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, WITHHELD, Claim, Edge, Evidence
+from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, WITHHELD, Claim, Edge, Evidence, Fitted
 from star.evidence.graph import Graph
+from star.evidence.signals import KNOWN, Signals
 
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
 ASKED = (30, 50)  # most similar readers that user_cf may ask
@@ -28,6 +29,12 @@ SAMPLE = 3  # co-readers drawn as nodes of their own
 PULL = np.geomspace(0.01, 0.25, 6)
 NEXT = np.geomspace(0.001, 0.09, 6)
 SIMILAR = np.geomspace(0.015, 0.45, 6)
+
+FIXED: dict[str, np.ndarray] = {"pull": PULL, "read_next": NEXT, "similar": SIMILAR}
+FITTED: dict[str, Fitted] = {"whole_shelf": "whole", "read_after": "after", "description": "about"}
+"""Tools that need fitted signals, and the kind of claim that each makes."""
+CARRIERS = 3  # shelf books named with their shares, at most
+LEAST_SHARE = 10  # per cent, below which a book is not named
 
 Line = tuple[Evidence, ...]
 
@@ -97,6 +104,8 @@ class Tools:
         history: items of the shelf, oldest first.
         candidates: items to look for, in the order shown.
         reader: row in the data set of the reader asked about; their own row is never among the co-readers.
+        signals: fitted over the same graph; None: only the tools that need no fit, with strengths that are the same for
+            every data set, as the shipped checkpoints know them.
     """
 
     def __init__(
@@ -107,7 +116,10 @@ class Tools:
         history: Sequence[int],
         candidates: Sequence[int],
         reader: int | None = None,
+        signals: Signals | None = None,
     ):
+        self.signals = signals
+        self.bounds = signals.bounds if signals else FIXED
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
@@ -121,9 +133,22 @@ class Tools:
 
     def about(self, item: int) -> Tools:
         """The same tools with this one item as the only candidate."""
-        other = Tools(self.graph, self.catalog, self.attributes, self.history.tolist(), [item], self.reader)
+        other = Tools(
+            self.graph,
+            self.catalog,
+            self.attributes,
+            self.history.tolist(),
+            [item],
+            self.reader,
+            self.signals,
+        )
         other.__dict__["_nearest"] = self._nearest  # depends on the shelf alone, and is the costly part
         return other
+
+    @property
+    def unread(self) -> np.ndarray:
+        """Whether each candidate has too few readers for the graph to speak of it, bool (C,)."""
+        return np.asarray(self._counts[self.candidates] < KNOWN)
 
     def readers(self, item: int) -> int:
         """Readers of an item, the reader asked about left out."""
@@ -152,9 +177,12 @@ class Tools:
                 self.candidates.tolist()
             ):
                 return ToolResponse(name, tuple(arguments), self.item_cf(window, only or None))
+            case "whole_shelf" | "read_after" | "description", () if self.signals is not None:
+                return ToolResponse(name, (), self.fitted(FITTED[name]))
         raise ValueError(
             f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), "
             "user_cf(readers), item_cf(window[, candidates])"
+            + (", whole_shelf(), read_after(), description()" if self.signals else "")
         )
 
     def genres(self, window: int) -> list[Evidence]:
@@ -202,7 +230,7 @@ class Tools:
         readers, weight = (part[:asked] for part in self._nearest)
         lines = []
         for column, item in enumerate(self.candidates):
-            strong = level(share[column], SIMILAR)
+            strong = level(share[column], self.bounds["similar"])
             if not strong:
                 continue
             numbers = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
@@ -243,7 +271,10 @@ class Tools:
             if only is not None and item not in only:
                 continue
             evidence: list[Evidence] = []
-            strong, soon = level(pull[column], PULL), level(follow[column], NEXT)
+            strong, soon = (
+                level(pull[column], self.bounds["pull"]),
+                level(follow[column], self.bounds["read_next"]),
+            )
             if strong:
                 linked = [
                     (int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD
@@ -289,6 +320,50 @@ class Tools:
         return Evidence(
             claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)
         )
+
+    @cached_property
+    def _own_items(self) -> np.ndarray | None:
+        return self._own if self.graph.position(self.reader) is not None else None
+
+    def parts(self, kind: Fitted) -> np.ndarray:
+        """Each shelf book's part of each candidate's score in a fitted signal, float (H, C); a column sums to the score.
+
+        Raises:
+            ValueError: the tools have no fitted signals.
+        """
+        if self.signals is None:
+            raise ValueError(f"{kind} needs fitted signals, and these tools have none")
+        return self.signals[kind].parts(self.history, self.candidates, self._own_items)
+
+    def fitted(self, kind: Fitted) -> tuple[Line, ...]:
+        """A line for each candidate whose score has a word: its place among the candidates, and the shelf books that carry
+        it. The description speaks of items with few readers only."""
+        parts = self.parts(kind)
+        score = parts.sum(0)
+        lines = []
+        for column, item in enumerate(self.candidates.tolist()):
+            strong = strength(level(score[column], self.bounds[kind]))
+            if strong is None or (kind == "about" and self._counts[item] >= KNOWN):
+                continue
+            rank = 1 + int((score > score[column]).sum())
+            share = 100 * parts[:, column] / score[column]
+            edges = []
+            carried = []
+            for place in np.argsort(-share, kind="stable")[:CARRIERS]:
+                percent = int(np.round(share[place]))
+                if percent < LEAST_SHARE:
+                    break
+                anchor = int(self.history[place])
+                edge = Edge(f"i:{anchor}", f"i:{item}", "carries", percent / 100)
+                edges.append(edge)
+                carried.append(
+                    Evidence(Claim("carried", item, anchor, {"share": percent}, label=kind), (edge,))
+                )
+            numbers = {"rank": rank, "among": len(self.candidates)}
+            lines.append(
+                (Evidence(Claim(kind, item, numbers=numbers, strength=strong), tuple(edges)), *carried)
+            )
+        return tuple(lines)
 
     def _relations(self, item: int) -> list[Evidence]:
         a, out = self.attributes, []

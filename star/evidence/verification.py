@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from star.evidence.claims import LEAST_LIFT, MOST_LIFT, WITHHELD, Claim, Edge, Evidence, Verdict, stated
-from star.evidence.tools import ASKED, Tools, figures
+from star.evidence.tools import ASKED, FITTED, Tools, figures
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def check(claim: Claim, tools: Tools) -> Finding:
         )
     if claim.subject is None or not 0 <= claim.subject < len(tools.catalog):
         return Finding({}, (), "unsupported")
+    if claim.kind in ("whole", "after", "about", "carried"):
+        return _fitted(claim, tools)
     about = tools.about(claim.subject)
     if claim.kind == "co_read" and claim.anchor is not None:
         return _co_read(claim, about)
@@ -64,6 +68,27 @@ def _compare(claim: Claim, truth: list[Evidence]) -> Finding:
 
 def _equal(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
     return a.keys() == b.keys() and all(abs(a[name] - b[name]) < 1e-9 for name in a)
+
+
+def _fitted(claim: Claim, tools: Tools) -> Finding:
+    """A place among the candidates of the query, or the share of any book of the shelf, named by the tool or not."""
+    name = claim.label if claim.kind == "carried" else claim.kind
+    kind = next((kind for kind in FITTED.values() if kind == name), None)
+    if tools.signals is None or kind is None or claim.subject not in tools.candidates:
+        return Finding({}, (), "unsupported")
+    lines = {line[0].claim.subject: line for line in tools.fitted(kind)}
+    line = lines.get(claim.subject)
+    if line is None:
+        return Finding({}, (), "unsupported")
+    if claim.kind != "carried":
+        return _compare(claim, [line[0]])
+    if claim.anchor not in tools.history:
+        return Finding({}, (), "unsupported")
+    parts = tools.parts(kind)[:, tools.candidates.tolist().index(claim.subject)]
+    share = int(np.round(100 * parts[tools.history.tolist().index(claim.anchor)] / parts.sum()))
+    edge = Edge(f"i:{claim.anchor}", f"i:{claim.subject}", "carries", share / 100)
+    same = claim.numbers.get("share") == share
+    return Finding({"share": float(share)}, (edge,), "supported" if same else "unsupported")
 
 
 def _co_read(claim: Claim, tools: Tools) -> Finding:

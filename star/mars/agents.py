@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from star.evidence.claims import STRENGTHS, Claim
-from star.evidence.tools import WINDOWS, ToolResponse, Tools
+from star.evidence.tools import FITTED, WINDOWS, ToolResponse, Tools
 from star.mars.judgement import Judgement
 from star.trace.grammar import RANKED, item_word, line
 
@@ -69,11 +69,15 @@ def user_profile(board: Blackboard) -> None:
     """Analyst: what the whole shelf is made of."""
     if "profile" in board.judgement.looks:
         board.call("user profile", "profile")
+    if board.tools.signals is not None and any(board.tools.unread):
+        board.call("user profile", "description")
 
 
 def historical_interest(board: Blackboard) -> None:
     """Analyst: what readers of a similar whole shelf read."""
     board.call("historical interest", "user_cf", board.judgement.asked)
+    if board.tools.signals is not None:
+        board.call("historical interest", "whole_shelf")
 
 
 def recent_interest(board: Blackboard) -> None:
@@ -81,6 +85,8 @@ def recent_interest(board: Blackboard) -> None:
     if "recent" in board.judgement.looks and not board.found("recent"):
         board.call("recent interest", "recent", board.judgement.window)
     board.call("recent interest", "item_cf", board.judgement.window)
+    if board.tools.signals is not None:
+        board.call("recent interest", "read_after")
 
 
 def interest_divergence(board: Blackboard) -> list[str]:
@@ -118,6 +124,8 @@ def points(claims: Sequence[Claim], j: Judgement) -> float:
                 total += w.read_next * LEVEL[str(claim.strength)]
             case "similar":
                 total += w.similar * LEVEL[str(claim.strength)]
+            case "whole" | "after" | "about":
+                total += getattr(w, claim.kind) * LEVEL[str(claim.strength)]
             case "series":
                 total += w.sequel if claim.label == "sequel" else w.series
             case "author":
@@ -131,8 +139,9 @@ def weigh(board: Blackboard) -> dict[int, float]:
     """Points of every candidate from all evidence so far; a second look counts as much as the first."""
     total: dict[int, float] = defaultdict(float)
     j = board.judgement
-    for claims in claims_by_item(board.found("user_cf")).values():
-        total[claims[0].subject or 0] += points(claims, j)
+    for name in ("user_cf", *FITTED):
+        for claims in claims_by_item(board.found(name)).values():
+            total[claims[0].subject or 0] += points(claims, j)
     looks: dict[int, list[float]] = defaultdict(list)
     for response in board.found("item_cf"):
         said = claims_by_item([response])
@@ -188,10 +197,10 @@ def reflect(board: Blackboard) -> None:
 def _quotes(board: Blackboard, ranked: Sequence[int]) -> list[list[str]]:
     """The evidence the ranking will rest on, in the tools' own numbers: shelf, three contenders."""
     leading = _leading(board.found("recent")) or _leading(board.found("profile"))
-    related, similar = claims_by_item(board.found("item_cf")), claims_by_item(board.found("user_cf"))
+    by_tool = [claims_by_item(board.found(name)) for name in ("item_cf", "user_cf", *FITTED)]
     quotes = [line([leading])] if leading else []
     for item in ranked[:3]:
-        quotes += [line(said[item], closing=False) for said in (related, similar) if item in said]
+        quotes += [line(said[item], closing=False) for said in by_tool if item in said]
     return quotes
 
 

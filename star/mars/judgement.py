@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from star.evidence.tools import ASKED, WINDOWS
 
 @dataclass(frozen=True)
 class Weights:
-    """What one step of strength of each signal is worth to the ranker (points per level; `author` per book, up to 3)."""
+    """What one step of strength of each signal is worth to the ranker (points per level; `author` per book, up to 3).
+    `whole`, `after`, `about`: the fitted signals, where the tools have them."""
 
     pull: float
     read_next: float
@@ -19,6 +20,9 @@ class Weights:
     sequel: float
     series: float
     author: float
+    whole: float = 0.0
+    after: float = 0.0
+    about: float = 0.0
 
 
 # Tuned by `python -m training.studies.tune_mars --rounds 40 --dataset …` on each data set's validation readers, then frozen;
@@ -26,6 +30,10 @@ class Weights:
 TUNED = {
     "goodbooks": Weights(pull=0.85, read_next=0.5, similar=0.4, sequel=5.5, series=0.23, author=0.55),
     "demo": Weights(pull=0.49, read_next=1.0, similar=0.43, sequel=0.97, series=0.17, author=0.69),
+}
+# The same with the fitted signals.
+FITTED = {
+    "goodbooks": Weights(0.85, 0.33, 0.45, 4.5, 1.3, 0.15, whole=0.15, after=0.6, about=0.5),
 }
 JITTER = 0.2  # standard deviation of the logarithm of each weight over seeds
 
@@ -50,8 +58,10 @@ class Judgement:
     """The reflector sends back when the first two are nearer than this."""
 
 
-def weights_for(dataset: str) -> Weights:
-    return TUNED.get(dataset, TUNED["goodbooks"])
+def weights_for(dataset: str, fitted: bool = False) -> Weights:
+    """The tuned weights of a data set; `fitted`: for tools that have fitted signals."""
+    tuned = FITTED if fitted else TUNED
+    return tuned.get(dataset, tuned["goodbooks"])
 
 
 def draw(rng: np.random.Generator, weights: Weights = TUNED["goodbooks"]) -> Judgement:
@@ -60,9 +70,9 @@ def draw(rng: np.random.Generator, weights: Weights = TUNED["goodbooks"]) -> Jud
     noise = np.exp(rng.normal(0.0, JITTER, 6))
     values = {
         name: value * noise[place] * (BOOST if name == TRUSTS[trust] else 1)
-        for place, (name, value) in enumerate(asdict(weights).items())
+        for place, (name, value) in enumerate(list(asdict(weights).items())[:6])
     }
-    return Judgement(
+    judgement = Judgement(
         window=int(rng.choice(WINDOWS, p=[0.2, 0.6, 0.2])),
         asked=int(rng.choice(ASKED, p=[0.3, 0.7])),
         trust=trust,
@@ -70,3 +80,11 @@ def draw(rng: np.random.Generator, weights: Weights = TUNED["goodbooks"]) -> Jud
         weights=Weights(**{name: float(value) for name, value in values.items()}),
         close=float(rng.uniform(0.0, 1.0)),
     )
+    if not weights.whole + weights.after + weights.about:
+        return judgement  # draws no more, so that runs without fitted signals stay as they were
+    fitted = {
+        name: value * float(np.exp(rng.normal(0.0, JITTER)))
+        for name, value in asdict(weights).items()
+        if name in ("whole", "after", "about")
+    }
+    return replace(judgement, weights=replace(judgement.weights, **fitted))

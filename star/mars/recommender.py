@@ -26,7 +26,7 @@ class Teacher:
 
     def __init__(self, dataset: Dataset, known: np.ndarray | None = None) -> None:
         """`known`: bool (I,), items that may be recommended, so that a student is compared on its own candidates."""
-        self._serving, self._known = ServingContext(dataset), known
+        self._serving, self._known = ServingContext(dataset, fitted=True), known
 
     @property
     def dataset(self) -> Dataset:
@@ -37,7 +37,9 @@ class Teacher:
         tools = self._serving.tools(query, self._known)
         candidates = tools.candidates.tolist()
         done = run(
-            tools, [query.seed, len(tools.history), *sorted(candidates)], weights_for(self.dataset.name)
+            tools,
+            [query.seed, len(tools.history), *sorted(candidates)],
+            weights_for(self.dataset.name, fitted=True),
         )
         words, said = done.words(), done.seconds
         draft = Draft(words, [True] * len(words), [said * (n + 1) / len(words) for n in range(len(words))])

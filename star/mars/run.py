@@ -11,6 +11,7 @@ import numpy as np
 from star.data.dataset import Dataset
 from star.data.tasks import Task
 from star.evidence.graph import Graph
+from star.evidence.signals import Signals
 from star.evidence.tools import Attributes, Tools
 from star.mars import agents
 from star.mars.judgement import TUNED, Weights, draw, weights_for
@@ -72,14 +73,29 @@ class MarsRanker:
 
     name = "mars"
 
-    def __init__(self, dataset: Dataset, graph: Graph, seed: int = 0, weights: Weights | None = None):
-        self.graph, self.catalog, self.seed = graph, dataset.catalog, seed
-        self.weights = weights or weights_for(dataset.name)
+    def __init__(
+        self,
+        dataset: Dataset,
+        graph: Graph,
+        seed: int = 0,
+        weights: Weights | None = None,
+        signals: Signals | None = None,
+    ):
+        self.graph, self.catalog, self.seed, self.signals = graph, dataset.catalog, seed, signals
+        self.weights = weights or weights_for(dataset.name, signals is not None)
         self.attributes = Attributes.of(dataset.catalog)
 
     def run(self, task: Task) -> Run:
         """The whole run, not only its ranking."""
-        tools = Tools(self.graph, self.catalog, self.attributes, task.history, task.candidates, task.reader)
+        tools = Tools(
+            self.graph,
+            self.catalog,
+            self.attributes,
+            task.history,
+            task.candidates,
+            task.reader,
+            self.signals,
+        )
         return run(tools, [self.seed, len(task.history), *sorted(task.candidates)], self.weights)
 
     def rank(self, tasks: Sequence[Task]) -> list[Ranked]:

@@ -23,6 +23,7 @@ from star.data.dataset import Dataset
 from star.data.tasks import NEGATIVES, Split, Task, make_tasks
 from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
+from star.evidence.signals import RECENT, Signals
 from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
 from star.ranking import Score
 
@@ -33,7 +34,12 @@ SOURCES = ("data/tasks", "evidence/graph", "evidence/tools", "evidence/retrieval
 
 
 def features(
-    graph: Graph, dataset: Dataset, attributes: Attributes, task: Task, latent: Score | None = None
+    graph: Graph,
+    dataset: Dataset,
+    attributes: Attributes,
+    task: Task,
+    latent: Score | None = None,
+    signals: Signals | None = None,
 ) -> np.ndarray:
     """Signals of every candidate, float32 (C, F).
 
@@ -47,6 +53,10 @@ def features(
         columns += tools.pulls(window)[2:]
     columns += [tools.similar_share(asked)[1] for asked in ASKED]
     columns.append(np.log1p(graph.counts[list(task.candidates)]))
+    if signals is not None:
+        shelf, items = tools.history, tools.candidates
+        columns += [signal.parts(shelf, items).sum(0) for signal in (signals.whole, signals.after)]
+        columns += [signals.about.parts(shelf[-RECENT:], items).sum(0)]
     if latent is not None:
         columns += list(latent(task).T)
     raw = np.stack(columns, axis=1)
@@ -74,6 +84,7 @@ def training_lists(
     seed: int = 0,
     only: Collection[int] | None = None,
     latent: Callable[[int], Score] | None = None,
+    whole: tuple[Graph, Signals] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of candidate lists: uniform, matched, and retrieved where retrieval found the target.
 
@@ -96,6 +107,7 @@ def training_lists(
         if only is not None and fold not in only:
             continue
         retriever, more = Retriever(graph, attributes), latent and latent(int(fold))
+        signals = whole and whole[1].fitted_without(whole[0], graph, dataset.catalog)
         readers = np.random.default_rng([seed, int(inside[0])]).permutation(inside)
         for scenario in SCENARIOS:
             for kind in ("uniform", "matched", "retrieved"):
@@ -105,7 +117,7 @@ def training_lists(
                 for task in tasks:
                     if kind == "retrieved" and not _came_by_itself(dataset, retriever, task):
                         continue
-                    xs.append(features(graph, dataset, attributes, task, more))
+                    xs.append(features(graph, dataset, attributes, task, more, signals))
                     ys.append(np.array(task.candidates) == task.target)
     return np.concatenate(xs), np.concatenate(ys)
 

@@ -9,13 +9,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from star.data.cache import Arrays, remembered
 from star.data.dataset import Dataset
 from star.data.tasks import SPANS, Split, Task
 from star.errors import UserError
+from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
+from star.evidence.signals import Signals
+from star.evidence.tools import Attributes
 from star.methods import baselines
 from star.methods.baselines import ByScore
 from star.ranking import Ranked, Ranker, Score, best_first
@@ -36,6 +40,11 @@ class Context:
     graph: Graph
     model: str | None = None
     seed: int = 0
+
+    @cached_property
+    def signals(self) -> Signals:
+        """Fitted signals of the graph."""
+        return kept_signals(self.dataset, self.split, self.graph, Attributes.of(self.dataset.catalog))
 
     @property
     def checkpoint(self) -> Path | None:
@@ -85,7 +94,7 @@ def _fusion(context: Context) -> Score:
 def _mars(context: Context) -> Ranker:
     from star.mars.run import MarsRanker
 
-    return MarsRanker(context.dataset, context.graph, context.seed)
+    return MarsRanker(context.dataset, context.graph, context.seed, signals=context.signals)
 
 
 def _chat(context: Context) -> Ranker:
@@ -121,12 +130,15 @@ def _sft(context: Context) -> Ranker:
 
 def _behind(context: Context) -> Ranker:
     """The student's ranking conditioned on the teacher's trace."""
-    star, teacher = _star(context), _mars(context)
     from star.mars.run import MarsRanker
+
+    star, teacher = _star(context), MarsRanker(context.dataset, context.graph, context.seed)
     from star.methods.student import ConditionedOnTeacher, StarRanker
 
-    assert isinstance(star, StarRanker) and isinstance(teacher, MarsRanker)
-    return ConditionedOnTeacher(star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher)
+    assert isinstance(star, StarRanker)
+    return ConditionedOnTeacher(
+        star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher
+    )
 
 
 @dataclass(frozen=True)

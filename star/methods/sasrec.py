@@ -84,7 +84,9 @@ def fit_sasrec(graph: Graph, settings: SasRec, seed: int = 0) -> Arrays:
             )
             for row, n in zip(rows, order[at : at + settings.batch], strict=True):
                 history = histories[n]
-                start = int(rng.integers(max(1, len(history) - settings.length)))  # another window in each epoch
+                start = int(
+                    rng.integers(max(1, len(history) - settings.length))
+                )  # another window in each epoch
                 part = history[start : start + settings.length + 1]
                 row[: len(part)] = part
             whole = torch.from_numpy(rows)

@@ -23,8 +23,21 @@ SILENT = {
     "recent": "nothing: none of these last books has a genre",
     "user_cf": "nothing: similar readers read none of the candidates",
     "item_cf": "nothing: these last books lead to none of the candidates asked about",
+    "whole_shelf": "nothing: the shelf as a whole leads to none of the candidates",
+    "read_after": "nothing: what others read after these books leads to none of the candidates",
+    "description": "nothing: by their descriptions, no candidate without readers fits the shelf",
 }
-REASONS = ("series", "co_read", "similar", "author", "read_next", "pull")  # kinds of claims, the best reason first
+REASONS = (
+    "series",
+    "co_read",
+    "whole",
+    "after",
+    "similar",
+    "author",
+    "about",
+    "read_next",
+    "pull",
+)  # kinds of claims, the best reason first
 
 
 @dataclass(frozen=True)
@@ -210,12 +223,18 @@ def _how_sure(finding: Finding) -> str:
 def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
     """One line: a supported claim about the item, the model's before a tool's."""
     about = [
-        c for c in claims if c.claim.subject == item and c.verdict == "supported" and c.claim.kind in REASONS
+        c
+        for c in claims
+        if c.claim.subject == item
+        and c.verdict == "supported"
+        and c.claim.kind in REASONS
+        and (
+            "both" in c.claim.numbers or c.claim.kind not in ("co_read", "similar")
+        )  # too little to tell is no reason
     ]
     about.sort(
         key=lambda c: (
             c.author != "model",
-            c.claim.kind == "co_read" and "both" not in c.claim.numbers,
             REASONS.index(c.claim.kind),
         )
     )

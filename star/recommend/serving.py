@@ -7,6 +7,7 @@ import numpy as np
 from star.data import tasks
 from star.data.dataset import Dataset
 from star.errors import UserError
+from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes, Tools
@@ -19,12 +20,14 @@ RANKED_AT_MOST = 10
 class ServingContext:
     """One data set, ready to answer from: its graph of the training readers, retrieval and tools. Read-only once made."""
 
-    def __init__(self, dataset: Dataset):
+    def __init__(self, dataset: Dataset, fitted: bool = False):
+        """`fitted`: with the fitted signals; False for the shipped checkpoints, which know the other tools only."""
         self.dataset = dataset
         self.split = tasks.split(dataset.interactions)
         self.graph = Graph.build(dataset.interactions, self.split.train)
         self.attributes = Attributes.of(dataset.catalog)
-        self.retriever = Retriever(self.graph, self.attributes)
+        self.signals = kept_signals(dataset, self.split, self.graph, self.attributes) if fitted else None
+        self.retriever = Retriever(self.graph, self.attributes, self.signals)
 
     def tools(self, query: Query, known: np.ndarray | None = None) -> Tools:
         """The tools bound to this query, candidates retrieved and shuffled if it names none.
@@ -53,6 +56,7 @@ class ServingContext:
             history.tolist(),
             candidates.tolist(),
             query.reader,
+            self.signals,
         )
 
     def _candidates(self, query: Query, history: np.ndarray, known: np.ndarray) -> np.ndarray:

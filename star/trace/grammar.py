@@ -12,6 +12,7 @@ A LINE is about one candidate and ends with `;`. The candidate stands first, so 
 and in a tool's answer last as well, so that one place holds the name and comes after all that is said of it:
     ITEM [STRENGTH] [next_STRENGTH] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
     ITEM similar_STRENGTH BOTH/ASKED|few [ITEM] ;
+    ITEM whole_STRENGTH|after_STRENGTH|about_STRENGTH RANK/AMONG [SHARE% ANCHOR]… [ITEM] ;
     GENRE N of M ;
 No two words of a line are of one kind: each signal has strengths and numbers of its own. A small model then copies a word by
 looking for its kind in the lines about the subject; with plain numbers behind key words four in five of its wrong claims
@@ -34,6 +35,8 @@ StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommen
 TAGS: tuple[StepType, ...] = ("plan", "tool_call", "tool_response", "reflection", "recommend")
 OPENING, CLOSING = tuple(f"<{tag}>" for tag in TAGS), tuple(f"</{tag}>" for tag in TAGS)
 TOOLS = ("profile", "recent", "user_cf", "item_cf")
+FITTED_TOOLS = ("whole_shelf", "read_after", "description")
+"""Tools of the teacher alone: the shipped checkpoints have no words for them."""
 RANKED = 5
 
 # What may be said without a number, and where; `{}` stands for an item. None of these can be checked against the graph.
@@ -68,6 +71,10 @@ SIMILAR = re.compile(
 RELATED = re.compile(
     rf"<i(\d{{1,9}})>(?: {STRENGTH})?(?: next_{STRENGTH})?(?: (sequel|series)_{NUMBER})?(?: author_(\d{{1,9}}))?"
     r"(?: x(\d{1,9}(?:\.\d)?) (\d{1,9}) /(\d{1,9}) <i(\d{1,9})>|( few))?(?: <i\1>)?",
+    re.ASCII,
+)
+FITTED = re.compile(
+    rf"<i(\d{{1,9}})> (whole|after|about)_{STRENGTH} (\d{{1,9}})/(\d{{1,9}})((?: \d{{1,9}}% <i\d{{1,9}}>)*)(?: <i\1>)?",
     re.ASCII,
 )
 
@@ -160,6 +167,10 @@ def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
                     f"similar_{claim.strength}",
                     f"{n['both']:g}/{n['of']:g}" if "both" in n else "few",
                 ]
+            case "whole" | "after" | "about":
+                words += [f"{claim.kind}_{claim.strength}", f"{n['rank']:g}/{n['among']:g}"]
+            case "carried":
+                words += [f"{n['share']:g}%", item_word(claim.anchor or 0)]
             case "genre":
                 words += [genre_word(claim.label or ""), number_word(n["books"]), "of", number_word(n["of"])]
             case _:
@@ -217,8 +228,8 @@ class CallContext:
 
 def read_call(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     """Name and arguments of a tool call (that the tool takes them is for `Tools.call` to say)."""
-    if not words or words[0] not in TOOLS:
-        raise TraceError(f"tool call {' '.join(words)!r} names none of {', '.join(TOOLS)}")
+    if not words or words[0] not in (*TOOLS, *FITTED_TOOLS):
+        raise TraceError(f"tool call {' '.join(words)!r} names none of {', '.join((*TOOLS, *FITTED_TOOLS))}")
     arguments = []
     for place, word in enumerate(words[1:]):
         found = re.match(r"[0-9]{1,9}\Z", word) if place == 0 else ITEM.match(word)
@@ -265,9 +276,19 @@ def read_line(words: Sequence[str], context: CallContext) -> list[Claim]:
             {"both": float(found[3]), "of": float(found[4])} if found[3] else {"of": float(context.asked)}
         )
         return [Claim("similar", int(found[1]), numbers=numbers, strength=found[2])]
+    if found := FITTED.fullmatch(text):
+        return _fitted(found)
     if found := RELATED.fullmatch(text):
         return _related(found, context)
     raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
+
+
+def _fitted(found: re.Match[str]) -> list[Claim]:
+    name, kind, strength, rank, among, carriers = found.groups()
+    claims = [Claim(kind, int(name), numbers={"rank": float(rank), "among": float(among)}, strength=strength)]  # type: ignore[arg-type]
+    for share, anchor in re.findall(r"(\d+)% <i(\d+)>", carriers):
+        claims.append(Claim("carried", int(name), int(anchor), {"share": float(share)}, label=kind))
+    return claims
 
 
 def _related(found: re.Match[str], context: CallContext) -> list[Claim]:

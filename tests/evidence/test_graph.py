@@ -115,8 +115,8 @@ def test_crossfit_equals_building_on_the_other_folds() -> None:
         outside = np.array([r for r in parts.train.tolist() if r not in set(inside.tolist())])
         built = Graph.build(interactions, outside)
         np.testing.assert_array_equal(graph.rows, outside)
-        for given, expected in zip(every(graph), every(built), strict=True):
-            np.testing.assert_array_equal(given, expected)
+        for found, expected in zip(every(graph), every(built), strict=True):
+            np.testing.assert_array_equal(found, expected)
         assert (graph.matrix != built.matrix).nnz == 0
         assert all(graph.position(r) is None for r in inside.tolist())
     assert sorted(seen) == sorted(parts.train.tolist())

@@ -1,0 +1,89 @@
+"""Fitted signals of a graph, calibrated on its own readers, and kept beside the data sets for the next start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from star.data.cache import Arrays, content_key, kept_folder
+from star.data.catalog import Catalog
+from star.data.dataset import Dataset
+from star.data.tasks import Split
+from star.evidence.graph import Graph
+from star.evidence.retrieval import Retriever
+from star.evidence.signals import RARITY, Description, ReadAfter, Signals, WholeShelf
+from star.evidence.tools import Attributes, Tools
+
+CALIBRATION = 300  # readers whose lists the strengths are calibrated on
+WINDOW, ASKED, LIST = 10, 50, 20
+
+SOURCES = ("evidence/graph", "evidence/signals", "evidence/tools", "evidence/retrieval", "evidence/fitting")
+"""Modules that the fit depends on."""
+
+
+def fit_signals(graph: Graph, catalog: Catalog, attributes: Attributes, seed: int = 0) -> Signals:
+    """Fit and calibrate the signals of a graph."""
+    return calibrated(Signals.fit(graph, catalog), graph, catalog, attributes, seed)
+
+
+def calibrated(
+    signals: Signals, graph: Graph, catalog: Catalog, attributes: Attributes, seed: int = 0
+) -> Signals:
+    """The same signals with the bounds of their strengths: quantiles over lists of readers of the graph, each left out of
+    what is said about them. Half of a list is retrieved, half drawn at random; the reader's last book is on neither side."""
+    rng = np.random.default_rng(seed)
+    retriever = Retriever(graph, attributes, signals)
+    long_enough = np.flatnonzero(np.diff(graph.interactions.indptr) >= 3)
+    values: dict[str, list[np.ndarray]] = {}
+    for own in rng.permutation(long_enough)[:CALIBRATION].tolist():
+        reader, books = int(graph.rows[own]), graph.interactions.history(own).astype(np.int64)
+        found = retriever(books[:-1], LIST // 2, reader)
+        drawn = rng.integers(graph.n_items, size=LIST // 2)
+        items = np.setdiff1d(np.concatenate([found, drawn]), books)
+        if not len(items):
+            continue
+        tools = Tools(graph, catalog, attributes, books[:-1].tolist(), items.tolist(), reader, signals)
+        _, _, pull, follow = tools.pulls(WINDOW)
+        each = {"pull": pull, "read_next": follow, "similar": tools.similar_share(ASKED)[1]}
+        each |= {kind: tools.parts(kind).sum(0) for kind in ("whole", "after", "about")}
+        for name, found_values in each.items():
+            values.setdefault(name, []).append(found_values)
+    least = 1e-9  # nothing found is never a strength
+    bounds = {
+        name: np.maximum(np.quantile(np.concatenate(some), RARITY), least) for name, some in values.items()
+    }
+    silent = np.full(len(RARITY), np.inf)
+    names = ("pull", "read_next", "similar", "whole", "after", "about")
+    return replace(signals, bounds={name: bounds.get(name, silent) for name in names})
+
+
+def kept_signals(dataset: Dataset, split: Split, graph: Graph, attributes: Attributes) -> Signals:
+    """`fit_signals`, kept beside the data sets and memory-mapped; fitted again when the data or the code change."""
+    key = content_key(dataset, split, (), SOURCES)
+    return from_arrays(
+        kept_folder("signals", key, lambda: to_arrays(fit_signals(graph, dataset.catalog, attributes)))
+    )
+
+
+def to_arrays(signals: Signals) -> Arrays:
+    whole, after, about = signals.whole, signals.after, signals.about
+    fitted = {
+        "head": whole.head,
+        "p": whole.p,
+        "w": after.w,
+        "shelf": about.shelf,
+        "described": about.described,
+    }
+    return fitted | {f"bounds_{name}": bounds for name, bounds in signals.bounds.items()}
+
+
+def from_arrays(arrays: Arrays) -> Signals:
+    head, n_items = arrays["head"], len(arrays["shelf"])
+    bounds = {name.removeprefix("bounds_"): a for name, a in arrays.items() if name.startswith("bounds_")}
+    return Signals(
+        WholeShelf(head, n_items, arrays["p"]),
+        ReadAfter(head, n_items, arrays["w"]),
+        Description(arrays["shelf"], arrays["described"]),
+        bounds,
+    )

@@ -1,0 +1,337 @@
+"""Signals that are sums over the shelf, fitted in closed form: whole shelf (EASE), what comes after, description.
+
+Each gives a candidate a score that is the sum of one part per shelf book, so a sentence can name the books that carry it
+and their shares. Parts of items outside a signal's vocabulary (the most read items, at most `HEAD`) are zero: the signal
+is silent on them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import lapack
+
+from star.data.catalog import Catalog, Item
+from star.evidence.claims import Fitted
+from star.evidence.graph import Graph
+
+HEAD = 10_000
+"""Most items that a square table is fitted over: 400 MB in float32, and half a minute to invert."""
+RIDGE = 1_600.0  # EASE's λ
+RECENT, EMPHASIS = 10, 3.0  # each of the last ten books counts 1 + EMPHASIS times
+PAST, DECAY = 20, 0.9  # read-after looks back on so many books; each counts DECAY times the one after it
+SOON, FADE = 3, 0.7  # and ahead on so many; each counts FADE times the one before it
+AFTER_RIDGE = 3_000.0
+CUTS = 1_000_000
+"""Most places in histories that read-after is fitted on, drawn evenly; each is about 20 numbers."""
+KNOWN = 5  # readers from which on an item has factors of its own
+FACTORS = 128
+TEXT_RIDGE = 10.0
+RARITY = (0.5, 0.65, 0.8, 0.9, 0.96, 0.99)
+
+
+def head_of(counts: np.ndarray) -> np.ndarray:
+    """The most read items, at most `HEAD`, as sorted rows; items without readers are never among them."""
+    read = np.flatnonzero(counts)
+    most = read[np.lexsort((read, -counts[read]))][:HEAD]
+    return np.sort(most)
+
+
+def inverse(gram: np.ndarray) -> np.ndarray:
+    """Inverse of a symmetric positive definite matrix by its Cholesky factor, in place where it can be.
+
+    Raises:
+        ValueError: the matrix is not positive definite.
+    """
+    factor, inverted = (
+        (lapack.spotrf, lapack.spotri) if gram.dtype == np.float32 else (lapack.dpotrf, lapack.dpotri)
+    )
+    lower, problem = factor(gram, lower=1, overwrite_a=1, clean=0)
+    if problem == 0:
+        lower, problem = inverted(lower, lower=1, overwrite_c=1)
+    if problem:
+        raise ValueError(
+            f"the matrix of {len(gram)} items is not positive definite; expected a ridge above 0"
+        )
+    out = np.tril(lower)
+    out += np.tril(lower, -1).T
+    return out
+
+
+@dataclass(frozen=True)
+class ShelfSignal:
+    """Whole catalogue and candidates alike are scored by these two.
+
+    Attributes:
+        head: rows of the items that the signal knows, (M,), sorted.
+        n_items: I, size of the catalogue.
+    """
+
+    head: np.ndarray
+    n_items: int
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """Position of every item in `head`, int64 (I,), -1 for items outside it."""
+        out = np.full(self.n_items, -1)
+        out[self.head] = np.arange(len(self.head))
+        return out
+
+
+@dataclass(frozen=True)
+class WholeShelf(ShelfSignal):
+    """EASE (Steck 2019, arXiv 1905.03375): B = I - P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹, zero diagonal.
+
+    Score of item j for the shelf H with weights w: Σ_{h in H} w_h B_hj, so book h's part is w_h B_hj.
+
+    Attributes:
+        p: float32 (M, M).
+    """
+
+    p: np.ndarray
+
+    @classmethod
+    def fit(cls, graph: Graph, ridge: float = RIDGE) -> WholeShelf:
+        head = head_of(graph.counts)
+        x = graph.matrix[:, head]
+        gram = (x.T @ x).toarray().astype(np.float32)
+        gram[np.diag_indices_from(gram)] += ridge
+        return cls(head, graph.n_items, inverse(gram))
+
+    def without(self, x: sp.csr_matrix) -> WholeShelf:
+        """The same fit without some of its readers: P + P Xᵀ (I - X P Xᵀ)⁻¹ X P (Woodbury), which costs little where they
+        are few against the items.
+
+        Args:
+            x: their rows of the graph's matrix, (F, I).
+        """
+        part = x[:, self.head].tocsr()
+        px = (part @ self.p).T  # (M, F)
+        inner = np.eye(part.shape[0], dtype=np.float64) - part @ px
+        return WholeShelf(
+            self.head, self.n_items, self.p + px @ np.linalg.solve(inner, px.T).astype(np.float32)
+        )
+
+    @staticmethod
+    def weights(size: int) -> np.ndarray:
+        """Weight of every book of a shelf of this size, oldest first, (size,)."""
+        return np.where(np.arange(size) >= size - RECENT, 1 + EMPHASIS, 1.0)
+
+    def _rows(self, shelf: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of P for the shelf's books, (A, M), and P's diagonal, (M,), of the fit without one reader's row `own`."""
+        at = self.column[shelf]
+        rows, diagonal = np.where(at[:, None] >= 0, self.p[at], 0), np.diagonal(self.p)
+        if own is not None and len(mine := self.column[own][self.column[own] >= 0]):
+            px = self.p[mine].sum(0, dtype=np.float64)  # Sherman and Morrison: one row taken out of XᵀX
+            rest = 1 - px[mine].sum()
+            rows = rows + np.where(at >= 0, px[at], 0)[:, None] * px / rest
+            diagonal = diagonal + px * px / rest
+        return rows, diagonal
+
+    def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Score of every item, float (I,); 0 for those outside the head."""
+        rows, diagonal = self._rows(shelf, own)
+        weights = self.weights(len(shelf))
+        found = -(weights @ rows) / diagonal
+        out = np.zeros(self.n_items)
+        out[self.head] = found
+        known = self.column[shelf] >= 0
+        out[shelf[known]] += weights[known]  # P_hh / P_hh of the book itself
+        return out
+
+    def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Each shelf book's part of each item's score, float (A, C).
+
+        Args:
+            own: items of a reader of the graph who is left out of the fit, exactly.
+        """
+        rows, diagonal = self._rows(shelf, own)
+        to = self.column[items]
+        parts = np.where(to >= 0, -rows[:, to] / diagonal[to], 0) * self.weights(len(shelf))[:, None]
+        return np.where(shelf[:, None] == items[None], 0, parts)
+
+
+@dataclass(frozen=True)
+class ReadAfter(ShelfSignal):
+    """Ridge regression from what was read to what was read soon after: the session-aware linear model SLIT of Choi et al.
+    2021 (arXiv 2103.16104), W = (SᵀS + λI)⁻¹ SᵀT.
+
+    S has a row for each place in a history: the last `PAST` books before it, fading by `DECAY`. T has the `SOON` books from
+    it on, fading by `FADE`. Score of item j: Σ_h DECAY^(distance of h from the end) W_hj.
+
+    Attributes:
+        w: float32 (M, M).
+    """
+
+    w: np.ndarray
+
+    @classmethod
+    def fit(cls, graph: Graph, ridge: float = AFTER_RIDGE, seed: int = 0) -> ReadAfter:
+        head = head_of(graph.counts)
+        s, t = (part[:, head] for part in _cuts(graph, seed))
+        gram = (s.T @ s).toarray().astype(np.float32)
+        gram[np.diag_indices_from(gram)] += ridge
+        _, w, problem = lapack.sposv(
+            gram, (s.T @ t).toarray().astype(np.float32), lower=1, overwrite_a=1, overwrite_b=1
+        )
+        assert problem == 0  # a sum of squares plus a ridge is positive definite
+        return cls(head, graph.n_items, np.ascontiguousarray(w))
+
+    @staticmethod
+    def weights(size: int) -> np.ndarray:
+        """Weight of every book of a shelf of this size, oldest first, (size,); books before the last `PAST` have 0."""
+        back = np.arange(size - 1, -1, -1)
+        return np.where(back < PAST, DECAY ** np.minimum(back, PAST), 0.0)
+
+    def _rows(self, shelf: np.ndarray) -> np.ndarray:
+        at = self.column[shelf]
+        return np.where(at[:, None] >= 0, self.w[at], 0)
+
+    def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Score of every item, float (I,); 0 for those outside the head."""
+        shelf = shelf[-PAST:]
+        out = np.zeros(self.n_items)
+        out[self.head] = self.weights(len(shelf)) @ self._rows(shelf)
+        return out
+
+    def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Each shelf book's part of each item's score, float (A, C)."""
+        to = self.column[items]
+        parts = np.zeros((len(shelf), len(items)))
+        last = shelf[-PAST:]
+        parts[len(shelf) - len(last) :] = np.where(to >= 0, self._rows(last)[:, to], 0)
+        return parts * self.weights(len(shelf))[:, None]
+
+
+def _cuts(graph: Graph, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Past and near future of every place in the histories, (cuts, I) each; at most `CUTS` places, drawn evenly."""
+    indptr, items = graph.interactions.indptr, graph.interactions.items
+    lengths = np.diff(indptr)
+    start = np.repeat(indptr[:-1], lengths)
+    end = np.repeat(indptr[1:], lengths)
+    places = np.flatnonzero(np.arange(len(items)) > start)  # something lies before
+    if len(places) > CUTS:
+        places = np.sort(np.random.default_rng(seed).choice(places, CUTS, replace=False))
+
+    def rows(offsets: np.ndarray, weights: np.ndarray) -> sp.csr_matrix:
+        to = places[:, None] + offsets[None]
+        inside = (to >= start[places][:, None]) & (to < end[places][:, None])
+        at, which = np.nonzero(inside)
+        values = weights[which].astype(np.float32)
+        return sp.csr_matrix((values, (at, items[to[at, which]])), shape=(len(places), graph.n_items))
+
+    past = rows(-np.arange(1, PAST + 1), DECAY ** np.arange(PAST))
+    return past, rows(np.arange(SOON), FADE ** np.arange(SOON))
+
+
+@dataclass(frozen=True)
+class Description:
+    """Item vectors from the description, for items with few or no readers: a ridge map from title, creators, genres and
+    series (TF-IDF) to the factors of the items that are read.
+
+    Factors are the leading right singular vectors of the readers × items matrix, items scaled by n_i^-1/2. Score of item j:
+    Σ_h x_h · y_j / |H|, with x_h the factors of shelf book h where it is read enough, and y_j always from the description.
+
+    Attributes:
+        shelf: float32 (I, K), factors of items as shelf books.
+        described: float32 (I, K), factors as the description gives them.
+    """
+
+    shelf: np.ndarray
+    described: np.ndarray
+
+    @classmethod
+    def fit(cls, graph: Graph, texts: list[str], ridge: float = TEXT_RIDGE, seed: int = 0) -> Description:
+        """
+        Args:
+            texts: words of every item, as `words_of` gives them.
+        """
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import Ridge
+        from sklearn.utils.extmath import randomized_svd
+
+        counts = graph.counts
+        known = np.flatnonzero(counts >= KNOWN)
+        vectors = np.zeros((graph.n_items, FACTORS), np.float32)
+        described = vectors.copy()
+        if len(known) > 1:
+            scaled = graph.matrix[:, known] @ sp.diags(1 / np.sqrt(counts[known]).astype(np.float32))
+            size = min(FACTORS, len(known) - 1, graph.n_readers)
+            _, values, right = randomized_svd(scaled, size, n_iter=3, random_state=seed)
+            vectors[known, :size] = right.T * np.sqrt(values)
+            words = TfidfVectorizer(analyzer=str.split, sublinear_tf=True, min_df=2, dtype=np.float32)
+            try:
+                features = words.fit_transform(texts)
+            except ValueError:  # no word occurs twice
+                return cls(vectors, described)
+            model = Ridge(alpha=ridge, solver="sparse_cg", fit_intercept=True, tol=1e-3)
+            model.fit(features[known], vectors[known], sample_weight=np.sqrt(counts[known]))
+            described = np.asarray(model.predict(features), dtype=np.float32)
+        silent = counts < KNOWN
+        vectors[silent] = described[silent]
+        return cls(vectors, described)
+
+    def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Each shelf book's part of each item's score, float (A, C)."""
+        return self.shelf[shelf] @ self.described[items].T / max(len(shelf), 1)
+
+    def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """Score of every item, float (I,)."""
+        return (
+            np.asarray(self.described @ self.shelf[shelf].mean(0))
+            if len(shelf)
+            else np.zeros(len(self.shelf))
+        )
+
+
+def words_of(item: Item) -> str:
+    """What describes an item, as words between spaces: title words, and creators, genres and series as one word each."""
+    title = re.findall(r"\w+", item.title.casefold())
+    named = [("by", c) for c in item.creators] + [("genre", g) for g in item.genres]
+    named += [("series", item.series)] if item.series else []
+    return " ".join([*title, *("_".join([kind, *name.casefold().split()]) for kind, name in named)])
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The fitted signals of one graph.
+
+    Attributes:
+        bounds: signal → lower bounds of the six strengths, (6,): the values that shares `RARITY` of the candidates of
+            training readers' lists stay below, so a word means the same rarity in every data set.
+    """
+
+    whole: WholeShelf
+    after: ReadAfter
+    about: Description
+    bounds: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __getitem__(self, kind: Fitted) -> WholeShelf | ReadAfter | Description:
+        match kind:
+            case "whole":
+                return self.whole
+            case "after":
+                return self.after
+            case _:
+                return self.about
+
+    @classmethod
+    def fit(cls, graph: Graph, catalog: Catalog) -> Signals:
+        """Seconds for some thousand items, some minutes for `HEAD` and more."""
+        texts = [words_of(item) for item in catalog]
+        return cls(WholeShelf.fit(graph), ReadAfter.fit(graph), Description.fit(graph, texts))
+
+    def fitted_without(self, graph: Graph, rest: Graph, catalog: Catalog) -> Signals:
+        """The signals of `rest`, which is `graph` without some of its readers. The whole-shelf inverse is updated where that
+        costs less than to fit it again."""
+        out = np.setdiff1d(np.arange(graph.n_readers), [graph.position(int(row)) for row in rest.rows])
+        if 3 * len(out) > len(self.whole.head):
+            return Signals.fit(rest, catalog)
+        texts = [words_of(item) for item in catalog]
+        return Signals(
+            self.whole.without(graph.matrix[out]), ReadAfter.fit(rest), Description.fit(rest, texts)
+        )
