@@ -149,7 +149,9 @@ def test_counts_equal_a_count_by_brute_force(
             assert after[row, column] == sum(i in books for books in soon)
     assert graph.without(reader).tolist() == [sum(i in h for h in others) for i in range(size)]
     weights = np.arange(1, size + 1, dtype=np.float32)
-    expected = [sum(weights[a] * sum(a in h and i in h for h in others) for a in range(size)) for i in range(size)]
+    expected = [
+        sum(weights[a] * sum(a in h and i in h for h in others) for a in range(size)) for i in range(size)
+    ]
     np.testing.assert_allclose(graph.co_reading(weights[:, None], reader)[:, 0], expected)
     follow = graph.read_next(np.array(anchors, np.int64), np.ones(len(anchors)), reader)
     everything = graph.after(np.array(anchors, np.int64), np.arange(size), reader)

@@ -1,0 +1,189 @@
+"""Fitted signals: each score is a sum over the shelf, readers left out of a fit are out exactly, strengths are quantiles."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import reading
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from star.data.interactions import Interactions
+from star.evidence import signals as S
+from star.evidence.claims import STRENGTHS
+from star.evidence.fitting import calibrated, fit_signals, from_arrays, to_arrays
+from star.evidence.graph import Graph
+from star.evidence.tools import FITTED, Attributes, Tools
+from star.evidence.verification import check
+
+KINDS = tuple(FITTED.values())
+
+
+@cache
+def fitted() -> S.Signals:
+    return fit_signals(reading.graph(), reading.dataset().catalog, Attributes.of(reading.dataset().catalog))
+
+
+def tools_of(shelf: list[int], candidates: list[int], reader: int | None = None) -> Tools:
+    data = reading.dataset()
+    return Tools(
+        reading.graph(), data.catalog, Attributes.of(data.catalog), shelf, candidates, reader, fitted()
+    )
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> tuple[list[int], list[int]]:
+    size = reading.graph().n_items
+    chosen = draw(st.lists(st.integers(0, size - 1), min_size=3, max_size=30, unique=True))
+    cut = draw(st.integers(1, len(chosen) - 2))
+    return chosen[:cut], chosen[cut:]
+
+
+@settings(max_examples=60, deadline=None)
+@given(queries())
+def test_shares_sum_to_the_score_and_a_book_taken_away_takes_its_share(
+    query: tuple[list[int], list[int]],
+) -> None:
+    shelf, items = (np.array(part) for part in query)
+    for kind in KINDS:
+        signal = fitted()[kind]
+        parts = signal.parts(shelf, items)
+        assert parts.shape == (len(shelf), len(items))
+        scores = signal.scores(shelf)[items]
+        np.testing.assert_allclose(parts.sum(0), scores, atol=1e-6)
+        # Weights depend on a book's place from the end. Take the oldest away, and every other keeps its place.
+        if kind != "about":  # a mean over the shelf: the number of books changes too
+            rest = signal.parts(shelf[1:], items).sum(0)
+            np.testing.assert_allclose(scores - rest, parts[0], atol=1e-6)
+
+
+def test_whole_shelf_is_ease() -> None:
+    graph = reading.graph()
+    x = graph.matrix.toarray().astype(np.float64)
+    p = np.linalg.inv(x.T @ x + S.RIDGE * np.eye(x.shape[1]))
+    b = -p / np.diag(p)[None]
+    np.fill_diagonal(b, 0)
+    head = S.head_of(graph.counts)
+    shelf = graph.interactions.history(0)[:12].astype(np.int64)
+    expected = S.WholeShelf.weights(len(shelf)) @ b[shelf]
+    np.testing.assert_allclose(fitted().whole.scores(shelf)[head], expected[head], atol=1e-4)
+
+
+def test_readers_are_left_out_as_if_they_had_never_been_fitted() -> None:
+    graph = reading.graph()
+    out = np.array([0, 3, 5, 8])
+    rest = Graph.build(graph.interactions, np.setdiff1d(np.arange(graph.n_readers), out))
+    fresh, updated = S.WholeShelf.fit(rest), fitted().whole.without(graph.matrix[out])
+    shelf, items = graph.interactions.history(3)[:8].astype(np.int64), np.arange(graph.n_items)
+    known = fresh.column[items] >= 0
+    np.testing.assert_allclose(
+        updated.parts(shelf, items)[:, known], fresh.parts(shelf, items)[:, known], atol=1e-4
+    )
+    one = Graph.build(graph.interactions, np.setdiff1d(np.arange(graph.n_readers), [3]))
+    own = fitted().whole.parts(shelf, items, graph.interactions.history(3))
+    alone = S.WholeShelf.fit(one)
+    known = alone.column[items] >= 0
+    np.testing.assert_allclose(own[:, known], alone.parts(shelf, items)[:, known], atol=1e-4)
+
+
+def test_items_outside_the_head_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(S, "HEAD", 3)
+    graph = Graph.build(
+        Interactions.from_histories([[0, 1, 2, 3], [0, 1, 2], [0, 1], [2, 4]], 6), np.arange(4)
+    )
+    shelf, items = np.array([0, 3]), np.arange(6)
+    for signal in (S.WholeShelf.fit(graph, 1.0), S.ReadAfter.fit(graph, 1.0)):
+        assert signal.head.tolist() == [0, 1, 2]
+        parts = signal.parts(shelf, items)
+        assert not parts[:, 3:].any() and not parts[1].any() and parts[0, 1] != 0
+
+
+def test_after_follows_the_order_of_reading() -> None:
+    histories = [[0, 1], [0, 1], [0, 1], [2, 3], [3, 2], [2, 3], [3, 2]]
+    graph = Graph.build(Interactions.from_histories(histories, 4), np.arange(len(histories)))
+    after = S.ReadAfter.fit(graph, 0.1)
+    assert after.scores(np.array([0]))[1] > 0.8
+    assert abs(after.scores(np.array([1]))[0]) < 1e-6  # 0 is never read after 1
+
+
+def test_description_ranks_an_item_that_nobody_read() -> None:
+    data = reading.dataset()
+    item = int(np.argmax(reading.graph().counts))
+    histories = [h[h != item] for h in (reading.graph().interactions.history(u) for u in range(200))]
+    graph = Graph.build(Interactions.from_histories(histories, len(data.catalog)), np.arange(200))
+    about = S.Description.fit(graph, [S.words_of(i) for i in data.catalog])
+    assert graph.counts[item] == 0 and np.abs(about.described[item]).sum() > 0
+    readers = [u for u in range(200) if item in reading.graph().interactions.history(u)]
+    shelves = [h[-10:].astype(np.int64) for h in histories]
+    mine = np.mean([about.scores(shelves[u])[item] for u in readers if len(shelves[u])])
+    rest = np.mean([about.scores(s)[item] for u, s in enumerate(shelves) if u not in readers and len(s)])
+    assert mine > rest
+
+
+@pytest.mark.parametrize("histories", [[[0]], [[0], [0], [0]], [[0, 1, 2]], [[], [], [1]], [[0, 1], [2]]])
+def test_tiny_catalogues_give_numbers_or_silence(histories: list[list[int]]) -> None:
+    data = reading.dataset()
+    catalog = type(data.catalog)(data.catalog.items[:3])
+    graph = Graph.build(Interactions.from_histories(histories, 3), np.arange(len(histories)))
+    attributes = Attributes.of(catalog)
+    signals = fit_signals(graph, catalog, attributes)
+    tools = Tools(graph, catalog, attributes, [0], [1, 2], None, signals)
+    for kind in KINDS:
+        assert np.isfinite(signals[kind].scores(np.array([0]))).all()
+        assert all(np.isfinite(e.claim.numbers.get("share", 0)) for line in tools.fitted(kind) for e in line)
+
+
+def test_a_word_means_the_same_rarity() -> None:
+    data, graph = reading.dataset(), reading.graph()
+    bounds = calibrated(fitted(), graph, data.catalog, Attributes.of(data.catalog), seed=0).bounds
+    assert set(bounds) == {"pull", "read_next", "similar", *KINDS}
+    for values in bounds.values():
+        assert len(values) == len(STRENGTHS) and (np.diff(values) >= 0).all() and (values > 0).all()
+
+
+def test_what_the_tools_say_is_supported_and_a_changed_number_is_not() -> None:
+    data = reading.dataset()
+    seen = 0
+    for reader in reading.parts().valid[:20].tolist():
+        shelf = data.interactions.history(reader)[:-1].tolist()
+        candidates = [i for i in range(60) if i not in shelf][:20]
+        tools = tools_of(shelf, candidates)
+        for name in FITTED:
+            for line in tools.call(name, ()).lines:
+                for evidence in line:
+                    assert check(evidence.claim, tools).verdict == "supported"
+                    assert check(evidence.claim, tools).edges == evidence.edges
+                    for number, value in evidence.claim.numbers.items():
+                        wrong = dict(evidence.claim.numbers) | {number: value + 1}
+                        changed = type(evidence.claim)(
+                            evidence.claim.kind,
+                            evidence.claim.subject,
+                            evidence.claim.anchor,
+                            wrong,
+                            evidence.claim.strength,
+                            evidence.claim.label,
+                        )
+                        assert check(changed, tools).verdict == "unsupported"
+                    seen += 1
+    assert seen > 100
+
+
+def test_kept_as_arrays_and_read_back() -> None:
+    back = from_arrays(to_arrays(fitted()))
+    shelf = np.array([1, 2, 3])
+    for kind in KINDS:
+        np.testing.assert_array_equal(back[kind].scores(shelf), fitted()[kind].scores(shelf))
+    assert {k: v.tolist() for k, v in back.bounds.items()} == {
+        k: v.tolist() for k, v in fitted().bounds.items()
+    }
+
+
+def test_without_signals_the_tools_are_refused() -> None:
+    data = reading.dataset()
+    plain = Tools(reading.graph(), data.catalog, Attributes.of(data.catalog), [1], [2])
+    with pytest.raises(ValueError, match="whole_shelf"):
+        plain.call("whole_shelf", ())
+    with pytest.raises(ValueError, match="have none"):
+        plain.parts("whole")
