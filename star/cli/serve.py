@@ -41,7 +41,13 @@ def serve(
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
     chosen = settings(
-        dataset=dataset, model=model, port=port, host=host, auth=auth, allowed_hosts=allowed_hosts, proxy=proxy
+        dataset=dataset,
+        model=model,
+        port=port,
+        host=host,
+        auth=auth,
+        allowed_hosts=allowed_hosts,
+        proxy=proxy,
     )
     from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch

@@ -138,13 +138,17 @@ class Figures:
             UserError: no such file, or figures of another catalogue.
         """
         if not path.is_file():
-            raise UserError(f"no fitted figures at {path}; restore them or run: python -m training.demo.fit_demo")
+            raise UserError(
+                f"no fitted figures at {path}; restore them or run: python -m training.demo.fit_demo"
+            )
         catalog = read_catalog() if catalog is None else catalog
         with np.load(path, allow_pickle=False) as stored:
             ids = tuple(str(i) for i in stored["ids"])
             values = {name: stored[name].astype(np.float64) for name in stored.files if name != "ids"}
         if ids != tuple(item.id for item in catalog):
-            raise UserError(f"{path} was fitted to another catalogue; run python -m training.demo.fit_demo again")
+            raise UserError(
+                f"{path} was fitted to another catalogue; run python -m training.demo.fit_demo again"
+            )
         return cls(
             ids=ids,
             relations=Relations.of(catalog),

@@ -182,7 +182,9 @@ def reflection_test(given: Sequence[AnsweredTask], seed: int = 0) -> dict[str, A
     short = []
     for answer, at in cut:
         w = answer.writer
-        short.append(GenerationState(w.checkpoint, w.items, w.tools, k=w.k, words=[*w.words[:at], "<recommend>"]))
+        short.append(
+            GenerationState(w.checkpoint, w.items, w.tools, k=w.k, words=[*w.words[:at], "<recommend>"])
+        )
     orders = [
         (order(answer.writer, answer.task.candidates), order(writer, answer.task.candidates))
         for (answer, _), writer in zip(cut, generate(short), strict=True)

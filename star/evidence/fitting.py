@@ -33,7 +33,7 @@ def calibrated(
     """The same signals with the bounds of their strengths: quantiles over lists of readers of the graph, each left out of
     what is said about them. Half of a list is retrieved, half drawn at random; the reader's last book is on neither side."""
     rng = np.random.default_rng(seed)
-    retriever = Retriever(graph, attributes, signals)
+    retriever = Retriever(graph, attributes)
     long_enough = np.flatnonzero(np.diff(graph.interactions.indptr) >= 3)
     values: dict[str, list[np.ndarray]] = {}
     for own in rng.permutation(long_enough)[:CALIBRATION].tolist():

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from star.evidence.graph import Graph
-from star.evidence.signals import Signals
+from star.evidence.signals import KNOWN, Signals
 from star.evidence.tools import Attributes
 
 RECENT = 10  # last books that the recent signals look back on
@@ -25,7 +25,32 @@ TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "all")
 """Whose turn it is to name the next book, over and over; a book already named is skipped."""
 
 
-FITTED_TURNS = ("whole", "after", "follow", "whole", "readers", "after", "related")
+LOGARITHMS = ("recent", "follow", "readers", "all", "whole", "last 3", "last 1", "after")
+RELATED = ("popularity", "author", "series", "next", "close")
+LATEST = (3, 1)  # whole-shelf scores of so many last books are signals of their own
+SHORT = 8  # for shelves of fewer books the turns find more than the weights do
+LISTED = 250  # best items of each signal that are compared
+FLOOR = 0.02  # a signal below this share of its 20th best value says nothing
+UNREAD = 10  # among so many candidates one may be an item with too few readers for the graph
+
+
+WEIGHTS = {
+    "recent": 0.2,
+    "follow": 0.28,
+    "readers": 0.06,
+    "all": 0.25,
+    "whole": 0.74,
+    "last 3": 0.13,
+    "last 1": 0.24,
+    "after": 0.24,
+    "popularity": -0.67,
+    "author": 0.32,
+    "series": -0.12,
+    "next": 1.4,
+    "close": 0.74,
+}
+"""With fitted signals: what the logarithm of each signal is worth, and what being related is. Fitted by
+`training/studies/tune_retrieval.py` on lists of training readers."""
 
 
 class Retriever:
@@ -37,7 +62,6 @@ class Retriever:
         self.graph = graph
         self.attributes = attributes
         self.fitted = signals
-        self.turns = TURNS if signals is None else FITTED_TURNS
 
     def __call__(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
         """The n best candidates for a shelf.
@@ -57,8 +81,11 @@ class Retriever:
         free[history] = False
         n = min(n, int(free.sum()))
         scores = self.signals(history, reader) if len(history) else {}
-        lists = {name: _best(np.where(free, score, 0), n) for name, score in scores.items()}
-        chosen = _take_turns([lists[name] for name in self.turns if name in lists], n)
+        if self.fitted is not None and len(history) >= SHORT:
+            chosen = self._compared(scores, free, n)
+        else:
+            lists = {name: _best(np.where(free, score, 0), n) for name, score in scores.items()}
+            chosen = _take_turns([lists[name] for name in TURNS if name in lists], n)
         if len(chosen) < n:
             by_popularity = np.lexsort((np.arange(len(counts)), -counts))
             rest = by_popularity[free[by_popularity]]
@@ -94,7 +121,47 @@ class Retriever:
             own = graph.position(reader)
             mine = None if own is None else graph.interactions.history(own)
             scores |= {kind: self.fitted[kind].scores(history, mine) for kind in ("whole", "after", "about")}
+            for n in LATEST:
+                scores[f"last {n}"] = self.fitted.whole.scores(history[-n:], mine)
         return scores
+
+    def features(self, scores: dict[str, np.ndarray], free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The items that some signal lists among its best, (m,), and what is weighed of each: `LOGARITHMS`, then
+        `RELATED`, (m, F).
+
+        Args:
+            scores: `signals` of a shelf.
+            free: bool (I,), items that may be retrieved.
+        """
+        counts, related = self.graph.counts, scores["related"]
+        listed = [_best(np.where(free, scores[name], 0), LISTED) for name in (*LOGARITHMS, "related")]
+        items = np.unique(np.concatenate([np.array(each, np.int64) for each in listed]))
+        columns = []
+        for name in LOGARITHMS:
+            values = scores[name][items]
+            scale = max(float(np.sort(values)[-min(20, len(values))]), 1e-9) if len(values) else 1.0
+            columns.append(np.log(np.maximum(values / scale, FLOOR)))
+        kin = np.floor(related[items])
+        columns += [
+            np.log(np.maximum(counts[items], 1)),
+            *(kin >= level for level in (1, 2, 3)),
+            related[items] - kin,
+        ]
+        return items, np.stack(columns, axis=1).astype(np.float64)
+
+    def _compared(self, scores: dict[str, np.ndarray], free: np.ndarray, n: int) -> list[int]:
+        """The best items by the weighted sum of the logarithms of their signals. Items with too few readers for the graph
+        take one place in `UNREAD`, the best by description first."""
+        assert self.fitted is not None
+        items, found = self.features(scores, free)
+        total = found @ np.array([WEIGHTS[name] for name in (*LOGARITHMS, *RELATED)])
+        best = items[np.lexsort((items, -total))].tolist()
+        unread = free & (self.graph.counts < KNOWN)
+        told = _best(np.where(unread, scores["about"], 0), n // UNREAD)
+        best = [item for item in best if item not in told][: n - len(told)]
+        for place, item in enumerate(told, 1):
+            best.insert(min(place * UNREAD - 1, len(best)), item)
+        return best
 
     def _related(self, history: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """3 next volume, 2 same series, 1 same author; decimals: recency on the shelf and popularity."""

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
+from tqdm import tqdm
 
 from star.data.catalog import Catalog, Item
 from star.evidence.claims import Fitted
@@ -323,7 +324,14 @@ class Signals:
     def fit(cls, graph: Graph, catalog: Catalog) -> Signals:
         """Seconds for some thousand items, some minutes for `HEAD` and more."""
         texts = [words_of(item) for item in catalog]
-        return cls(WholeShelf.fit(graph), ReadAfter.fit(graph), Description.fit(graph, texts))
+        with tqdm(total=3, desc="fitting whole shelf", leave=False, disable=None) as bar:
+            whole = WholeShelf.fit(graph)
+            bar.update()
+            bar.set_description("fitting what comes after")
+            after = ReadAfter.fit(graph)
+            bar.update()
+            bar.set_description("fitting descriptions")
+            return cls(whole, after, Description.fit(graph, texts))
 
     def fitted_without(self, graph: Graph, rest: Graph, catalog: Catalog) -> Signals:
         """The signals of `rest`, which is `graph` without some of its readers. The whole-shelf inverse is updated where that

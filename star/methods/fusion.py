@@ -22,7 +22,7 @@ from star.data.cache import Arrays, remembered
 from star.data.dataset import Dataset
 from star.data.tasks import NEGATIVES, Split, Task, make_tasks
 from star.evidence.graph import Graph, crossfit
-from star.evidence.retrieval import Retriever
+from star.evidence.retrieval import LATEST, Retriever
 from star.evidence.signals import RECENT, Signals
 from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
 from star.ranking import Score
@@ -56,6 +56,7 @@ def features(
     if signals is not None:
         shelf, items = tools.history, tools.candidates
         columns += [signal.parts(shelf, items).sum(0) for signal in (signals.whole, signals.after)]
+        columns += [signals.whole.parts(shelf[-n:], items).sum(0) for n in LATEST]
         columns += [signals.about.parts(shelf[-RECENT:], items).sum(0)]
     if latent is not None:
         columns += list(latent(task).T)

@@ -339,7 +339,9 @@ def passing(
 
 
 @torch.inference_mode()
-def write(writer: GenerationState, seed: int | None = None, temperature: float = 0.7) -> Iterator[GenerationState]:
+def write(
+    writer: GenerationState, seed: int | None = None, temperature: float = 0.7
+) -> Iterator[GenerationState]:
     """Drive one writer to its end; yields it after every word the model wrote and every answer put in.
 
     Args:

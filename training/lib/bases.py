@@ -87,9 +87,7 @@ def trainable(folder: Path, dtype: torch.dtype = torch.float32) -> PreTrainedMod
     if "base" not in about:
         return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     model = PeftModel.from_pretrained(base_of(folder, about, dtype), folder / LORA, is_trainable=True)
-    model.get_output_embeddings().bias = (
-        None  # read by TRL's fused loss; peft's wrapper of the head has none
-    )
+    model.get_output_embeddings().bias = None  # read by TRL's fused loss; peft's wrapper of the head has none
     return model
 
 

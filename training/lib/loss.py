@@ -9,7 +9,12 @@ import torch.nn.functional as F
 from training.lib.corpus import PROMPT, RANK, TOOL, WRITTEN, Sequence
 
 WEIGHT = {PROMPT: 0.1, TOOL: 0.1, WRITTEN: 2.0, RANK: 60.0}
-SAMPLED = {PROMPT: 0.5, TOOL: 0.2, WRITTEN: 1.0, RANK: 1.0}  # share of positions that enter the loss, for speed
+SAMPLED = {
+    PROMPT: 0.5,
+    TOOL: 0.2,
+    WRITTEN: 1.0,
+    RANK: 1.0,
+}  # share of positions that enter the loss, for speed
 GUIDE = 0.85  # share of distillation in the ranking's loss
 OPEN = 0.1  # weight of the cross-entropy over the whole vocabulary at the first ranked item
 PRIOR = 8.0  # weight, per sequence, of ranking the candidates at the end of the prompt

@@ -82,9 +82,7 @@ class Embedded:
         spread: float | None = None,
         shown: int | None = None,
     ):
-        rows = {
-            row: token for word, token in vocabulary.items() if (row := item_row(word)) is not None
-        }
+        rows = {row: token for word, token in vocabulary.items() if (row := item_row(word)) is not None}
         self.rows = torch.tensor([rows[item] for item in range(len(rows))], device=table.device)
         self.spread = float(table.detach()[self.rows].std()) if spread is None else spread
         self.table, self.columns = table, slice(table.shape[1] - vectors.whole.shape[1], None)

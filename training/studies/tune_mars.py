@@ -17,6 +17,7 @@ from tqdm import tqdm
 from star.data import tasks as T
 from star.data.loading import load_dataset
 from star.errors import command
+from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
 from star.evidence.tools import Attributes, Tools
 from star.mars.judgement import Weights, weights_for
@@ -38,7 +39,8 @@ def main() -> None:
     args = parser.parse_args()
     data = load_dataset(args.dataset)
     split = T.split(data.interactions)
-    graph = Graph.build(data.interactions, split.train)
+    graph, attributes = Graph.build(data.interactions, split.train), Attributes.of(data.catalog)
+    signals = kept_signals(data, split, graph, attributes)
     cells = [
         T.make_tasks(data.interactions, split.valid, s, n, graph.counts, limit=600)
         for s, n in T.cells(negatives=("uniform", "matched"))
@@ -46,14 +48,13 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
 
     def score(weights: Weights) -> float:
-        ranker = MarsRanker(data, graph, weights=weights)
+        ranker = MarsRanker(data, graph, weights=weights, signals=signals)
         return float(
             np.mean(
                 [hit_mean(np.array([ranker.run(t).order.index(t.target) for t in cell])) for cell in cells]
             )
         )
 
-    attributes = Attributes.of(data.catalog)
     for name in ("item-kNN whole", "item-kNN recent", "user-kNN"):
         per_cell = []
         for cell in cells:
@@ -69,7 +70,7 @@ def main() -> None:
                 ranks.append((value > value[task.candidates.index(task.target)]).sum())
             per_cell.append(hit_mean(np.array(ranks)))
         print(f"{name:16} {np.mean(per_cell):.4f}  " + " ".join(f"{v:.3f}" for v in per_cell))
-    best = weights_for(data.name)
+    best = weights_for(data.name, fitted=True)
     top = score(best)
     print(f"{'MARS, as it is':16} {top:.4f}")
     for _ in tqdm(range(args.rounds)):

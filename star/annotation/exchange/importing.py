@@ -63,7 +63,9 @@ class ImportedCampaign:
     left_out: int
 
 
-def import_campaign(database: Database, lead: Person, folder: Path, name: str | None = None) -> ImportedCampaign:
+def import_campaign(
+    database: Database, lead: Person, folder: Path, name: str | None = None
+) -> ImportedCampaign:
     """Import an export folder; nothing is changed when something in it does not fit.
 
     Args:

@@ -145,7 +145,9 @@ def check_request(request: CampaignRequest) -> None:
     if request.rubric is not None:
         whole(request.rubric, "the rubric's number", 1, ID_MOST)
     if (request.kind == "pair" and len(request.systems) != 2) or not request.systems:
-        raise UserError(f"{len(request.systems)} systems are named; pairs need two, single records one or more")
+        raise UserError(
+            f"{len(request.systems)} systems are named; pairs need two, single records one or more"
+        )
     if len(request.systems) > SYSTEMS_AT_MOST:
         raise UserError(f"{len(request.systems)} systems are named; expected at most {SYSTEMS_AT_MOST}")
     for name in request.systems:

@@ -207,7 +207,10 @@ def published(session: Session, lead: Person, rubric: Rubric) -> Version:
     if newest is not None and newest.document == document:
         return _version(newest)
     last = (
-        session.scalar(select(func.max(models.RubricVersion.version)).where(models.RubricVersion.name == rubric.name)) or 0
+        session.scalar(
+            select(func.max(models.RubricVersion.version)).where(models.RubricVersion.name == rubric.name)
+        )
+        or 0
     )
     row = models.RubricVersion(name=rubric.name, version=last + 1, document=document, created_at=time.time())
     session.add(row)
@@ -220,7 +223,8 @@ def versions(database: Database) -> tuple[Version, ...]:
     """All published rubrics, newest first."""
     with database.read() as session:
         return tuple(
-            _version(r) for r in session.scalars(select(models.RubricVersion).order_by(models.RubricVersion.id.desc()))
+            _version(r)
+            for r in session.scalars(select(models.RubricVersion).order_by(models.RubricVersion.id.desc()))
         )
 
 

@@ -24,6 +24,7 @@ EDGE_KINDS = {
     "co_read": "read by the same readers",
     "read_next": "read soon after",
     "similar": "similar reader",
+    "carries": "carries the score of",
     "series": "same series",
     "author": "same author",
     "genre": "of the genre",
@@ -38,6 +39,8 @@ def weight(kind: str, value: float) -> str:
         case "similar":
             # A whole number counts shared books, a fraction is the similarity itself.
             return plural(round(value), "shared book") if value >= 1 else f"similarity {value:.2f}"
+        case "carries":
+            return f"{value:.0%} of it"
         case _:
             return "" if value == 1 else f"{value:g}"
 

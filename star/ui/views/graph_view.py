@@ -34,6 +34,7 @@ EDGE_STYLE: dict[str, tuple[str, bool]] = {
     "co_read": ("#0072b2", False),
     "read_next": ("#d55e00", False),
     "similar": ("#009e73", True),
+    "carries": ("#e69f00", False),
     "series": ("#cc79a7", False),
     "author": ("#cc79a7", True),
     "genre": ("#8a8f98", True),
@@ -108,7 +109,7 @@ def network(answer: Recommendation, catalog: Catalog) -> Network:
             title=words,
             color=colour,
             dashes=dashes,
-            arrows="to" if edge.kind == "read_next" else "",
+            arrows="to" if edge.kind in ("read_next", "carries") else "",
             width=1 + 3 * edge.weight / heaviest if edge.kind == "co_read" else 1.2,
         )
     net.set_options(json.dumps(_options()))
