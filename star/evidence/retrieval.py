@@ -1,6 +1,7 @@
 """Candidates: the books worth ranking for one shelf, by taking turns between single retrieval signals.
 
-Only the graph is asked; a reader it holds is taken out first, so nothing they read later can come back.
+Only the graph is asked; a reader it holds is taken out first, so nothing they read later can come back. Candidates
+for a person keep the rules of `hygiene.py`; candidates for training and for lists of twenty do not.
 
 Recall of the next book on goodbooks' 200 validation readers, 1,000 targets per scenario (`star evaluate
 --dataset goodbooks --split valid` prints it as `retrieval`): 20/50/100 candidates hold .29/.38/.46 of the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from star.evidence.graph import Graph
+from star.evidence.hygiene import Hygiene
 from star.evidence.tools import Attributes
 
 RECENT = 10  # last books that the recent signals look back on
@@ -27,12 +29,41 @@ TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "whole")
 class Retriever:
     """history → candidates. Read-only after construction, so one may serve many threads."""
 
-    def __init__(self, graph: Graph, attributes: Attributes) -> None:
+    def __init__(self, graph: Graph, attributes: Attributes, hygiene: Hygiene | None = None) -> None:
+        """`hygiene`: the rules that candidates keep; None: none."""
         self.graph = graph
         self.attributes = attributes
+        self.hygiene = hygiene
 
-    def __call__(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
-        """The n best candidates for a shelf.
+    def __call__(
+        self, history: np.ndarray, n: int, reader: int | None = None, known: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The n best candidates for a shelf, among those that keep the rules.
+
+        Args:
+            history: item rows, oldest first, (H,); may be empty.
+            n: how many, at most.
+            reader: row in the data set; if the graph holds this reader, their row does not count.
+            known: bool (I,), items that may be candidates; None: all.
+
+        Returns:
+            int64 (m,), best first, without repeats, m ≤ n; fewer than n only where no more items are admissible.
+        """
+        if self.hygiene is None and known is None:
+            return self.ranked(history, n, reader)
+        shelf, size = np.asarray(history).tolist(), len(self.graph.counts)
+        for depth in (3 * n, size):  # the rules leave about three quarters
+            found = self.ranked(history, depth, reader)
+            if known is not None:
+                found = found[known[found]]
+            if self.hygiene is not None:
+                found = np.array(self.hygiene.admissible(shelf, found.tolist(), known, n)[0], dtype=np.int64)
+            if len(found) >= n or depth >= size:
+                break
+        return found[:n]
+
+    def ranked(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
+        """The n best items for a shelf by the signals alone.
 
         Args:
             history: item rows, oldest first, (H,); may be empty.
