@@ -19,6 +19,7 @@ from star.evaluation.parallel import Progress, Work, helpers
 from star.evaluation.pooling import METRICS, Cell, Outcome, paired, pools, rounded
 from star.evaluation.unseen import read_unseen
 from star.evidence.graph import Graph
+from star.evidence.hygiene import Hygiene
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
 from star.methods.registry import Context, check, rankers
@@ -53,8 +54,9 @@ def evaluate(
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
         tasks_from: folder of tasks in AgentRecBench's files, instead of our own.
         traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
-        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: no such
-        ranking. processes: number of processes that share the work; only the seconds depend on it.
+        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`), by the rules of
+        `star/evidence/hygiene.py`; 0: no such ranking.
+        processes: number of processes that share the work; only the seconds depend on it.
 
     Returns:
         the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one per
@@ -85,7 +87,9 @@ def evaluate(
         catalogue = None
         if full:
             these = (parts.part(split_name) if readers is None else readers)[:tasks]
-            catalogue = full_catalogue(lineup, source.interactions, these, retriever, full, seed, progress)
+            rules = Hygiene.of(dataset.catalog)
+            served = Retriever(graph, retriever.attributes, context.signals, rules)
+            catalogue = full_catalogue(lineup, source.interactions, these, served, full, seed, progress)
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
         outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
     student = "star" in methods

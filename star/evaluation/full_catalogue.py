@@ -3,6 +3,9 @@
 Baselines score the catalogue without the shelf. Rankers of lists (fusion, MARS, STAR) reorder the first retrieved books,
 shuffled as on the page; the other retrieved books follow in their order. A target that retrieval misses has no rank. With
 one target per reader, recall@k is the hit rate.
+
+A retriever with the rules of a list (`star/evidence/hygiene.py`) applies them to every method. A target that they drop has
+no rank; an item that takes another's place has that item's rank.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import numpy as np
 from star.data.interactions import Interactions
 from star.data.tasks import NEGATIVES, Task, positions
 from star.errors import UserError
-from star.evaluation import metrics
+from star.evaluation import metrics, rules
 from star.evaluation.pooling import rounded
+from star.evidence.hygiene import Hygiene
 from star.evidence.retrieval import Retriever
 from star.methods.baselines import ByScore
 from star.methods.registry import BASELINES
@@ -68,28 +72,43 @@ def full_catalogue(
 
     Returns:
         n, depth, items (size of the catalogue); rows (per method the means and their `ci`, readers resampled); paired
-        (differences of NDCG@10 on the same readers).
+        (differences of NDCG@10 on the same readers); hygiene (items that break a rule, by method; None without rules).
 
     Raises:
         UserError: a depth beyond the longest list that the rankers take.
     """
     check_depth(depth)
     counts = retriever.graph.counts
-    shelves = []
+    shelves: list[Shelf] = []
+    plain: list[Shelf] = []  # the same without the retriever's rules
     for reader in readers.tolist():
         history = interactions.history(reader)
         for start, stop, at in positions(history, None, "classic", counts)[:1]:
             known = history[start:stop].astype(np.int64)
-            found = retriever(known, DEEPEST)
-            shelves.append(Shelf(reader, tuple(known.tolist()), int(history[at]), tuple(found.tolist())))
+            for these, find in ((shelves, retriever), (plain, retriever.ranked)):
+                found = tuple(find(known, DEEPEST).tolist())
+                these.append(Shelf(reader, tuple(known.tolist()), int(history[at]), found))
     ranks = {"retrieval": np.array([place(shelf.found, shelf.target) for shelf in shelves])}
+    lists: dict[str, rules.Pair] = {"retrieval": ([s.found for s in plain], [s.found for s in shelves])}
     asked = [ranker for ranker in lineup if ranker.name not in FLOORS]
     for done, ranker in enumerate(asked):
         progress(f"{ranker.name}, whole catalogue", done, len(asked))
-        if ranker.name.split(":")[0] in RERANKERS:
-            ranks[f"retrieval + {ranker.name}"] = reordered(ranker, shelves, depth, seed)
+        reranks = ranker.name.split(":")[0] in RERANKERS
+        name = f"retrieval + {ranker.name}" if reranks else ranker.name
+        if retriever.hygiene is None:
+            ranks[name] = (
+                reordered(ranker, shelves, depth, seed)
+                if reranks
+                else ranked(ranker, shelves, len(counts), seed)
+            )
+            continue
+        if reranks:
+            lists[name] = (orders(ranker, plain, depth, seed), orders(ranker, shelves, depth, seed))
         else:
-            ranks[ranker.name] = ranked(ranker, shelves, len(counts), seed)
+            lists[name] = _with_rules(ranker, shelves, retriever.hygiene, len(counts), seed)
+        ranks[name] = np.array(
+            [place(each, shelf.target) for each, shelf in zip(lists[name][1], shelves, strict=True)]
+        )
     who = np.array([shelf.reader for shelf in shelves])
     return {
         "n": len(shelves),
@@ -97,6 +116,9 @@ def full_catalogue(
         "items": len(counts),
         "rows": [_row(name, each, who, seed) for name, each in ranks.items()],
         "paired": [_pair(one, two, ranks, who, seed) for one, two in _pairs(ranks)],
+        "hygiene": rules.table(
+            retriever.hygiene, [s.history for s in shelves], [s.target for s in shelves], lists
+        ),
     }
 
 
@@ -120,17 +142,27 @@ def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -
     """
     places = np.array([place(shelf.found, shelf.target) for shelf in shelves])
     within = np.flatnonzero(places <= depth)
-    asked = [
-        shelves[n].task(
-            np.random.default_rng([seed, shelves[n].reader]).permutation(shelves[n].found[:depth]).tolist()
-        )
-        for n in within.tolist()
+    asked = [shelves[n] for n in within.tolist()]
+    places[within] = [
+        place(order, shelf.target)
+        for shelf, order in zip(asked, orders(ranker, asked, depth, seed), strict=True)
     ]
-    if asked:
-        places[within] = [
-            place(answer.order, task.target) for task, answer in zip(asked, ranker.rank(asked), strict=True)
-        ]
     return places
+
+
+def orders(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> list[tuple[int, ...]]:
+    """The retrieved items of each shelf, the first `depth` of them reordered."""
+    asked = [shelf for shelf in shelves if shelf.found]
+    tasks = [
+        shelf.task(np.random.default_rng([seed, shelf.reader]).permutation(shelf.found[:depth]).tolist())
+        for shelf in asked
+    ]
+    answers = ranker.rank(tasks) if tasks else []
+    made = {
+        shelf.reader: (*answer.order, *shelf.found[depth:])
+        for shelf, answer in zip(asked, answers, strict=True)
+    }
+    return [made.get(shelf.reader, ()) for shelf in shelves]
 
 
 def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) -> np.ndarray:
@@ -149,6 +181,26 @@ def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) ->
         else:
             places.append(place(ranker.rank([task])[0].order, shelf.target))
     return np.array(places)
+
+
+def _with_rules(
+    ranker: Ranker, shelves: Sequence[Shelf], hygiene: Hygiene, n_items: int, seed: int
+) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+    """The first `DEEPEST` items of each shelf, without the rules and with them; equal scores in random order."""
+    plain: list[Sequence[int]] = []
+    kept: list[Sequence[int]] = []
+    for shelf in shelves:
+        free = np.ones(n_items, dtype=bool)
+        free[list(shelf.history)] = False
+        task = shelf.task(np.flatnonzero(free).tolist())
+        if isinstance(ranker, ByScore):
+            ties = np.random.default_rng([seed, shelf.reader]).random(len(task.candidates))
+            order = np.array(task.candidates)[np.lexsort((ties, -ranker.score(task)))].tolist()
+        else:
+            order = list(ranker.rank([task])[0].order)
+        plain.append(order[:DEEPEST])
+        kept.append(hygiene.admissible(shelf.history, order, at_most=DEEPEST)[0])
+    return plain, kept
 
 
 def _row(name: str, ranks: np.ndarray, readers: np.ndarray, seed: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from star.evaluation import rules
 from star.evaluation.tabular import Table
 from star.evaluation.trace_report import trace_tables
 
@@ -143,6 +144,8 @@ def _catalogue(document: dict[str, Any]) -> Table:
     )
     if differences:
         caption += f". NDCG@10, paired: {differences}"
+    if found.get("hygiene"):
+        caption += f". {rules.line(found['hygiene'])}"
     return Table(caption, ("method", *names.values()), body)
 
 

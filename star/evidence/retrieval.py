@@ -1,6 +1,7 @@
 """Candidates: the books worth ranking for one shelf, by taking turns between single retrieval signals.
 
-Only the graph is asked; a reader it holds is taken out first, so nothing they read later can come back.
+Only the graph is asked; a reader it holds is taken out first, so nothing they read later can come back. Candidates
+for a person keep the rules of `hygiene.py`; candidates for training and for lists of twenty do not.
 
 Recall of the next book on goodbooks' 200 validation readers, 1,000 targets per scenario (`star evaluate
 --dataset goodbooks --split valid` prints it as `retrieval`): 20/50/100 candidates hold .29/.38/.46 of the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from star.evidence.graph import Graph
+from star.evidence.hygiene import Hygiene
 from star.evidence.signals import KNOWN, Signals
 from star.evidence.tools import Attributes
 
@@ -29,6 +31,7 @@ LOGARITHMS = ("recent", "follow", "readers", "all", "whole", "last 3", "last 1",
 RELATED = ("popularity", "author", "series", "next", "close")
 LATEST = (3, 1)  # whole-shelf scores of so many last books are signals of their own
 SHORT = 8  # for shelves of fewer books the turns find more than the weights do
+FITS = 3  # level of strength from which a description makes a candidate: good
 LISTED = 250  # best items of each signal that are compared
 FLOOR = 0.02  # a signal below this share of its 20th best value says nothing
 UNREAD = 10  # among so many candidates one may be an item with too few readers for the graph
@@ -56,15 +59,53 @@ WEIGHTS = {
 class Retriever:
     """history → candidates. Read-only after construction, so one may serve many threads."""
 
-    def __init__(self, graph: Graph, attributes: Attributes, signals: Signals | None = None) -> None:
-        """`signals`: fitted over the same graph; they take turns too. None: as the shipped checkpoints know it, and as the
-        evaluation draws its retrieved negatives."""
+    def __init__(
+        self,
+        graph: Graph,
+        attributes: Attributes,
+        signals: Signals | None = None,
+        hygiene: Hygiene | None = None,
+    ) -> None:
+        """
+        Args:
+            signals: fitted over the same graph. None: as the shipped checkpoints know it, and as the evaluation draws its
+                retrieved negatives.
+            hygiene: the rules that candidates keep; None: none.
+        """
         self.graph = graph
         self.attributes = attributes
         self.fitted = signals
+        self.hygiene = hygiene
 
-    def __call__(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
-        """The n best candidates for a shelf.
+    def __call__(
+        self, history: np.ndarray, n: int, reader: int | None = None, known: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The n best candidates for a shelf, among those that keep the rules.
+
+        Args:
+            history: item rows, oldest first, (H,); may be empty.
+            n: how many, at most.
+            reader: row in the data set; if the graph holds this reader, their row does not count.
+            known: bool (I,), items that may be candidates; None: all.
+
+        Returns:
+            int64 (m,), best first, without repeats, m ≤ n; fewer than n only where no more items are admissible.
+        """
+        if self.hygiene is None and known is None:
+            return self.ranked(history, n, reader)
+        shelf, size = np.asarray(history).tolist(), len(self.graph.counts)
+        for depth in (3 * n, size):  # the rules leave about three quarters
+            found = self.ranked(history, depth, reader)
+            if known is not None:
+                found = found[known[found]]
+            if self.hygiene is not None:
+                found = np.array(self.hygiene.admissible(shelf, found.tolist(), known, n)[0], dtype=np.int64)
+            if len(found) >= n or depth >= size:
+                break
+        return found[:n]
+
+    def ranked(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
+        """The n best items for a shelf by the signals alone.
 
         Args:
             history: item rows, oldest first, (H,); may be empty.
@@ -156,7 +197,8 @@ class Retriever:
         items, found = self.features(scores, free)
         total = found @ np.array([WEIGHTS[name] for name in (*LOGARITHMS, *RELATED)])
         best = items[np.lexsort((items, -total))].tolist()
-        unread = free & (self.graph.counts < KNOWN)
+        fits = scores["about"] >= self.fitted.bounds["about"][FITS]
+        unread = free & fits & (self.graph.counts < KNOWN)
         told = _best(np.where(unread, scores["about"], 0), n // UNREAD)
         best = [item for item in best if item not in told][: n - len(told)]
         for place, item in enumerate(told, 1):

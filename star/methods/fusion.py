@@ -29,7 +29,14 @@ from star.ranking import Score
 
 LISTS = 12_000
 SCENARIOS = ("classic", "user_cold_start")  # of the fitted lists
-SOURCES = ("data/tasks", "evidence/graph", "evidence/tools", "evidence/retrieval", "methods/fusion")
+SOURCES = (
+    "data/tasks",
+    "evidence/graph",
+    "evidence/signals",
+    "evidence/tools",
+    "evidence/retrieval",
+    "methods/fusion",
+)
 """Modules that the features depend on; a change in one of them makes the cached lists stale."""
 
 
@@ -146,19 +153,22 @@ def fit(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Any:
     ).fit(x, y)
 
 
-def fusion(graph: Graph, dataset: Dataset, split: Split, seed: int = 0) -> Score:
-    """Fit on the training readers and score by log-odds. The first fit takes a minute; its lists are cached.
+def fusion(
+    graph: Graph, dataset: Dataset, split: Split, seed: int = 0, signals: Signals | None = None
+) -> Score:
+    """Fit on the training readers and score by log-odds. The first fit takes minutes; its lists are cached.
 
     Args:
         graph: the graph that the tools read in serving.
+        signals: fitted over it; each fold's lists are given signals fitted without the fold.
     """
 
     def make() -> Arrays:
-        x, y = training_lists(dataset, split, LISTS, seed)
+        x, y = training_lists(dataset, split, LISTS, seed, whole=signals and (graph, signals))
         return {"x": x, "y": y}
 
-    lists = remembered("fusion", dataset, split, (seed, LISTS), SOURCES, make)
-    return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed))
+    lists = remembered("fusion", dataset, split, (seed, LISTS, signals is not None), SOURCES, make)
+    return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed), signals=signals)
 
 
 @dataclass(frozen=True)
@@ -170,13 +180,14 @@ class Scorer:
     dataset: Dataset
     trees: Any
     latent: Score | None = None
+    signals: Signals | None = None
 
     @cached_property
     def _attributes(self) -> Attributes:
         return Attributes.of(self.dataset.catalog)
 
     def __call__(self, task: Task) -> np.ndarray:
-        rows = features(self.graph, self.dataset, self._attributes, task, self.latent)
+        rows = features(self.graph, self.dataset, self._attributes, task, self.latent, self.signals)
         return np.asarray(_one_thread(self.trees.decision_function, rows))
 
 

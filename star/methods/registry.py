@@ -88,7 +88,7 @@ def _kept(context: Context, name: str, settings: object, module: str, make: Call
 def _fusion(context: Context) -> Score:
     from star.methods.fusion import fusion
 
-    return fusion(context.graph, context.dataset, context.split)
+    return fusion(context.graph, context.dataset, context.split, signals=context.signals)
 
 
 def _mars(context: Context) -> Ranker:

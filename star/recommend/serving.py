@@ -9,6 +9,7 @@ from star.data.dataset import Dataset
 from star.errors import UserError
 from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
+from star.evidence.hygiene import Hygiene, Rules
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes, Tools
 from star.recommend.recommendation import Query
@@ -20,14 +21,19 @@ RANKED_AT_MOST = 10
 class ServingContext:
     """One data set, ready to answer from: its graph of the training readers, retrieval and tools. Read-only once made."""
 
-    def __init__(self, dataset: Dataset, fitted: bool = False):
-        """`fitted`: with the fitted signals; False for the shipped checkpoints, which know the other tools only."""
+    def __init__(self, dataset: Dataset, rules: Rules | None = None, fitted: bool = False):
+        """
+        Args:
+            rules: which rules retrieved candidates keep; None: all.
+            fitted: with the fitted signals; False for the shipped checkpoints, which know the other tools only.
+        """
         self.dataset = dataset
         self.split = tasks.split(dataset.interactions)
         self.graph = Graph.build(dataset.interactions, self.split.train)
         self.attributes = Attributes.of(dataset.catalog)
         self.signals = kept_signals(dataset, self.split, self.graph, self.attributes) if fitted else None
-        self.retriever = Retriever(self.graph, self.attributes, self.signals)
+        hygiene = Hygiene.of(dataset.catalog, rules)
+        self.retriever = Retriever(self.graph, self.attributes, self.signals, hygiene)
 
     def tools(self, query: Query, known: np.ndarray | None = None) -> Tools:
         """The tools bound to this query, candidates retrieved and shuffled if it names none.
@@ -89,8 +95,10 @@ class ServingContext:
                 f"the model knows none of the {int(free.sum())} items that are not on the shelf; train it on this catalogue "
                 "with training/run.sh, or take some off"
             )
-        found = self.retriever(history, 3 * CANDIDATES, query.reader)
-        if known[found].sum() < min(CANDIDATES, int((free & known).sum())):
-            found = self.retriever(history, len(free), query.reader)
-        found = found[known[found]]
-        return np.random.default_rng([query.seed, len(history)]).permutation(found[:CANDIDATES])
+        found = self.retriever(history, CANDIDATES, query.reader, known)
+        if not len(found):
+            raise UserError(
+                f"none of the {int((free & known).sum())} items left can be recommended: each is another edition of one on "
+                "the shelf, or not the next volume of its series; take some off, or choose another reader"
+            )
+        return np.random.default_rng([query.seed, len(history)]).permutation(found)

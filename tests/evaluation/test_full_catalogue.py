@@ -19,6 +19,8 @@ from star.errors import UserError
 from star.evaluation.evaluate import evaluate
 from star.evaluation.full_catalogue import DEEPEST, Shelf, full_catalogue, ranked, reordered
 from star.evaluation.report import tables
+from star.evaluation.rules import counts
+from star.evidence.hygiene import NAMES, Hygiene
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
 from star.methods.baselines import ByScore
@@ -111,6 +113,37 @@ def test_the_document() -> None:
         assert pair["ci"][0] <= pair["difference"] <= pair["ci"][1]
 
 
+def test_the_rules_of_a_list_hold_for_every_method() -> None:
+    data, stub = reading.dataset(), Stub()
+    rules = Hygiene.of(data.catalog)
+    served = Retriever(reading.graph(), Attributes.of(data.catalog), hygiene=rules)
+    popularity = ByScore("popularity", lambda t: reading.graph().counts[list(t.candidates)].astype(float))
+    made = full_catalogue([popularity, stub], data.interactions, reading.parts().valid, served, 20)
+    rows = {row["method"]: row for row in made["hygiene"]["rows"]}
+    assert (
+        list(rows)
+        == [row["method"] for row in made["rows"]]
+        == ["retrieval", "popularity", "retrieval + star"]
+    )
+    for row in rows.values():
+        assert sum(row["without"][name] for name in NAMES) > 0 == sum(row["with"][name] for name in NAMES)
+        assert row["with"]["items"] == row["without"]["items"] == 5 * made["n"]
+    for row in made["rows"]:
+        assert row["recall@10"] == rows[row["method"]]["with"]["recall@10"]
+    plain = {row["method"]: row["recall@10"] for row in run([popularity, Stub()])["rows"]}
+    assert rows["retrieval"]["without"]["recall@10"] == plain["retrieval"]
+    for task in stub.asked:
+        assert len(task.candidates) == 20
+    assert run([popularity])["hygiene"] is None
+
+
+def test_what_is_counted() -> None:
+    hygiene = Hygiene.of(reading.dataset().catalog)
+    found = counts(hygiene, [(0,), ()], [(1, 2, 20, 21), (0, 4, 3, 50, 60, 2)])  # series of three, from row 0
+    expected = {"edition": 0, "first_volume": 1, "next_volume": 1, "behind": 0, "two_of_a_series": 0}
+    assert found == {"items": 9, "of_a_series": 6, **expected}
+
+
 def test_a_shallower_reordering_gains_less() -> None:
     deep, shallow = (run([Stub()], depth)["rows"][1]["ndcg@10"] for depth in (20, 3))
     assert deep > shallow
@@ -129,6 +162,8 @@ def test_evaluate_writes_and_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row[0] for row in table.rows] == [r["method"] for r in found["rows"]]
     assert "120 items" in table.caption and "first 10 retrieved" in table.caption
     assert "retrieval + mars less retrieval" in table.caption
+    assert "that break a rule of a list" in table.caption and "with the rules 0" in table.caption
+    assert [r["method"] for r in found["hygiene"]["rows"]] == [r["method"] for r in found["rows"]]
     plain = evaluate(data, *given, tasks=15, split_name="valid")
     assert plain["full_catalogue"] is None
     assert not any(t.caption.startswith("The whole catalogue") for t in tables(plain))

@@ -20,6 +20,7 @@ from star.data.catalog import Catalog, title_marks
 from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.errors import UserError
+from star.evidence.hygiene import Hygiene
 from star.evidence.tools import Tools
 from star.mars.recommender import Teacher
 from star.mars.run import run
@@ -90,7 +91,8 @@ def questions(draw: st.DrawFn) -> tuple[Dataset, Query]:
 def test_an_answer_or_one_line(loaded: Star, question: tuple[Dataset, Query], student: bool) -> None:
     data, query = question
     free = set(range(len(data.catalog))) - set(query.history)
-    could = free if query.candidates is None else free & set(query.candidates)
+    retrieved = set(Hygiene.of(data.catalog).admissible(query.history, free)[0])
+    could = retrieved if query.candidates is None else free & set(query.candidates)
     recommender = over(loaded, data) if student else Teacher(data)
     if not query.history or not could:
         with pytest.raises(UserError) as caught:
