@@ -278,7 +278,8 @@ class Description:
 
     def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Each shelf book's part of each item's score, float (A, C)."""
-        return self.shelf[shelf] @ self.described[items].T / max(len(shelf), 1)
+        # Not a matrix product, whose last digits depend on an item's place among the candidates.
+        return np.einsum("ak,ck->ac", self.shelf[shelf], self.described[items]) / max(len(shelf), 1)
 
     def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Score of every item, float (I,)."""
