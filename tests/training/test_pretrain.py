@@ -357,6 +357,9 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "form.yaml").write_text("dataset: demo\nruns: r\nout: o\nform: short\n")
     with pytest.raises(UserError, match="form 'short'"):
         load_config(str(tmp_path / "form.yaml"))
+    (tmp_path / "shares.yaml").write_text("dataset: demo\nruns: r\nout: o\nnegatives: [1, x, 0]\n")
+    with pytest.raises(UserError, match=r"negatives \[1, 'x', 0\]; expected list\[float, float, float\]"):
+        load_config(str(tmp_path / "shares.yaml"))
     with pytest.raises(UserError, match="no trajectories"):
         load_trajectories(tmp_path)
 

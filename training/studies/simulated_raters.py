@@ -44,6 +44,7 @@ from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
 from star.trace.steps import Trace
 from training import preference
+from training.lib.config import load_config
 from training.lib.rewards import quotes
 from training.preference import PreferenceConfig
 
@@ -297,7 +298,7 @@ def main() -> None:
     said = " ".join(f"--{name} {value}" for name, value in vars(args).items() if name != "json")
     if args.json is not None and not Path(args.json).resolve().parent.is_dir():
         raise UserError(f"--json {args.json} cannot be written: its folder does not exist; make it first")
-    config = preference.load_config(args.config)
+    config = load_config(args.config, PreferenceConfig)
     torch.set_num_threads(config.threads)
     made = experiment(config, args.taste, args.queries, args.tasks, part=args.split)
     text = json.dumps({"command": f"python -m training.studies.simulated_raters {said}"} | made, indent=1)
