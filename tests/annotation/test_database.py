@@ -411,7 +411,8 @@ def test_damaged_backups_are_refused_and_restore_nothing(populated: Database, tm
 
 def test_the_backend_needs_neither_gradio_nor_torch() -> None:
     code = (
-        "import sys; from star.annotation import adjudication, backup, campaigns, migrate, rows, sessions, status, store; "
+        "import sys; from star.annotation.exchange import rows; from star.annotation.storage import backup, migrate, store; "
+        "from star.annotation.workflow import adjudication, campaigns, sessions, status; "
         "print([m for m in ('gradio', 'torch', 'transformers', 'psycopg') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
