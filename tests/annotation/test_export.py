@@ -77,10 +77,10 @@ def test_a_csv_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
     file.write_text("text,maybe,number,share,right,side\nx,,3,1,TRUE,left\n")
     assert tables.read_rows(file, Note) == [Note("x", None, 3, 1.0, True, "left")]
     file.write_text("text,maybe,number,share,right,side\nx,,3,nan,TRUE,left\n")
-    with pytest.raises(UserError, match="line 2 has 'nan' as share; expected float$"):
+    with pytest.raises(UserError, match="line 2 has 'nan' as share; expected float"):
         tables.read_rows(file, Note)
     file.write_text(f"text,maybe,number,share,right,side\nx,,{2**63},1,TRUE,left\n")
-    with pytest.raises(UserError, match="a number too large as number; expected a whole number or nothing$"):
+    with pytest.raises(UserError, match="a number too large as number; expected a whole number or nothing"):
         tables.read_rows(file, Note)
 
 
