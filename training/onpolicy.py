@@ -5,7 +5,7 @@
 
 In pretraining and SFT the ranking is conditioned on MARS's words, in serving on the student's own, which name other
 contenders and contain errors. Here the student samples traces for tasks of the SFT folds, with the page's decoder. An expert
-corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/mending.py`),
+corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/correction.py`),
 the item really read and the distillation teacher's soft labels correct the ranking.
 
 Half of every batch are MARS's trajectories for the other tasks of these folds, kept or not, with the item really read first.
@@ -44,9 +44,10 @@ from training.lib.corpus import (
     encode,
     item_tokens,
     load_trajectories,
-    renumbered,
+    perturb_counts,
     sometimes_others,
 )
+from training.lib.correction import expert_corrected
 from training.lib.device import (
     all_there,
     average_gradients,
@@ -58,7 +59,6 @@ from training.lib.device import (
     together,
 )
 from training.lib.loss import loss_of, mask_of
-from training.lib.mending import mended
 from training.lib.rollouts import tools_of
 from training.pretrain import batches
 
@@ -98,7 +98,7 @@ def rollouts(
 
 def _mended(writer: GenerationState) -> tuple[list[str], int] | None:
     try:
-        return None if writer.broken else mended(writer.words, len(writer.tools.history))
+        return None if writer.broken else expert_corrected(writer.words, len(writer.tools.history))
     except TraceError:
         return None
 
@@ -165,7 +165,7 @@ def train(config: Config, source: Path) -> None:
         made = []
         for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows():
             other = rng.random() < config.renumbered
-            said = renumbered(trace, largest, rng) if other else trace
+            said = perturb_counts(trace, largest, rng) if other else trace
             made.append(replace(encode(prompt, said, vocabulary, guide, target), counted=not other))
         return made
 

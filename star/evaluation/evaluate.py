@@ -21,7 +21,7 @@ from star.evaluation.unseen import Unseen, read_unseen
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
-from star.methods.registry import Context, check, rankers
+from star.methods.registry import Context, check_methods, rankers
 from star.ranking import Ranker
 
 TASKS = 400
@@ -64,7 +64,7 @@ def evaluate(
     Raises:
         UserError: an unknown name, a bad file, a missing checkpoint, or no reader to evaluate on.
     """
-    check(methods)
+    check_methods(methods)
     _check_full(full, tasks_from)
     parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)

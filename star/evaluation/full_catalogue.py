@@ -39,7 +39,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class HeldOutReader:
     """One reader: the known history, the next book, and at most `DEEPEST` retrieved books, best first."""
 
     reader: int
@@ -81,7 +81,9 @@ def full_catalogue(
         for start, stop, at in positions(history, None, "classic", counts)[:1]:
             known = history[start:stop].astype(np.int64)
             found = retriever(known, DEEPEST)
-            shelves.append(Shelf(reader, tuple(known.tolist()), int(history[at]), tuple(found.tolist())))
+            shelves.append(
+                HeldOutReader(reader, tuple(known.tolist()), int(history[at]), tuple(found.tolist()))
+            )
     ranks = {"retrieval": np.array([place(shelf.found, shelf.target) for shelf in shelves])}
     asked = [ranker for ranker in lineup if ranker.name not in FLOORS]
     for done, ranker in enumerate(asked):
@@ -113,7 +115,7 @@ def place(order: Sequence[int], target: int) -> float:
     return order.index(target) + 1.0 if target in order else np.inf
 
 
-def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> np.ndarray:
+def reordered(ranker: Ranker, shelves: Sequence[HeldOutReader], depth: int, seed: int) -> np.ndarray:
     """Ranks of the targets (n,) after the first `depth` retrieved books are reordered.
 
     Lists without the target are not reordered: its rank does not depend on their order.
@@ -133,7 +135,7 @@ def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -
     return places
 
 
-def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) -> np.ndarray:
+def ranked(ranker: Ranker, shelves: Sequence[HeldOutReader], n_items: int, seed: int) -> np.ndarray:
     """Ranks of the targets (n,) among all items that are not on the shelf; equal scores in random order."""
     places = []
     for shelf in shelves:

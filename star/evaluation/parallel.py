@@ -14,7 +14,7 @@ from star.data.tasks import Task, split
 from star.evaluation import metrics
 from star.evaluation.pooling import Cell, Outcome
 from star.evidence.graph import Graph
-from star.methods.registry import Context, applies, check, rankers
+from star.methods.registry import Context, applies, check_methods, rankers
 from star.ranking import Ranked, Ranker
 
 CHUNK = 200  # tasks handed to a ranker at once
@@ -61,7 +61,9 @@ class Work:
         pool: ProcessPoolExecutor | None = None,
     ):
         self.questions = questions
-        self.plan = [(name, cell) for name in check(methods) for cell in questions if applies(name, cell)]
+        self.plan = [
+            (name, cell) for name in check_methods(methods) for cell in questions if applies(name, cell)
+        ]
         self.chunks = [
             (name, cell, questions[cell][begin : begin + CHUNK])
             for name, cell in self.plan

@@ -11,7 +11,7 @@ from star.student.checkpoint import find_checkpoint
 TRAINING = "training/run.sh --dataset {name}"  # the command that trains a student for a data set of one's own
 
 
-def load(dataset: str, model: str | None = None) -> Recommender:
+def load_recommender(dataset: str, model: str | None = None) -> Recommender:
     """The recommender over a data set by name; see `recommender_for`.
 
     Raises:

@@ -126,7 +126,9 @@ def _behind(context: Context) -> Ranker:
     from star.methods.student import ConditionedOnTeacher, StarRanker
 
     assert isinstance(star, StarRanker) and isinstance(teacher, MarsRanker)
-    return ConditionedOnTeacher(star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher)
+    return ConditionedOnTeacher(
+        star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher
+    )
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[st
     return names, notes
 
 
-def check(names: Sequence[str]) -> list[str]:
+def check_methods(names: Sequence[str]) -> list[str]:
     """The names without repeats.
 
     Raises:
@@ -246,5 +248,5 @@ def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
     """
     return [
         METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)
-        for name in check(names)
+        for name in check_methods(names)
     ]

@@ -24,7 +24,14 @@ SILENT = {
     "user_cf": "nothing: similar readers read none of the candidates",
     "item_cf": "nothing: these last books lead to none of the candidates asked about",
 }
-REASONS = ("series", "co_read", "similar", "author", "read_next", "pull")  # kinds of claims, the best reason first
+REASONS = (
+    "series",
+    "co_read",
+    "similar",
+    "author",
+    "read_next",
+    "pull",
+)  # kinds of claims, the best reason first
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def snapshot(answer: Recommendation, draft: Draft, tools: Tools, findings: list[
     Args:
         findings: of the claims of earlier snapshots; those of new claims are appended.
     """
-    steps, stated = read(draft, tools)
+    steps, stated = read_draft(draft, tools)
     findings += [check(each.claim, tools) for each in stated[len(findings) :]]
     claims = checked(stated, findings, tools.catalog)
     return replace(answer, text=" ".join(draft.words), steps=steps, claims=claims)
@@ -76,7 +83,7 @@ def assemble(
         findings: what `snapshot` found so far; the claims they belong to are not verified again.
     """
     catalog = tools.catalog
-    steps, stated = read(draft, tools)
+    steps, stated = read_draft(draft, tools)
     findings = [*findings, *(check(each.claim, tools) for each in stated[len(findings) :])]
     nodes, edges = build(tools.history.tolist(), ranking, _cited(stated, findings, ranking), catalog)
     place = {(e.source, e.target, e.kind): n for n, e in enumerate(edges)}
@@ -103,7 +110,7 @@ def assemble(
     )
 
 
-def read(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]]:
+def read_draft(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]]:
     """Steps so far, the last one perhaps open, and the claims of the closed ones. Words that break the grammar are
     marked."""
     context, place = CallContext(len(tools.history)), 0

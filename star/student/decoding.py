@@ -66,7 +66,7 @@ class GenerationState:
     finished: bool = False
     scores: np.ndarray | None = None
     """Probability of each candidate (C,) where the ranking began."""
-    by_heart: torch.Tensor | None = None
+    prior_log_p: torch.Tensor | None = None
     """Logarithm of the same at the prompt's end, before anything was looked up."""
     order: np.ndarray | None = None
     """The candidates (C,) as they are ranked, where that is settled at the ranking's first place."""
@@ -92,7 +92,7 @@ class GenerationState:
     def begin(self, logits: torch.Tensor) -> list[int]:
         """Take the logits (V,) at the prompt's end; returns the tokens of the words that stood from the beginning."""
         if self.checkpoint.prior and len(self.candidates):
-            self.by_heart = logits[self.candidate_tokens()].float().cpu().log_softmax(0)
+            self.prior_log_p = logits[self.candidate_tokens()].float().cpu().log_softmax(0)
         return self.encode(self._given)
 
     def candidate_tokens(self) -> list[int]:
@@ -261,9 +261,9 @@ def choose(
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
         tokens = writer.candidate_tokens()
         seen = logits[tokens].float()
-        if writer.by_heart is not None and not (writer.free or draw_ranking):
+        if writer.prior_log_p is not None and not (writer.free or draw_ranking):
             weight = writer.checkpoint.prior
-            seen = (seen.log_softmax(0) + weight * writer.by_heart) / (1 + weight)
+            seen = (seen.log_softmax(0) + weight * writer.prior_log_p) / (1 + weight)
         writer.scores = torch.softmax(seen, 0).numpy()
         if not writer.free:
             keys = seen.numpy()
@@ -339,7 +339,9 @@ def passing(
 
 
 @torch.inference_mode()
-def write(writer: GenerationState, seed: int | None = None, temperature: float = 0.7) -> Iterator[GenerationState]:
+def write(
+    writer: GenerationState, seed: int | None = None, temperature: float = 0.7
+) -> Iterator[GenerationState]:
     """Drive one writer to its end; yields it after every word the model wrote and every answer put in.
 
     Args:

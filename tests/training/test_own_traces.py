@@ -31,7 +31,7 @@ from training import grpo, onpolicy
 from training.lib import rollouts
 from training.lib.config import Config
 from training.lib.corpus import load_trajectories
-from training.lib.mending import mended
+from training.lib.correction import expert_corrected
 
 
 @pytest.fixture(scope="module")
@@ -278,13 +278,13 @@ def test_quotations_are_set_right() -> None:
         right + " <i1> similar": 0,
     }
     for said, count in cases.items():
-        words, changed = mended(f"{told}<reflection> {said} {end}".split(), 12)
+        words, changed = expert_corrected(f"{told}<reflection> {said} {end}".split(), 12)
         assert " ".join(words) == f"{told}<reflection> {right} {end}", said
         assert changed == count, said
     with pytest.raises(TraceError):
-        mended(f"{told}<reflection> {right}".split(), 12)
+        expert_corrected(f"{told}<reflection> {right}".split(), 12)
 
 
 def test_teachers_traces_need_no_mending(config: Config) -> None:
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
-        assert mended(row["trace"].split(), row["shelf"]) == (row["trace"].split(), 0)
+        assert expert_corrected(row["trace"].split(), row["shelf"]) == (row["trace"].split(), 0)

@@ -91,8 +91,8 @@ class Config:
     pretrain_batch: int = 16
     """Sequences per step, over all processes."""
     heart: int = 0
-    """Prompts per step, over all processes, that train the parametric prior (`training/lib/heart.py`); not with a big
-    base."""
+    """Prompts per step, over all processes, that train the parametric prior (`training/lib/parametric_prior.py`); not
+    with a big base."""
     sft_lr: Float = 3e-4
     """Highest learning rate of SFT."""
     sft_batch: int = 16

@@ -17,7 +17,7 @@ from star.annotation.storage.models import Choice
 from star.errors import UserError
 from star.evidence.subgraph import LIMIT
 
-Run = dict[str, Any]
+RunJson = dict[str, Any]
 
 BETRAYING = ("checkpoint", "timing", "seed", "measures")
 DESERVED = {"faithful": 1, "ranking": 1}
@@ -37,13 +37,13 @@ class Sample:
     """One record to be: the run of one system, or the runs of two for the same reader, in the same order as `systems`."""
 
     systems: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[RunJson, ...]
     scenario: str | None = None
     difficulty: str | None = None
     gold: GoldAnswer | None = None
 
 
-def blinded(run: Run) -> Run:
+def blinded(run: RunJson) -> RunJson:
     """A run without what tells who wrote it: checkpoint, seed, times, counts of tokens, scores."""
     shown = {key: value for key, value in run.items() if key not in BETRAYING}
     steps = [{k: v for k, v in s.items() if k not in ("seconds", "tokens")} for s in run["trace"]["steps"]]
@@ -51,7 +51,7 @@ def blinded(run: Run) -> Run:
     return shown | {"trace": run["trace"] | {"steps": steps}, "items": items}
 
 
-def mismatched(run: Run, other: Run) -> Run:
+def mismatched(run: RunJson, other: RunJson) -> RunJson:
     """A hidden item: the evidence of `run`, and the closing reflection and ranking of another reader's run behind it.
 
     Whoever reads it sees that the conclusion does not rest on the evidence (`DESERVED`). In everything else it is like any
@@ -101,7 +101,7 @@ def _closing(steps: Sequence[Mapping[str, Any]]) -> int:
     return found[-1] + 1 if found else 0
 
 
-def _joined(made: Run, lent: Run, claims: list[dict[str, Any]]) -> dict[str, Any]:
+def _joined(made: RunJson, lent: RunJson, claims: list[dict[str, Any]]) -> dict[str, Any]:
     """The graph that these claims cite, as `subgraph.build` cuts it; their edges become numbers in it.
 
     Args:
@@ -165,7 +165,7 @@ def deserved(criteria: Sequence[str]) -> GoldAnswer:
     return GoldAnswer(known)
 
 
-def checksum(runs: Sequence[Run]) -> str:
+def checksum(runs: Sequence[RunJson]) -> str:
     """SHA-256 of runs as canonical JSON.
 
     Raises:

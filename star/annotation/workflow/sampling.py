@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from star.annotation.workflow.documents import DESERVED, GoldAnswer, Run, Sample, deserved, mismatched
+from star.annotation.workflow.documents import DESERVED, GoldAnswer, RunJson, Sample, deserved, mismatched
 from star.annotation.workflow.frozen import shown
 from star.data.dataset import Dataset
 from star.data.tasks import MIX, Task, difficulty, make_tasks, split
@@ -53,7 +53,7 @@ def samples(
     known = deserved(criteria) if hidden and not pair else None
     wording = [0] * len(makers) if seeds is None else list(seeds)
 
-    def run(system: int, task: Task) -> Run:
+    def run(system: int, task: Task) -> RunJson:
         query = Query(task.history, task.reader, seed=wording[system])
         return run_of(makers[system], query, data.interactions.users[task.reader])
 
@@ -124,7 +124,7 @@ def draw(
     return drawn
 
 
-def run_of(recommender: Recommender, query: Query, user: str | None = None) -> Run:
+def run_of(recommender: Recommender, query: Query, user: str | None = None) -> RunJson:
     """One run, frozen: the document of `star recommend --json` with its books (`frozen.shown`) and their titles."""
     catalog = recommender.dataset.catalog
     done = answer(recommender, query)
