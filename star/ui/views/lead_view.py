@@ -110,7 +110,7 @@ def _criteria(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
             "κ of pairs",
         ),
         body,
-        "Krippendorff's α, ordinal, with its 95 % interval; records resampled; hidden items left out",
+        "Krippendorff's α, ordinal, with its 95 % interval; records resampled; gold items left out",
     )
 
 
@@ -169,7 +169,7 @@ def _people(rows: Sequence[Report], names: Mapping[str, str]) -> str:
         for row in rows
     ]
     heads = (
-        "Annotator", "Records", "Time each", "Hidden items: answers passed", "All the same", "Cannot judge", "Mean", "Ties"
+        "Annotator", "Records", "Time each", "Gold items: answers passed", "All the same", "Cannot judge", "Mean", "Ties"
     )  # fmt: skip
     return table(
         heads, body, "How each annotator works; “all the same”: records whose criteria all got one value"
