@@ -76,7 +76,7 @@ def rollouts(
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
     folder.mkdir(parents=True, exist_ok=True)
     parts = list(enumerate(range(0, len(rows), PART)))[rank() :: processes()]
-    for nth, at in tqdm(parts, desc="own traces", mininterval=5, disable=rank() > 0):
+    for nth, at in tqdm(parts, desc="rollouts", mininterval=5, disable=rank() > 0):
         shard = folder / f"part{nth}.parquet"
         if shard.exists():
             continue
@@ -84,7 +84,7 @@ def rollouts(
         writers = [GenerationState(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
         write_many(writers, seeds, temperature)
-        right = [_mended(writer) for writer in writers]
+        right = [_corrected(writer) for writer in writers]
         made = part.with_columns(
             pl.Series("trace", [" ".join(r[0]) if r else "" for r in right]),
             pl.Series("changed", [r[1] if r else None for r in right], dtype=pl.Int64),
@@ -96,7 +96,7 @@ def rollouts(
     return whole.filter(pl.col("changed").is_not_null())
 
 
-def _mended(writer: GenerationState) -> tuple[list[str], int] | None:
+def _corrected(writer: GenerationState) -> tuple[list[str], int] | None:
     try:
         return None if writer.broken else expert_corrected(writer.words, len(writer.tools.history))
     except TraceError:
@@ -155,8 +155,8 @@ def train(config: Config, source: Path) -> None:
     own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage, warmth)
     if len(own) < half:
         raise UserError(
-            f"{len(own)} of {many} own traces can be read or mended, expected a batch of {half} at least; pretrain {source} "
-            "longer before it learns from its own traces"
+            f"{len(own)} of {many} on-policy rollouts are valid after correction, expected a batch of {half} at least; "
+            f"pretrain {source} longer"
         )
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))

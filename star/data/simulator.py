@@ -69,7 +69,7 @@ def _item(row: dict[str, str]) -> Item:
 
 @dataclass(frozen=True)
 class Relations:
-    """What the catalogue itself says about pairs of its I books.
+    """Relations between the catalogue's I books.
 
     Attributes:
         author: float64 (I, I), 1 where two different books share a creator.
@@ -275,8 +275,8 @@ def items_checksum(interactions: Interactions) -> str:
 
 
 def _simulated(catalog: Catalog) -> Interactions:
-    """The demo's readers, kept from one command to the next as long as the catalogue, the figures and this file stay as they
-    are: simulating them takes longer than to answer."""
+    """The demo's readers, cached on disk until the catalogue, the figures or this file change: simulating takes longer
+    than an answer."""
     from star.data.cache import kept
 
     def make() -> dict[str, np.ndarray]:
@@ -285,7 +285,7 @@ def _simulated(catalog: Catalog) -> Interactions:
 
     digest = hashlib.sha256(f"{N_READERS} {SEED} {np.__version__}".encode())
     for file in (DEMO / "catalog.csv", FIGURES, Path(__file__)):
-        digest.update(file.read_bytes() if file.is_file() else b"")  # what is missing, `make` says
+        digest.update(file.read_bytes() if file.is_file() else b"")  # `make` reports what is missing
     stored = kept("demo", digest.hexdigest()[:16], make)
     users = tuple(f"r{n:04d}" for n in range(1, N_READERS + 1))
     return Interactions(users, stored["indptr"], stored["items"], len(catalog))

@@ -67,7 +67,7 @@ def _item(evidence: Any) -> int:
 def swapped_answers(
     ranker: StarRanker, tasks: Sequence[Task], seed: int = 0
 ) -> Iterator[tuple[Task, GenerationState, GenerationState, dict[int, int]]]:
-    """Each task with its answers before and after a candidate swap, and the permutation (`Permuted.to`)."""
+    """(Task, answer before, answer after a candidate swap, permutation `Permuted.to`) for each task."""
     rng = np.random.default_rng(seed)
     for start in range(0, len(tasks), BATCH):
         part = tasks[start : start + BATCH]

@@ -24,7 +24,7 @@ from star.methods.registry import BASELINES
 from star.ranking import Ranker
 
 DEEPEST = 50  # ranks evaluated
-FLOORS = ("unchanged", "random", "centre")  # they check lists of twenty, not a catalogue
+FLOORS = ("unchanged", "random", "centre")  # they check the protocol of twenty candidates
 RERANKERS = ("fusion", "mars", "star")  # by the part of the name before a colon
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -1,4 +1,5 @@
-"""Shares an evaluation's lists among processes: helpers begin with the last method, this process with the first."""
+"""Distributes the tasks of an evaluation among processes: helpers begin with the last method, this process with the
+first."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def _rank(name: str, tasks: list[Task]) -> list[Ranked]:
 
 
 class Work:
-    """The lists of every method and cell that it applies to; helpers begin at once."""
+    """The tasks of every method and cell that it applies to; helpers begin at once."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""All rankers by the names of `star evaluate`, and what each needs.
+"""Name in `star evaluate` → ranker, with the data and checkpoints that it needs.
 
 `star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed.
 """
@@ -26,7 +26,7 @@ CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
 @dataclass(frozen=True)
 class Context:
-    """What rankers are built from. The graph holds the training readers only.
+    """Data and model for building rankers. The graph holds the training readers only.
 
     `model`: folder of a checkpoint or a name under assets/models; None: the one named like the data set.
     """

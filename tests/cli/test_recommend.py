@@ -135,7 +135,7 @@ def test_sentences_are_for_people_and_the_words_of_the_grammar_are_kept(
     ]
     for claim in done.claims:
         assert claim.text[1:] in shown
-    assert "Reflection\n" in shown and "tool_response:" not in shown and "the graph bears out" in shown
+    assert "Reflection\n" in shown and "tool_response:" not in shown and "the graph supports" in shown
     assert star(monkeypatch, "--user", READERS[0], "--raw") == 0
     raw = capsys.readouterr().out
     for step in done.steps:

@@ -1,4 +1,4 @@
-"""The parametric prior, learned from prompts alone: the next book on a shelf, and the candidates that fit it.
+"""Trains the parametric prior from prompts alone: the next book on a shelf, and the candidates that fit it.
 
 A prompt has a seventh of a trajectory's tokens, so seven times as many are read in the same time. Both losses are
 distillation (Hinton et al. 2015). After every book of the shelf the student imitates the next-item probabilities of a

@@ -61,7 +61,7 @@ def short(trace: Trace, tools: Tools) -> float:
 
 
 def held(trace: Trace, tools: Tools) -> float:
-    """Claims that hold: share of the checkable ones the model itself wrote that the graph bears out; 0 without any."""
+    """Supported claims: share of the model's own checkable claims that the graph supports; 0 without any."""
     verdicts = [check(claim, tools).verdict for claim in quotes(trace)]
     return float(np.mean([v == "supported" for v in verdicts])) if verdicts else 0.0
 
@@ -114,7 +114,7 @@ def questions(data: Dataset, readers: np.ndarray, graph: Graph, limit: int) -> l
 def answers(
     ranker: StarRanker, tasks: Sequence[T.Task], seed: int | None = None, draw_ranking: bool = False
 ) -> list[GenerationState]:
-    """A finished writer per task: as served without a seed, else its words drawn at temperature 1."""
+    """A finished GenerationState per task: decoded as on the page without a seed, else drawn at temperature 1."""
     done: list[GenerationState] = []
     for start in range(0, len(tasks), BATCH):
         writers = ranker.states(tasks[start : start + BATCH])
