@@ -252,7 +252,7 @@ def test_upgrading_takes_the_key_that_signed_cookies_away(kind: str, tmp_path: P
 def test_a_database_of_a_newer_star_is_refused(database: Database) -> None:
     with database.write() as session:
         session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(UserError, match="stands at 9999, this STAR knows up to"):
+    with pytest.raises(UserError, match="is at revision 9999, this STAR knows up to"):
         migrate.upgrade(database)
 
 
