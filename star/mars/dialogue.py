@@ -39,7 +39,7 @@ class Spoken(Run):
 
 @dataclass
 class DialogueState:
-    """The run in progress: log, view and counts (dialogue state: Young et al. 2013, Proc. IEEE 101)."""
+    """The run in progress: blackboard, voice, view and counts (dialogue state: Young et al. 2013, Proc. IEEE 101)."""
 
     board: agents.Blackboard
     voice: Voice

@@ -33,7 +33,7 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset
 from star.errors import UserError, command
 from star.evaluation import metrics
-from star.evaluation.trace_quality import read
+from star.evaluation.answers import read_trace
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes, Tools
@@ -127,7 +127,7 @@ def answers(
 
 def tasted(writers: Sequence[GenerationState], taste: Taste) -> np.ndarray:
     """Taste of each trace; nan: unreadable."""
-    traces = [(read(writer), writer.tools) for writer in writers]
+    traces = [(read_trace(writer), writer.tools) for writer in writers]
     return np.array([np.nan if isinstance(t, str) else taste(t, tools) for t, tools in traces])
 
 
@@ -187,7 +187,7 @@ def measured(writers: Sequence[GenerationState], tasks: Sequence[T.Task]) -> dic
     ranks = [metrics.rank_of(order(w, t.candidates), t.target) for w, t in zip(writers, tasks, strict=True)]
     return {
         **{name: tasted(writers, taste) for name, taste in TASTES.items()},
-        "readable": np.array([not isinstance(read(w), str) for w in writers], dtype=np.float64),
+        "readable": np.array([not isinstance(read_trace(w), str) for w in writers], dtype=np.float64),
         "words": np.array([sum(w.own) for w in writers], dtype=np.float64),
         "hr_mean": metrics.mean_hit_rate(np.array(ranks)),
     }
