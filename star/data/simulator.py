@@ -247,7 +247,7 @@ def draw(log_p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 def simulate(figures: Figures, n_readers: int = N_READERS, seed: int = SEED) -> Interactions:
     """Readers r0001, r0002, … whose every book is drawn from `log_probabilities` of the books before it.
 
-    How many books each reads is drawn first, from `figures.lengths`, whatever the taste.
+    The number of books of each reader is drawn first, from `figures.lengths`, independent of taste.
     """
     rng = np.random.default_rng(seed)
     wanted = SHORTEST + draw(np.log(figures.lengths)[None].repeat(n_readers, 0), rng.random(n_readers))

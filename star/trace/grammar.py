@@ -8,8 +8,8 @@ A trace is one line of words separated by spaces. Teacher, training, decoding, v
     <reflection> LINE or REMARK … </reflection>                                           (also between calls)
     <recommend> ITEM ITEM ITEM ITEM ITEM </recommend>
 
-A LINE is about one candidate and ends with `;`. The candidate stands first, so that a line can be quoted from its name on,
-and in a tool's answer last as well, so that one place holds the name and comes after all that is said of it:
+A LINE is about one candidate and ends with `;`. The candidate is the first word, so a line can be quoted from its name
+on. In a tool's answer it is also the last word, so one position holds the name after all evidence:
     ITEM [STRENGTH] [next_STRENGTH] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
     ITEM similar_STRENGTH BOTH/ASKED|few [ITEM] ;
     GENRE N of M ;

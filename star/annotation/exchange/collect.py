@@ -181,7 +181,7 @@ def _prompt(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
 
 
 def _words(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
-    """The trace with items renumbered to rows of the export; the word of an unlisted book stays."""
+    """The trace with items mapped to rows of the export; the word of an unlisted book stays."""
     ids = {about.get("row"): id for id, about in (run.get("books") or {}).items()}
     out = []
     for word in str(run["trace"].get("text", "")).split():

@@ -76,8 +76,8 @@ def _books(document: Mapping[str, Any]) -> Iterator[Item]:
         if node["id"].startswith("i:"):
             titles.setdefault(_item(node), node["label"])
     titles |= {item["id"]: item["title"] for item in document["items"]}
-    # What is mentioned comes before what was only asked about, by id: the page's numbers of books do not tell where in a
-    # document a book was named, by which a gold item's borrowed ranking would be known.
+    # Mentioned books come first, then those only asked about, each by id: otherwise their numbers on the page would show
+    # where in a document a book occurs, and reveal the borrowed ranking of a gold item.
     mentioned = {item["id"] for item in document["items"]} | {
         _item(node) for node in (document.get("graph") or {}).get("nodes", ()) if node["id"].startswith("i:")
     }

@@ -17,7 +17,7 @@ from star.errors import UserError
 
 PASSWORD = (8, 1_000)  # characters; the upper bound keeps argon2 from being fed megabytes
 HASHER = PasswordHasher()  # argon2id with the library's parameters (RFC 9106, low memory)
-PLACES = FairLock(places=2, most=20)  # whoever waits holds up a thread of the server, which has forty
+PLACES = FairLock(places=2, most=20)  # each waiting sign-in blocks one of the server's forty threads
 PATIENCE_S = 5.0
 
 

@@ -242,7 +242,7 @@ def find(database: Database, name: str) -> Person:
     """The person with this name or pseudonym.
 
     Raises:
-        UserError: there is none.
+        UserError: no such person.
     """
     with database.read() as session:
         return person_of(_named(session, name))

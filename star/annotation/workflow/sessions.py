@@ -20,7 +20,7 @@ from star.annotation.workflow.people import Person, person_of, require
 SESSION_S = 14 * 24 * 3600
 MOST = 20
 """Sessions of one person; the oldest ends when one more begins."""
-LONGEST = 100  # characters of a token that is looked at; ours have 43
+LONGEST = 100  # longest token that is looked up; ours have 43 characters
 
 
 def sign_in(database: Database, person: Person, mode: Mode, now: float | None = None) -> str:
