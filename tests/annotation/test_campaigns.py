@@ -306,6 +306,7 @@ def test_a_mismatched_run_has_the_evidence_of_one_and_the_conclusion_of_another(
     ] == "Emma"
 
 
+@pytest.mark.slow
 def test_samples_come_from_test_readers_by_scenario_and_difficulty() -> None:
     import reading
 
@@ -359,6 +360,7 @@ def test_real_samples_make_a_campaign(tmp_path: Path) -> None:
         assert given and store.open_record(database, ann, given.uuid).runs[0]["claims"]
 
 
+@pytest.mark.slow
 def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path: Path) -> None:
     import reading
 

@@ -115,6 +115,7 @@ def test_pairs_go_out_without_their_hidden_items(small: Database, run: Run, tmp_
     assert run("annotations", "import", str(tmp_path / "out"), "--name", "copy", "--json")["answers"] == 4
 
 
+@pytest.mark.slow
 def test_create_on_the_demo(small: Database, run: Run) -> None:
     words = ("create", "made", "--system", "mars", "--system", "mars@3", "--pair", "--records", "2")
     made = run("annotations", *words, "--gold-share", "0.25", "--difficulty", "hard=1", "--json")

@@ -165,6 +165,7 @@ def test_a_ranking_takes_in_the_one_by_heart(checkpoint: Checkpoint) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_drawn_rankings_follow_plackett_and_luce(checkpoint: Checkpoint) -> None:
     """Behind a first choice the second is drawn in proportion to its probability among those left."""

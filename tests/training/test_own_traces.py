@@ -126,7 +126,7 @@ def test_training_sees_the_probabilities_that_were_drawn_from(config: Config) ->
 
 
 def test_adapter_is_written_and_training_goes_on(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = small_runs.written(config)
+    file = small_runs.written(dataclasses.replace(config, grpo_batch=4))
     base = load_file(Path(config.out) / "model.safetensors")
     for steps in ("1", "2"):
         monkeypatch.setattr("sys.argv", ["grpo", "--config", str(file), "--max-steps", steps])
@@ -252,7 +252,7 @@ def test_a_student_that_writes_nothing_readable_is_told_of(
     source, runs = tmp_path / "copy", tmp_path / "runs"
     shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
     shutil.copytree(Path(config.runs) / "trajectories", runs / "trajectories")
-    monkeypatch.setattr(onpolicy, "_mended", lambda writer: None)
+    monkeypatch.setattr(onpolicy, "_corrected", lambda writer: None)
     kept = (source / "model.safetensors").read_bytes()
     config = dataclasses.replace(config, out=str(source), runs=str(runs), own_rows=4, sft_batch=4)
     with pytest.raises(UserError, match=r"0 of 4 on-policy rollouts .* expected a batch of 2 at least; pretrain"):
