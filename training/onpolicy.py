@@ -5,7 +5,7 @@
 
 In pretraining and SFT the ranking is conditioned on MARS's words, in serving on the student's own, which name other
 contenders and contain errors. Here the student samples traces for tasks of the SFT folds, with the page's decoder. An expert
-corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/mending.py`),
+corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/correction.py`),
 the item really read and the distillation teacher's soft labels correct the ranking.
 
 Half of every batch are MARS's trajectories for the other tasks of these folds, kept or not, with the item really read first.
@@ -44,9 +44,10 @@ from training.lib.corpus import (
     encode,
     item_tokens,
     load_trajectories,
-    renumbered,
+    perturb_counts,
     sometimes_others,
 )
+from training.lib.correction import expert_corrected
 from training.lib.device import (
     all_there,
     average_gradients,
@@ -58,7 +59,6 @@ from training.lib.device import (
     together,
 )
 from training.lib.loss import loss_of, mask_of
-from training.lib.mending import mended
 from training.lib.rollouts import tools_of
 from training.pretrain import batches
 
@@ -76,7 +76,7 @@ def rollouts(
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
     folder.mkdir(parents=True, exist_ok=True)
     parts = list(enumerate(range(0, len(rows), PART)))[rank() :: processes()]
-    for nth, at in tqdm(parts, desc="own traces", mininterval=5, disable=rank() > 0):
+    for nth, at in tqdm(parts, desc="rollouts", mininterval=5, disable=rank() > 0):
         shard = folder / f"part{nth}.parquet"
         if shard.exists():
             continue
@@ -84,7 +84,7 @@ def rollouts(
         writers = [GenerationState(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
         write_many(writers, seeds, temperature)
-        right = [_mended(writer) for writer in writers]
+        right = [_corrected(writer) for writer in writers]
         made = part.with_columns(
             pl.Series("trace", [" ".join(r[0]) if r else "" for r in right]),
             pl.Series("changed", [r[1] if r else None for r in right], dtype=pl.Int64),
@@ -96,9 +96,9 @@ def rollouts(
     return whole.filter(pl.col("changed").is_not_null())
 
 
-def _mended(writer: GenerationState) -> tuple[list[str], int] | None:
+def _corrected(writer: GenerationState) -> tuple[list[str], int] | None:
     try:
-        return None if writer.broken else mended(writer.words, len(writer.tools.history))
+        return None if writer.broken else expert_corrected(writer.words, len(writer.tools.history))
     except TraceError:
         return None
 
@@ -155,8 +155,8 @@ def train(config: Config, source: Path) -> None:
     own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage, warmth)
     if len(own) < half:
         raise UserError(
-            f"{len(own)} of {many} own traces can be read or mended, expected a batch of {half} at least; pretrain {source} "
-            "longer before it learns from its own traces"
+            f"{len(own)} of {many} on-policy rollouts are valid after correction, expected a batch of {half} at least; "
+            f"pretrain {source} longer"
         )
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
@@ -165,7 +165,7 @@ def train(config: Config, source: Path) -> None:
         made = []
         for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows():
             other = rng.random() < config.renumbered
-            said = renumbered(trace, largest, rng) if other else trace
+            said = perturb_counts(trace, largest, rng) if other else trace
             made.append(replace(encode(prompt, said, vocabulary, guide, target), counted=not other))
         return made
 

@@ -36,7 +36,7 @@ from training.lib.corpus import (
     WRITTEN,
     encode,
     item_tokens,
-    renumbered,
+    perturb_counts,
     scan_trajectories,
     sometimes_others,
 )
@@ -61,7 +61,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
         prompt, trace, guide = kept.row(int(at))
         other = rng.random() < config.renumbered
         if other:
-            trace = renumbered(trace, largest, rng)
+            trace = perturb_counts(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
         sequence = sometimes_others(sequence, (config.renamed, config.exchanged), items, rng)
         written = sequence.roles == WRITTEN

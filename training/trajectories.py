@@ -63,7 +63,8 @@ GROUP = 1_000  # rows held in memory, and per row group of the file
 
 
 def known_part(history: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
-    """The history before position `target`, in three of ten cases only its last one to eight books, as on the page."""
+    """The history before position `target`; in three of ten cases only its last one to eight books, like a shelf made on
+    the page."""
     if rng.random() < 0.3:
         return history[max(0, target - int(rng.integers(1, 9))) : target]
     return history[:target]

@@ -1,4 +1,4 @@
-"""Arrays that take seconds or minutes to make, kept beside the data sets for the next run."""
+"""Cache on disk of arrays that take seconds or minutes to compute, beside the data sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Arrays = dict[str, np.ndarray]
 def remembered(
     name: str, dataset: Dataset, split: Split, of: object, modules: Sequence[str], make: Callable[[], Arrays]
 ) -> Arrays:
-    """What `make` returned before for the same data, split, settings and code, or what it returns now.
+    """The cached result of `make` for the same data, split, settings and code; computed if missing.
 
     Args:
         name: first part of the file's name.
@@ -37,8 +37,8 @@ def remembered(
 
 
 def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
-    """What `make` returned before under the same name and key, or what it returns now. A damaged file is made anew; a folder
-    that is full or cannot be written costs the next run the same time and is no error.
+    """The cached result of `make` under this name and key; computed if missing or damaged. A folder that cannot be
+    written is no error: the next run computes the result again.
 
     Args:
         key: changes with everything that the result depends on; part of the file's name.

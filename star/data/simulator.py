@@ -69,7 +69,7 @@ def _item(row: dict[str, str]) -> Item:
 
 @dataclass(frozen=True)
 class Relations:
-    """What the catalogue itself says about pairs of its I books.
+    """Relations between the catalogue's I books.
 
     Attributes:
         author: float64 (I, I), 1 where two different books share a creator.
@@ -251,7 +251,7 @@ def draw(log_p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 def simulate(figures: Figures, n_readers: int = N_READERS, seed: int = SEED) -> Interactions:
     """Readers r0001, r0002, … whose every book is drawn from `log_probabilities` of the books before it.
 
-    How many books each reads is drawn first, from `figures.lengths`, whatever the taste.
+    The number of books of each reader is drawn first, from `figures.lengths`, independent of taste.
     """
     rng = np.random.default_rng(seed)
     wanted = SHORTEST + draw(np.log(figures.lengths)[None].repeat(n_readers, 0), rng.random(n_readers))
@@ -279,8 +279,8 @@ def items_checksum(interactions: Interactions) -> str:
 
 
 def _simulated(catalog: Catalog) -> Interactions:
-    """The demo's readers, kept from one command to the next as long as the catalogue, the figures and this file stay as they
-    are: simulating them takes longer than to answer."""
+    """The demo's readers, cached on disk until the catalogue, the figures or this file change: simulating takes longer
+    than an answer."""
     from star.data.cache import kept
 
     def make() -> dict[str, np.ndarray]:
@@ -289,7 +289,7 @@ def _simulated(catalog: Catalog) -> Interactions:
 
     digest = hashlib.sha256(f"{N_READERS} {SEED} {np.__version__}".encode())
     for file in (DEMO / "catalog.csv", FIGURES, Path(__file__)):
-        digest.update(file.read_bytes() if file.is_file() else b"")  # what is missing, `make` says
+        digest.update(file.read_bytes() if file.is_file() else b"")  # `make` reports what is missing
     stored = kept("demo", digest.hexdigest()[:16], make)
     users = tuple(f"r{n:04d}" for n in range(1, N_READERS + 1))
     return Interactions(users, stored["indptr"], stored["items"], len(catalog))

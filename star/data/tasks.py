@@ -1,4 +1,4 @@
-"""Tasks: which reader, what is known, what is to be found among 1 + 19 candidates. Fixed here before anything is fitted.
+"""The fixed split of readers, and ranking tasks of one target among 1 + 19 candidates.
 
 Split: readers with at least `MIN_BOOKS` books are shuffled with `SPLIT_SEED`; the first 400 are test readers, the next
 200 validation readers, the rest trains in `FOLDS` folds. Nothing that is fitted sees a test reader; choices are made on
@@ -184,7 +184,7 @@ def make_tasks(
 
     Args:
         counts: readers per item in the training graph (I,), for the popularity bins.
-        limit: at most so many tasks.
+        limit: the largest number of tasks.
         draws: draws of negatives per target; `retrieved` has one.
     """
     bins = popularity_bins(counts)
@@ -234,7 +234,7 @@ def make_tasks(
 
 
 def difficulty(rank: int) -> str:
-    """Class of a task by the place (from 0) at which the teacher ranked the held-out book."""
+    """Difficulty of a task, by the rank (from 0) that the teacher gives the target."""
     return "easy" if rank == 0 else "medium" if rank < 5 else "hard"
 
 

@@ -68,8 +68,8 @@ def resting(star: Star, query: Query, first: int) -> dict[str, float]:
     """Comprehensiveness of the evidence about the first choice of one answer, regenerated.
 
     Returns:
-        `erasure`: fall of its probability when the tools say nothing of it; `erasure, control`: the same when they say
-        nothing of the next candidate in the list instead.
+        `erasure`: fall of its probability when the tools say nothing of it; `erasure, control`: the same for the next
+        candidate in the list, as a control.
     """
     tools = star.serving.tools(query, star.known)
     candidates = tools.candidates.tolist()

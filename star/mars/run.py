@@ -21,7 +21,7 @@ from star.trace.grammar import call_words, response_words
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it: the log, all candidates in the ranker's order and their points, agents that spoke, seconds."""
+    """A finished run: the log, all candidates in the ranker's order with their points, agents that spoke, seconds."""
 
     log: tuple[agents.Message, ...]
     order: tuple[int, ...]
@@ -47,7 +47,7 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
 
     Args:
         tools: bound to the reader's shelf and the candidates.
-        seed: of judgement and wording; same tools and seed, same run.
+        seed: of judgement and wording; equal tools and seed give equal runs.
         weights: those of the data set, `weights_for`.
     """
     start = time.perf_counter()
@@ -69,7 +69,7 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
 
 
 class MarsRanker:
-    """The teacher as a method of the table: one run per task, seeded by what the task shows."""
+    """The teacher as a `Ranker`: one run per task, seeded by the task's shelf and candidates."""
 
     name = "mars"
 

@@ -1,4 +1,4 @@
-"""All rankers by the names of `star evaluate`, and what each needs.
+"""Name in `star evaluate` → ranker, with the data and checkpoints that it needs.
 
 `star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed.
 """
@@ -30,7 +30,7 @@ CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
 @dataclass(frozen=True)
 class Context:
-    """What rankers are built from. The graph holds the training readers only.
+    """Data and model for building rankers. The graph holds the training readers only.
 
     `model`: folder of a checkpoint or a name under assets/models; None: the one named like the data set.
     """
@@ -235,7 +235,7 @@ def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[st
     return names, notes
 
 
-def check(names: Sequence[str]) -> list[str]:
+def check_methods(names: Sequence[str]) -> list[str]:
     """The names without repeats.
 
     Raises:
@@ -258,5 +258,5 @@ def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
     """
     return [
         METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)
-        for name in check(names)
+        for name in check_methods(names)
     ]

@@ -67,7 +67,7 @@ def begin(folder: Path, config: Config, data: Dataset) -> None:
             f"{k} {before.get(k)!r} (now {wanted[k]!r})" for k in wanted if before.get(k) != wanted[k]
         )
         raise UserError(
-            f"{folder} holds trajectories made with {other}; delete them to make them anew, or give the config "
+            f"{folder} holds trajectories made with {other}; delete them to make new ones, or give the config "
             "another folder in `runs` or `trajectories`"
         )
     if not any(folder.glob("fold*.parquet")):

@@ -1,4 +1,4 @@
-"""From one source as read (`Raw`) to a data set: checks, duplicates, thresholds, the order of readers and items."""
+"""From `Raw` to a `Dataset`: checks, duplicates, thresholds, the order of readers and items."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def build(
     min_reader_items: int | None = None,
     say: Say = say,
 ) -> Dataset:
-    """Check a source and make a data set of it.
+    """Check a source and build its data set.
 
-    First, items need `min_item_readers` readers. Then readers need `min_reader_items` of the items that are left; the
+    First, items need `min_item_readers` readers. Then readers need `min_reader_items` of the remaining items; the
     readers of an item are not counted again. A threshold left None is the source's own. Items and readers are sorted by
     the source's ids, as numbers where all ids are numbers.
 
@@ -97,7 +97,7 @@ def _manifest(raw: Raw, name: str, counts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unique(events: pl.DataFrame, read: int, say: Say) -> tuple[pl.DataFrame, int]:
-    """Events in reading order, the first of each reader and item; and how many were dropped as repeats.
+    """Events in reading order, the first of each reader and item; and the number of repeats.
 
     Args:
         read: rows read from the source, for the message.
@@ -116,7 +116,7 @@ def _thresholded(events: pl.DataFrame, raw: Raw, read: int) -> _Thresholded:
     """Events that pass the thresholds of `raw`.
 
     Raises:
-        UserError: none does.
+        UserError: no event passes.
     """
     item_floor, reader_floor = raw.min_item_readers, raw.min_reader_items
     popular = events.group_by("item").len().filter(pl.col("len") >= item_floor)["item"].sort()
@@ -131,7 +131,7 @@ def _thresholded(events: pl.DataFrame, raw: Raw, read: int) -> _Thresholded:
 
 
 def _numeric(ids: pl.Series) -> pl.Series:
-    """Ids as integers if all are, so that 9 sorts before 10. An id such as `007` is text, or it would lose its zeros."""
+    """Ids as integers if all are, so that 9 sorts before 10. An id such as `007` stays text, to keep its zeros."""
     if ids.dtype != pl.String:
         return ids
     numbers = ids.cast(pl.Int64, strict=False)
@@ -182,7 +182,7 @@ def _check_ratings(raw: Raw) -> None:
 
 
 def _interactions(events: pl.DataFrame, items: pl.Series) -> Interactions:
-    """CSR of events sorted by user and in reading order. An item's row is its position in the sorted `items`."""
+    """CSR of events sorted by user and in reading order; an item's row is its position in the sorted `items`."""
     rows = items.search_sorted(events["item"])
     runs = events["user"].rle().struct.unnest()
     return Interactions(
