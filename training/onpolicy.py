@@ -3,15 +3,18 @@
     python -m training.onpolicy --config training/configs/goodbooks.yaml
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.onpolicy --config FILE
 
-In pretraining and SFT the ranking is conditioned on MARS's words, in serving on the student's own, which name other
-contenders and contain errors. Here the student samples traces for tasks of the SFT folds, with the page's decoder. An expert
-corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/correction.py`),
-the item really read and the distillation teacher's soft labels correct the ranking.
+In pretraining and SFT the ranking is conditioned on MARS's words. In serving it is conditioned on the student's own words,
+which quote other candidates and contain errors. Here the student therefore samples traces for tasks of the SFT folds, with
+the page's decoder. An expert corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686). The tools correct quotations
+(`training/lib/correction.py`). The item really read next and the distillation teacher's soft labels correct the ranking.
 
-Half of every batch are MARS's trajectories for the other tasks of these folds, kept or not, with the item really read first.
-Kept ones alone would teach the student to trust whatever its reflection names first. Their words are weighted like a
-tool's, so that the student keeps its own wording (training/LOG.md). Rollouts are saved in parts, and a stopped run continues
-with the next part. Several processes share the parts and average their gradients.
+The other half of every batch are MARS's trajectories for other tasks of these folds, with the item really read next first
+in the ranking. They need not be kept ones (`training/trajectories.py`): from kept ones alone the student would learn to
+trust whatever its reflection names first. Their written words have only a tool's weight in the loss, so that the student
+keeps its own wording (training/LOG.md).
+
+Rollouts are saved in parts, and a stopped run continues with the next part. Several processes share the parts and average
+their gradients.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m training.sft --config training/configs/goodbooks.yaml
 
-Uses trajectories of the SFT folds, unseen by pretraining, that rank the gold item first. The prompt and tool responses are
-outside the loss (labels −100). Saves every 100 steps; a stopped run continues from its last save. The checkpoint (bf16
-safetensors) is written to the config's `out`, curves to TensorBoard under `runs/`. Of a big base, the rows of the new tokens
-and LoRA are trained. Several GPUs:
+Kept trajectories are those in which MARS ranked the item really read next first. They come from the SFT folds, which
+pretraining has not seen. Prompt and tool responses are outside the loss (labels −100). Saves every 100 steps; a stopped run
+continues from its last save. The checkpoint (bf16 safetensors) is written to the config's `out`, curves to TensorBoard
+under `runs/`. Of a big base, the rows of the new tokens and LoRA are trained. Several GPUs:
 
     accelerate launch --config_file training/accelerate.yaml -m training.sft --config FILE
 """

@@ -1,14 +1,23 @@
 """Simulated readers of the embedded catalogue, and the exact distribution from which each next book is drawn.
 
-    P(next = j | h) = exp(s_j(h)) / sum of exp(s_k(h)) over the books k not in h
+    P(next = j | h) = exp(s_j(h)) / sum of exp(s_b(h)) over the books b not in h
 
-    s_j(h) = sharpness · ( popularity_j + tempo_j log(1 + n)                      n = number of books in h
-             + < sum over k of scale_k * state_k(h), taste_out_j >                k = 0 historic, 1.. recent
-             + same author and same series: weight · recent + weight · log(1 + count)
-             + bonus for the volume after one just read - malus while the volume before is unread )
+    s_j(h) = sharpness · ( popularity_j + tempo_j · log(1 + n)
+                           + < sum over k of scale_k * state_k(h), taste_out_j >
+                           + for author and for series: weight · recent_j(h) + weight · log(1 + count_j(h))
+                           + bonus_j(h) - malus_j(h) )
 
-Everything depends on the observed history alone: `log_probabilities` is the oracle, no method ranks better.
-All arithmetic is float64; the figures are float32 on disk, fitted by `python -m training.demo.fit_demo`.
+    h            the reader's history, oldest first; n: the number of books in it
+    j, b         books
+    < a, b >     inner product; * is the product factor by factor
+    state_k(h)   a taste state, the sum of `taste_in` of the books in h: k = 0 historic, damped by n; k = 1, 2, … recent,
+                 with a decay per book
+    count_j(h)   the number of books in h by the author of j, or in its series; recent_j(h): the same with a decay per book
+    bonus_j(h)   for the volume after one just read; malus_j(h): while the volume before is unread
+
+`Figures` holds the fitted factors of these terms. Everything depends on the observed history alone: `log_probabilities` is
+the oracle, and no method ranks better. All arithmetic is float64. The figures are float32 on disk, fitted by
+`python -m training.demo.fit_demo`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Many answers decoded together, with exactly the words and probabilities that each would have alone.
 
-`write_many` is faster, but its rows read tokens in other portions than a single pass, so the last digits of its
-probabilities differ. That does not matter in evaluation; it matters where two answers to one reader are compared.
+`write_many` is faster, but it cuts a trace into other steps than a single pass does. Its probabilities then differ from
+those of a single pass in their last digits. Evaluation tolerates this. A comparison of two answers to one reader does not.
 """
 
 from __future__ import annotations

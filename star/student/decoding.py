@@ -3,9 +3,10 @@
 `GenerationState` holds one answer: its words so far, the tokens that may follow, the words to insert. `write` drives one
 state through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
 
-The ranking is the order of the candidates' probabilities at its first place, the most likely order under Plackett–Luce.
-Training has most weight at that place, and it never continues a ranking with a wrong first choice (training/LOG.md). A
-checkpoint may combine these probabilities with its parametric prior, as a product of experts (`Checkpoint.prior`).
+Candidates are ranked by their probabilities at the first place of the ranking, the most likely order under Plackett–Luce.
+This place has the largest weight in training. Later places are not used: no training trace continues a ranking after a wrong
+first choice (training/LOG.md). A checkpoint may combine the probabilities with its parametric prior, as a product of experts
+(`Checkpoint.prior`).
 """
 
 from __future__ import annotations

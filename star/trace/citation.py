@@ -1,6 +1,7 @@
 """Which lines of the tools' answers the reflections of a trace quote.
 
-A line belongs to a unit of evidence: all that one tool says of one candidate or genre, over all its calls.
+A unit of evidence is all that one tool says of one candidate or genre, over all calls of the tool. Every line of a tool's
+answer belongs to one unit.
 """
 
 from __future__ import annotations

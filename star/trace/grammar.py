@@ -1,23 +1,32 @@
 """The grammar of a trace, both ways: claims and calls as words, and words as claims and calls again.
 
 A trace is one line of words separated by spaces. Teacher, training, decoding, verification and page share this file;
-`steps.py` reads whole traces with it.
+`steps.py` reads whole traces with it. Notation: words in capitals are replaced, `[x]` may be left out, `x | y` is x or y.
 
     <plan> … </plan>
     <tool_call> NAME ARGUMENT … </tool_call> <tool_response> LINE … </tool_response>     (any number of times)
     <reflection> LINE or REMARK … </reflection>                                           (also between calls)
     <recommend> ITEM ITEM ITEM ITEM ITEM </recommend>
 
-A LINE is about one candidate and ends with `;`. The candidate is the first word, so a line can be quoted from its name
-on. In a tool's answer it is also the last word, so one position holds the name after all evidence:
+A LINE states the signals of one candidate, or the count of one genre. It ends with `;`.
     ITEM [STRENGTH] [next_STRENGTH] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
-    ITEM similar_STRENGTH BOTH/ASKED|few [ITEM] ;
-    ITEM whole_STRENGTH|after_STRENGTH|about_STRENGTH RANK/AMONG [SHARE% ANCHOR]… [ITEM] ;
+    ITEM similar_STRENGTH BOTH/ASKED [ITEM] ;     or     ITEM similar_STRENGTH few [ITEM] ;
+    ITEM whole_STRENGTH RANK/AMONG [SHARE% ANCHOR]… [ITEM] ;     and the same with after_ and about_
     GENRE N of M ;
-No two words of a line are of one kind: each signal has strengths and numbers of its own. A small model then copies a
-word by looking for its kind in the lines about the subject. With plain numbers after key words, four in five of its
-wrong claims were counts of co-reading (training/LOG.md).
-A REMARK is one of `REMARKS`. Items are written `<i7>`, 7 being the item's row in the catalogue.
+STRENGTH is one of the words in `STRENGTHS`. N is a volume (`sequel_`, `series_`) or the number of books on the shelf by the
+same author (`author_`). `GENRE N of M`: N of the M books looked at have this genre.
+`xLIFT BOTH /OF ANCHOR`: BOTH of the OF readers of the book ANCHOR read ITEM, LIFT times what chance would give.
+`BOTH/ASKED`: BOTH of the ASKED most similar readers read ITEM. `few`: fewer than five readers.
+`RANK/AMONG`: ITEM has the RANK-th highest score of AMONG candidates. `SHARE% ANCHOR`: the book carries this share of it.
+
+A line begins with the candidate's name, so a quotation can be continued from the name. In a tool's answer the line also
+ends with the name. At this last word the model has read all evidence of the line and its candidate.
+
+The form of a word shows its signal: each signal has strengths and numbers with a prefix or a separator of their own. A small
+model finds the word to copy by this form, among the lines about the candidate. In an earlier grammar, plain numbers followed
+key words. Four in five of the model's wrong claims were then counts of co-reading (training/LOG.md).
+
+A REMARK is one of `REMARKS`. ITEM is written `<i7>`, 7 being the item's row in the catalogue.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Rollouts:
     """TRL's rollout function: completions of the page's decoder with rewards; adds shares to TRL's log.
 
     Args:
-        tools: prompt → the tools of its task; target: prompt → the gold item.
+        tools: prompt → the tools of its task; target: prompt → the item really read next.
     """
 
     checkpoint: Checkpoint

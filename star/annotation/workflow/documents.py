@@ -1,7 +1,8 @@
-"""Frozen runs of recommenders as annotators see them, blinded; gold items that join two runs.
+"""Frozen recommendations as annotators see them, blinded, and gold items that join two of them.
 
-A run is the document of `star recommend --json` (star/recommend/recommendation.py) with the titles of its books
-(`titles`: item id → title), so that it can be read long after data set and checkpoint have changed.
+A run is one recommendation as the JSON document of `star recommend --json` (star/recommend/recommendation.py). Its field
+`titles` (item id → title) keeps it readable after data set and checkpoint have changed. `blinded` removes what reveals the
+recommender. `mismatched` makes a gold item: the evidence of one run with the conclusion of another.
 """
 
 from __future__ import annotations
