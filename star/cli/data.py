@@ -62,7 +62,9 @@ def import_(
 
 
 # `star import --help` says which files each format reads.
-import_.__doc__ = "\n\n".join([str(import_.__doc__), *(f"{name}: {files}." for name, files in SOURCES.items())])
+import_.__doc__ = "\n\n".join(
+    [str(import_.__doc__), *(f"{name}: {files}." for name, files in SOURCES.items())]
+)
 
 
 def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:

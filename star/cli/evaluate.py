@@ -57,6 +57,10 @@ def evaluate(
             help="Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)",
         ),
     ] = 0,
+    fitted: Annotated[
+        bool,
+        typer.Option("--fitted", help="Fitted signals for MARS, fusion and retrieval; lists keep the rules"),
+    ] = False,
     processes: Annotated[int, typer.Option(min=1, help="Number of processes that share the work")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
@@ -85,6 +89,7 @@ def evaluate(
             traces=traces,
             tasks_from=tasks_from,
             full=full,
+            fitted=fitted,
             processes=processes,
         )
     _write({"command": _command(locals()), **document}, json_out, markdown)
@@ -163,6 +168,7 @@ def _command(given: dict[str, Any]) -> str:
         *(name for name in ("traces", "full") if given[name]),
     ):
         parts += [f"--{name}", str(given[name])]
+    parts += ["--fitted"] if given["fitted"] else []
     for name, value in (
         ("test-users", given["test_users"]),
         ("tasks-from", given["tasks_from"]),

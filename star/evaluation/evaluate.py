@@ -44,6 +44,7 @@ def evaluate(
     traces: int = 0,
     tasks_from: Path | None = None,
     full: int = 0,
+    fitted: bool = False,
     processes: int = 1,
 ) -> dict[str, Any]:
     """Run every method on the same tasks.
@@ -54,8 +55,9 @@ def evaluate(
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
         tasks_from: folder of tasks in AgentRecBench's files, instead of our own.
         traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
-        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`), by the rules of
-            `star/evidence/hygiene.py`; 0: none.
+        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: none.
+        fitted: MARS, the fusion and that retrieval have the fitted signals (`star/evidence/signals.py`), and lists from the
+            whole catalogue keep the rules (`star/evidence/hygiene.py`). False: as the shipped checkpoints know the tools.
         processes: number of processes that share the work; only the seconds depend on it.
 
     Returns:
@@ -80,14 +82,14 @@ def evaluate(
         asked = questions(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
         )
-    context = Context(dataset, parts, graph, model, seed)
+    context = Context(dataset, parts, graph, model, seed, fitted)
     with helpers(context, processes - 1) as pool:
         work = Work(methods, asked, pool)
         lineup = rankers(methods, context)  # may fit for minutes; the helpers rank meanwhile
         catalogue = None
         if full:
             these = (parts.part(split_name) if readers is None else readers)[:tasks]
-            rules = Hygiene.of(dataset.catalog)
+            rules = Hygiene.of(dataset.catalog) if fitted else None
             served = Retriever(graph, retriever.attributes, context.signals, rules)
             catalogue = full_catalogue(lineup, source.interactions, these, served, full, seed, progress)
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
@@ -120,6 +122,7 @@ def _setup(
         "seed": context.seed,
         "split": split_name if unseen is None and found is None else "file",
         "tasks": tasks,
+        **({"fitted": True} if context.fitted else {}),
         "test_users": None if unseen is None else unseen.report,
         "tasks_from": None if found is None else found.report,
     }

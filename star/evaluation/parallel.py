@@ -33,7 +33,7 @@ def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]
     if many < 1:
         yield None
         return
-    given = (context.dataset, context.model, context.seed)
+    given = (context.dataset, context.model, context.seed, context.fitted)
     pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, given)
     try:
         yield pool
@@ -41,9 +41,10 @@ def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(dataset: Dataset, model: str | None, seed: int) -> None:
+def _begin(dataset: Dataset, model: str | None, seed: int, fitted: bool) -> None:
     parts = split(dataset.interactions)
-    _context.append(Context(dataset, parts, Graph.build(dataset.interactions, parts.train), model, seed))
+    graph = Graph.build(dataset.interactions, parts.train)
+    _context.append(Context(dataset, parts, graph, model, seed, fitted))
 
 
 def _rank(name: str, tasks: list[Task]) -> list[Ranked]:

@@ -39,7 +39,9 @@ class Blackboard:
     log: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not self.tools.genres(len(self.tools.history)):  # without genres, `profile` and `recent` have nothing to say
+        if not self.tools.genres(
+            len(self.tools.history)
+        ):  # without genres, `profile` and `recent` have nothing to say
             self.judgement = replace(self.judgement, looks=())
 
     def say(self, agent: str, type: str, *parts: Sequence[str]) -> None:

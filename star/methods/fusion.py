@@ -168,7 +168,9 @@ def fusion(
     """
 
     def make() -> Arrays:
-        x, y = training_lists(dataset, split, LISTS, seed, whole=None if signals is None else (graph, signals))
+        x, y = training_lists(
+            dataset, split, LISTS, seed, whole=None if signals is None else (graph, signals)
+        )
         return {"x": x, "y": y}
 
     lists = remembered("fusion", dataset, split, (seed, LISTS, signals is not None), SOURCES, make)

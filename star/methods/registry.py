@@ -20,6 +20,7 @@ from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
 from star.evidence.signals import Signals
 from star.evidence.tools import Attributes
+from star.mars.run import MarsRanker
 from star.methods import baselines
 from star.methods.baselines import ByScore
 from star.ranking import Ranked, Ranker, Score, best_first
@@ -32,6 +33,7 @@ CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 class Context:
     """Data and model for building rankers. The graph holds the training readers only.
 
+    `fitted`: MARS and the fusion read the fitted signals too.
     `model`: folder of a checkpoint or a name under assets/models; None: the one named like the data set.
     """
 
@@ -40,10 +42,13 @@ class Context:
     graph: Graph
     model: str | None = None
     seed: int = 0
+    fitted: bool = False
 
     @cached_property
-    def signals(self) -> Signals:
-        """Fitted signals of the graph."""
+    def signals(self) -> Signals | None:
+        """Fitted signals of the graph, where they are asked for."""
+        if not self.fitted:
+            return None
         return kept_signals(self.dataset, self.split, self.graph, Attributes.of(self.dataset.catalog))
 
     @property
@@ -92,8 +97,6 @@ def _fusion(context: Context) -> Score:
 
 
 def _mars(context: Context) -> Ranker:
-    from star.mars.run import MarsRanker
-
     return MarsRanker(context.dataset, context.graph, context.seed, signals=context.signals)
 
 
@@ -130,8 +133,6 @@ def _sft(context: Context) -> Ranker:
 
 def _behind(context: Context) -> Ranker:
     """The student's ranking conditioned on the teacher's trace."""
-    from star.mars.run import MarsRanker
-
     star, teacher = _star(context), MarsRanker(context.dataset, context.graph, context.seed)
     from star.methods.student import ConditionedOnTeacher, StarRanker
 
@@ -191,6 +192,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "sasrec": _scored("sasrec", _sasrec),
     "fusion": _scored("fusion", _fusion),
     "mars": _mars,
+    "mars:counts": lambda c: MarsRanker(c.dataset, c.graph, c.seed),
     "mars:chat": _chat,
     "star": _star,
     "star:sft": _sft,
@@ -220,7 +222,10 @@ def applies(name: str, cell: tuple[str, str]) -> bool:
 
 def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
     """All methods that can run on the data set, and one line for each that cannot."""
-    names, notes = list(METHODS), []
+    names, notes = (
+        [name for name in METHODS if name != "mars:counts"],
+        [],
+    )  # it differs from mars with fitted signals only
     checkpoint = find_checkpoint(model or dataset.name)
     if dataset.name != "demo":
         names.remove("oracle")

@@ -119,7 +119,10 @@ def number_word(value: float) -> str:
     return short if "e" not in short and float(short) == value else f"{value:.9f}".rstrip("0").rstrip(".")
 
 
-CAPPED = {f"x{MOST_LIFT:g}": "more", f"x{LEAST_LIFT:g}": "less"}  # the largest and the smallest lift that have a word
+CAPPED = {
+    f"x{MOST_LIFT:g}": "more",
+    f"x{LEAST_LIFT:g}": "less",
+}  # the largest and the smallest lift that have a word
 
 
 def spoken(words: Iterable[str], catalog: Catalog) -> str:
