@@ -188,6 +188,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "oracle": _oracle,
 }
 BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
+"""Methods of which the best on the same tasks is compared with STAR (`star/evaluation/pooling.py`, `full_catalogue.py`)."""
 
 
 def _other(folder: str) -> Callable[[Context], Ranker]:
