@@ -71,8 +71,6 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
 class MarsRanker:
     """The teacher as a `Ranker`: one run per task, seeded by the task's shelf and candidates."""
 
-    name = "mars"
-
     def __init__(
         self,
         dataset: Dataset,
@@ -80,7 +78,9 @@ class MarsRanker:
         seed: int = 0,
         weights: Weights | None = None,
         signals: Signals | None = None,
+        name: str = "mars",
     ):
+        self.name = name
         self.graph, self.catalog, self.seed, self.signals = graph, dataset.catalog, seed, signals
         self.weights = weights or weights_for(dataset.name, signals is not None)
         self.attributes = Attributes.of(dataset.catalog)

@@ -192,7 +192,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "sasrec": _scored("sasrec", _sasrec),
     "fusion": _scored("fusion", _fusion),
     "mars": _mars,
-    "mars:counts": lambda c: MarsRanker(c.dataset, c.graph, c.seed),
+    "mars:counts": lambda c: MarsRanker(c.dataset, c.graph, c.seed, name="mars:counts"),
     "mars:chat": _chat,
     "star": _star,
     "star:sft": _sft,
@@ -200,6 +200,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "oracle": _oracle,
 }
 BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
+"""Methods of which the best on the same tasks is compared with STAR (`star/evaluation/pooling.py`, `full_catalogue.py`)."""
 
 
 def _other(folder: str) -> Callable[[Context], Ranker]:
