@@ -17,6 +17,9 @@ from star.errors import UserError
 if TYPE_CHECKING:
     from star.evaluation.parallel import Progress
 
+TRACES = "Measure this many of STAR's traces too: valid, supported, constrained and unconstrained"
+FULL = "Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)"
+
 
 def evaluate(
     dataset: Annotated[str, typer.Option(help="Name of the data set; star datasets lists them")] = "demo",
@@ -43,20 +46,8 @@ def evaluate(
         str | None,
         typer.Option("--json", metavar="OUT", help="Write the document here; - is standard output"),
     ] = None,
-    traces: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Measure this many of STAR's traces too: valid, supported, constrained and unconstrained",
-        ),
-    ] = 0,
-    full: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)",
-        ),
-    ] = 0,
+    traces: Annotated[int, typer.Option(min=0, help=TRACES)] = 0,
+    full: Annotated[int, typer.Option(min=0, help=FULL)] = 0,
     fitted: Annotated[
         bool,
         typer.Option("--fitted", help="Fitted signals for MARS, fusion and retrieval; lists keep the rules"),

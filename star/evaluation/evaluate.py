@@ -56,8 +56,7 @@ def evaluate(
         tasks_from: folder of tasks in AgentRecBench's files, instead of our own.
         traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
         full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: none.
-        fitted: MARS, the fusion and that retrieval have the fitted signals (`star/evidence/signals.py`), and lists from the
-            whole catalogue keep the rules (`star/evidence/hygiene.py`). False: as the shipped checkpoints know the tools.
+        fitted: MARS, the fusion and that retrieval have the fitted signals, and its lists keep the rules.
         processes: number of processes that share the work; only the seconds depend on it.
 
     Returns:
@@ -86,12 +85,8 @@ def evaluate(
     with helpers(context, processes - 1) as pool:
         work = Work(methods, asked, pool)
         lineup = rankers(methods, context)  # may fit for minutes; the helpers rank meanwhile
-        catalogue = None
-        if full:
-            these = (parts.part(split_name) if readers is None else readers)[:tasks]
-            rules = Hygiene.of(dataset.catalog) if fitted else None
-            served = Retriever(graph, retriever.attributes, context.signals, rules)
-            catalogue = full_catalogue(lineup, source.interactions, these, served, full, seed, progress)
+        these = (parts.part(split_name) if readers is None else readers)[:tasks]
+        catalogue = _catalogue(context, lineup, source, these, full, progress) if full else None
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
         outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
     timed = traces and "star" in methods
@@ -104,6 +99,21 @@ def evaluate(
         "trace_quality": looked_at,
         "latency": _latency(dataset, model, parts.part(split_name)) if timed else None,
     }
+
+
+def _catalogue(
+    context: Context,
+    lineup: Sequence[Ranker],
+    source: Dataset,
+    readers: np.ndarray,
+    full: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The ranking of the whole catalogue; with fitted signals retrieval is as a person is served."""
+    catalog = context.dataset.catalog
+    rules = Hygiene.of(catalog) if context.fitted else None
+    retriever = Retriever(context.graph, Attributes.of(catalog), context.signals, rules)
+    return full_catalogue(lineup, source.interactions, readers, retriever, full, context.seed, progress)
 
 
 def _setup(

@@ -33,6 +33,8 @@ def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]
     if many < 1:
         yield None
         return
+    if context.fitted:
+        context.signals  # noqa: B018  fitted and kept once, before every helper asks for them
     given = (context.dataset, context.model, context.seed, context.fitted)
     pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, given)
     try:

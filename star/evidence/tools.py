@@ -120,6 +120,7 @@ class Tools:
     ):
         self.signals = signals
         self.bounds = signals.bounds if signals else FIXED
+        self._parts: dict[Fitted, np.ndarray] = {}
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
@@ -321,10 +322,6 @@ class Tools:
             claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)
         )
 
-    @cached_property
-    def _own_items(self) -> np.ndarray | None:
-        return self._own if self.graph.position(self.reader) is not None else None
-
     def parts(self, kind: Fitted) -> np.ndarray:
         """Each shelf book's part of each candidate's score in a fitted signal, float (H, C); a column sums to the score.
 
@@ -333,7 +330,10 @@ class Tools:
         """
         if self.signals is None:
             raise ValueError(f"{kind} needs fitted signals, and these tools have none")
-        return self.signals[kind].parts(self.history, self.candidates, self._own_items)
+        if kind not in self._parts:  # verification asks for them with every claim
+            own = self._own if len(self._own) else None
+            self._parts[kind] = self.signals[kind].parts(self.history, self.candidates, own)
+        return self._parts[kind]
 
     def fitted(self, kind: Fitted) -> tuple[Line, ...]:
         """A line for each candidate whose score has a word: its place among the candidates, and the shelf books that carry

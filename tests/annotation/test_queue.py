@@ -45,8 +45,8 @@ def work(database: Database, person: Person, number: int) -> int:
     raise AssertionError
 
 
-def test_50_records_25_claimants_at_once_exactly_three_each(database: Database) -> None:
-    number = campaign(database, records=50, overlap=3)
+def test_200_records_25_claimants_at_once_exactly_three_each(database: Database) -> None:
+    number = campaign(database, records=200, overlap=3)
     people_ = raters(database, 25)
     gate = threading.Barrier(25)
 
@@ -56,12 +56,12 @@ def test_50_records_25_claimants_at_once_exactly_three_each(database: Database) 
 
     with ThreadPoolExecutor(25) as pool:
         done = list(pool.map(one, people_))
-    assert sum(done) == 150 and max(done) <= 50
-    assert set(per_record(database).values()) == {3} and len(per_record(database)) == 50
+    assert sum(done) == 600 and max(done) <= 200
+    assert set(per_record(database).values()) == {3} and len(per_record(database)) == 200
     with database.read() as session:
         assert not session.scalar(sa.select(sa.func.count()).select_from(Lease))
     found = status.status(database, lead(database), number)
-    assert (found.done, found.wanted, found.complete) == (150, 150, 50)
+    assert (found.done, found.wanted, found.complete) == (600, 600, 200)
 
 
 def test_claims_alone_never_give_out_more_places_than_there_are(database: Database) -> None:

@@ -33,7 +33,7 @@ from training.lib.config import Config
 from training.lib.corpus import load_trajectories
 from training.lib.correction import expert_corrected
 
-STEPS = 4
+STEPS = 10
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +126,16 @@ def test_training_sees_the_probabilities_that_were_drawn_from(config: Config) ->
 
 
 def test_adapter_is_written_and_training_goes_on(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = small_runs.written(dataclasses.replace(config, grpo_batch=4))
+    file = small_runs.written(config)
     base = load_file(Path(config.out) / "model.safetensors")
-    for steps in ("1", "2"):
+    for steps in ("2", "3"):
         monkeypatch.setattr("sys.argv", ["grpo", "--config", str(file), "--max-steps", steps])
-        shutil.rmtree(Path(config.runs) / "grpo", ignore_errors=steps == "1")
+        shutil.rmtree(Path(config.runs) / "grpo", ignore_errors=steps == "2")
         grpo.main()
     assert (Path(config.out) / "adapter" / "adapter_model.safetensors").is_file()
     after = load_file(Path(config.out) / "model.safetensors")
     assert all(torch.equal(base[name], after[name]) for name in base)
-    assert Checkpoint.load(config.out).about["stages"]["grpo"]["steps"] == 2
+    assert Checkpoint.load(config.out).about["stages"]["grpo"]["steps"] == 3
     star = Star(load_dataset("demo"), config.out)
     query = Query(tuple(star.serving.dataset.interactions.history(0)[:9].tolist()), adapter=False)
     assert star.adapter == "grpo" and Checkpoint.load(config.out, adapter=False).adapter is None

@@ -224,9 +224,9 @@ def test_five_hundred_visitors_leave_no_memory(page: Attacked) -> None:
         for n in range(50):  # what is made once and kept
             visit(n)
         before = page.memory()
-        for n in range(250):
+        for n in range(500):
             visit(n)
-        assert page.memory() - before < GREW / 2
+        assert page.memory() - before < GREW
 
 
 def _broken(text: str, rng: random.Random) -> bytes:
@@ -337,7 +337,7 @@ def test_five_thousand_requests_over_every_route_fail_plainly(
             page_client.config(client), paths + 3 * ours + [("POST", call) for call in CALLS] * 8, seed
         )
         before, failed = page.memory(), []
-        for n in range(1_700):
+        for n in range(5_000):
             method, path, body, headers = fuzz.request()
             sent = client.build_request(method, path, content=body, headers=headers, timeout=20)
             answer = client.send(sent, stream=True)
@@ -346,7 +346,7 @@ def test_five_thousand_requests_over_every_route_fail_plainly(
             if answer.status_code >= 500 and answer.status_code != 503:
                 failed.append((n, method, path, (body or b"")[:300], answer.status_code))
             answer.close()
-            if n == 300:
+            if n == 500:
                 before = page.memory()  # what is made once and kept
         assert failed == []
         ask = page_client.event(fuzz.config, "recommend", "click")["id"]
