@@ -34,7 +34,7 @@ TUNED = {
 }
 # The same with the fitted signals.
 FITTED = {
-    "goodbooks": Weights(0.85, 0.33, 0.45, 4.5, 1.3, 0.15, whole=0.15, after=0.6, about=2.0),
+    "goodbooks": Weights(0.85, 0.33, 0.45, 4.5, 1.3, 0.15, whole=0.15, after=0.6, about=1.0),
 }
 JITTER = 0.2  # standard deviation of the logarithm of each weight over seeds
 
