@@ -354,7 +354,7 @@ class Tools:
             rank = 1 + int((score > score[column]).sum())
             share = 100 * parts[:, column] / score[column]
             edges = []
-            carried = []
+            carried: list[Evidence] = []
             for place in np.argsort(-share, kind="stable")[:CARRIERS]:
                 percent = int(np.round(share[place]))
                 if percent < LEAST_SHARE and carried:
