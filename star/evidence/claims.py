@@ -13,8 +13,8 @@ from typing import Literal
 
 from star.data.catalog import Catalog
 
-Fitted = Literal["whole", "after", "about"]
-"""Signals that are sums over the shelf: the whole shelf, what comes after, the description."""
+Fitted = Literal["whole", "latest", "last", "after", "about"]
+"""Signals that are sums over the shelf: whole shelf, last three books, last book; what comes after; the description."""
 Kind = Literal[
     "co_read",
     "pull",
@@ -25,11 +25,14 @@ Kind = Literal[
     "genre",
     "opinion",
     "whole",
+    "latest",
+    "last",
     "after",
     "about",
     "carried",
 ]
 
+TOLD = 20  # items with fewer readers are also spoken of by their descriptions
 WITHHELD = 5  # counts of fewer real readers than this are never shown
 LEAST_LIFT = 0.1  # the grammar has no words beyond these two: `x0.1` is 0.1 or less,
 MOST_LIFT = 99.0  # `x99` is 99 or more
@@ -74,9 +77,12 @@ class Claim:
       series:    number (volume of the subject); label `sequel` if it is the next volume, else `series`
       author:    books (by that author on the shelf)
       genre:     books, of (books looked at); label names the genre
-      whole, after, about: rank (1: highest score) among (so many candidates); strength = the score
-      carried:   share (of the score, in per cent, of the shelf book `anchor`); label: `whole`, `after` or `about`
+      whole, latest, last, after, about: rank (1: highest score) among (so many candidates); strength = the score; about
+                 also says under (how many readers the item has: 5 or 20)
+      carried:   share (of the score, in per cent, of the shelf book `anchor`); label: one of these five
       opinion:   none; label holds the words
+
+    With fitted signals pull, read_next and similar also have rank and among.
     """
 
     kind: Kind
@@ -124,16 +130,24 @@ def bounds(claim: Claim, found: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-SOURCE = {"whole": "the whole shelf", "after": "the order of reading", "about": "the description"}
+SOURCE = {
+    "whole": "the whole shelf",
+    "latest": "the last three books",
+    "last": "the last book",
+    "after": "the order of reading",
+    "about": "the description",
+}
 SAYS = {
     "whole": "the shelf as a whole leads to",
+    "latest": "the last three books of the shelf lead to",
+    "last": "the last book of the shelf leads to",
     "after": "what others read after these books leads to",
-    "about": "by its description alone (it has fewer than five readers), the shelf leads to",
+    "about": "by its description, the shelf leads to",
 }
 
 
-def _place(rank: float, among: float) -> str:
-    """`the first of 20 candidates`, `4th of 20 candidates`."""
+def place_words(rank: float, among: float) -> str:
+    """`first of 20 candidates`, `4th of 20 candidates`."""
     if rank == 1:
         return f"first of {among:.0f} candidates"
     last = "th" if 10 < rank % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(int(rank) % 10, "th")
@@ -149,6 +163,7 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
     n = claim.numbers
     subject = "?" if claim.subject is None else catalog[claim.subject].title
     anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
+    at = f", {place_words(n['rank'], n['among'])}" if "rank" in n else ""
     match claim.kind:
         case "co_read" if "both" in n:
             times = f"{bound('lift', n['lift'], found)} {n['lift']:g}".lstrip()
@@ -161,22 +176,25 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
                 f"fewer than five readers of any one of these books also read {subject}: too little to tell"
             )
         case "pull":
-            return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}"
+            return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}{at}"
         case "read_next":
-            return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}"
+            return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}{at}"
         case "similar" if "both" in n:
-            return (
-                f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}"
-            )
+            readers = f"{n['both']:.0f} of the {n['of']:.0f} most similar readers"
+            return f"{readers} read {subject}: {claim.strength}{at}"
         case "similar":
             few = f"fewer than five of the {n['of']:.0f} most similar readers read {subject}"
-            return f"{few}: {claim.strength}, too little to tell"
+            return f"{few}: {claim.strength}{at}, too little to tell"
         case "series" if claim.label == "sequel":
             return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
         case "series":
             return f"{subject} is volume {n['number']:g} of a series on the shelf"
-        case "whole" | "after" | "about":
-            return f"{SAYS[claim.kind]} {subject}: {claim.strength}, {_place(n['rank'], n['among'])}"
+        case "about" if n.get("under") == WITHHELD:
+            alone = f"by its description alone (it has fewer than {WITHHELD} readers)"
+            return f"{alone}, the shelf leads to {subject}: {claim.strength}{at}"
+        case "whole" | "latest" | "last" | "after" | "about":
+            few = f" (it has fewer than {n['under']:.0f} readers)" if "under" in n else ""
+            return f"{SAYS[claim.kind]} {subject}{few}: {claim.strength}{at}"
         case "carried":
             return (
                 f"{anchor} carries {n['share']:.0f} % of what {SOURCE[claim.label or '']} says for {subject}"

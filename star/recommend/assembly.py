@@ -23,15 +23,17 @@ SILENT = {
     "recent": "nothing: none of these last books has a genre",
     "user_cf": "nothing: similar readers read none of the candidates",
     "item_cf": "nothing: these last books lead to none of the candidates asked about",
-    "whole_shelf": "nothing: the shelf as a whole leads to none of the candidates",
+    "whole_shelf": "nothing: the books looked at together lead to none of the candidates",
     "read_after": "nothing: what others read after these books leads to none of the candidates",
-    "description": "nothing: by their descriptions, no candidate without readers fits the shelf",
+    "description": "nothing: by their descriptions, no candidate with few readers fits the shelf",
 }
 REASONS = (
     "series",
     "co_read",
     "whole",
     "after",
+    "latest",
+    "last",
     "similar",
     "author",
     "about",
@@ -192,7 +194,7 @@ def _arguments(step: Step, catalog: Catalog) -> dict[str, object] | None:
     """Arguments of a tool call by name, candidates as item ids; None for other steps."""
     if step.arguments is None:
         return None
-    names = {"recent": "window", "user_cf": "readers", "item_cf": "window"}
+    names = {"recent": "window", "user_cf": "readers", "item_cf": "window", "whole_shelf": "window"}
     named: dict[str, object] = {}
     if step.arguments and step.name in names:
         named[names[step.name]] = step.arguments[0]
@@ -222,6 +224,10 @@ def _how_sure(finding: Finding) -> str:
 
 def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
     """One line: a supported claim about the item, preferably the model's own."""
+    too_few = any(
+        c.claim.subject == item and c.claim.kind == "co_read" and "both" not in c.claim.numbers
+        for c in claims
+    )
     about = [
         c
         for c in claims
@@ -230,7 +236,10 @@ def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
         and c.claim.kind in REASONS
         and (
             "both" in c.claim.numbers or c.claim.kind not in ("co_read", "similar")
-        )  # too little to tell is no reason
+        )  # too little to tell is no reason,
+        and not (
+            too_few and c.claim.kind == "pull" and "rank" in c.claim.numbers
+        )  # nor is how strongly it is told
     ]
     about.sort(
         key=lambda c: (

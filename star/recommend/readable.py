@@ -30,6 +30,10 @@ NUMBERS = {
     "books": "books",
     "window": "last books looked at",
     "level": "strength, 1 to 6",
+    "rank": "place",
+    "among": "candidates",
+    "share": "per cent of the score",
+    "under": "fewer readers than",
 }
 Named = Callable[[str], str]  # isolates the names in a text
 
