@@ -5,6 +5,7 @@ Only imports, and data sets that were imported, need polars. Code that the embed
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from star.plain_text import one_line_lists, one_lines
 
 POLARS_FAILURES: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What polars raises for a damaged file; a PanicException is no Exception."""
+
+_ROWS = 4_000_000  # of text in memory at a time
 
 CATALOGUE_SCHEMA: dict[str, Any] = {
     "id": pl.String,
@@ -44,7 +47,7 @@ def read_tables(folder: Path) -> tuple[Catalog, Interactions]:
         one of POLARS_FAILURES, OSError or ValueError: a file is missing or damaged.
     """
     catalog = _read_catalogue(pl.read_parquet(folder / "catalogue.parquet"))
-    return catalog, _read_interactions(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
+    return catalog, _read_interactions(folder / "interactions.parquet", len(catalog))
 
 
 def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
@@ -87,15 +90,9 @@ def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
     Columns: `user` (Int32, row of the reader), `item` (Int32, row of the catalogue), `user_id` (String), and where the
     source has them `time` (Int64, seconds since 1970) and `rating` (Float32).
     """
-    reader = np.repeat(np.arange(len(interactions)), np.diff(interactions.indptr))
-    ids = np.array(interactions.users, dtype=object)[reader]
-    frame = pl.DataFrame(
-        {
-            "user": pl.Series(reader).cast(pl.Int32),
-            "item": interactions.items,
-            "user_id": pl.Series(ids, dtype=pl.String),
-        }
-    )
+    reader = np.repeat(np.arange(len(interactions), dtype=np.int32), np.diff(interactions.indptr))
+    ids = pl.Series(interactions.users, dtype=pl.String).gather(reader)
+    frame = pl.DataFrame({"user": reader, "item": interactions.items, "user_id": ids})
     if interactions.times is not None:
         frame = frame.with_columns(pl.Series("time", interactions.times))
     if interactions.ratings is not None:
@@ -103,14 +100,30 @@ def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
     return frame
 
 
-def _read_interactions(frame: pl.DataFrame, n_items: int) -> Interactions:
-    rows = frame["user"].to_numpy()
+def _read_interactions(file: Path, n_items: int) -> Interactions:
+    """One column after the other: of the readers' ids, as text most of the bytes, only the first rows are kept."""
+    columns = pl.read_parquet_schema(file)
+
+    def column(name: str) -> np.ndarray:
+        return pl.read_parquet(file, columns=[name])[name].to_numpy()
+
+    rows = column("user")
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    n_rows = len(rows)
+    del rows
     return Interactions(
-        users=tuple(frame["user_id"].gather(starts).to_list()),
-        indptr=np.append(starts, len(rows)).astype(np.int64),
-        items=frame["item"].to_numpy().astype(np.int32),
+        users=tuple(_ids(file, starts, n_rows)),
+        indptr=np.append(starts, n_rows).astype(np.int64),
+        items=column("item").astype(np.int32, copy=False),
         n_items=n_items,
-        times=frame["time"].to_numpy() if "time" in frame.columns else None,
-        ratings=frame["rating"].to_numpy() if "rating" in frame.columns else None,
+        times=column("time") if "time" in columns else None,
+        ratings=column("rating") if "rating" in columns else None,
     )
+
+
+def _ids(file: Path, starts: np.ndarray, n_rows: int) -> Iterator[str]:
+    """`user_id` of these rows, in order."""
+    lazy = pl.scan_parquet(file, glob=False).select("user_id")
+    for first in range(0, n_rows, _ROWS):
+        here = starts[np.searchsorted(starts, first) : np.searchsorted(starts, first + _ROWS)] - first
+        yield from lazy.slice(first, _ROWS).collect()["user_id"].gather(here).to_list()
