@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +18,9 @@ def import_(
     format: Annotated[str, typer.Argument(help="goodbooks, movielens, amazon, recbole or table")],
     path: Annotated[
         Path,
-        typer.Argument(help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file"),
+        typer.Argument(
+            help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file, or a folder of Parquet parts"
+        ),
     ],
     name: Annotated[str, typer.Option(help="Name of the data set to make or replace")],
     min_item_readers: Annotated[
@@ -46,7 +50,7 @@ def import_(
 
     recbole: X.inter, and X.item if there.
 
-    table: one CSV, JSON lines or Parquet file, plain, .gz or .zip.
+    table: one CSV, JSON lines or Parquet file, plain, .gz or .zip; or a folder of Parquet parts, as Spark or Dask write it.
     """
     from star.data.importers import import_dataset
 
@@ -57,8 +61,25 @@ def import_(
         raise UserError(
             f"--column, --licence and --citation belong to table and recbole, not to {format}; leave them out"
         )
-    made = import_dataset(format, path, name, min_item_readers, min_reader_items, **options)
+    with _bar() as progress:
+        made = import_dataset(
+            format, path, name, min_item_readers, min_reader_items, progress=progress, **options
+        )
     echo(f"{name}: {_counts(made.manifest)}", err=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str], None]]:
+    """A bar of the steps of an import on standard error, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from star.data.importers.raw import STEPS
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=STEPS, completed=-1)
+        yield lambda step: bar.update(task, description=step, advance=1)
 
 
 def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:

@@ -5,7 +5,6 @@ Only imports, and data sets that were imported, need polars. Code that the embed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,10 @@ from star.plain_text import one_line_lists, one_lines
 POLARS_FAILURES: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What polars raises for a damaged file; a PanicException is no Exception."""
 
-_ROWS = 4_000_000  # of text in memory at a time
+_ROWS = 2_000_000
+"""Rows that are read at a time."""
+
+_KINDS = {"item": np.int32, "time": np.int64, "rating": np.float32}
 
 CATALOGUE_SCHEMA: dict[str, Any] = {
     "id": pl.String,
@@ -101,29 +103,28 @@ def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
 
 
 def _read_interactions(file: Path, n_items: int) -> Interactions:
-    """One column after the other: of the readers' ids, as text most of the bytes, only the first rows are kept."""
-    columns = pl.read_parquet_schema(file)
-
-    def column(name: str) -> np.ndarray:
-        return pl.read_parquet(file, columns=[name])[name].to_numpy()
-
-    rows = column("user")
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    n_rows = len(rows)
-    del rows
-    return Interactions(
-        users=tuple(_ids(file, starts, n_rows)),
-        indptr=np.append(starts, n_rows).astype(np.int64),
-        items=column("item").astype(np.int32, copy=False),
-        n_items=n_items,
-        times=column("time") if "time" in columns else None,
-        ratings=column("rating") if "rating" in columns else None,
-    )
-
-
-def _ids(file: Path, starts: np.ndarray, n_rows: int) -> Iterator[str]:
-    """`user_id` of these rows, in order."""
-    lazy = pl.scan_parquet(file, glob=False).select("user_id")
+    """Piece by piece, each put where it belongs: nothing is in memory twice, and of the ids only the readers' first rows."""
+    lazy = pl.scan_parquet(file, glob=False)
+    columns = lazy.collect_schema().names()
+    n_rows = lazy.select(pl.len()).collect().item()
+    arrays = {name: np.empty(n_rows, kind) for name, kind in _KINDS.items() if name in ("item", *columns)}
+    users: list[str] = []
+    starts: list[np.ndarray] = []
+    before = -1
     for first in range(0, n_rows, _ROWS):
-        here = starts[np.searchsorted(starts, first) : np.searchsorted(starts, first + _ROWS)] - first
-        yield from lazy.slice(first, _ROWS).collect()["user_id"].gather(here).to_list()
+        piece = lazy.slice(first, _ROWS).collect()
+        rows = piece["user"].to_numpy()
+        new = np.flatnonzero(rows != np.concatenate([[before], rows[:-1]]))
+        users += piece["user_id"].gather(new).to_list()
+        starts.append(new + first)
+        before = rows[-1]
+        for name, array in arrays.items():
+            array[first : first + len(rows)] = piece[name].to_numpy()
+    return Interactions(
+        users=tuple(users),
+        indptr=np.append(np.concatenate([*starts, []]), n_rows).astype(np.int64),
+        items=arrays["item"],
+        n_items=n_items,
+        times=arrays.get("time"),
+        ratings=arrays.get("rating"),
+    )

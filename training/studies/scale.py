@@ -1,8 +1,8 @@
 """A synthetic log as long-tailed as MovieLens 25M, and what one machine needs to import and to load it.
 
-    python -m training.studies.scale --rows 25000000 --out /tmp/log                      # write the log
-    python -m training.studies.scale --rows 25000000 --out /tmp/log --measure            # and import it, print JSON
-    python -m training.studies.scale --rows 25000000 --out /tmp/log --measure --record   # and write docs/scale.md
+    python -m training.studies.scale --rows 25000000 --out /tmp/log             # write the log
+    python -m training.studies.scale --rows 25000000 --out /tmp/log --measure   # and import it, print JSON
+    python -m training.studies.scale --rows 25000000 --out /tmp/log --record    # and write docs/scale.md
 
 `--kind parts` is a folder of Parquet parts as Spark writes them, with numbers as ids; `text` has ids such as `u0000042`
 instead; `movielens` is ratings.csv and movies.csv. The rows of the parts are in no order at all, those of ratings.csv
@@ -45,7 +45,7 @@ _SHARE_AT = (
     (20_000, 8e-7),
     (62_000, 4e-8),
 )
-RESULTS = ROOT / "docs" / "results" / "scale.json"
+RESULTS = ROOT / "assets" / "scale.json"
 PAGE = ROOT / "docs" / "scale.md"
 
 
@@ -177,6 +177,54 @@ def measure(folder: Path, rows: int, kind: str) -> dict[str, Any]:
     }
 
 
+def record(found: dict[str, Any]) -> None:
+    """Put one measurement into RESULTS, in place of an earlier one of the same rows and kind, and write PAGE again."""
+    from docs.build import rendered  # which imports this module, for the table
+
+    have = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
+    others = [row for row in have if (row["rows"], row["kind"]) != (found["rows"], found["kind"])]
+    rows = sorted([*others, found], key=lambda row: (row["rows"], KINDS.index(row["kind"])))
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    if PAGE.exists():
+        PAGE.write_text(rendered(PAGE.read_text("utf-8")), "utf-8")
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Measurements as a Markdown table."""
+    names = {
+        "parts": "Parquet parts, ids are numbers",
+        "text": "Parquet parts, ids are text",
+        "movielens": "MovieLens, CSV",
+    }
+    head = (
+        "rows",
+        "source",
+        "readers",
+        "items",
+        "import, s",
+        "its peak, GiB",
+        "loading, s",
+        "its peak, GiB",
+        "data set, GiB",
+    )
+    lines = [
+        (
+            f"{row['rows'] / 1e6:g} M",
+            names[row["kind"]],
+            f"{row['readers']:,}",
+            f"{row['items']:,}",
+            f"{row['import_seconds']:.0f}",
+            f"{row['import_peak_gib']:.1f}",
+            f"{row['load_seconds']:.1f}",
+            f"{row['load_peak_gib']:.1f}",
+            f"{row['set_gib']:.2f}",
+        )
+        for row in rows
+    ]
+    ruler = ("---:", ":---", *["---:"] * 7)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ruler, *lines))
+
+
 def _size(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**30
 
@@ -190,10 +238,14 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, default="parts")
     parser.add_argument("--out", type=Path, required=True, help="folder that is written, and replaced")
     parser.add_argument("--measure", action="store_true", help="import it, load it, and print JSON")
+    parser.add_argument("--record", action="store_true", help="put what was measured into docs/scale.md")
     args = parser.parse_args()
     write(args.out, args.rows, args.seed, args.kind)
-    if args.measure:
-        print(json.dumps(measure(args.out, args.rows, args.kind)))
+    if args.measure or args.record:
+        found = measure(args.out, args.rows, args.kind)
+        print(json.dumps(found))
+        if args.record:
+            record(found)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from star.display import echo
 
 Step = Callable[[str], None]
 """Told what an import does from now on."""
-STEPS = 6
+STEPS = 5
 """Number of steps that every import tells of."""
 UNREADABLE: tuple[type[BaseException], ...] = (*POLARS_FAILURES, OSError)
 # No source has themes: they are written by hand for the embedded demo.
