@@ -19,7 +19,7 @@ def import_(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file, or a folder of Parquet parts"
+            help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file, or a folder of parts"
         ),
     ],
     name: Annotated[str, typer.Option(help="Name of the data set to make or replace")],
