@@ -44,6 +44,7 @@ def parted(folder: Path, frame: pl.DataFrame, names: list[str]) -> Path:
     [
         ["part-00000-abc.snappy.parquet", "part-00001-abc.snappy.parquet", "part-00002-abc.snappy.parquet"],
         ["part.8.parquet", "part.9.parquet", "part.10.parquet"],
+        ["data_0.parquet", "data_1.parquet", "data_2.parquet"],
     ],
 )
 def test_a_folder_of_parts_is_its_rows_in_order(tmp_path, names):
@@ -82,6 +83,12 @@ def test_parts_that_do_not_fit_together_are_named(tmp_path):
         load("table", folder)
     (folder / "part-1.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"part-1\.parquet is not a Parquet file"):
+        load("table", folder)
+
+
+def test_tables_of_their_own_in_one_folder_are_not_taken_for_one(tmp_path):
+    folder = parted(tmp_path / "log", TABLE, ["films.parquet", "games.parquet"])
+    with pytest.raises(UserError, match=r"not named as parts of one table \(films.parquet, games.parquet\)"):
         load("table", folder)
 
 

@@ -92,12 +92,22 @@ def parts(folder: Path) -> list[Path]:
 
     What begins with `_` or `.` (`_SUCCESS`, `_metadata`, checksums) is none of the data, nor is what lies below such a
     folder; folders such as `year=2019` are.
+
+    Raises:
+        UserError: several files whose names are neither `part…` nor equal but for numbers: each may be a table of its own.
     """
     found = [
         file
         for file in folder.rglob("*.parquet")
         if file.is_file() and not any(part[0] in "_." for part in file.relative_to(folder).parts)
     ]
+    names = {re.sub(r"[0-9]+", "", file.name) for file in found}
+    if len(names) > 1 and not all(name.startswith("part") for name in names):
+        have = ", ".join(sorted({file.name for file in found}))[:200]
+        raise UserError(
+            f"{folder} holds several Parquet files that are not named as parts of one table ({have}); give one of them, "
+            "or name them part-0.parquet, part-1.parquet and so on"
+        )
     # Dask counts part.9.parquet, part.10.parquet.
     return sorted(found, key=lambda file: _by_number(str(file.relative_to(folder))))
 
