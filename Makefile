@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup lock demo test check
+.PHONY: setup lock demo test test-fast check
 
 setup: $(STAMP)
 
@@ -27,8 +27,16 @@ demo: $(STAMP)
 	$(BIN)/star serve --dataset demo
 
 # Two processes, since most tests keep one core busy; those of one file share a page or a student and stay together.
+# The longest files begin first (tests/conftest.py). What a test needs and does not find, it says and skips: Chromium, and a
+# PostgreSQL server in STAR_TEST_POSTGRES_URL, which .ci/run starts.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+# For one's own loop: no browser, no server, no training stage, no shipped checkpoint, no PostgreSQL.
+test-fast: $(STAMP)
+	$(PYTEST) -m "not slow and not browser and not checkpoint and not postgres"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

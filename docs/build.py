@@ -2,8 +2,8 @@
 
     python -m docs.build            (a test fails where a page and its sources differ)
 
-A page holds blocks `<!-- NAME -->` … `<!-- end -->`; all between the two lines is generated. `table: X` stands for all
-tables of `assets/evaluation/X.json`, the other names for the functions in `BLOCKS`.
+A page holds blocks `<!-- NAME -->` … `<!-- end -->`; all between the two lines is generated. `table: X` holds all tables
+of `assets/evaluation/X.json`; the other names are functions in `BLOCKS`.
 """
 
 from __future__ import annotations

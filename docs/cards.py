@@ -1,4 +1,4 @@
-"""Model cards of the shipped checkpoints, from what the checkpoint and its evaluation say of themselves.
+"""Model cards of the shipped checkpoints, from `star.json` and the evaluation.
 
 python -m docs.build            writes them too (a test fails where they differ from their sources)
 """
@@ -17,10 +17,11 @@ LICENCES = {
     "demo": "CC BY-SA 4.0: trained on readers simulated from figures fitted to goodbooks-10k (Zygmunt Zając); see NOTICE",
     "goodbooks": "CC BY-SA 4.0: derived from goodbooks-10k (Zygmunt Zając); the weights hold no person's rows; see NOTICE",
 }
+WORDS = {"mended_lines": "corrected lines"}  # keys of star.json that have another word today
 STAGES = {
     "pretrain": "Pretraining",
     "sft": "SFT",
-    "onpolicy": "Ranking on its own traces",
+    "onpolicy": "On-policy training",
     "average": "Mean of the weights (fingerprints)",
     "grpo": "GRPO (LoRA adapter)",
 }
@@ -30,13 +31,13 @@ def card(name: str) -> str:
     """One checkpoint's card in Markdown.
 
     Raises:
-        UserError: it was not evaluated, or nobody said under which licence it stands.
+        UserError: no evaluation of it exists, or `LICENCES` lacks it.
     """
     folder = MODELS / name
     about = json.loads((folder / "star.json").read_text("utf-8"))
     if name not in LICENCES:
         raise UserError(
-            f"{folder} has no licence; write under which it stands into docs/cards.py, LICENCES"
+            f"{folder} has no licence; add it to LICENCES in docs/cards.py"
         )
     said = evaluation(name)
     recipe = "\n".join(
@@ -44,7 +45,7 @@ def card(name: str) -> str:
         + ", ".join(
             "vectors of a factorisation in the item embeddings"
             if key == "vectors"
-            else f"{key.replace('_', ' ')} {value}"
+            else f"{WORDS.get(key, key.replace('_', ' '))} {value}"
             for key, value in values.items()
         )
         for stage, values in about["stages"].items()
@@ -101,7 +102,7 @@ def evaluation(name: str) -> dict[str, Any]:
     """What `star evaluate --json` wrote about a checkpoint.
 
     Raises:
-        UserError: nothing is there.
+        UserError: no such document.
     """
     file = ROOT / "assets" / "evaluation" / f"{name}.json"
     if not file.is_file():

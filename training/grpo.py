@@ -2,12 +2,14 @@
 
     python -m training.grpo --config training/configs/goodbooks.yaml
 
-The page's decoder samples a group of completions per task. Tool answers and the arguments of calls are outside the loss
-(`env_mask` 0): the model does not draw the former, and the decoder constrains the latter. The ranking is drawn among the
-candidates; the training pass uses the same mask and temperature. An unreadable trace earns no outcome reward. Tasks come
-from the SFT folds, easy : medium : hard = 3 : 4 : 3 by the rank that MARS gave the gold item. Logged: shares of readable
-traces and of copied rankings, groups without variance, entropy, length. A stopped run continues from its last save. The
-adapter is written to `adapter/` in the config's `out`. Several GPUs: `accelerate launch`, as for SFT (`training/sft.py`).
+The page's decoder samples a group of completions per task. Two parts are outside the loss (`env_mask` 0): tools' answers,
+which the model does not draw, and arguments of calls, which the decoder constrains. The ranking is drawn among the
+candidates; the training pass uses the same mask and temperature. A trace that breaks the grammar earns no outcome reward.
+
+Tasks come from the SFT folds, easy : medium : hard = 3 : 4 : 3 by the rank that MARS gave the item really read next. Logged:
+shares of valid traces and of copied rankings, groups without variance, entropy, length. A stopped run continues from its
+last save. The adapter is written to `adapter/` in the config's `out`. Several GPUs: `accelerate launch`, as for SFT
+(`training/sft.py`).
 """
 
 from __future__ import annotations

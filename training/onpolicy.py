@@ -3,15 +3,18 @@
     python -m training.onpolicy --config training/configs/goodbooks.yaml
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.onpolicy --config FILE
 
-In pretraining and SFT the ranking is conditioned on MARS's words, in serving on the student's own, which name other
-contenders and contain errors. Here the student samples traces for tasks of the SFT folds, with the page's decoder. An expert
-corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686): the tools correct quotations (`training/lib/mending.py`),
-the item really read and the distillation teacher's soft labels correct the ranking.
+In pretraining and SFT the ranking is conditioned on MARS's words. In serving it is conditioned on the student's own words,
+which quote other candidates and contain errors. Here the student therefore samples traces for tasks of the SFT folds, with
+the page's decoder. An expert corrects them, as in DAgger (Ross et al. 2011, arXiv 1011.0686). The tools correct quotations
+(`training/lib/correction.py`). The item really read next and the distillation teacher's soft labels correct the ranking.
 
-Half of every batch are MARS's trajectories for the other tasks of these folds, kept or not, with the item really read first.
-Kept ones alone would teach the student to trust whatever its reflection names first. Their words are weighted like a
-tool's, so that the student keeps its own wording (training/LOG.md). Rollouts are saved in parts, and a stopped run continues
-with the next part. Several processes share the parts and average their gradients.
+The other half of every batch are MARS's trajectories for other tasks of these folds, with the item really read next first
+in the ranking. They need not be kept ones (`training/trajectories.py`): from kept ones alone the student would learn to
+trust whatever its reflection names first. Their written words have only a tool's weight in the loss, so that the student
+keeps its own wording (training/LOG.md).
+
+Rollouts are saved in parts, and a stopped run continues with the next part. Several processes share the parts and average
+their gradients.
 """
 
 from __future__ import annotations
@@ -44,9 +47,10 @@ from training.lib.corpus import (
     encode,
     item_tokens,
     load_trajectories,
-    renumbered,
+    perturb_counts,
     sometimes_others,
 )
+from training.lib.correction import expert_corrected
 from training.lib.device import (
     all_there,
     average_gradients,
@@ -58,7 +62,6 @@ from training.lib.device import (
     together,
 )
 from training.lib.loss import loss_of, mask_of
-from training.lib.mending import mended
 from training.lib.rollouts import tools_of
 from training.pretrain import batches
 
@@ -76,7 +79,7 @@ def rollouts(
     tools, items = tools_of(config, data, rows), checkpoint.match(data.catalog)
     folder.mkdir(parents=True, exist_ok=True)
     parts = list(enumerate(range(0, len(rows), PART)))[rank() :: processes()]
-    for nth, at in tqdm(parts, desc="own traces", mininterval=5, disable=rank() > 0):
+    for nth, at in tqdm(parts, desc="rollouts", mininterval=5, disable=rank() > 0):
         shard = folder / f"part{nth}.parquet"
         if shard.exists():
             continue
@@ -84,7 +87,7 @@ def rollouts(
         writers = [GenerationState(checkpoint, items, tools[prompt]) for prompt in part["prompt"]]
         seeds = np.random.default_rng([config.seed, nth]).integers(2**31, size=len(part)).tolist()
         write_many(writers, seeds, temperature)
-        right = [_mended(writer) for writer in writers]
+        right = [_corrected(writer) for writer in writers]
         made = part.with_columns(
             pl.Series("trace", [" ".join(r[0]) if r else "" for r in right]),
             pl.Series("changed", [r[1] if r else None for r in right], dtype=pl.Int64),
@@ -96,9 +99,9 @@ def rollouts(
     return whole.filter(pl.col("changed").is_not_null())
 
 
-def _mended(writer: GenerationState) -> tuple[list[str], int] | None:
+def _corrected(writer: GenerationState) -> tuple[list[str], int] | None:
     try:
-        return None if writer.broken else mended(writer.words, len(writer.tools.history))
+        return None if writer.broken else expert_corrected(writer.words, len(writer.tools.history))
     except TraceError:
         return None
 
@@ -155,8 +158,8 @@ def train(config: Config, source: Path) -> None:
     own = rollouts(config, checkpoint, frame[chosen.tolist()], Path(config.runs) / stage, warmth)
     if len(own) < half:
         raise UserError(
-            f"{len(own)} of {many} own traces can be read or mended, expected a batch of {half} at least; pretrain {source} "
-            "longer before it learns from its own traces"
+            f"{len(own)} of {many} on-policy rollouts are valid after correction, expected a batch of {half} at least; "
+            f"pretrain {source} longer"
         )
     vocabulary = checkpoint.vocabulary
     largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
@@ -165,7 +168,7 @@ def train(config: Config, source: Path) -> None:
         made = []
         for prompt, trace, guide, target in rows.select("prompt", "trace", "guide", "target").iter_rows():
             other = rng.random() < config.renumbered
-            said = renumbered(trace, largest, rng) if other else trace
+            said = perturb_counts(trace, largest, rng) if other else trace
             made.append(replace(encode(prompt, said, vocabulary, guide, target), counted=not other))
         return made
 

@@ -16,7 +16,6 @@ import argparse
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from datasets import Dataset as Rows
 from peft import LoraConfig
+from pydantic.dataclasses import dataclass
 from transformers import PrinterCallback
 
 from star.annotation.exchange.export import in_items_of, read_manifest
@@ -32,10 +32,10 @@ from star.errors import UserError, command
 from star.student.checkpoint import MODELS, checkpoint_folder, fingerprint
 from star.student.model import Checkpoint
 from star.student.vocabulary import EOS, UNKNOWN
-from training.lib.config import read_fields
+from training.lib.config import STRICT, Float, load_config
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class PreferenceConfig:
     """Settings of one preference run."""
 
@@ -47,13 +47,13 @@ class PreferenceConfig:
     """Folder of the adapter; its logs go to `tensorboard` in it."""
     method: Literal["dpo", "kto"] = "dpo"
     """`dpo` learns from pairs, `kto` from single traces with a label."""
-    beta: float = 1.0
+    beta: Float = 1.0
     """Penalty for moving away from the checkpoint. If raters prefer a trace with odds e^d, the optimum moves the pair's
     log-probabilities d / beta apart (arXiv 2305.18290, eq. 5). At 0.1 a small model unlearned the grammar."""
-    anchor: float = 1.0
+    anchor: Float = 1.0
     """Weight of the preferred trace's log-likelihood per word (RPO, arXiv 2404.19733), which keeps preferred traces from
     becoming unlikely together with the others; KTO does not use it."""
-    lr: float = 1e-3
+    lr: Float = 1e-3
     """Highest learning rate."""
     batch: int = 8
     """Pairs, or single traces, per step."""
@@ -67,18 +67,6 @@ class PreferenceConfig:
     """Seed of the rows' order and of the adapter's first weights."""
     threads: int = 1
     """CPU threads."""
-
-
-def load_config(path: str) -> PreferenceConfig:
-    """Read a YAML file.
-
-    Raises:
-        UserError: a missing file, an unknown or missing field, another method.
-    """
-    config = PreferenceConfig(**read_fields(path, PreferenceConfig))
-    if config.method not in ("dpo", "kto"):
-        raise UserError(f"config {path} has method {config.method!r}; expected dpo or kto")
-    return config
 
 
 def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> torch.Tensor:
@@ -261,7 +249,7 @@ def main() -> None:
     )
     parser.add_argument("--config", required=True, help="YAML file of the run")
     args = parser.parse_args()
-    config = load_config(args.config)
+    config = load_config(args.config, PreferenceConfig)
     torch.set_num_threads(config.threads)
     print(json.dumps(train(config)))
 

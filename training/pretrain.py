@@ -3,16 +3,18 @@
     python -m training.pretrain --config training/configs/goodbooks.yaml
     python -m torch.distributed.run --standalone --nproc-per-node 2 -m training.pretrain --config FILE
 
-Reads all MARS trajectories of the pretraining folds, kept or not, with the item really read first in the ranking. Most of
-the ranking's loss is distillation from boosted trees, fitted on other readers over the tools' signals and latent models
-(`training/lib/latent.py`). Every position has a loss: small on histories and tools' lines, which trains copying early,
-larger on words that the student writes, largest on the first ranked item (`training/lib/loss.py`). Prompts alone train the
-parametric prior (`training/lib/heart.py`).
+The data are all MARS trajectories of the pretraining folds, kept for SFT or not. The item really read next comes first in
+every ranking. The loss of the ranking is mostly distillation from boosted trees. These trees are fitted on other readers,
+over the tools' signals and latent models (`training/lib/latent.py`). Prompts alone train the parametric prior
+(`training/lib/parametric_prior.py`).
 
-Ends after a fixed time or number of sequences, when the learning rate has fallen to zero (`pretrain_cycles` times). Saves
-every five minutes; a stopped run continues from its last save. Several processes read different sequences and average their
-gradients; the first one writes. Of a big base (`base` in the config) only the rows of the new tokens are trained. Curves:
-TensorBoard under `runs/`.
+Every position has a loss (`training/lib/loss.py`). Its weight is small on histories and on tools' lines, where the model
+learns copying early. It is larger on words that the student writes, and largest on the first ranked item.
+
+The run ends after a fixed time or number of sequences. By then the learning rate has fallen to zero `pretrain_cycles` times.
+The run saves every five minutes; a stopped run continues from its last save. Several processes read different sequences and
+average their gradients; the first process writes. A big base (`base` in the config) trains only the rows of its new tokens.
+Curves are written to TensorBoard under `runs/`.
 """
 
 from __future__ import annotations
@@ -50,9 +52,9 @@ from training.lib.device import (
     share_of,
     together,
 )
-from training.lib.heart import ByHeart
 from training.lib.loss import collate, loss_of, mask_of
 from training.lib.muon import Muon
+from training.lib.parametric_prior import ParametricPrior
 from training.lib.start import take_over
 from training.lib.vectors import WHOLE, Embedded, fit_vectors
 
@@ -195,10 +197,10 @@ def train(config: Config, minutes: float | None = None) -> Path:
         if embedded is not None:
             embedded.show(fold)
 
-    heart: ByHeart | None = None
+    heart: ParametricPrior | None = None
     if config.heart and not config.base:
         share = max(1, config.heart // processes())
-        heart = ByHeart(corpus.sequences, config.trajectory_folder, vocabulary, share)
+        heart = ParametricPrior(corpus.sequences, config.trajectory_folder, vocabulary, share)
     rng = np.random.default_rng([config.seed, step, 1 + rank()])
     groups = batches(  # equal in all processes, which share each batch; similar lengths, so that none waits
         corpus.sequences,

@@ -25,13 +25,13 @@ together=("$python" -m torch.distributed.run --standalone --nproc-per-node "$man
 for config in "$@"; do
   # 1. Runs of the teacher on training readers, each from the graph of the other folds (minutes; STAR_PROCESSES shares them out).
   $python -m training.trajectories --config "$config" --processes "${STAR_PROCESSES:-1}"
-  # 2. Dense pretraining: histories, evidence, what was really read and what the guide thinks of it (config: sequences).
+  # 2. Dense pretraining: histories, evidence, the item really read and soft labels (config: sequences).
   "${keep[@]}" "${together[@]}" training.pretrain --config "$config"
   # 3. SFT on the kept trajectories of readers that pretraining did not see; writes the checkpoint (minutes).
   $python -m training.sft --config "$config"
-  # 4. The student's own traces, mended, and the ranking behind them (minutes); the checkpoint is replaced.
+  # 4. Expert-corrected on-policy rollouts, and the ranking conditioned on them (minutes); the checkpoint is replaced.
   "${together[@]}" training.onpolicy --config "$config"
-  # 5. Where the config asks for it: the mean with the start's weights, and how much the ranking takes in of the one by heart.
+  # 5. If the config asks for it: the mean with the start's weights, and the weight of the parametric prior.
   $python -m training.average --config "$config"
   $python -m training.tune_prior --config "$config" --processes "${STAR_PROCESSES:-1}"
 done

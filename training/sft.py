@@ -2,10 +2,10 @@
 
     python -m training.sft --config training/configs/goodbooks.yaml
 
-Uses trajectories of the SFT folds, unseen by pretraining, that rank the gold item first. The prompt and tool responses are
-outside the loss (labels −100). Saves every 100 steps; a stopped run continues from its last save. The checkpoint (bf16
-safetensors) is written to the config's `out`, curves to TensorBoard under `runs/`. Of a big base, the rows of the new tokens
-and LoRA are trained. Several GPUs:
+Kept trajectories are those in which MARS ranked the item really read next first. They come from the SFT folds, which
+pretraining has not seen. Prompt and tool responses are outside the loss (labels −100). Saves every 100 steps; a stopped run
+continues from its last save. The checkpoint (bf16 safetensors) is written to the config's `out`, curves to TensorBoard
+under `runs/`. Of a big base, the rows of the new tokens and LoRA are trained. Several GPUs:
 
     accelerate launch --config_file training/accelerate.yaml -m training.sft --config FILE
 """
@@ -36,7 +36,7 @@ from training.lib.corpus import (
     WRITTEN,
     encode,
     item_tokens,
-    renumbered,
+    perturb_counts,
     scan_trajectories,
     sometimes_others,
 )
@@ -61,7 +61,7 @@ def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str
         prompt, trace, guide = kept.row(int(at))
         other = rng.random() < config.renumbered
         if other:
-            trace = renumbered(trace, largest, rng)
+            trace = perturb_counts(trace, largest, rng)
         sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
         sequence = sometimes_others(sequence, (config.renamed, config.exchanged), items, rng)
         written = sequence.roles == WRITTEN

@@ -2,11 +2,13 @@
 
     python -m training.trajectories --config training/configs/goodbooks.yaml --processes 2
 
-A row holds the prompt, MARS's trace, the gold item and its rank by MARS. `kept` marks rows with the gold item first; SFT
-uses these alone. `guide` holds the distillation teacher's log-odds of every candidate, the soft labels of pretraining: from
-boosted trees over the tools' signals (`star/methods/fusion.py`) and over two latent models (`training/lib/latent.py`), all
-fitted on other folds. Equal seeds give equal rows. Each fold has one shard, renamed when complete and never rewritten, so a
-stopped run continues with its unfinished folds. `manifest.json` records settings and counts (`training/lib/manifest.py`).
+A row holds the prompt, MARS's trace, the item really read next and its rank by MARS. `kept` marks rows in which this item is
+first; SFT uses these alone. `guide` holds the distillation teacher's log-odds of every candidate, the soft labels of
+pretraining. This teacher is boosted trees over the tools' signals (`star/methods/fusion.py`) and over two latent models
+(`training/lib/latent.py`), all fitted on other folds. Equal seeds give equal rows.
+
+Each fold has one shard, renamed when complete and never rewritten, so a stopped run continues with its unfinished folds.
+`manifest.json` records settings and counts (`training/lib/manifest.py`).
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ GROUP = 1_000  # rows held in memory, and per row group of the file
 
 
 def known_part(history: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
-    """The history before position `target`, in three of ten cases only its last one to eight books, as on the page."""
+    """The history before position `target`; in three of ten cases only its last one to eight books, like a shelf made on
+    the page."""
     if rng.random() < 0.3:
         return history[max(0, target - int(rng.integers(1, 9))) : target]
     return history[:target]

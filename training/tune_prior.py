@@ -3,10 +3,10 @@
     python -m training.tune_prior --config training/configs/goodbooks-further.yaml --processes 2
 
 At the end of the prompt, before any tool call, the student has a ranking already: its parametric prior
-(`training/lib/heart.py`). The score log p(item | evidence) + w log p(item | prompt), a product of experts (Hinton 2002),
-ranks better than either factor, but follows the evidence less as w grows. The chosen w has the best mean hit rate among
-weights with which the first choice follows a candidate swap (`star/evaluation/counterfactual.py`) in at least the share
-`--followed` of the tasks. It is written into `star.json`.
+(`training/lib/parametric_prior.py`). The score log p(item | evidence) + w log p(item | prompt) is a product of experts
+(Hinton 2002). It ranks better than either factor, but follows the evidence less as w grows. The chosen w has the best mean
+hit rate among weights with which the first choice follows a candidate swap (`star/evaluation/counterfactual.py`) in at
+least the share `--followed` of the tasks. It is written into `star.json`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from star.data.loading import load_dataset
 from star.data.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
 from star.errors import UserError, command
 from star.evaluation import metrics
-from star.evaluation.counterfactual import exchanged
+from star.evaluation.counterfactual import swapped_answers
 from star.evaluation.evaluate import in_turn, questions
 from star.evaluation.pooling import rounded
 from star.evidence.graph import Graph
@@ -53,7 +53,7 @@ def main() -> None:
     args = parser.parse_args()
     config = load_config(args.config)
     if not config.heart:
-        print(f"heart is 0: {config.out} has learned no prompts by heart and stays as it is")
+        print(f"heart is 0: {config.out} has no trained parametric prior and stays as it is")
         return
     if args.processes < 1:
         raise UserError(f"--processes {args.processes} was given; give at least 1")
@@ -137,7 +137,7 @@ def moved(even: StarRanker, tasks: list[Task]) -> np.ndarray:
     As in `star.evaluation.counterfactual.permutation_test`; both are false if a trace has no ranking.
     """
     found = np.zeros((len(tasks), len(WEIGHTS), 2))
-    for row, (_, before, after, to) in zip(found, exchanged(even, tasks), strict=True):
+    for row, (_, before, after, to) in zip(found, swapped_answers(even, tasks), strict=True):
         one, two = of_each_weight(before), of_each_weight(after)
         if one is not None and two is not None:
             first, second = before.candidates[one.argmax(1)], after.candidates[two.argmax(1)]
@@ -149,9 +149,9 @@ def moved(even: StarRanker, tasks: list[Task]) -> np.ndarray:
 def of_each_weight(even: GenerationState) -> np.ndarray | None:
     """Log scores of the candidates for every weight, (W, candidates with a token), from an answer ranked with weight 1; None
     without a ranking."""
-    if even.scores is None or even.by_heart is None:
+    if even.scores is None or even.prior_log_p is None:
         return None
-    heart = even.by_heart.numpy()
+    heart = even.prior_log_p.numpy()
     evidence = 2 * np.log(np.maximum(even.scores, 1e-30)) - heart  # the scores are the geometric mean of both
     return np.asarray(evidence + np.array(WEIGHTS)[:, None] * heart)
 

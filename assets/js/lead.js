@@ -88,7 +88,7 @@ STAR.lead = (root) => {
       make("div.star-fields", {},
         field("Name", name), field("Kind", kind), field("System", one, "star, star:sft, mars; a seed as star@7; another checkpoint as star=FOLDER"), second, known,
         field("Records", records), field("Ratings per record", overlap),
-        field("Share of hidden items", gold, "items with a known answer among those an annotator gets"),
+        field("Share of gold items", gold, "items with a known answer among those an annotator gets"),
         field("Threshold", threshold, "points apart beyond which a record is adjudicated"),
         field("Rubric", rubric), field("Seed", seed, "of readers, order and sides")),
       make("fieldset", {}, make("legend", {}, "Scenarios"), scenarios),
@@ -126,7 +126,7 @@ STAR.lead = (root) => {
     const meter = make("i.star-meter", {}, make("i", { style: `width:${s.wanted ? (100 * s.done) / s.wanted : 0}%` }));
     box.state.replaceChildren(
       make("p", {}, make("b", {}, `${s.done} of ${s.wanted}`), " ratings ", meter),
-      make("p", {}, `${s.complete} of ${s.records} records are complete, ${s.leased} are being rated now, ${s.hidden} hidden items, ${s.conflicts} conflicts wait, ${s.decided} are decided.`),
+      make("p", {}, `${s.complete} of ${s.records} records are complete, ${s.leased} are being rated now, ${s.hidden} gold items, ${s.conflicts} conflicts wait, ${s.decided} are decided.`),
       make("p.star-hint", {}, `${plan.kind}, ${plan.systems.map((x) => isolated(x.name)).join(" and ")} on ${isolated(plan.dataset)}, ${plan.overlap} ratings each, rubric ${isolated(plan.rubric)}, threshold ${plan.threshold}`),
       table(["Annotator", "Submitted", "Skipped", "Time each"], s.people.map((w) => row(bdi(w.person.name), String(w.submitted), String(w.skipped), lasted(w.seconds)))));
   }

@@ -47,7 +47,7 @@ def create(
     records: Annotated[int, typer.Option(help="How many records.")] = 50,
     overlap: Annotated[int, typer.Option(help="Ratings per record.")] = 3,
     gold_share: Annotated[
-        float, typer.Option(help="Share of hidden items with a known answer, 0 to 0.5.")
+        float, typer.Option(help="Share of gold items with a known answer, 0 to 0.5.")
     ] = 0.0,
     threshold: Annotated[
         float, typer.Option(help="Points apart beyond which a record is adjudicated.")
@@ -144,7 +144,7 @@ def status(
         plan, at_ = found["plan"], found["status"]
         lines.append(
             f"{found['id']}  {isolated(plan['name'])}: {at_['done']} of {at_['wanted']} ratings, {at_['complete']} of "
-            f"{at_['records']} records complete, {at_['conflicts']} conflicts, {at_['hidden']} hidden items"
+            f"{at_['records']} records complete, {at_['conflicts']} conflicts, {at_['hidden']} gold items"
         )
         for work in at_["people"] if campaign is not None else ():
             pace = "" if work["seconds"] is None else f", {work['seconds']:.0f} s each"
@@ -163,7 +163,7 @@ def add(
     ] = None,
     who: As = None,
 ) -> None:
-    """Give a record a known answer: it becomes a hidden item from now on."""
+    """Give a record a known answer: it becomes a gold item from now on."""
     from star.annotation.workflow.campaigns import set_gold
     from star.annotation.workflow.documents import GoldAnswer
     from star.annotation.workflow.text import digits
@@ -182,7 +182,7 @@ def add(
         else:
             raise UserError(f"--known {given[:80]!r}; expected CRITERION=1 to 5, or left, right, tie")
     set_gold(database, lead_here(database, who), record, GoldAnswer(scores, choice))
-    echo(f"record {record} is a hidden item now")
+    echo(f"record {record} is a gold item now")
 
 
 def withdraw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,18 @@ import typer
 from star.display import document, echo, isolated
 from star.errors import UserError
 
+# Format → the files that it reads; `FORMATS` in star/data/importers/__init__.py has the readers under the same names.
+SOURCES = {
+    "goodbooks": "ratings.csv, books.csv; book_genres.csv, or book_tags.csv with tags.csv, if there",
+    "movielens": "ratings.csv, movies.csv; ratings.dat, movies.dat (1M, 10M); u.data, u.item, u.genre (100k)",
+    "amazon": "CATEGORY.csv or CATEGORY.jsonl, and meta_CATEGORY.jsonl",
+    "recbole": "X.inter, and X.item if there",
+    "table": "one CSV, JSON lines or Parquet file, plain, .gz or .zip; or a folder of Parquet parts, as Spark or Dask write",
+}
+
 
 def import_(
-    format: Annotated[str, typer.Argument(help="goodbooks, movielens, amazon, recbole or table")],
+    format: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}")],
     path: Annotated[
         Path,
         typer.Argument(
@@ -40,32 +50,28 @@ def import_(
     licence: Annotated[str | None, typer.Option(help="table and recbole: licence of the rows")] = None,
     citation: Annotated[str | None, typer.Option(help="table and recbole: whom to cite")] = None,
 ) -> None:
-    """Make a data set from files on disk.
-
-    goodbooks: ratings.csv, books.csv; book_genres.csv, or book_tags.csv with tags.csv, if there.
-
-    movielens: ratings.csv, movies.csv; ratings.dat, movies.dat (1M, 10M); u.data, u.item, u.genre (100k).
-
-    amazon: CATEGORY.csv or CATEGORY.jsonl, and meta_CATEGORY.jsonl.
-
-    recbole: X.inter, and X.item if there.
-
-    table: one CSV, JSON lines or Parquet file, plain, .gz or .zip; or a folder of Parquet parts, as Spark or Dask write it.
-    """
-    from star.data.importers import import_dataset
+    """Make a data set from files on disk."""
+    from star.data.importers import FORMATS, import_dataset
 
     options: dict[str, Any] = {"licence": licence, "citation": citation}
     options["columns"] = _mapping(column) if column else None
     options = {key: value for key, value in options.items() if value is not None}
-    if options and format not in ("table", "recbole"):
+    takers = [name for name, read in FORMATS.items() if "columns" in signature(read).parameters]
+    if options and format not in takers:
         raise UserError(
-            f"--column, --licence and --citation belong to table and recbole, not to {format}; leave them out"
+            f"--column, --licence and --citation belong to {' and '.join(takers)}, not to {format}; leave them out"
         )
     with _bar() as progress:
         made = import_dataset(
             format, path, name, min_item_readers, min_reader_items, progress=progress, **options
         )
     echo(f"{name}: {_counts(made.manifest)}", err=True)
+
+
+# `star import --help` says which files each format reads.
+import_.__doc__ = "\n\n".join(
+    [str(import_.__doc__), *(f"{name}: {files}." for name, files in SOURCES.items())]
+)
 
 
 @contextmanager

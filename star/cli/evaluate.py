@@ -17,6 +17,9 @@ from star.errors import UserError
 if TYPE_CHECKING:
     from star.evaluation.parallel import Progress
 
+TRACES = "Measure this many of STAR's traces too: valid, supported, constrained and unconstrained"
+FULL = "Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)"
+
 
 def evaluate(
     dataset: Annotated[str, typer.Option(help="Name of the data set; star datasets lists them")] = "demo",
@@ -43,20 +46,12 @@ def evaluate(
         str | None,
         typer.Option("--json", metavar="OUT", help="Write the document here; - is standard output"),
     ] = None,
-    traces: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Measure this many of STAR's traces too: valid, supported, constrained and unconstrained",
-        ),
-    ] = 0,
-    full: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)",
-        ),
-    ] = 0,
+    traces: Annotated[int, typer.Option(min=0, help=TRACES)] = 0,
+    full: Annotated[int, typer.Option(min=0, help=FULL)] = 0,
+    fitted: Annotated[
+        bool,
+        typer.Option("--fitted", help="Fitted signals for MARS, fusion and retrieval; lists keep the rules"),
+    ] = False,
     processes: Annotated[int, typer.Option(min=1, help="Number of processes that share the work")] = 1,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
@@ -85,6 +80,7 @@ def evaluate(
             traces=traces,
             tasks_from=tasks_from,
             full=full,
+            fitted=fitted,
             processes=processes,
         )
     _write({"command": _command(locals()), **document}, json_out, markdown)
@@ -163,6 +159,7 @@ def _command(given: dict[str, Any]) -> str:
         *(name for name in ("traces", "full") if given[name]),
     ):
         parts += [f"--{name}", str(given[name])]
+    parts += ["--fitted"] if given["fitted"] else []
     for name, value in (
         ("test-users", given["test_users"]),
         ("tasks-from", given["tasks_from"]),

@@ -75,7 +75,7 @@ def agreement(
         for row in made["contest"]["win_rates"]
     ]
     for row in made["annotators"]:
-        gold = f", hidden items passed {_number(row['gold_pass_rate'])}" if row["gold"] else ""
+        gold = f", gold items passed {_number(row['gold_pass_rate'])}" if row["gold"] else ""
         lines.append(f"{isolated(row['annotator'])}: {row['records']} records{gold}")
     say(made, lines or ["nothing has been submitted yet"], as_json)
 

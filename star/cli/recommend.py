@@ -57,16 +57,9 @@ def recommend(
     from star.recommend.recommender import answers
 
     data = load_dataset(dataset)
-    if shelf is not None:
-        ids = [part.strip() for part in shelf.split(",") if part.strip()]
-        readers: list[int | None] = [None]
-        histories = [tuple(data.catalog.index(id) for id in ids)]
-    else:
-        readers = [data.interactions.row(user)] if user is not None else [*rows(data, str(users))]
-        histories = [tuple(data.interactions.history(row).tolist()) for row in readers if row is not None]
     queries = [
         Query(history, reader, k=k, seed=seed, adapter=adapter)
-        for history, reader in zip(histories, readers, strict=True)
+        for reader, history in histories(data, user, shelf, users)
     ]
     star = recommender_for(data, model)
     if notice := untaught(star):
@@ -87,6 +80,17 @@ def recommend(
             text = text if users is None else f"Reader {isolated(id)}\n\n{text}\n"
         tqdm.write(text, file=sys.stdout)  # above the bar, where both go to one terminal
         sys.stdout.flush()
+
+
+def histories(
+    data: Dataset, user: str | None, shelf: str | None, users: str | None
+) -> list[tuple[int | None, tuple[int, ...]]]:
+    """Row and history of each reader that the one given option names; a shelf has no row."""
+    if shelf is not None:
+        ids = [part.strip() for part in shelf.split(",") if part.strip()]
+        return [(None, tuple(data.catalog.index(id) for id in ids))]
+    readers = [data.interactions.row(user)] if user is not None else rows(data, str(users))
+    return [(row, tuple(data.interactions.history(row).tolist())) for row in readers]
 
 
 def rows(data: Dataset, users: str) -> list[int]:

@@ -1,11 +1,12 @@
-"""Arrays that take seconds or minutes to make, kept beside the data sets for the next run."""
+"""Cache on disk of arrays that take seconds or minutes to compute, beside the data sets."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 def remembered(
     name: str, dataset: Dataset, split: Split, of: object, modules: Sequence[str], make: Callable[[], Arrays]
 ) -> Arrays:
-    """What `make` returned before for the same data, split, settings and code, or what it returns now.
+    """The cached result of `make` for the same data, split, settings and code; computed if missing.
 
     Args:
         name: first part of the file's name.
@@ -37,8 +38,8 @@ def remembered(
 
 
 def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
-    """What `make` returned before under the same name and key, or what it returns now. A damaged file is made anew; a folder
-    that is full or cannot be written costs the next run the same time and is no error.
+    """The cached result of `make` under this name and key; computed if missing or damaged. A folder that cannot be
+    written is no error: the next run computes the result again.
 
     Args:
         key: changes with everything that the result depends on; part of the file's name.
@@ -66,13 +67,20 @@ def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
     return made
 
 
-def kept_folder(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
-    """As `kept`, for large arrays: one file each in a folder, memory-mapped when they are read back."""
+def kept_folder(name: str, key: str, names: Collection[str], make: Callable[[], Arrays]) -> Arrays:
+    """As `kept`, for large arrays: one file each in a folder, memory-mapped when they are read back. What was kept under the
+    same name and another key is deleted.
+
+    Args:
+        names: those of the arrays; a folder that has others is made again.
+    """
     folder = home() / ".cache" / f"{name}-{key}"
     try:
         found = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in folder.glob("*.npy")}
-        if found:
+        if found.keys() == set(names):
             return found
+        if folder.is_dir():
+            raise ValueError(f"it holds {len(found)} arrays, expected {len(names)}")
     except (OSError, ValueError, EOFError) as error:
         echo(f"star: {folder} cannot be read and is made again ({error})", err=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -83,9 +91,11 @@ def kept_folder(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
         temporary = Path(mkdtemp(prefix=f".{name}.", dir=folder.parent))
         for stem, array in made.items():
             np.save(temporary / f"{stem}.npy", array, allow_pickle=False)
-        temporary.replace(
-            folder
-        )  # whole or not at all; a folder made meanwhile by another process is left in place
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        temporary.replace(folder)  # whole or not at all; one that another process made meanwhile stays
+        for old in folder.parent.glob(f"{name}-*"):
+            if old != folder and re.fullmatch("[0-9a-f]{16}", old.name.removeprefix(f"{name}-")):
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if not folder.is_dir():
             echo(f"star: {name} is not kept for the next run ({error})", err=True)

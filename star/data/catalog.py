@@ -36,10 +36,10 @@ MARK = 4  # hex digits of a title's mark
 
 
 def marks_of(title: str) -> list[str]:
-    """A short hash of each word of a title, the longest word first: [0] is what stands for the title.
+    """A short hash of each word of a title, the longest word first; the first hash represents the title.
 
-    Any script; case, accents and punctuation do not count, and an added subtitle or series leaves the longest word in place
-    among the others.
+    It ignores case, accents and punctuation in any script. The longest word stays among the others when a subtitle or a
+    series is added.
     """
     plain = unicodedata.normalize("NFKD", title).casefold()
     plain = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’")
@@ -48,7 +48,7 @@ def marks_of(title: str) -> list[str]:
 
 
 def title_marks(items: Sequence[Item]) -> str:
-    """What a checkpoint keeps of its items' titles, `MARK` digits each; dashes for a title without words."""
+    """Hashes of the items' titles for a checkpoint, `MARK` digits each; dashes for a title without words."""
     return "".join(next(iter(marks_of(item.title)), "-" * MARK) for item in items)
 
 

@@ -1,4 +1,4 @@
-"""One source on disk: a folder with its catalogue and interactions as Parquet files, and its manifest as JSON.
+"""One data set in memory and on disk: catalogue, interactions and manifest.
 
 The files are `catalogue.parquet`, `interactions.parquet` and `manifest.json`.
 """
@@ -44,7 +44,7 @@ class Dataset:
         return frozenset(map(int, (*parts.test, *parts.valid)))
 
     def save(self, folder: Path) -> None:
-        """Write to `folder`, and replace what it held.
+        """Write to `folder`, and replace its former files.
 
         The files are written to a temporary folder first, so a failure leaves the old data set as it was.
         """
@@ -69,7 +69,7 @@ class Dataset:
 
 
 def _replace(folder: Path, new: Path) -> None:
-    """Rename `new` to `folder`; the old folder is deleted afterwards, or put back where the renaming fails."""
+    """Rename `new` to `folder`; the old folder is deleted afterwards, or restored if the renaming fails."""
     old = None
     if folder.exists():
         old = folder.with_name(f".{folder.name}.old{os.getpid()}")

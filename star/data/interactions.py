@@ -1,4 +1,4 @@
-"""Interactions: who read what, in reading order, as a users × items CSR structure."""
+"""Histories of readers in reading order, as a users × items CSR structure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Interactions:
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
     def times_of(self, user: int) -> np.ndarray | None:
-        """When they were read, int64 seconds, or None where the source has only an order."""
+        """Times of these reads, int64 seconds; None if the source has only an order."""
         return None if self.times is None else self.times[self.indptr[user] : self.indptr[user + 1]]
 
     @cached_property

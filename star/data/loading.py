@@ -1,4 +1,4 @@
-"""A data set by its name: the embedded demo, or one that was imported."""
+"""Looks up a data set by name: the embedded demo, or an imported one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The two tables of a data set's folder: the catalogue and the interactions as polars frames and as Parquet files.
 
-Only imports, and data sets that were imported, need polars. Code that the embedded demo runs imports this module late.
+Only imports and imported data sets need polars. The embedded demo does not load this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from star.data.interactions import Interactions
 from star.plain_text import one_line_lists, one_lines
 
 POLARS_FAILURES: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-"""What polars raises for a damaged file; a PanicException is no Exception."""
+"""polars' errors for a damaged file; its PanicException is no subclass of Exception."""
 
 _ROWS = 2_000_000
 """Rows that are read at a time."""
@@ -43,7 +43,7 @@ def write_tables(catalog: Catalog, interactions: Interactions, folder: Path) -> 
 
 
 def read_tables(folder: Path) -> tuple[Catalog, Interactions]:
-    """What `write_tables` wrote.
+    """Catalogue and interactions from the files of `write_tables`.
 
     Raises:
         one of POLARS_FAILURES, OSError or ValueError: a file is missing or damaged.

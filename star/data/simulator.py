@@ -1,14 +1,23 @@
 """Simulated readers of the embedded catalogue, and the exact distribution from which each next book is drawn.
 
-    P(next = j | h) = exp(s_j(h)) / sum of exp(s_k(h)) over the books k not in h
+    P(next = j | h) = exp(s_j(h)) / sum of exp(s_b(h)) over the books b not in h
 
-    s_j(h) = sharpness · ( popularity_j + tempo_j log(1 + n)                      n = number of books in h
-             + < sum over k of scale_k * state_k(h), taste_out_j >                k = 0 historic, 1.. recent
-             + same author and same series: weight · recent + weight · log(1 + count)
-             + bonus for the volume after one just read - malus while the volume before is unread )
+    s_j(h) = sharpness · ( popularity_j + tempo_j · log(1 + n)
+                           + < sum over k of scale_k * state_k(h), taste_out_j >
+                           + for author and for series: weight · recent_j(h) + weight · log(1 + count_j(h))
+                           + bonus_j(h) - malus_j(h) )
 
-Everything depends on the observed history alone: `log_probabilities` is the oracle, no method ranks better.
-All arithmetic is float64; the figures are float32 on disk, fitted by `python -m training.demo.fit_demo`.
+    h            the reader's history, oldest first; n: the number of books in it
+    j, b         books
+    < a, b >     inner product; * is the product factor by factor
+    state_k(h)   a taste state, the sum of `taste_in` of the books in h: k = 0 historic, damped by n; k = 1, 2, … recent,
+                 with a decay per book
+    count_j(h)   the number of books in h by the author of j, or in its series; recent_j(h): the same with a decay per book
+    bonus_j(h)   for the volume after one just read; malus_j(h): while the volume before is unread
+
+`Figures` holds the fitted factors of these terms. Everything depends on the observed history alone: `log_probabilities` is
+the oracle, and no method ranks better. All arithmetic is float64. The figures are float32 on disk, fitted by
+`python -m training.demo.fit_demo`.
 """
 
 from __future__ import annotations
@@ -69,7 +78,7 @@ def _item(row: dict[str, str]) -> Item:
 
 @dataclass(frozen=True)
 class Relations:
-    """What the catalogue itself says about pairs of its I books.
+    """Relations between the catalogue's I books.
 
     Attributes:
         author: float64 (I, I), 1 where two different books share a creator.
@@ -251,7 +260,7 @@ def draw(log_p: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 def simulate(figures: Figures, n_readers: int = N_READERS, seed: int = SEED) -> Interactions:
     """Readers r0001, r0002, … whose every book is drawn from `log_probabilities` of the books before it.
 
-    How many books each reads is drawn first, from `figures.lengths`, whatever the taste.
+    The number of books of each reader is drawn first, from `figures.lengths`, independent of taste.
     """
     rng = np.random.default_rng(seed)
     wanted = SHORTEST + draw(np.log(figures.lengths)[None].repeat(n_readers, 0), rng.random(n_readers))
@@ -279,8 +288,8 @@ def items_checksum(interactions: Interactions) -> str:
 
 
 def _simulated(catalog: Catalog) -> Interactions:
-    """The demo's readers, kept from one command to the next as long as the catalogue, the figures and this file stay as they
-    are: simulating them takes longer than to answer."""
+    """The demo's readers, cached on disk until the catalogue, the figures or this file change: simulating takes longer
+    than an answer."""
     from star.data.cache import kept
 
     def make() -> dict[str, np.ndarray]:
@@ -289,7 +298,7 @@ def _simulated(catalog: Catalog) -> Interactions:
 
     digest = hashlib.sha256(f"{N_READERS} {SEED} {np.__version__}".encode())
     for file in (DEMO / "catalog.csv", FIGURES, Path(__file__)):
-        digest.update(file.read_bytes() if file.is_file() else b"")  # what is missing, `make` says
+        digest.update(file.read_bytes() if file.is_file() else b"")  # `make` reports what is missing
     stored = kept("demo", digest.hexdigest()[:16], make)
     users = tuple(f"r{n:04d}" for n in range(1, N_READERS + 1))
     return Interactions(users, stored["indptr"], stored["items"], len(catalog))

@@ -1,22 +1,26 @@
-"""Tasks: which reader, what is known, what is to be found among 1 + 19 candidates. Fixed here before anything is fitted.
+"""The fixed split of readers, and ranking tasks of one target among 1 + 19 candidates.
 
-Split: readers with at least `MIN_BOOKS` books are shuffled with `SPLIT_SEED`; the first 400 are test readers, the next
-200 validation readers, the rest trains in `FOLDS` folds. Nothing that is fitted sees a test reader; choices are made on
+Split: readers with at least `MIN_BOOKS` books are shuffled with `SPLIT_SEED`. The first 400 are test readers, the next 200
+validation readers. All others train, in `FOLDS` folds. Nothing that is fitted sees a test reader; choices are made on
 validation readers.
 
-Scenarios (those of AgentRecBench, arXiv 2505.19623):
-`classic`          everything before the target is known; targets are the reader's last five books
-`user_cold_start`  the first three books are known; targets are the five after them
-`item_cold_start`  everything before is known; targets are the last five books that 3 to 10 training readers read; matched
-                   negatives only, of 3 to 10 readers too (a book's rarity alone would say much; where the catalogue has
-                   too few such books, from the whole bin)
-`long_term`        of the three months before the target what was read is known; targets as in `classic`
-`short_term`       the same with one week
-Where a data set has no times, three months are the last 30 books before the target and a week is the last 5.
+Scenarios (those of AgentRecBench, arXiv 2505.19623): which books before the target are known, and which books are targets.
+`classic`          all books before the target; targets are the reader's last five books
+`user_cold_start`  the reader's first three books; targets are the five after them
+`item_cold_start`  all books before the target; targets are the last five books that 3 to 10 training readers read
+`long_term`        the books of the three months before the target; targets as in `classic`
+`short_term`       the books of the week before the target; targets as in `classic`
+Without times, the last 30 books replace the three months and the last 5 replace the week.
 
-Negatives, none of them read by the reader: `uniform` over the catalogue; `matched` from the target's popularity bin (bins
-are consecutive ranks fixed beforehand, never a window centred on the target, which would betray it); `retrieved`: the
-candidates the page itself would show, with the target put in. Candidates are shuffled per task.
+Negatives: books that the reader never read.
+`uniform`    drawn from the catalogue
+`matched`    drawn from the target's popularity bin
+`retrieved`  the candidates that the page would show, with the target added
+A popularity bin holds books of consecutive popularity ranks. Bins are fixed before any target is known, since a window
+centred on the target would reveal it.
+
+`item_cold_start` has matched negatives only. They have 3 to 10 training readers like the target, or its rarity would reveal
+it. If the bin has too few such books, they are drawn from the whole bin. Candidates are shuffled per task.
 """
 
 from __future__ import annotations
@@ -184,7 +188,7 @@ def make_tasks(
 
     Args:
         counts: readers per item in the training graph (I,), for the popularity bins.
-        limit: at most so many tasks.
+        limit: the largest number of tasks.
         draws: draws of negatives per target; `retrieved` has one.
     """
     bins = popularity_bins(counts)
@@ -234,7 +238,7 @@ def make_tasks(
 
 
 def difficulty(rank: int) -> str:
-    """Class of a task by the place (from 0) at which the teacher ranked the held-out book."""
+    """Difficulty of a task, by the rank (from 0) that the teacher gives the target."""
     return "easy" if rank == 0 else "medium" if rank < 5 else "hard"
 
 

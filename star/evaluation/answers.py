@@ -1,6 +1,6 @@
 """STAR's answers to tasks, with parsed traces and their citations.
 
-A trace that breaks the grammar gives no answer; `read` returns the reason instead.
+A trace that breaks the grammar gives no answer; `read_trace` returns the reason instead.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class AnsweredTask:
 
 def answers(ranker: StarRanker, tasks: Sequence[Task]) -> list[AnsweredTask]:
     """Answers to these tasks with constrained decoding; those with an unreadable trace are left out."""
-    traces = [(task, w, read(w)) for task, w in zip(tasks, generate(ranker.states(tasks)), strict=True)]
+    traces = [(task, w, read_trace(w)) for task, w in zip(tasks, generate(ranker.states(tasks)), strict=True)]
     return [AnsweredTask(task, w, trace) for task, w, trace in traces if not isinstance(trace, str)]
 
 
-def read(writer: GenerationState) -> Trace | str:
+def read_trace(writer: GenerationState) -> Trace | str:
     """The parsed trace, or why it is unreadable: broken off, against the grammar, or ranking other items than candidates."""
     if writer.broken:
         return writer.broken

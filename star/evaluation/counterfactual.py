@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from star.data.tasks import Task
-from star.evaluation.answers import AnsweredTask, read
+from star.evaluation.answers import AnsweredTask, read_trace
 from star.evaluation.metrics import bootstrap_mean, bootstrap_pair, mean_hit_rate
 from star.evaluation.pooling import rounded
 from star.evidence.claims import Claim
@@ -64,10 +64,10 @@ def _item(evidence: Any) -> int:
     return -1 if subject is None else int(subject)
 
 
-def exchanged(
+def swapped_answers(
     ranker: StarRanker, tasks: Sequence[Task], seed: int = 0
 ) -> Iterator[tuple[Task, GenerationState, GenerationState, dict[int, int]]]:
-    """Each task with its answers before and after a candidate swap, and the permutation (`Permuted.to`)."""
+    """(Task, answer before, answer after a candidate swap, permutation `Permuted.to`) for each task."""
     rng = np.random.default_rng(seed)
     for start in range(0, len(tasks), BATCH):
         part = tasks[start : start + BATCH]
@@ -91,7 +91,7 @@ def permutation_test(ranker: StarRanker, tasks: Sequence[Task], seed: int = 0) -
         `mean`, `mean_permuted`: mean of HR@1/3/5 before and after (chance is .150).
     """
     follows, stays, ranks, permuted = [], [], [], []
-    for task, one, two, to in exchanged(ranker, tasks, seed):
+    for task, one, two, to in swapped_answers(ranker, tasks, seed):
         first, second = order(one, task.candidates), order(two, task.candidates)
         follows.append(second[0] == to[first[0]])
         stays.append(second[0] == first[0])
@@ -128,7 +128,7 @@ def swap_test(given: Sequence[AnsweredTask], tool: str, seed: int = 0) -> dict[s
         ranked = order(writer, answer.task.candidates)
         new, old = _restated(writer, answer.writer.tools, tool, (answer.first, other))
         turned = ranked.index(other) < ranked.index(answer.first)
-        rows.append((new, old, turned, ranked[0] != answer.first, isinstance(read(writer), str)))
+        rows.append((new, old, turned, ranked[0] != answer.first, isinstance(read_trace(writer), str)))
     shares = np.mean(rows, axis=0).tolist() if rows else [None] * 5
     return {
         "n": len(rows),
@@ -149,7 +149,7 @@ def _other(answer: AnsweredTask, tool: str, rng: np.random.Generator) -> int | N
 def _restated(writer: GenerationState, tools: Tools, tool: str, items: Sequence[int]) -> tuple[bool, bool]:
     """Whether the reflection states, about these items, something that only the swapped tool says, and something that only
     `tools` would have said to the same calls."""
-    trace = read(writer)
+    trace = read_trace(writer)
     if isinstance(trace, str):
         return False, False
     now: list[Claim] = []

@@ -1,14 +1,19 @@
 """Comprehensiveness and sufficiency of cited evidence (ERASER, DeYoung et al. 2020, arXiv 1911.03429).
 
-Comprehensiveness erases the tools' lines about the first choice that the reflection quotes. Sufficiency erases all lines
-that it does not quote. Controls erase as many lines of each tool, drawn at random, or (for comprehensiveness) drawn among
-lines about other candidates. Two readings:
+An arm is one choice of lines to erase from the tools' answers:
+`cited`           comprehensiveness: the lines about the first choice that the reflection quotes
+`random`          control: as many lines of each tool, drawn among all lines
+`others`          control: as many lines of each tool, drawn among lines about other candidates
+`kept`            sufficiency: all lines that the reflection does not quote
+`kept at random`  control: as many lines of each tool stay as in `kept`, drawn among all lines
 
-`anew`    Regenerated: the tools answer without the erased lines and the model writes its whole trace again.
-`forced`  Teacher-forced: the model reads its own trace without the lines and writes the ranking alone. Remarks that name a
-          book would give the answer away, so no arm holds them, nor reflection lines that quote no tool.
+Every arm is measured in two readings, which have these keys in the report:
+`anew`    Regenerated: the tools answer without the erased lines, and the model writes its whole trace again.
+`forced`  Teacher-forced: the model reads its own trace without the erased lines, and writes the ranking alone. In all arms
+          the reflection also lacks remarks that name a book, which would reveal the answer, and lines that quote no tool.
 
-Measured where the ranking begins: the first choice's log-probability among the candidates (nats) and its rank.
+Measured where the ranking begins: the first choice's log-probability among the candidates, in nats (natural logarithm), and
+its rank.
 """
 
 from __future__ import annotations
@@ -68,8 +73,8 @@ def resting(star: Star, query: Query, first: int) -> dict[str, float]:
     """Comprehensiveness of the evidence about the first choice of one answer, regenerated.
 
     Returns:
-        `erasure`: fall of its probability when the tools say nothing of it; `erasure, control`: the same when they say
-        nothing of the next candidate in the list instead.
+        `erasure`: fall of its probability when the tools say nothing of it; `erasure, control`: the same for the next
+        candidate in the list, as a control.
     """
     tools = star.serving.tools(query, star.known)
     candidates = tools.candidates.tolist()

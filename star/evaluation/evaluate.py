@@ -13,16 +13,16 @@ from star.data.dataset import Dataset
 from star.data.tasks import NEGATIVE_KINDS, SCENARIOS, Split, Task, cells, make_tasks, split
 from star.errors import UserError
 from star.evaluation import metrics
-from star.evaluation.agentrecbench import read_tasks
+from star.evaluation.agentrecbench import Benchmark, read_tasks
 from star.evaluation.full_catalogue import check_depth, full_catalogue
 from star.evaluation.parallel import Progress, Work, helpers
 from star.evaluation.pooling import METRICS, Cell, Outcome, paired, pools, rounded
-from star.evaluation.unseen import read_unseen
+from star.evaluation.unseen import Unseen, read_unseen
 from star.evidence.graph import Graph
 from star.evidence.hygiene import Hygiene
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
-from star.methods.registry import Context, check, rankers
+from star.methods.registry import Context, check_methods, rankers
 from star.ranking import Ranker
 
 TASKS = 400
@@ -44,6 +44,7 @@ def evaluate(
     traces: int = 0,
     tasks_from: Path | None = None,
     full: int = 0,
+    fitted: bool = False,
     processes: int = 1,
 ) -> dict[str, Any]:
     """Run every method on the same tasks.
@@ -54,8 +55,8 @@ def evaluate(
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
         tasks_from: folder of tasks in AgentRecBench's files, instead of our own.
         traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
-        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`), by the rules of
-        `star/evidence/hygiene.py`; 0: no such ranking.
+        full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: none.
+        fitted: MARS, the fusion and that retrieval have the fitted signals, and its lists keep the rules.
         processes: number of processes that share the work; only the seconds depend on it.
 
     Returns:
@@ -66,7 +67,7 @@ def evaluate(
     Raises:
         UserError: an unknown name, a bad file, a missing checkpoint, or no reader to evaluate on.
     """
-    check(methods)
+    check_methods(methods)
     _check_full(full, tasks_from)
     parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)
@@ -80,33 +81,60 @@ def evaluate(
         asked = questions(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
         )
-    context = Context(dataset, parts, graph, model, seed)
+    context = Context(dataset, parts, graph, model, seed, fitted)
     with helpers(context, processes - 1) as pool:
         work = Work(methods, asked, pool)
         lineup = rankers(methods, context)  # may fit for minutes; the helpers rank meanwhile
-        catalogue = None
-        if full:
-            these = (parts.part(split_name) if readers is None else readers)[:tasks]
-            rules = Hygiene.of(dataset.catalog)
-            served = Retriever(graph, retriever.attributes, context.signals, rules)
-            catalogue = full_catalogue(lineup, source.interactions, these, served, full, seed, progress)
+        these = (parts.part(split_name) if readers is None else readers)[:tasks]
+        catalogue = _catalogue(context, lineup, source, these, full, progress) if full else None
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
         outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
-    student = "star" in methods
+    timed = traces and "star" in methods
     return {
-        "dataset": dataset.name,
-        "checkpoint": context.checkpoint.name if student and context.checkpoint is not None else None,
-        "seed": seed,
-        "split": split_name if unseen is None and found is None else "file",
-        "tasks": tasks,
-        "test_users": None if unseen is None else unseen.report,
-        "tasks_from": None if found is None else found.report,
+        **_setup(context, methods, split_name, tasks, unseen, found),
         "rows": _rows(outcomes, list(asked), graph, seed),
         "paired": paired(outcomes, list(asked), seed),
         "retrieval": [_retrieval(s, asked, retriever) for s in dict.fromkeys(s for s, _ in asked)],
         "full_catalogue": catalogue,
         "trace_quality": looked_at,
-        "latency": _latency(dataset, model, parts.part(split_name)) if traces and student else None,
+        "latency": _latency(dataset, model, parts.part(split_name)) if timed else None,
+    }
+
+
+def _catalogue(
+    context: Context,
+    lineup: Sequence[Ranker],
+    source: Dataset,
+    readers: np.ndarray,
+    full: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The ranking of the whole catalogue; with fitted signals retrieval is as a person is served."""
+    catalog = context.dataset.catalog
+    rules = Hygiene.of(catalog) if context.fitted else None
+    retriever = Retriever(context.graph, Attributes.of(catalog), context.signals, rules)
+    return full_catalogue(lineup, source.interactions, readers, retriever, full, context.seed, progress)
+
+
+def _setup(
+    context: Context,
+    methods: Sequence[str],
+    split_name: str,
+    tasks: int,
+    unseen: Unseen | None,
+    found: Benchmark | None,
+) -> dict[str, Any]:
+    """The document's first fields: the data, checkpoint, readers and tasks of the evaluation."""
+    checkpoint = context.checkpoint if "star" in methods else None
+    return {
+        "dataset": context.dataset.name,
+        "checkpoint": None if checkpoint is None else checkpoint.name,
+        "seed": context.seed,
+        "split": split_name if unseen is None and found is None else "file",
+        "tasks": tasks,
+        **({"fitted": True} if context.fitted else {}),
+        "test_users": None if unseen is None else unseen.report,
+        "tasks_from": None if found is None else found.report,
     }
 
 

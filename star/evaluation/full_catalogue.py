@@ -28,7 +28,7 @@ from star.methods.registry import BASELINES
 from star.ranking import Ranker
 
 DEEPEST = 50  # ranks evaluated
-FLOORS = ("unchanged", "random", "centre")  # they check lists of twenty, not a catalogue
+FLOORS = ("unchanged", "random", "centre")  # they check the protocol of twenty candidates
 RERANKERS = ("fusion", "mars", "star")  # by the part of the name before a colon
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -43,7 +43,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class HeldOutReader:
     """One reader: the known history, the next book, and at most `DEEPEST` retrieved books, best first."""
 
     reader: int
@@ -79,15 +79,15 @@ def full_catalogue(
     """
     check_depth(depth)
     counts = retriever.graph.counts
-    shelves: list[Shelf] = []
-    plain: list[Shelf] = []  # the same without the retriever's rules
+    shelves: list[HeldOutReader] = []
+    plain: list[HeldOutReader] = []  # the same without the retriever's rules
     for reader in readers.tolist():
         history = interactions.history(reader)
         for start, stop, at in positions(history, None, "classic", counts)[:1]:
             known = history[start:stop].astype(np.int64)
             for these, find in ((shelves, retriever), (plain, retriever.ranked)):
                 found = tuple(find(known, DEEPEST).tolist())
-                these.append(Shelf(reader, tuple(known.tolist()), int(history[at]), found))
+                these.append(HeldOutReader(reader, tuple(known.tolist()), int(history[at]), found))
     ranks = {"retrieval": np.array([place(shelf.found, shelf.target) for shelf in shelves])}
     lists: dict[str, rules.Pair] = {"retrieval": ([s.found for s in plain], [s.found for s in shelves])}
     asked = [ranker for ranker in lineup if ranker.name not in FLOORS]
@@ -135,7 +135,7 @@ def place(order: Sequence[int], target: int) -> float:
     return order.index(target) + 1.0 if target in order else np.inf
 
 
-def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> np.ndarray:
+def reordered(ranker: Ranker, shelves: Sequence[HeldOutReader], depth: int, seed: int) -> np.ndarray:
     """Ranks of the targets (n,) after the first `depth` retrieved books are reordered.
 
     Lists without the target are not reordered: its rank does not depend on their order.
@@ -150,7 +150,7 @@ def reordered(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -
     return places
 
 
-def orders(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> list[tuple[int, ...]]:
+def orders(ranker: Ranker, shelves: Sequence[HeldOutReader], depth: int, seed: int) -> list[tuple[int, ...]]:
     """The retrieved items of each shelf, the first `depth` of them reordered."""
     asked = [shelf for shelf in shelves if shelf.found]
     tasks = [
@@ -165,7 +165,7 @@ def orders(ranker: Ranker, shelves: Sequence[Shelf], depth: int, seed: int) -> l
     return [made.get(shelf.reader, ()) for shelf in shelves]
 
 
-def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) -> np.ndarray:
+def ranked(ranker: Ranker, shelves: Sequence[HeldOutReader], n_items: int, seed: int) -> np.ndarray:
     """Ranks of the targets (n,) among all items that are not on the shelf; equal scores in random order."""
     places = []
     for shelf in shelves:
@@ -184,7 +184,7 @@ def ranked(ranker: Ranker, shelves: Sequence[Shelf], n_items: int, seed: int) ->
 
 
 def _with_rules(
-    ranker: Ranker, shelves: Sequence[Shelf], hygiene: Hygiene, n_items: int, seed: int
+    ranker: Ranker, shelves: Sequence[HeldOutReader], hygiene: Hygiene, n_items: int, seed: int
 ) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
     """The first `DEEPEST` items of each shelf, without the rules and with them; equal scores in random order."""
     plain: list[Sequence[int]] = []

@@ -1,4 +1,5 @@
-"""Shares an evaluation's lists among processes: helpers begin with the last method, this process with the first."""
+"""Distributes the tasks of an evaluation among processes: helpers begin with the last method, this process with the
+first."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from star.data.tasks import Task, split
 from star.evaluation import metrics
 from star.evaluation.pooling import Cell, Outcome
 from star.evidence.graph import Graph
-from star.methods.registry import Context, applies, check, rankers
+from star.methods.registry import Context, applies, check_methods, rankers
 from star.ranking import Ranked, Ranker
 
 CHUNK = 200  # tasks handed to a ranker at once
@@ -32,7 +33,9 @@ def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]
     if many < 1:
         yield None
         return
-    given = (context.dataset, context.model, context.seed)
+    if context.fitted:
+        context.signals  # noqa: B018  fitted and kept once, before every helper asks for them
+    given = (context.dataset, context.model, context.seed, context.fitted)
     pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, given)
     try:
         yield pool
@@ -40,9 +43,10 @@ def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(dataset: Dataset, model: str | None, seed: int) -> None:
+def _begin(dataset: Dataset, model: str | None, seed: int, fitted: bool) -> None:
     parts = split(dataset.interactions)
-    _context.append(Context(dataset, parts, Graph.build(dataset.interactions, parts.train), model, seed))
+    graph = Graph.build(dataset.interactions, parts.train)
+    _context.append(Context(dataset, parts, graph, model, seed, fitted))
 
 
 def _rank(name: str, tasks: list[Task]) -> list[Ranked]:
@@ -52,7 +56,7 @@ def _rank(name: str, tasks: list[Task]) -> list[Ranked]:
 
 
 class Work:
-    """The lists of every method and cell that it applies to; helpers begin at once."""
+    """The tasks of every method and cell that it applies to; helpers begin at once."""
 
     def __init__(
         self,
@@ -61,7 +65,9 @@ class Work:
         pool: ProcessPoolExecutor | None = None,
     ):
         self.questions = questions
-        self.plan = [(name, cell) for name in check(methods) for cell in questions if applies(name, cell)]
+        self.plan = [
+            (name, cell) for name in check_methods(methods) for cell in questions if applies(name, cell)
+        ]
         self.chunks = [
             (name, cell, questions[cell][begin : begin + CHUNK])
             for name, cell in self.plan

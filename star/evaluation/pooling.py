@@ -31,6 +31,7 @@ RIVALS = (
     ("star", BASELINES),
     ("star", ("fusion",)),
     ("mars", NEIGHBOURS),
+    ("mars", ("mars:counts",)),
     ("star:behind-mars", ("mars",)),
 )
 """(method, those of which the best on the same tasks is compared with it)."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from star.data.tasks import Task
-from star.evaluation.answers import read
+from star.evaluation.answers import read_trace
 from star.evidence.verification import check
 from star.methods.student import BATCH, StarRanker
 from star.recommend.recommendation import Query
@@ -59,7 +59,7 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
         write_many(writers)
         progress("free traces" if free else "traces", start + len(writers), len(tasks))
         for writer in writers:
-            trace = read(writer)
+            trace = read_trace(writer)
             written.append(sum(writer.own))
             calls.append(writer.calls)
             attempts += sum(

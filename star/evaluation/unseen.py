@@ -99,7 +99,7 @@ def _events(path: Path) -> pl.DataFrame:
 def _without_training_readers(
     histories: dict[str, list[int]], dataset: Dataset, split: Split
 ) -> dict[str, list[int]]:
-    """Without readers of ten books or more whose books are all on one training reader's shelf."""
+    """The events without readers of ten or more books that are all on one training reader's shelf."""
     if not histories:
         return {}
     there = Interactions.from_histories(list(histories.values()), dataset.interactions.n_items)

@@ -128,7 +128,7 @@ SOURCE = {"whole": "the whole shelf", "after": "the order of reading", "about": 
 SAYS = {
     "whole": "the shelf as a whole leads to",
     "after": "what others read after these books leads to",
-    "about": "by its description alone, without readers, the shelf leads to",
+    "about": "by its description alone (it has fewer than five readers), the shelf leads to",
 }
 
 

@@ -12,12 +12,14 @@ from star.data.dataset import Dataset
 from star.data.tasks import Split
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
-from star.evidence.signals import RARITY, Description, ReadAfter, Signals, WholeShelf
+from star.evidence.signals import RARITY, Description, ReadAfter, Signals, WholeShelf, words_of
 from star.evidence.tools import Attributes, Tools
 
 CALIBRATION = 300  # readers whose lists the strengths are calibrated on
 WINDOW, ASKED, LIST = 10, 50, 20
 
+CALIBRATED = ("pull", "read_next", "similar", "whole", "after", "about")
+ARRAYS = ("head", "p", "w", "shelf", "described", *(f"bounds_{name}" for name in CALIBRATED))
 SOURCES = ("evidence/graph", "evidence/signals", "evidence/tools", "evidence/retrieval", "evidence/fitting")
 """Modules that the fit depends on."""
 
@@ -30,8 +32,11 @@ def fit_signals(graph: Graph, catalog: Catalog, attributes: Attributes, seed: in
 def calibrated(
     signals: Signals, graph: Graph, catalog: Catalog, attributes: Attributes, seed: int = 0
 ) -> Signals:
-    """The same signals with the bounds of their strengths: quantiles over lists of readers of the graph, each left out of
-    what is said about them. Half of a list is retrieved, half drawn at random; the reader's last book is on neither side."""
+    """The same signals with the bounds of their strengths: quantiles over lists of readers of the graph.
+
+    Each reader is left out of all counts and of the whole shelf's fit. Half of a list is retrieved, half drawn at random;
+    the reader's last book is on neither side.
+    """
     rng = np.random.default_rng(seed)
     retriever = Retriever(graph, attributes)
     long_enough = np.flatnonzero(np.diff(graph.interactions.indptr) >= 3)
@@ -54,16 +59,17 @@ def calibrated(
         name: np.maximum(np.quantile(np.concatenate(some), RARITY), least) for name, some in values.items()
     }
     silent = np.full(len(RARITY), np.inf)
-    names = ("pull", "read_next", "similar", "whole", "after", "about")
-    return replace(signals, bounds={name: bounds.get(name, silent) for name in names})
+    return replace(signals, bounds={name: bounds.get(name, silent) for name in CALIBRATED})
 
 
 def kept_signals(dataset: Dataset, split: Split, graph: Graph, attributes: Attributes) -> Signals:
     """`fit_signals`, kept beside the data sets and memory-mapped; fitted again when the data or the code change."""
-    key = content_key(dataset, split, (), SOURCES)
-    return from_arrays(
-        kept_folder("signals", key, lambda: to_arrays(fit_signals(graph, dataset.catalog, attributes)))
-    )
+    key = content_key(dataset, split, [words_of(item) for item in dataset.catalog], SOURCES)
+
+    def make() -> Arrays:
+        return to_arrays(fit_signals(graph, dataset.catalog, attributes))
+
+    return from_arrays(kept_folder(f"signals-{dataset.name}", key, ARRAYS, make))
 
 
 def to_arrays(signals: Signals) -> Arrays:

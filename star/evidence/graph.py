@@ -17,6 +17,8 @@ import scipy.sparse as sp
 
 from star.data.interactions import Interactions
 
+MARKED = 5_000_000  # readers × anchors from which a sparse product is faster than marking
+AT_ONCE = 64  # anchors whose readers are marked at a time
 NEXT_WINDOW = 3  # a book counts as read next when it is among the three that follow
 
 
@@ -72,10 +74,11 @@ class Graph:
         """Interactions ordered by item, then reader; those of item i lie between `by_item.indptr[i]` and `[i + 1]`, (N,)."""
         return np.argsort(self.interactions.items, kind="stable")
 
-    def places(self, item: int) -> np.ndarray:
-        """Where an item lies in `interactions.items`, one place for each of its readers."""
-        start, end = self.by_item.indptr[item : item + 2]
-        return self._places[start:end]
+    def _rows(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the readers of these items lie in `by_item.indices`, item after item, and how many each has."""
+        starts = self.by_item.indptr[items].astype(np.int64)
+        lengths = self.by_item.indptr[items + 1] - starts
+        return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum()), lengths
 
     def without(self, reader: int | None) -> np.ndarray:
         """Readers of each item with the data set's reader `reader` left out, int64 (I,)."""
@@ -102,7 +105,23 @@ class Graph:
 
     def both(self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None) -> np.ndarray:
         """Readers of both, int64 (anchors, items), without `reader`'s own row. On the diagonal: the item's readers."""
-        shared = (self.by_item[items] @ self.by_item[anchors].T).T.toarray().astype(np.int64)
+        anchors, items = np.asarray(anchors, np.int64), np.asarray(items, np.int64)
+        shared = np.zeros((len(anchors), len(items)), np.int64)
+        places, lengths = self._rows(items)
+        filled = np.flatnonzero(lengths)
+        if len(filled):
+            readers, starts = self.by_item.indices[places], np.cumsum(lengths) - lengths
+            for first in range(0, len(anchors), AT_ONCE):
+                some = anchors[first : first + AT_ONCE]
+                if len(places) * len(some) > MARKED:
+                    product = self.by_item[items] @ self.by_item[some].T
+                    shared[first : first + AT_ONCE] = product.toarray().T
+                    continue
+                taken, sizes = self._rows(some)
+                read = np.zeros((self.n_readers, len(some)), np.bool_)
+                read[self.by_item.indices[taken], np.repeat(np.arange(len(some)), sizes)] = True
+                sums = np.add.reduceat(read[readers], starts[filled], axis=0, dtype=np.int64)
+                shared[first : first + AT_ONCE, filled] = sums.T
         own = self.position(reader)
         if own is not None:
             row = self.interactions.history(own)
@@ -124,10 +143,8 @@ class Graph:
     def _following(self, anchors: np.ndarray, reader: int | None) -> tuple[np.ndarray, np.ndarray]:
         """All steps from an anchor to one of the NEXT_WINDOW books after it: the anchor's position in `anchors`, (S,), and
         the book, (S,); `reader`'s own steps left out."""
-        places = [self.places(int(anchor)) for anchor in anchors]
-        if not places:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        who, place = np.repeat(np.arange(len(places)), [len(p) for p in places]), np.concatenate(places)
+        taken, lengths = self._rows(np.asarray(anchors, np.int64))
+        who, place = np.repeat(np.arange(len(lengths)), lengths), self._places[taken]
         owner, items, own = self._owner, self.interactions.items, self.position(reader)
         if own is not None:
             others = owner[place] != own
@@ -148,11 +165,17 @@ class Graph:
         Returns:
             float32 (I, K), without `reader`'s own row.
         """
-        reached = self.matrix @ weights.astype(np.float32)
-        own = self.position(reader)
-        if own is not None:
-            reached[own] = 0
-        return np.asarray(self.by_item @ reached)
+        used = np.flatnonzero(weights.any(axis=1))
+        places, lengths = self._rows(used)
+        readers, own = self.by_item.indices[places], self.position(reader)
+        out = np.zeros(weights.shape, np.float32)
+        for column in range(weights.shape[1]):
+            each = np.repeat(weights[used, column], lengths)
+            reached = np.bincount(readers, each, minlength=self.n_readers).astype(np.float32)
+            if own is not None:
+                reached[own] = 0
+            out[:, column] = self.by_item @ reached
+        return out
 
     def read_next(self, anchors: np.ndarray, weights: np.ndarray, reader: int | None = None) -> np.ndarray:
         """Σ_a weights_a · (readers who read j soon after a) for every item j, float (I,), without `reader`'s own row."""

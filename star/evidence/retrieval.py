@@ -1,5 +1,7 @@
 """Candidates: the books worth ranking for one shelf, by taking turns between single retrieval signals.
 
+With fitted signals, shelves of `SHORT` books and more are served by a weighted sum of logarithms of the signals instead.
+
 Only the graph is asked; a reader it holds is taken out first, so nothing they read later can come back. Candidates
 for a person keep the rules of `hygiene.py`; candidates for training and for lists of twenty do not.
 
@@ -26,12 +28,11 @@ SMOOTH = 5  # added to both counts of a read-next cosine, so that one coincidenc
 TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "all")
 """Whose turn it is to name the next book, over and over; a book already named is skipped."""
 
-
 LOGARITHMS = ("recent", "follow", "readers", "all", "whole", "last 3", "last 1", "after")
 RELATED = ("popularity", "author", "series", "next", "close")
 LATEST = (3, 1)  # whole-shelf scores of so many last books are signals of their own
 SHORT = 8  # for shelves of fewer books the turns find more than the weights do
-FITS = 3  # level of strength from which a description makes a candidate: good
+FITS = 1  # level of strength from which a description makes a candidate: weak
 LISTED = 250  # best items of each signal that are compared
 FLOOR = 0.02  # a signal below this share of its 20th best value says nothing
 UNREAD = 10  # among so many candidates one may be an item with too few readers for the graph
@@ -93,9 +94,11 @@ class Retriever:
         """
         if self.hygiene is None and known is None:
             return self.ranked(history, n, reader)
-        shelf, size = np.asarray(history).tolist(), len(self.graph.counts)
+        history = np.asarray(history, dtype=np.int64)
+        shelf, size = history.tolist(), len(self.graph.counts)
+        scores = self.signals(history, reader)
         for depth in (3 * n, size):  # the rules leave about three quarters
-            found = self.ranked(history, depth, reader)
+            found = self._order(scores, history, depth, reader)
             if known is not None:
                 found = found[known[found]]
             if self.hygiene is not None:
@@ -117,13 +120,18 @@ class Retriever:
             signals are silent (an unknown shelf) the most read books fill up.
         """
         history = np.asarray(history, dtype=np.int64)
+        return self._order(self.signals(history, reader), history, n, reader)
+
+    def _order(
+        self, scores: dict[str, np.ndarray], history: np.ndarray, n: int, reader: int | None
+    ) -> np.ndarray:
+        """`ranked`, from the `signals` of the shelf."""
         counts = self.graph.without(reader)
         free = np.ones(len(counts), dtype=bool)
         free[history] = False
         n = min(n, int(free.sum()))
-        scores = self.signals(history, reader) if len(history) else {}
         if self.fitted is not None and len(history) >= SHORT:
-            chosen = self._compared(scores, free, n)
+            chosen = self._compared(scores, counts, free, n)
         else:
             lists = {name: _best(np.where(free, score, 0), n) for name, score in scores.items()}
             chosen = _take_turns([lists[name] for name in TURNS if name in lists], n)
@@ -134,12 +142,14 @@ class Retriever:
         return np.array(chosen, dtype=np.int64)
 
     def signals(self, history: np.ndarray, reader: int | None = None) -> dict[str, np.ndarray]:
-        """Each signal's score of every item, (I,), zero where it has nothing to say.
+        """Each signal's score of every item, (I,), zero where it has nothing to say; none for an empty shelf.
 
         `recent`, `all`: mean cosine of co-reading with the last ten books, with all of them. `follow`:
         read-next cosine with the last ten, the latest weighing most. `readers`: similarity-weighted share
         among the 50 most similar readers. `related`: next volumes, then their series, then the same authors.
         """
+        if not len(history):
+            return {}
         graph, counts = self.graph, self.graph.without(reader)
         root = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
         recent = history[-RECENT:]
@@ -166,15 +176,18 @@ class Retriever:
                 scores[f"last {n}"] = self.fitted.whole.scores(history[-n:], mine)
         return scores
 
-    def features(self, scores: dict[str, np.ndarray], free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def features(
+        self, scores: dict[str, np.ndarray], counts: np.ndarray, free: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The items that some signal lists among its best, (m,), and what is weighed of each: `LOGARITHMS`, then
         `RELATED`, (m, F).
 
         Args:
             scores: `signals` of a shelf.
+            counts: readers of every item without the one asked about, (I,).
             free: bool (I,), items that may be retrieved.
         """
-        counts, related = self.graph.counts, scores["related"]
+        related = scores["related"]
         listed = [_best(np.where(free, scores[name], 0), LISTED) for name in (*LOGARITHMS, "related")]
         items = np.unique(np.concatenate([np.array(each, np.int64) for each in listed]))
         columns = []
@@ -190,15 +203,17 @@ class Retriever:
         ]
         return items, np.stack(columns, axis=1).astype(np.float64)
 
-    def _compared(self, scores: dict[str, np.ndarray], free: np.ndarray, n: int) -> list[int]:
+    def _compared(
+        self, scores: dict[str, np.ndarray], counts: np.ndarray, free: np.ndarray, n: int
+    ) -> list[int]:
         """The best items by the weighted sum of the logarithms of their signals. Items with too few readers for the graph
         take one place in `UNREAD`, the best by description first."""
         assert self.fitted is not None
-        items, found = self.features(scores, free)
+        items, found = self.features(scores, counts, free)
         total = found @ np.array([WEIGHTS[name] for name in (*LOGARITHMS, *RELATED)])
         best = items[np.lexsort((items, -total))].tolist()
         fits = scores["about"] >= self.fitted.bounds["about"][FITS]
-        unread = free & fits & (self.graph.counts < KNOWN)
+        unread = free & fits & (counts < KNOWN)
         told = _best(np.where(unread, scores["about"], 0), n // UNREAD)
         best = [item for item in best if item not in told][: n - len(told)]
         for place, item in enumerate(told, 1):

@@ -122,20 +122,20 @@ class WholeShelf(ShelfSignal):
         """Weight of every book of a shelf of this size, oldest first, (size,)."""
         return np.where(np.arange(size) >= size - RECENT, 1 + EMPHASIS, 1.0)
 
-    def _rows(self, shelf: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of P for the shelf's books, (A, M), and P's diagonal, (M,), of the fit without one reader's row `own`."""
-        at = self.column[shelf]
-        rows, diagonal = np.where(at[:, None] >= 0, self.p[at], 0), np.diagonal(self.p)
+    def _table(self, at: np.ndarray, to: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """P at these positions of `head`, (A, C), and its diagonal at `to`, (C,), of the fit without one reader's row `own`;
+        rows at -1 are 0."""
+        rows, diagonal = np.where(at[:, None] >= 0, self.p[np.ix_(at, to)], 0), self.p[to, to]
         if own is not None and len(mine := self.column[own][self.column[own] >= 0]):
             px = self.p[mine].sum(0, dtype=np.float64)  # Sherman and Morrison: one row taken out of XᵀX
             rest = 1 - px[mine].sum()
-            rows = rows + np.where(at >= 0, px[at], 0)[:, None] * px / rest
-            diagonal = diagonal + px * px / rest
+            rows = rows + np.where(at >= 0, px[at], 0)[:, None] * px[to] / rest
+            diagonal = diagonal + px[to] * px[to] / rest
         return rows, diagonal
 
     def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Score of every item, float (I,); 0 for those outside the head."""
-        rows, diagonal = self._rows(shelf, own)
+        rows, diagonal = self._table(self.column[shelf], np.arange(len(self.head)), own)
         weights = self.weights(len(shelf))
         found = -(weights @ rows) / diagonal
         out = np.zeros(self.n_items)
@@ -150,9 +150,9 @@ class WholeShelf(ShelfSignal):
         Args:
             own: items of a reader of the graph who is left out of the fit, exactly.
         """
-        rows, diagonal = self._rows(shelf, own)
         to = self.column[items]
-        parts = np.where(to >= 0, -rows[:, to] / diagonal[to], 0) * self.weights(len(shelf))[:, None]
+        rows, diagonal = self._table(self.column[shelf], to, own)
+        parts = np.where(to >= 0, -rows / diagonal, 0) * self.weights(len(shelf))[:, None]
         return np.where(shelf[:, None] == items[None], 0, parts)
 
 
@@ -188,23 +188,20 @@ class ReadAfter(ShelfSignal):
         back = np.arange(size - 1, -1, -1)
         return np.where(back < PAST, DECAY ** np.minimum(back, PAST), 0.0)
 
-    def _rows(self, shelf: np.ndarray) -> np.ndarray:
-        at = self.column[shelf]
-        return np.where(at[:, None] >= 0, self.w[at], 0)
-
     def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Score of every item, float (I,); 0 for those outside the head."""
         shelf = shelf[-PAST:]
         out = np.zeros(self.n_items)
-        out[self.head] = self.weights(len(shelf)) @ self._rows(shelf)
+        at = self.column[shelf]
+        out[self.head] = self.weights(len(shelf)) @ np.where(at[:, None] >= 0, self.w[at], 0)
         return out
 
     def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Each shelf book's part of each item's score, float (A, C)."""
-        to = self.column[items]
         parts = np.zeros((len(shelf), len(items)))
-        last = shelf[-PAST:]
-        parts[len(shelf) - len(last) :] = np.where(to >= 0, self._rows(last)[:, to], 0)
+        at, to = self.column[shelf[-PAST:]], self.column[items]
+        known = (at >= 0)[:, None] & (to >= 0)
+        parts[len(shelf) - len(at) :] = np.where(known, self.w[np.ix_(at, to)], 0)
         return parts * self.weights(len(shelf))[:, None]
 
 
@@ -278,7 +275,8 @@ class Description:
 
     def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Each shelf book's part of each item's score, float (A, C)."""
-        return self.shelf[shelf] @ self.described[items].T / max(len(shelf), 1)
+        # Not a matrix product, whose last digits depend on an item's place among the candidates.
+        return np.einsum("ak,ck->ac", self.shelf[shelf], self.described[items]) / max(len(shelf), 1)
 
     def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Score of every item, float (I,)."""

@@ -34,7 +34,7 @@ FIXED: dict[str, np.ndarray] = {"pull": PULL, "read_next": NEXT, "similar": SIMI
 FITTED: dict[str, Fitted] = {"whole_shelf": "whole", "read_after": "after", "description": "about"}
 """Tools that need fitted signals, and the kind of claim that each makes."""
 CARRIERS = 3  # shelf books named with their shares, at most
-LEAST_SHARE = 10  # per cent, below which a book is not named
+LEAST_SHARE = 10  # per cent, below which a book is not named; the one with the largest share always is
 
 Line = tuple[Evidence, ...]
 
@@ -120,6 +120,8 @@ class Tools:
     ):
         self.signals = signals
         self.bounds = signals.bounds if signals else FIXED
+        self._lines: dict[Fitted, tuple[Line, ...]] = {}
+        self._parts: dict[Fitted, np.ndarray] = {}
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
@@ -321,10 +323,6 @@ class Tools:
             claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)
         )
 
-    @cached_property
-    def _own_items(self) -> np.ndarray | None:
-        return self._own if self.graph.position(self.reader) is not None else None
-
     def parts(self, kind: Fitted) -> np.ndarray:
         """Each shelf book's part of each candidate's score in a fitted signal, float (H, C); a column sums to the score.
 
@@ -333,11 +331,19 @@ class Tools:
         """
         if self.signals is None:
             raise ValueError(f"{kind} needs fitted signals, and these tools have none")
-        return self.signals[kind].parts(self.history, self.candidates, self._own_items)
+        if kind not in self._parts:
+            own = self._own if len(self._own) else None
+            self._parts[kind] = self.signals[kind].parts(self.history, self.candidates, own)
+        return self._parts[kind]
 
     def fitted(self, kind: Fitted) -> tuple[Line, ...]:
         """A line for each candidate whose score has a word: its place among the candidates, and the shelf books that carry
         it. The description speaks of items with few readers only."""
+        if kind not in self._lines:  # verification asks for them with every claim
+            self._lines[kind] = self._fitted_lines(kind)
+        return self._lines[kind]
+
+    def _fitted_lines(self, kind: Fitted) -> tuple[Line, ...]:
         parts = self.parts(kind)
         score = parts.sum(0)
         lines = []
@@ -348,10 +354,10 @@ class Tools:
             rank = 1 + int((score > score[column]).sum())
             share = 100 * parts[:, column] / score[column]
             edges = []
-            carried = []
+            carried: list[Evidence] = []
             for place in np.argsort(-share, kind="stable")[:CARRIERS]:
                 percent = int(np.round(share[place]))
-                if percent < LEAST_SHARE:
+                if percent < LEAST_SHARE and carried:
                     break
                 anchor = int(self.history[place])
                 edge = Edge(f"i:{anchor}", f"i:{item}", "carries", percent / 100)

@@ -1,6 +1,6 @@
-"""The agents of MARS, with rule-based voices: planner, four analysts, reflector, ranker (arXiv 2602.09829, section 3.2).
+"""Rule-based agents of MARS: planner, four analysts, reflector, ranker (arXiv 2602.09829, section 3.2).
 
-An agent reads the log and the evidence of the tools, and nothing else; what it says follows from what was found.
+An agent reads only the blackboard: the log and the tools' answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEVEL = {word: place + 1 for place, word in enumerate(STRENGTHS)}
 
 @dataclass(frozen=True)
 class Message:
-    """What one agent said (words of the trace grammar) or the call it made, with the answer."""
+    """One agent's words, in the trace grammar, or its tool call with the answer."""
 
     agent: str
     type: str
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass
 class Blackboard:
-    """What the agents of one run share: the tools, how they judge, the log."""
+    """What the agents of one run share: tools, judgement, log (Hayes-Roth 1985, Artificial Intelligence 26)."""
 
     tools: Tools
     judgement: Judgement
@@ -39,7 +39,9 @@ class Blackboard:
     log: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not self.tools.genres(len(self.tools.history)):  # profile and recent would have nothing to say
+        if not self.tools.genres(
+            len(self.tools.history)
+        ):  # without genres, `profile` and `recent` have nothing to say
             self.judgement = replace(self.judgement, looks=())
 
     def say(self, agent: str, type: str, *parts: Sequence[str]) -> None:
@@ -66,7 +68,7 @@ def plan(board: Blackboard) -> None:
 
 
 def user_profile(board: Blackboard) -> None:
-    """Analyst: what the whole shelf is made of."""
+    """Analyst: the genres of the whole shelf."""
     if "profile" in board.judgement.looks:
         board.call("user profile", "profile")
     if board.tools.signals is not None and any(board.tools.unread):
@@ -74,14 +76,14 @@ def user_profile(board: Blackboard) -> None:
 
 
 def historical_interest(board: Blackboard) -> None:
-    """Analyst: what readers of a similar whole shelf read."""
+    """Analyst: books of the readers with the most similar shelves."""
     board.call("historical interest", "user_cf", board.judgement.asked)
     if board.tools.signals is not None:
         board.call("historical interest", "whole_shelf")
 
 
 def recent_interest(board: Blackboard) -> None:
-    """Analyst: what the last books lead to."""
+    """Analyst: books co-read with the last books of the shelf."""
     if "recent" in board.judgement.looks and not board.found("recent"):
         board.call("recent interest", "recent", board.judgement.window)
     board.call("recent interest", "item_cf", board.judgement.window)
@@ -90,7 +92,7 @@ def recent_interest(board: Blackboard) -> None:
 
 
 def interest_divergence(board: Blackboard) -> list[str]:
-    """Analyst: has the taste moved? Compares the leading genre of the shelf and of its last books."""
+    """Analyst: whether the leading genre of the last books differs from that of the shelf."""
     whole, lately = (_leading(board.found(name)) for name in ("profile", "recent"))
     if whole is None or lately is None:
         return []
@@ -114,7 +116,7 @@ def claims_by_item(responses: Sequence[ToolResponse]) -> dict[int, list[Claim]]:
 
 
 def points(claims: Sequence[Claim], j: Judgement) -> float:
-    """What a line is worth to the ranker: a weighted sum of its strengths; the lift only breaks ties."""
+    """Points of one line: a weighted sum of its strengths; the lift only breaks ties."""
     w, total = j.weights, 0.0
     for claim in claims:
         match claim.kind:
@@ -136,7 +138,7 @@ def points(claims: Sequence[Claim], j: Judgement) -> float:
 
 
 def weigh(board: Blackboard) -> dict[int, float]:
-    """Points of every candidate from all evidence so far; a second look counts as much as the first."""
+    """Points of every candidate from all evidence so far; the tools' first and second answers count alike."""
     total: dict[int, float] = defaultdict(float)
     j = board.judgement
     for name in ("user_cf", *FITTED):
@@ -157,12 +159,12 @@ def order(board: Blackboard) -> list[int]:
     total, candidates = weigh(board), sorted(board.tools.candidates.tolist())
     noise = dict(
         zip(candidates, board.rng.random(len(candidates)), strict=True)
-    )  # bound to the item, not to its place
+    )  # seeded by the item, not by its place in the list
     return sorted(candidates, key=lambda c: (-total[c], noise[c]))
 
 
 def reflect(board: Blackboard) -> None:
-    """Reflector: do the analysts agree? If it is close, send the recent-interest analyst back; then sum up."""
+    """Reflector: compares the analysts; if the first two are close, sends the recent-interest analyst back; sums up."""
     ranked, total = order(board), weigh(board)
     similar = {
         c: LEVEL[str(claims[0].strength)] for c, claims in claims_by_item(board.found("user_cf")).items()
@@ -195,7 +197,7 @@ def reflect(board: Blackboard) -> None:
 
 
 def _quotes(board: Blackboard, ranked: Sequence[int]) -> list[list[str]]:
-    """The evidence the ranking will rest on, in the tools' own numbers: shelf, three contenders."""
+    """Quotations of the evidence for the ranking: lines about the shelf and about three contenders."""
     leading = _leading(board.found("recent")) or _leading(board.found("profile"))
     by_tool = [claims_by_item(board.found(name)) for name in ("item_cf", "user_cf", *FITTED)]
     quotes = [line([leading])] if leading else []

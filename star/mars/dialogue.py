@@ -1,6 +1,6 @@
-"""MARS with voices that generate: the agents take turns, each message is checked, objections lead to second looks.
+"""MARS with a language model as voice: the agents take turns, and each message is checked.
 
-The order is that of the rules (`run.py`): planner, four analysts, reflector, ranker. The reflector may send the
+Order as in `run.py`: planner, four analysts, reflector, ranker. The reflector may send the
 recent-interest analyst back, `LOOKS` times at most, and then sums up again.
 """
 
@@ -26,12 +26,12 @@ from star.trace.grammar import RANKED, CallContext, TraceError, item_rows, read_
 from star.trace.steps import read_step
 
 LOOKS = 1
-TRIES = 2  # times a voice is asked for one message before the rules speak instead
+TRIES = 2  # attempts of a voice at one message before the rules speak instead
 
 
 @dataclass(frozen=True)
 class Spoken(Run):
-    """A run through a voice. `asked`: messages the voice was asked for; `ruled`: those the rules had to give."""
+    """A run through a voice. `asked`: messages requested from the voice; `ruled`: those that the rules replaced."""
 
     asked: int = 0
     ruled: int = 0
@@ -39,7 +39,7 @@ class Spoken(Run):
 
 @dataclass
 class DialogueState:
-    """The run in progress."""
+    """The run in progress: blackboard, voice, view and counts (dialogue state: Young et al. 2013, Proc. IEEE 101)."""
 
     board: agents.Blackboard
     voice: Voice
@@ -65,7 +65,7 @@ class DialogueState:
         return None
 
     def step(self, agent: str, kind: str, otherwise: Callable[[], object]) -> list[str] | None:
-        """A plan or reflection enters the log; by the rules if the voice has none. Returns what the voice said."""
+        """Log a plan or reflection, by the rules if the voice has none. Returns the voice's words."""
 
         def check(words: list[str]) -> None:
             if not words:
@@ -83,10 +83,10 @@ class DialogueState:
         return words
 
     def named(self, words: Sequence[str]) -> list[int]:
-        """Items in a message; they must be of this query.
+        """Items in a message, each of the shelf or a candidate.
 
         Raises:
-            TraceError: others.
+            TraceError: it names other items.
         """
         items = item_rows(words)
         strangers = set(items) - set(self.view.candidates) - set(self.view.history)
@@ -95,7 +95,7 @@ class DialogueState:
         return items
 
     def call(self, agent: str, tools: Sequence[str], otherwise: Callable[[], object]) -> None:
-        """A tool call enters the log with its answer."""
+        """Log a tool call with its answer."""
 
         def check(words: list[str]) -> None:
             name, arguments = read_call(words)
@@ -117,8 +117,8 @@ def converse(tools: Tools, voice: Voice, seed: int | Sequence[int] = 0, dataset:
     Args:
         tools: bound to the query.
         voice: speaks for every agent.
-        seed: of the rules that step in.
-        dataset: whose weights those rules take.
+        seed: of the rules, where they replace the voice.
+        dataset: name, for the weights of these rules.
     """
     began, rng = time.perf_counter(), np.random.default_rng(seed)
     board = agents.Blackboard(tools, draw(rng, weights_for(dataset)), rng)
@@ -167,8 +167,8 @@ def converse(tools: Tools, voice: Voice, seed: int | Sequence[int] = 0, dataset:
 
 
 class ChatRanker:
-    """MARS through a chat endpoint as a method of the table; address and model come from the settings `STAR_CHAT_URL`
-    and `STAR_CHAT_MODEL`."""
+    """MARS through a chat endpoint as a `Ranker`; address and model come from the settings `STAR_CHAT_URL` and
+    `STAR_CHAT_MODEL`."""
 
     name = "mars:chat"
 

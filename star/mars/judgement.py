@@ -1,4 +1,4 @@
-"""Judgement of one run of the teacher: windows, readers asked, tools, weights. The seed varies it, not only the wording."""
+"""Random settings of one run of the teacher: windows, neighbourhood size, tools, weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from star.evidence.tools import ASKED, WINDOWS
 
 @dataclass(frozen=True)
 class Weights:
-    """What one step of strength of each signal is worth to the ranker (points per level; `author` per book, up to 3).
-    `whole`, `after`, `about`: the fitted signals, where the tools have them."""
+    """The ranker's points per level of strength of each signal (`author`: per book, up to 3).
+
+    `whole`, `after` and `about` are for tools with fitted signals."""
 
     pull: float
     read_next: float
@@ -33,7 +34,7 @@ TUNED = {
 }
 # The same with the fitted signals.
 FITTED = {
-    "goodbooks": Weights(0.85, 0.33, 0.45, 4.5, 1.3, 0.15, whole=0.15, after=0.6, about=0.5),
+    "goodbooks": Weights(0.85, 0.33, 0.45, 4.5, 1.3, 0.15, whole=0.15, after=0.6, about=1.0),
 }
 JITTER = 0.2  # standard deviation of the logarithm of each weight over seeds
 
@@ -41,13 +42,13 @@ TRUSTS = {
     "co_reading": "pull",
     "similar readers": "similar",
     "what is read next": "read_next",
-}  # and the weight it raises
-BOOST = 1.25  # what the plan trusts first weighs a quarter more
+}  # the weight that it raises
+BOOST = 1.25  # factor on the weight of what the plan trusts first
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How this run goes about it. `looks`: of `profile` and `recent`, those that are called."""
+    """Settings of one run. `looks`: which of `profile` and `recent` are called."""
 
     window: int
     asked: int
@@ -55,7 +56,7 @@ class Judgement:
     looks: tuple[str, ...]
     weights: Weights
     close: float
-    """The reflector sends back when the first two are nearer than this."""
+    """The reflector sends the analyst back if the first two candidates differ by fewer points."""
 
 
 def weights_for(dataset: str, fitted: bool = False) -> Weights:
@@ -65,7 +66,7 @@ def weights_for(dataset: str, fitted: bool = False) -> Weights:
 
 
 def draw(rng: np.random.Generator, weights: Weights = TUNED["goodbooks"]) -> Judgement:
-    """One judgement at random."""
+    """A random judgement."""
     trust = list(TRUSTS)[rng.choice(3, p=[0.6, 0.2, 0.2])]
     noise = np.exp(rng.normal(0.0, JITTER, 6))
     values = {

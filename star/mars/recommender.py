@@ -1,4 +1,4 @@
-"""The teacher as a recommender: a run of MARS, checked and shown like STAR's own, so that people can compare the two."""
+"""The teacher as a recommender: a run of MARS, verified and shown as STAR's answers are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from star.recommend.serving import ServingContext
 
 
 class Teacher:
-    """Keeps the `Recommender` protocol. Its rules answer at once, so there is one snapshot, the finished answer."""
+    """MARS by rules as a `Recommender`. The rules answer at once, so the only snapshot is the finished answer."""
 
     checkpoint = "mars"
     without_token = 0

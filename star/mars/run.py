@@ -21,7 +21,7 @@ from star.trace.grammar import call_words, response_words
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it: the log, all candidates in the ranker's order and their points, agents that spoke, seconds."""
+    """A finished run: the log, all candidates in the ranker's order with their points, agents that spoke, seconds."""
 
     log: tuple[agents.Message, ...]
     order: tuple[int, ...]
@@ -47,7 +47,7 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
 
     Args:
         tools: bound to the reader's shelf and the candidates.
-        seed: of judgement and wording; same tools and seed, same run.
+        seed: of judgement and wording; equal tools and seed give equal runs.
         weights: those of the data set, `weights_for`.
     """
     start = time.perf_counter()
@@ -69,9 +69,7 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
 
 
 class MarsRanker:
-    """The teacher as a method of the table: one run per task, seeded by what the task shows."""
-
-    name = "mars"
+    """The teacher as a `Ranker`: one run per task, seeded by the task's shelf and candidates."""
 
     def __init__(
         self,
@@ -80,7 +78,9 @@ class MarsRanker:
         seed: int = 0,
         weights: Weights | None = None,
         signals: Signals | None = None,
+        name: str = "mars",
     ):
+        self.name = name
         self.graph, self.catalog, self.seed, self.signals = graph, dataset.catalog, seed, signals
         self.weights = weights or weights_for(dataset.name, signals is not None)
         self.attributes = Attributes.of(dataset.catalog)

@@ -1,8 +1,8 @@
-"""Voices: who speaks for an agent. Rules are in `agents.py`; here the agents speak through a language model.
+"""Language models that speak for the agents; the rules are in `agents.py`.
 
-A voice is asked for one step at a time, in the words of the grammar. What it says is checked before it enters the log: it
-must be readable, name tools that exist and items that are candidates. A voice that cannot manage is asked again, told what
-was wrong; after that the rules speak for the agent in this turn, and the run counts it.
+A voice is asked for one step at a time, in the words of the grammar. Each message is checked before it enters the log:
+it must follow the grammar and name existing tools and candidates. After an invalid message the voice gets the error and
+tries again. After its last try the rules speak in this turn, and the run counts it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from star.errors import UserError
 from star.evidence.tools import ASKED, WINDOWS
 from star.trace.grammar import PLANS, RANKED, REMARKS, item_word
 
-RAW = 20  # last books shown one by one; older ones as a summary
+RAW = 20  # last books shown by title; older ones as a summary
 
 
 class Silent(Exception):
-    """The voice has nothing usable to say this time; the message says why."""
+    """The voice gave no usable message; the text says why."""
 
 
 class Voice(Protocol):
@@ -40,14 +40,14 @@ class Voice(Protocol):
             view: the query.
 
         Raises:
-            Silent: nothing came, or nothing that is an answer.
+            Silent: no answer, or none of the expected form.
         """
         ...
 
 
 @dataclass(frozen=True)
 class View:
-    """What a voice is told of the query. `complaint`: what was wrong with its last answer, if it is asked again."""
+    """The query as a voice sees it. `complaint`: the error in its last answer, on a further try."""
 
     catalog: Catalog
     history: tuple[int, ...]
@@ -55,7 +55,7 @@ class View:
     complaint: str | None = None
 
     def summary(self) -> str:
-        """The shelf: older books by genre and series, a sliding window of the last ones raw."""
+        """The shelf as text: older books by genre and series, the last ones by title."""
         older, recent = self.history[:-RAW], self.history[-RAW:]
         lines = []
         if older:
@@ -144,7 +144,7 @@ class ChatVoice:
 
 
 def words_in(text: str) -> list[str]:
-    """Words of an answer `{"words": "…"}`, also where a model puts it into a fence or among prose.
+    """Words of an answer `{"words": "…"}`, which a model may put into a code fence or among prose.
 
     Raises:
         Silent: no such JSON in it.

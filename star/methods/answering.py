@@ -1,4 +1,4 @@
-"""Who answers over a data set: its student, or the teacher where none is trained."""
+"""The recommender for a data set: its student, or the teacher if none is trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from star.student.checkpoint import find_checkpoint
 TRAINING = "training/run.sh --dataset {name}"  # the command that trains a student for a data set of one's own
 
 
-def load(dataset: str, model: str | None = None) -> Recommender:
+def load_recommender(dataset: str, model: str | None = None) -> Recommender:
     """The recommender over a data set by name; see `recommender_for`.
 
     Raises:
@@ -24,8 +24,8 @@ def recommender_for(dataset: Dataset, model: str | None = None) -> Recommender:
     """Who answers over a data set.
 
     Args:
-        model: a checkpoint's folder or name; `mars`: the teacher; None: the student trained for the data set, and where
-            there is none the teacher, who explains any catalogue untrained (`untaught` has what people are told then).
+        model: a checkpoint's folder or name; `mars`: the teacher; None: the data set's student, or the teacher, who
+            needs no training, if no student exists (`untaught` says so).
 
     Raises:
         UserError: no such checkpoint.
@@ -41,8 +41,8 @@ def has_student(dataset: str) -> bool:
 
 
 def untaught(recommender: Recommender) -> str | None:
-    """Where the teacher answers because there is no student: that it is so, the command that trains one, and how long that
-    takes; None otherwise. Plain text, one line.
+    """A line for people if the teacher answers because no student is trained: the command that trains one, and its time.
+    None otherwise.
     """
     name = recommender.dataset.name
     if recommender.checkpoint != TEACHER or has_student(name):

@@ -1,4 +1,4 @@
-"""Rankers without a trained language model: the floor and the bar that MARS and STAR are measured against.
+"""Baselines without a language model: chance, popularity, item-kNN, user-kNN, EASE.
 
 A ranker never reads a task's target. Equal scores are ordered at random by task and seed, not by position in the list.
 
@@ -44,7 +44,7 @@ class ByScore:
 
 
 def unchanged(task: Task) -> np.ndarray:
-    """The order as given. Candidates are shuffled, so any other result than chance's is a fault of the protocol."""
+    """The order as given. Candidates are shuffled, so a result other than chance's reveals a fault of the protocol."""
     return -np.arange(len(task.candidates), dtype=np.float64)
 
 

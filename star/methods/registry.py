@@ -1,4 +1,4 @@
-"""All rankers by the names of `star evaluate`, and what each needs.
+"""Name in `star evaluate` → ranker, with the data and checkpoints that it needs.
 
 `star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed.
 """
@@ -20,6 +20,7 @@ from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
 from star.evidence.signals import Signals
 from star.evidence.tools import Attributes
+from star.mars.run import MarsRanker
 from star.methods import baselines
 from star.methods.baselines import ByScore
 from star.ranking import Ranked, Ranker, Score, best_first
@@ -30,8 +31,9 @@ CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
 @dataclass(frozen=True)
 class Context:
-    """What rankers are built from. The graph holds the training readers only.
+    """Data and model for building rankers. The graph holds the training readers only.
 
+    `fitted`: MARS and the fusion read the fitted signals too.
     `model`: folder of a checkpoint or a name under assets/models; None: the one named like the data set.
     """
 
@@ -40,10 +42,13 @@ class Context:
     graph: Graph
     model: str | None = None
     seed: int = 0
+    fitted: bool = False
 
     @cached_property
-    def signals(self) -> Signals:
-        """Fitted signals of the graph."""
+    def signals(self) -> Signals | None:
+        """Fitted signals of the graph, where they are asked for."""
+        if not self.fitted:
+            return None
         return kept_signals(self.dataset, self.split, self.graph, Attributes.of(self.dataset.catalog))
 
     @property
@@ -92,8 +97,6 @@ def _fusion(context: Context) -> Score:
 
 
 def _mars(context: Context) -> Ranker:
-    from star.mars.run import MarsRanker
-
     return MarsRanker(context.dataset, context.graph, context.seed, signals=context.signals)
 
 
@@ -130,8 +133,6 @@ def _sft(context: Context) -> Ranker:
 
 def _behind(context: Context) -> Ranker:
     """The student's ranking conditioned on the teacher's trace."""
-    from star.mars.run import MarsRanker
-
     star, teacher = _star(context), MarsRanker(context.dataset, context.graph, context.seed)
     from star.methods.student import ConditionedOnTeacher, StarRanker
 
@@ -191,6 +192,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "sasrec": _scored("sasrec", _sasrec),
     "fusion": _scored("fusion", _fusion),
     "mars": _mars,
+    "mars:counts": lambda c: MarsRanker(c.dataset, c.graph, c.seed, name="mars:counts"),
     "mars:chat": _chat,
     "star": _star,
     "star:sft": _sft,
@@ -198,6 +200,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "oracle": _oracle,
 }
 BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
+"""Methods of which the best on the same tasks is compared with STAR (`star/evaluation/pooling.py`, `full_catalogue.py`)."""
 
 
 def _other(folder: str) -> Callable[[Context], Ranker]:
@@ -220,7 +223,10 @@ def applies(name: str, cell: tuple[str, str]) -> bool:
 
 def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
     """All methods that can run on the data set, and one line for each that cannot."""
-    names, notes = list(METHODS), []
+    names, notes = (
+        [name for name in METHODS if name != "mars:counts"],
+        [],
+    )  # it differs from mars with fitted signals only
     checkpoint = find_checkpoint(model or dataset.name)
     if dataset.name != "demo":
         names.remove("oracle")
@@ -235,7 +241,7 @@ def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[st
     return names, notes
 
 
-def check(names: Sequence[str]) -> list[str]:
+def check_methods(names: Sequence[str]) -> list[str]:
     """The names without repeats.
 
     Raises:
@@ -258,5 +264,5 @@ def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
     """
     return [
         METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)
-        for name in check(names)
+        for name in check_methods(names)
     ]

@@ -1,4 +1,4 @@
-"""STAR as a method of the table: many tasks decoded side by side, each in one pass."""
+"""STAR as a `Ranker`: many tasks decoded in step, each in one pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class StarRanker:
-    """The student behind one checkpoint. Seconds are a batch's divided by its tasks: for comparing, not for latency."""
+    """The student of one checkpoint. Seconds are those of a batch divided by its tasks, so they are no latency."""
 
     dataset: Dataset
     graph: Graph
@@ -39,10 +39,10 @@ class StarRanker:
     def states(
         self, tasks: Sequence[Task], free: bool = False, begun: Sequence[Sequence[str]] | None = None
     ) -> list[GenerationState]:
-        """One writer per task, not yet driven.
+        """One GenerationState per task, at its prompt.
 
         Args:
-            begun: what stands already of each trace.
+            begun: the words of each trace that are given.
         """
         attributes, items = Attributes.of(self.dataset.catalog), self.checkpoint.match(self.dataset.catalog)
         return [
@@ -69,14 +69,14 @@ class StarRanker:
         return out
 
     def begun(self, tasks: Sequence[Task]) -> list[list[str]] | None:
-        """What stands of the traces before the student goes on; None: nothing."""
+        """The given words of each trace, after which the student continues; None: no words."""
         return None
 
 
 @dataclass(frozen=True)
 class ConditionedOnTeacher(StarRanker):
-    """The student that only ranks: it reads the teacher's trace instead of writing its own, so that how it weighs evidence
-    is told from what it collects and quotes."""
+    """The student's ranking conditioned on the teacher's trace: it separates how the student weighs evidence from what
+    it collects and quotes."""
 
     teacher: MarsRanker = field(kw_only=True)
 
@@ -86,7 +86,7 @@ class ConditionedOnTeacher(StarRanker):
 
 
 def generate(writers: Sequence[GenerationState]) -> list[GenerationState]:
-    """The same writers, driven to their ends batch by batch."""
+    """The same states, driven to their ends batch by batch."""
     for start in range(0, len(writers), BATCH):
         write_many(writers[start : start + BATCH])
     return list(writers)

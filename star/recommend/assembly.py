@@ -1,6 +1,6 @@
-"""Words of a trace to an answer: steps and claims, verification against the graph, subgraph, reasons.
+"""From the words of a trace to an answer: steps, verified claims, subgraph, reasons.
 
-The student and the teacher end here alike: `assemble` makes the finished answer, `snapshot` one under way.
+Student and teacher share this module: `assemble` makes the finished answer, `snapshot` a growing one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from star.recommend.recommendation import CheckedClaim, Recommendation, Recommen
 from star.trace.grammar import CallContext, TraceError, spoken
 from star.trace.steps import Step, read_step, steps_of
 
-NOTHING = ("nothing", ";")  # a tool's whole answer when it has found nothing
+NOTHING = ("nothing", ";")  # a tool's whole answer when it finds nothing
 SILENT = {
     "profile": "nothing: no book of the shelf has a genre",
     "recent": "nothing: none of these last books has a genre",
@@ -61,12 +61,12 @@ class Stated:
 
 
 def snapshot(answer: Recommendation, draft: Draft, tools: Tools, findings: list[Finding]) -> Recommendation:
-    """The answer under way: its steps so far, and the claims of closed steps with their verdicts.
+    """The growing answer: its steps so far, and the claims of closed steps with their verdicts.
 
     Args:
         findings: of the claims of earlier snapshots; those of new claims are appended.
     """
-    steps, stated = read(draft, tools)
+    steps, stated = read_draft(draft, tools)
     findings += [check(each.claim, tools) for each in stated[len(findings) :]]
     claims = checked(stated, findings, tools.catalog)
     return replace(answer, text=" ".join(draft.words), steps=steps, claims=claims)
@@ -83,13 +83,13 @@ def assemble(
     """The finished answer: steps, verified claims with their paths, ranked items with reasons, subgraph.
 
     Args:
-        answer: data set, checkpoint, query and candidates; the rest is filled in, times aside.
+        answer: data set, checkpoint, query, candidates and times; the other fields are filled in here.
         ranking: catalogue rows of the recommended items, best first.
-        scores: catalogue row → the recommender's probability, for every item of the ranking at least.
-        findings: what `snapshot` found so far; the claims they belong to are not verified again.
+        scores: catalogue row → the recommender's probability; it holds every item of the ranking.
+        findings: of earlier snapshots, in the order of the claims; these claims are not verified again.
     """
     catalog = tools.catalog
-    steps, stated = read(draft, tools)
+    steps, stated = read_draft(draft, tools)
     findings = [*findings, *(check(each.claim, tools) for each in stated[len(findings) :])]
     nodes, edges = build(tools.history.tolist(), ranking, _cited(stated, findings, ranking), catalog)
     place = {(e.source, e.target, e.kind): n for n, e in enumerate(edges)}
@@ -116,7 +116,7 @@ def assemble(
     )
 
 
-def read(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]]:
+def read_draft(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]]:
     """Steps so far, the last one perhaps open, and the claims of the closed ones. Words that break the grammar are
     marked."""
     context, place = CallContext(len(tools.history)), 0
@@ -161,7 +161,7 @@ def read(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]
 def checked(
     stated: Sequence[Stated], findings: Sequence[Finding], catalog: Catalog
 ) -> tuple[CheckedClaim, ...]:
-    """Claims as shown while the trace is written, without their paths."""
+    """Claims as the page shows them while the trace grows, without their paths."""
     return tuple(
         CheckedClaim(
             each.claim,
@@ -178,7 +178,7 @@ def checked(
 def _cited(
     stated: Sequence[Stated], findings: Sequence[Finding], ranking: Sequence[int]
 ) -> list[tuple[Edge, ...]]:
-    """Edges of the claims that the subgraph shows: the model's first, and those about recommended items first."""
+    """Edges for the subgraph: the model's claims first, and among them those about recommended items."""
 
     def shows(each: Stated) -> bool:
         return each.own or each.claim.subject in ranking or each.claim.kind in ("co_read", "genre")
@@ -202,15 +202,15 @@ def _arguments(step: Step, catalog: Catalog) -> dict[str, object] | None:
 
 
 def _text(claim: Claim, finding: Finding, catalog: Catalog) -> str:
-    """The claim as people read it; only remarks are made of words of the grammar, titles stay as they are."""
+    """The claim in plain words. Only remarks hold words of the grammar to translate; titles stay unchanged."""
     if claim.kind == "opinion":
         return spoken((claim.label or "").split(), catalog)
     return sentence(claim, catalog, finding.found)
 
 
 def _how_sure(finding: Finding) -> str:
-    """For a supported lift its interval, and whether it may be chance; for similar readers how many share a book with the
-    shelf, where they are fewer than the call asked for."""
+    """A supported lift's interval, and whether it may be chance; or the number of similar readers, if the call asked for
+    more."""
     if finding.heard is not None:
         few = "fewer than five" if finding.heard < WITHHELD else f"only {finding.heard}"
         return f" ({few} readers share a book with the shelf)"
@@ -221,7 +221,7 @@ def _how_sure(finding: Finding) -> str:
 
 
 def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
-    """One line: a supported claim about the item, the model's before a tool's."""
+    """One line: a supported claim about the item, preferably the model's own."""
     about = [
         c
         for c in claims
@@ -241,5 +241,5 @@ def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
     return (
         about[0].text[:1].upper() + about[0].text[1:]
         if about
-        else "The graph says nothing of it; the model ranked it all the same."
+        else "No evidence of the graph is about it; the model ranked it all the same."
     )

@@ -11,8 +11,8 @@ from star.evidence.claims import Verdict
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
-    "supported": ("✓", "borne out by the graph"),
-    "unsupported": ("✗", "not borne out"),
+    "supported": ("✓", "supported by the graph"),
+    "unsupported": ("✗", "not supported"),
     "opinion": ("”", "opinion"),
 }
 NAMES = {
@@ -35,7 +35,7 @@ Named = Callable[[str], str]  # isolates the names in a text
 
 
 def year(value: int | None) -> str:
-    """`1965`, `700 BC`, or nothing."""
+    """A year as text: `1965`, `700 BC`; empty where unknown."""
     return "" if value is None else f"{-value} BC" if value < 0 else str(value)
 
 
@@ -46,7 +46,7 @@ def byline(item: Item) -> str:
 
 
 def volume(item: Item) -> str:
-    """`Dune, volume 2` in plain text, or nothing for a book on its own."""
+    """Series and volume in plain text: `Dune, volume 2`; empty without a series."""
     if not item.series:
         return ""
     series = isolated(item.series)
@@ -59,7 +59,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 def number(value: float | None, capped: str = "") -> str:
-    """A stated or found number: `1,204`, `3.1`, `—` where there is none; `capped`: words before one that is a bound."""
+    """A stated or found number: `1,204`, `3.1`, or `—` for None. `capped`: words before a bound."""
     if value is None:
         return "—"
     return (
@@ -83,7 +83,7 @@ def readable(answer: Recommendation, catalog: Catalog) -> str:
 
 
 def raw(answer: Recommendation, catalog: Catalog) -> str:
-    """The same with the steps in the words of the grammar, as the model wrote them."""
+    """The same answer with the steps in the words of the grammar, as the model wrote them."""
     named = isolating(names_in(answer, catalog))
     words = [f"{step.type}: {named(step.text)}" for step in answer.steps]
     lines = [*words, "", *_books(answer, catalog, named), "", tally(answer)]
@@ -91,10 +91,10 @@ def raw(answer: Recommendation, catalog: Catalog) -> str:
 
 
 def tally(answer: Recommendation) -> str:
-    """How many of the statements that were not a tool's the graph bears out."""
+    """One line: how many of the model's statements the graph supports."""
     verdicts = [claim.verdict for claim in answer.claims if claim.author == "model"]
     return (
-        f"of {len(verdicts)} statements the model wrote, the graph bears out {verdicts.count('supported')}, "
+        f"of {len(verdicts)} statements the model wrote, the graph supports {verdicts.count('supported')}, "
         f"{verdicts.count('unsupported')} not, {verdicts.count('opinion')} are opinions"
     )
 
@@ -122,7 +122,7 @@ def _call(step: StepView) -> str:
 
 
 def _statement(claim: CheckedClaim, named: Named) -> str:
-    """`✓ 146 of the 428 readers of …`; where the graph says otherwise, what it says."""
+    """One statement with its mark, `✓ 146 of the 428 readers of …`; if unsupported, with the graph's numbers."""
     text = named(claim.text[:1].upper() + claim.text[1:])
     if claim.verdict == "unsupported":
         found = ", ".join(f"{NUMBERS.get(name, name)} {number(value)}" for name, value in claim.found.items())

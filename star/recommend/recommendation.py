@@ -43,6 +43,17 @@ class StepView:
     arguments: dict[str, Any] | None = None
     finished: bool = True
 
+    def to_json(self) -> dict[str, Any]:
+        """The step in `Recommendation.to_json`."""
+        said = {
+            "type": self.type,
+            "text": self.text,
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+            "claims": list(self.claims),
+        }
+        return said | ({"name": self.name, "arguments": self.arguments} if self.name else {})
+
 
 @dataclass(frozen=True)
 class CheckedClaim:
@@ -54,6 +65,22 @@ class CheckedClaim:
     edges: tuple[int, ...]
     author: Literal["model", "tool"]
     verdict: Verdict
+
+    def to_json(self, catalog: Catalog) -> dict[str, Any]:
+        """The claim in `Recommendation.to_json`; items by id."""
+        subject, anchor = self.claim.subject, self.claim.anchor
+        return {
+            "text": self.text,
+            "kind": self.claim.kind,
+            "subject": None if subject is None else catalog[subject].id,
+            "anchor": None if anchor is None else catalog[anchor].id,
+            "label": self.claim.label,
+            "stated": stated(self.claim) | bounds(self.claim, self.found),
+            "found": self.found,
+            "edges": list(self.edges),
+            "author": self.author,
+            "verdict": self.verdict,
+        }
 
 
 @dataclass(frozen=True)
@@ -97,10 +124,6 @@ class Recommendation:
     def to_json(self, catalog: Catalog, user: str | None = None) -> dict[str, Any]:
         """The document of `star recommend --json`. Nodes and claims name items by id, so that it can be read back
         without the catalogue's order (`annotation/frozen.py`)."""
-
-        def named(row: int | None) -> str | None:
-            return None if row is None else catalog[row].id
-
         return {
             "dataset": self.dataset,
             "checkpoint": self.checkpoint,
@@ -120,37 +143,13 @@ class Recommendation:
             ],
             "trace": {
                 "text": self.text,
-                "steps": [
-                    {
-                        "type": s.type,
-                        "text": s.text,
-                        "seconds": s.seconds,
-                        "tokens": s.tokens,
-                        "claims": list(s.claims),
-                    }
-                    | ({"name": s.name, "arguments": s.arguments} if s.name else {})
-                    for s in self.steps
-                ],
+                "steps": [step.to_json() for step in self.steps],
             },
-            "claims": [
-                {
-                    "text": c.text,
-                    "kind": c.claim.kind,
-                    "subject": named(c.claim.subject),
-                    "anchor": named(c.claim.anchor),
-                    "label": c.claim.label,
-                    "stated": stated(c.claim) | bounds(c.claim, c.found),
-                    "found": c.found,
-                    "edges": list(c.edges),
-                    "author": c.author,
-                    "verdict": c.verdict,
-                }
-                for c in self.claims
-            ],
+            "claims": [claim.to_json(catalog) for claim in self.claims],
             "graph": {
                 "nodes": [
                     {"id": n.id, "kind": n.kind, "label": n.label}
-                    | ({"item": named(int(n.id[2:]))} if n.id.startswith("i:") else {})
+                    | ({"item": catalog[int(n.id[2:])].id} if n.id.startswith("i:") else {})
                     for n in self.nodes
                 ],
                 "edges": [

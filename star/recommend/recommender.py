@@ -20,11 +20,11 @@ from star.trace.grammar import item_rows
 if TYPE_CHECKING:
     from star.student.decoding import GenerationState
 
-TEACHER = "mars"  # the name under which the teacher answers, and is asked for
+TEACHER = "mars"  # the teacher's name in `--model` and as a checkpoint
 
 
 class Recommender(Protocol):
-    """What the page and the commands talk to. The data set and model behind it are loaded once and read-only."""
+    """Interface of the page and the commands to student and teacher. Data set and model are loaded once and read-only."""
 
     @property
     def dataset(self) -> Dataset: ...
@@ -41,18 +41,18 @@ class Recommender(Protocol):
 
     @property
     def prior(self) -> float:
-        """How much the ranking takes in of the one by heart, before anything was looked up; 0 for none."""
+        """Product-of-experts weight of the parametric prior in the ranking; 0 for none."""
         ...
 
     @property
     def adapter(self) -> str | None:
-        """What the model's LoRA adapter was trained by (`grpo`, `dpo`), None where there is none to switch off."""
+        """Stage that trained the model's LoRA adapter (`grpo`, `dpo`); None without an adapter to switch off."""
         ...
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
         """Snapshots of one answer; the last one, and only it, is `finished` and holds items, nodes and edges.
 
-        Claims of closed steps are checked as they come; their paths (`edges`) are known at the end.
+        Claims of a step are verified once it is closed; their paths (`edges`) are known at the end.
 
         Raises:
             UserError: empty history, unknown item rows, k below 1.
@@ -64,8 +64,8 @@ class Star:
     """The trained student: one model, one pass."""
 
     def __init__(self, dataset: Dataset, model: str | None = None, adapter: bool = True):
-        """`adapter`: with the LoRA adapter of GRPO, where the checkpoint has one; False answers as after SFT."""
-        from star.student.model import Checkpoint  # torch takes seconds: the page is up before
+        """`adapter`: whether to use the checkpoint's GRPO adapter, if any; False answers as after SFT."""
+        from star.student.model import Checkpoint  # importing torch takes seconds, and the page opens before
 
         self._serving = ServingContext(dataset)
         name = model or dataset.name
@@ -97,7 +97,7 @@ class Star:
 
     @property
     def adapter(self) -> str | None:
-        """What the LoRA adapter was trained by, None where there is none to switch off."""
+        """Stage that trained the LoRA adapter; None without an adapter to switch off."""
         return self._model.adapter
 
     @property
@@ -106,7 +106,7 @@ class Star:
         return self._items.known
 
     def weights(self, tools: Tools, seed: int = 0) -> dict[int, float]:
-        """Candidate → its probability where the ranking begins, for an answer written with these tools."""
+        """Candidate → its probability at the first ranking position, for an answer written with these tools."""
         from star.student.decoding import GenerationState, write
 
         state = GenerationState(self._model, self._items, tools)
@@ -134,12 +134,11 @@ class Star:
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
 
     def together(self, queries: Sequence[Query]) -> Iterator[Recommendation]:
-        """The finished answers in order, written side by side: all but the times as `stream` has it.
-
-        Times: `total_s` is a batch's divided by its answers, the first word's and those of steps are not known.
+        """The finished answers in order, decoded together; all but the times equals `stream`. `total_s` is the time of a
+        batch divided by its answers; the times of the first word and of steps are unknown.
 
         Raises:
-            UserError: as `stream`, when the batch with that query is reached.
+            UserError: as `stream`, once the batch of that query begins.
         """
         from star.student.beside import AT_ONCE, write_beside
 
@@ -156,7 +155,7 @@ class Star:
                 yield replace(answer, timing=Timing(None, seconds, sum(state.own), state.calls))
 
     def _begun(self, query: Query) -> tuple[GenerationState, Recommendation]:
-        """The state of a generation at its prompt, and the answer without a word."""
+        """The generation's state at its prompt, and the answer without any words."""
         from star.student.decoding import GenerationState
 
         tools = self._serving.tools(query, self._items.known)
@@ -175,7 +174,7 @@ class Star:
 
 
 def _probabilities(state: GenerationState) -> dict[int, float]:
-    """Candidate → its probability where the ranking began; 0 for all where it never did."""
+    """Candidate → its probability at the first ranking position; 0 for all if no ranking began."""
     scores = np.zeros(len(state.candidates)) if state.scores is None else state.scores
     return dict(zip(state.candidates.tolist(), scores.tolist(), strict=True))
 
@@ -192,12 +191,12 @@ def answer(
 
 
 def answers(recommender: Recommender, queries: Sequence[Query]) -> Iterator[Recommendation]:
-    """The finished answers to many queries, in order; the student writes them side by side.
+    """The finished answers to many queries, in order; the student decodes them together.
 
     Raises:
         UserError: as `Recommender.stream`, for the first query that cannot be answered.
     """
-    if isinstance(recommender, Star) and len(queries) > 1:  # one alone knows when its words came
+    if isinstance(recommender, Star) and len(queries) > 1:  # a single answer records the times of its words
         yield from recommender.together(queries)
     else:
         for query in queries:

@@ -1,4 +1,4 @@
-"""What student and teacher share while they answer: split, graph of the training readers, retrieval of candidates, tools."""
+"""Graph, retrieval and tools that surround a recommender when it serves; shared by student and teacher."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RANKED_AT_MOST = 10
 
 
 class ServingContext:
-    """One data set, ready to answer from: its graph of the training readers, retrieval and tools. Read-only once made."""
+    """One data set with its split, the graph of its training readers, retrieval and tools. Read-only once made."""
 
     def __init__(self, dataset: Dataset, rules: Rules | None = None, fitted: bool = False):
         """
@@ -36,7 +36,7 @@ class ServingContext:
         self.retriever = Retriever(self.graph, self.attributes, self.signals, hygiene)
 
     def tools(self, query: Query, known: np.ndarray | None = None) -> Tools:
-        """The tools bound to this query, candidates retrieved and shuffled if it names none.
+        """The tools bound to this query; its candidates, or retrieved and shuffled ones if it names none.
 
         Args:
             known: bool (I,), items that may be candidates; None: all.
@@ -66,10 +66,10 @@ class ServingContext:
         )
 
     def _candidates(self, query: Query, history: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Item rows to rank, (C,): those that the query names, in its order, or retrieved and shuffled; none of the shelf.
+        """Item rows to rank, (C,), without the shelf: the query's, in its order, or retrieved and shuffled ones.
 
         Raises:
-            UserError: there is none, and why.
+            UserError: no candidate is left; the message says why.
         """
         free = np.ones(len(known), dtype=bool)
         free[history] = False

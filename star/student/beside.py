@@ -1,7 +1,7 @@
-"""Many answers written side by side, each word and each probability the one it would have had alone.
+"""Many answers decoded together, with exactly the words and probabilities that each would have alone.
 
-`write_many` is faster still, but its rows read their tokens in other portions than a pass of its own would, so the last
-digits of its probabilities differ; evaluation does not mind, whoever compares two answers of one reader does.
+`write_many` is faster, but it cuts a trace into other steps than a single pass does. Its probabilities then differ from
+those of a single pass in their last digits. Evaluation tolerates this. A comparison of two answers to one reader does not.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import torch
 from star.student.compact import Compact, Past
 from star.student.decoding import GenerationState, passing, write
 
-AT_ONCE = 32  # answers; more are no faster, and each holds its keys and values
+AT_ONCE = 32  # answers at a time; more are no faster, and each holds its keys and values
 
 
 @torch.inference_mode()
 def write_beside(writers: Sequence[GenerationState], seeds: Sequence[int | None]) -> None:
-    """Drive the writers to their ends, as `write` would one after another: side by side where a compact student answers
-    (`Checkpoint.to_answer`), and indeed one after another where transformers computes."""
+    """Drive the states to their ends with the results of `write`: together for a compact student
+    (`Checkpoint.to_answer`), one after the other where transformers computes."""
     if not writers:
         return
     model = writers[0].checkpoint.model

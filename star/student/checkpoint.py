@@ -1,4 +1,4 @@
-"""Where the folder of trained weights is, what its `star.json` says, and the hash that names the weights of a trace."""
+"""Look-up of a checkpoint's folder, its `star.json`, and the fingerprint of its weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN = "copy the whole folder again, or train it again"
 def find_checkpoint(model: str) -> Path | None:
     """Folder of a checkpoint, or of an adapter in a folder of its own; None where no such folder holds a `star.json`.
 
-    The only look-up; it tries in this order: a path, a name under `assets/models`, an imported data set whose checkpoint
+    The only look-up. It tries a path, then a name under `assets/models`, then an imported data set whose checkpoint
     `training/run.sh` wrote to `runs/NAME/checkpoint`.
     """
     folders = (Path(model), MODELS / model, RUNS / model / "checkpoint")
@@ -31,7 +31,7 @@ def checkpoint_folder(model: str) -> Path:
     """The folder that `find_checkpoint` finds.
 
     Raises:
-        UserError: none.
+        UserError: no such checkpoint.
     """
     if (folder := find_checkpoint(model)) is not None:
         return folder
@@ -43,10 +43,10 @@ def checkpoint_folder(model: str) -> Path:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What a checkpoint, or an adapter beside one, says of itself.
+    """The `star.json` of a checkpoint or of an adapter in a folder of its own.
 
     Raises:
-        UserError: its `star.json` is damaged, or a value in it is not what it should be.
+        UserError: the file is damaged, or a value has the wrong form.
     """
     file = folder / "star.json"
     try:
@@ -59,7 +59,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def _problem(about: Any) -> str | None:
-    """The first thing that is wrong with what stands in a `star.json`."""
+    """The first value of a `star.json` with a wrong form; None if all fit."""
     if not isinstance(about, dict):
         return f"expected an object, got {type(about).__name__}"
     if not isinstance(about.get("stages", {}), dict):
@@ -79,10 +79,10 @@ def _problem(about: Any) -> str | None:
 
 
 def base_named(folder: Path, about: dict[str, Any]) -> str:
-    """The checkpoint that an adapter by itself belongs to, which must be none itself.
+    """The checkpoint that an adapter in a folder of its own belongs to.
 
     Raises:
-        UserError: it is an adapter by itself, or not there.
+        UserError: no such checkpoint, or it is an adapter itself.
     """
     name: str = about["adapter_of"]
     if "adapter_of" in read_about(checkpoint_folder(name)):
@@ -91,8 +91,8 @@ def base_named(folder: Path, about: dict[str, Any]) -> str:
 
 
 def fingerprint(model: str) -> str:
-    """The first 16 hex digits of SHA-256 over all weights that answer under this name, and the words they stand for:
-    those of the checkpoint, of its adapter, and for an adapter by itself also of what it is an adapter of.
+    """The first 16 hex digits of SHA-256 over all weights that answer under this name, and over their vocabulary: the
+    checkpoint's, its adapter's, and for an adapter in a folder of its own those of its checkpoint.
 
     Raises:
         UserError: no such checkpoint.

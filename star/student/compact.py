@@ -1,9 +1,8 @@
 """The forward pass of a compact student in plain torch, for answering; training goes through transformers.
 
-Importing what transformers needs for the same architecture takes longer than an answer. The numbers are those of its
-`Qwen3ForCausalLM`, operation by operation (tests/student/test_compact.py), and rows that stand side by side in a batch
-each get the numbers that they get alone: matrix products are taken row by row of the batch, attention by row, and nothing
-is padded.
+Importing what transformers needs for the same architecture takes longer than an answer. The results equal those of its
+`Qwen3ForCausalLM`, operation by operation (tests/student/test_compact.py). A row of a batch gets the results that it
+gets alone: matrix products and attention are computed row by row, and nothing is padded.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from torch.nn import functional
 
 from star.errors import UserError
 
-# What `forward` computes; a config that says otherwise is left to transformers.
+# Settings that `forward` implements; a config with others is left to transformers.
 FORM = {
     "model_type": "qwen3",
     "attention_bias": False,
@@ -28,12 +27,12 @@ FORM = {
     "tie_word_embeddings": True,
     "use_sliding_window": False,
 }
-BLOCK = 128  # positions by which a past grows
+BLOCK = 128  # positions by which the cache grows
 Layer = dict[str, torch.Tensor]
 
 
 def fits(folder: Path) -> bool:
-    """Whether the checkpoint in this folder is one that `Compact` reads: whole, in one file, of the form of `new_model`."""
+    """Whether `Compact` reads the checkpoint in this folder: complete, in one file, of the form of `new_model`."""
     config = folder / "config.json"
     if not config.is_file() or not (folder / "model.safetensors").is_file():
         return False
@@ -48,7 +47,7 @@ def fits(folder: Path) -> bool:
 
 @dataclass
 class Past:
-    """Keys and values of one row so far, by layer, each (1, heads, room, d) of which the first `length` stand."""
+    """Key–value cache of one row: per layer (1, heads, room, d), of which the first `length` positions are filled."""
 
     length: int = 0
     kept: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
@@ -56,7 +55,7 @@ class Past:
     def with_new(
         self, layer: int, keys: torch.Tensor, values: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """All keys and values of a layer, (1, heads, length + n, d), with these (1, heads, n, d) at the end."""
+        """All keys and values of a layer, (1, heads, length + n, d), after these (1, heads, n, d) are appended."""
         end = self.length + keys.shape[2]
         if layer == len(self.kept):
             self.kept.append((keys[:, :, :0], values[:, :, :0]))
@@ -76,12 +75,12 @@ def _larger(part: torch.Tensor, length: int, room: int) -> torch.Tensor:
 
 
 class Compact:
-    """A compact student that answers. Read-only once made, so one may serve many threads; called as transformers' is."""
+    """A compact student for answering, called like a model of transformers. Read-only, so threads may share it."""
 
     device = torch.device("cpu")
 
     def __init__(self, config: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-        """`config`: of the folder; `tensors`: by transformers' names, float32."""
+        """`config`: the folder's `config.json`; `tensors`: float32, by transformers' names."""
         self.config = SimpleNamespace(**config)
         self._words = tensors["model.embed_tokens.weight"]
         self._norm = tensors["model.norm.weight"]
@@ -98,11 +97,11 @@ class Compact:
 
     @classmethod
     def load(cls, folder: Path) -> Compact:
-        """From a checkpoint's folder that `fits`.
+        """Load the folder of a checkpoint that `fits`.
 
         Raises:
-            UserError: weights that cannot be read, are missing or superfluous, of another shape than `config.json` says, or
-                no numbers.
+            UserError: weights are unreadable, missing, superfluous, not finite, or of another shape than in
+                `config.json`.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -115,7 +114,7 @@ class Compact:
             raise UserError(
                 f"weights {folder / 'model.safetensors'} cannot be read ({reason}); restore the file"
             ) from None
-        stored.pop("lm_head.weight", None)  # the same as the embeddings
+        stored.pop("lm_head.weight", None)  # tied to the embeddings
         wanted = shapes(config)
         wrong = [name for name in wanted.keys() | stored.keys() if name not in wanted or name not in stored]
         wrong += [n for n in wanted.keys() & stored.keys() if tuple(stored[n].shape) != wanted[n]]
@@ -128,16 +127,16 @@ class Compact:
         return cls(config, {name: tensor.float() for name, tensor in stored.items()})
 
     def __call__(self, input_ids: torch.Tensor, past_key_values: Past, **_: Any) -> SimpleNamespace:
-        """`logits` (1, 1, V) behind the last of the tokens (1, n), which come behind what stands in the past."""
+        """`logits` (1, 1, V) after the last of the tokens (1, n), which continue the cache."""
         return SimpleNamespace(logits=self.forward(input_ids, [past_key_values])[:, None])
 
     @torch.inference_mode()
     def forward(self, tokens: torch.Tensor, pasts: Sequence[Past]) -> torch.Tensor:
-        """Logits (B, V) behind the last token of each row.
+        """Logits (B, V) after the last token of each row.
 
         Args:
-            tokens: int64 (B, n), n the same for all rows.
-            pasts: one for each row, of any lengths; each is lengthened by n.
+            tokens: int64 (B, n), n equal for all rows.
+            pasts: one cache for each row, of any lengths; each grows by n.
         """
         n = tokens.shape[1]
         places = torch.tensor([past.length for past in pasts])[:, None] + torch.arange(n)
@@ -206,7 +205,7 @@ def shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """x (B, n, d) by weight (o, d); every row of the batch as if it came alone, which one large product would not give."""
+    """x (B, n, d) times weight (o, d), row by row: one large product would round differently from single rows."""
     if len(x) == 1:
         return functional.linear(x, weight)
     return torch.bmm(x, weight.T.expand(len(x), -1, -1))
@@ -219,7 +218,7 @@ def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
 
 
 def _attend(asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, before: int) -> torch.Tensor:
-    """Causal attention of n queries (1, heads, n, d) behind `before` other places."""
+    """Causal attention of n queries (1, heads, n, d) after `before` earlier positions."""
     n = asked.shape[2]
     mask = None
     if n > 1 and before:

@@ -1,11 +1,12 @@
-"""Decoding in one pass: where the model writes a tool call, the stored evidence is put in behind it and the pass goes on.
+"""Decoding in one pass: after each tool call the stored evidence is inserted, and the pass continues.
 
-`GenerationState` is the state of one answer: which words stand, what may come next, what has to be put in. `write` drives
-one writer through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
+`GenerationState` holds one answer: its words so far, the tokens that may follow, the words to insert. `write` drives one
+state through the model (the page), `write_many` drives many in step (evaluation); both keep the key–value cache.
 
-The ranking is the order of the candidates' probabilities at its first place (the most likely order of Plackett and Luce):
-that place is what training makes most of, while behind a first choice that is wrong it never went on (training/LOG.md).
-A checkpoint may weigh in how it ranked at the prompt's end, by heart, before it looked anything up (`Checkpoint.prior`).
+Candidates are ranked by their probabilities at the first place of the ranking, the most likely order under Plackett–Luce.
+This place has the largest weight in training. Later places are not used: no training trace continues a ranking after a wrong
+first choice (training/LOG.md). A checkpoint may combine the probabilities with its parametric prior, as a product of experts
+(`Checkpoint.prior`).
 """
 
 from __future__ import annotations
@@ -35,21 +36,20 @@ from star.trace.grammar import (
     response_words,
 )
 
-MAX_WRITTEN = 260  # words the model may write before the ranking is asked for
+MAX_WRITTEN = 260  # words that the model may write before the ranking is forced
 MAX_CALLS = 6
 LONGEST = 640  # tokens of one answer in `write_many`, prompt and evidence among them
-AT_ONCE = 64  # tokens that `write_many` reads in one step where every row has as many waiting
+AT_ONCE = 64  # most tokens per row that `write_many` reads in one step
 STEP_ENDS = frozenset((*OPENING, *CLOSING))
 
 
 @dataclass
 class GenerationState:
-    """One answer in the making.
+    """The state of one answer while it is decoded.
 
     Args:
-        free: nothing at all is constrained (to measure what the model does by itself); otherwise the tools' arguments
-            and the ranking are.
-        words: what stands already; the pass is taken up behind it, and behind `<recommend>` only the ranking is written.
+        free: unconstrained decoding, for measurements; otherwise the tools' arguments and the ranking are constrained.
+        words: given words, after which the model continues; after `<recommend>` it writes only the ranking.
     """
 
     checkpoint: Checkpoint
@@ -59,21 +59,21 @@ class GenerationState:
     free: bool = False
     words: list[str] = field(default_factory=list)
     own: list[bool] = field(default_factory=list)
-    """For each word, whether the model wrote it (False: put in)."""
+    """For each word, whether the model wrote it (False: inserted)."""
     calls: int = 0
     broken: str | None = None
-    """Why the pass could not go on as the grammar has it; the ranking was then asked for at once."""
+    """Why the pass could not follow the grammar; the ranking was then forced at once."""
     finished: bool = False
     scores: np.ndarray | None = None
-    """Probability of each candidate (C,) where the ranking began."""
-    by_heart: torch.Tensor | None = None
-    """Logarithm of the same at the prompt's end, before anything was looked up."""
+    """Probability of each candidate (C,) at the first ranking position."""
+    prior_log_p: torch.Tensor | None = None
+    """Parametric prior: log-probability of each candidate (C,) at the end of the prompt."""
     order: np.ndarray | None = None
-    """The candidates (C,) as they are ranked, where that is settled at the ranking's first place."""
+    """The ranked candidates (C,), once the first ranking position has decided their order."""
     _call: int | None = None
     _ranking: int | None = None
     _made: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
-    """Calls that were answered, candidates in order."""
+    """Answered calls, with their candidates sorted."""
 
     def __post_init__(self) -> None:
         candidates = [c for c in self.tools.candidates.tolist() if self.items.token_of[c] >= 0]
@@ -90,9 +90,9 @@ class GenerationState:
         return self.encode(self._prompt)
 
     def begin(self, logits: torch.Tensor) -> list[int]:
-        """Take the logits (V,) at the prompt's end; returns the tokens of the words that stood from the beginning."""
+        """Take the logits (V,) at the end of the prompt; returns the tokens of the given words."""
         if self.checkpoint.prior and len(self.candidates):
-            self.by_heart = logits[self.candidate_tokens()].float().cpu().log_softmax(0)
+            self.prior_log_p = logits[self.candidate_tokens()].float().cpu().log_softmax(0)
         return self.encode(self._given)
 
     def candidate_tokens(self) -> list[int]:
@@ -100,8 +100,8 @@ class GenerationState:
         return self.encode([item_word(c) for c in self.candidates.tolist()])
 
     def encode(self, words: Sequence[str]) -> list[int]:
-        """Tokens of these words; `<unk>` for books and numbers that the checkpoint has no token for (an import with
-        other thresholds, a larger original), which may stand in evidence but are never candidates."""
+        """Tokens of these words; `<unk>` for books and numbers without a token. An import with other thresholds may have
+        them in its evidence, never among its candidates."""
         vocabulary, token_of = self.checkpoint.vocabulary, self.items.token_of
         unknown = vocabulary[UNKNOWN]
         found = [
@@ -130,8 +130,9 @@ class GenerationState:
         return None if self.has_genres else self._without_genres()
 
     def _without_genres(self) -> np.ndarray:
-        """What may follow on a shelf without genres, which training has not seen: its lines of a reflection break off more
-        often, so a count of a lift is followed by its whole, no line is empty, and no other step begins inside."""
+        """Tokens that may follow on a shelf without genres, which training has not seen. Lines of its reflections break
+        off more often. So a lift's count is followed by its total, no line is empty, and no step begins inside a
+        line."""
         spoken = self.checkpoint.spoken_without_genres
         inside = next((w for w in reversed(self.words) if w in STEP_ENDS), "")
         if inside != "<reflection>":
@@ -143,7 +144,7 @@ class GenerationState:
         return np.setdiff1d(spoken, self.encode(sorted(shut)))
 
     def _going_on(self, name: str, given: list[str]) -> list[str]:
-        """What may follow inside a call: arguments that the tool takes, and its end unless that call was made before."""
+        """Tokens that may follow inside a call: valid arguments, and its end unless the same call was answered before."""
         numbers = {"recent": WINDOWS, "item_cf": WINDOWS, "user_cf": ASKED}.get(name, ())
         if not given and numbers:
             fresh = [n for n in numbers if name == "item_cf" or (name, (n,)) not in self._made]
@@ -155,12 +156,12 @@ class GenerationState:
         return more if again and more else ["</tool_call>", *more]
 
     def _key(self, inside: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-        """A call as it is told from others: the order of the candidates it names is none of it."""
+        """Key of a call; the order of its candidates does not count."""
         name, arguments = read_call(inside)
         return name, (*arguments[:1], *sorted(arguments[1:]))
 
     def _spent(self, name: str) -> bool:
-        """Every call of this tool was made, or it has nothing to say: of a shelf on which no book has a genre."""
+        """Whether every call of this tool was made, or the tool has no answer because no book of the shelf has a genre."""
         if name in ("profile", "recent") and not self.has_genres:
             return True
         calls: dict[str, list[tuple[int, ...]]] = {
@@ -176,7 +177,8 @@ class GenerationState:
         return bool(self.tools.genres(len(self.tools.history)))
 
     def advance(self, token: int) -> list[int]:
-        """Take a token the model chose; returns the tokens to put in behind it (none, a tool's answer, or a closing)."""
+        """Append a token that the model chose; returns the tokens to insert after it: none, a tool's answer, or a
+        closing tag."""
         put: list[str] = []
         if self.finished or token == self.checkpoint.eos:
             if self.finished or self.free or self._ranking is not None:
@@ -256,19 +258,19 @@ def choose(
     temperature: float,
     draw_ranking: bool = False,
 ) -> int:
-    """Next token from one row of logits (V,): the likeliest, or a draw at this temperature; the ranking is drawn only
-    where that is asked for (GRPO)."""
+    """Next token from one row of logits (V,): the likeliest, or a draw at this temperature. The ranking is drawn only
+    with `draw_ranking` (GRPO)."""
     if writer.at_ranking and writer.scores is None and len(writer.candidates):
         tokens = writer.candidate_tokens()
         seen = logits[tokens].float()
-        if writer.by_heart is not None and not (writer.free or draw_ranking):
+        if writer.prior_log_p is not None and not (writer.free or draw_ranking):
             weight = writer.checkpoint.prior
-            seen = (seen.log_softmax(0) + weight * writer.by_heart) / (1 + weight)
+            seen = (seen.log_softmax(0) + weight * writer.prior_log_p) / (1 + weight)
         writer.scores = torch.softmax(seen, 0).numpy()
         if not writer.free:
             keys = seen.numpy()
             if draw_ranking and generator is not None and temperature > 0:
-                # Gumbel's noise makes the order a draw from Plackett and Luce's distribution.
+                # With Gumbel noise the order is a draw from the Plackett–Luce distribution.
                 keys = keys / temperature + generator.gumbel(size=len(seen))
             falling = np.argsort(-keys, kind="stable")
             writer.order = writer.candidates[falling]
@@ -291,8 +293,8 @@ def choose_many(
     temperature: float,
     draw_ranking: bool = False,
 ) -> list[int]:
-    """What `choose` says of every row of logits (B, V), the same words; rows where any word may follow (most of them) at
-    once, on the model's device."""
+    """`choose` for every row of logits (B, V), with equal results. Unconstrained rows, the majority, are computed
+    together on the model's device."""
     tokens = [-1] * len(writers)
     for free in (False, True):
         rows = [row for row, writer in enumerate(writers) if writer.free is free and writer.open]
@@ -323,8 +325,8 @@ def choose_many(
 def passing(
     writer: GenerationState, seed: int | None, temperature: float = 0.7
 ) -> Generator[tuple[list[int], bool], torch.Tensor, None]:
-    """One writer's pass, whoever computes it: yields the tokens to read next and whether words were added since the last
-    time, takes the logits (V,) behind them, and ends with the writer."""
+    """The pass of one state as a coroutine: yields the tokens to read next and whether words were added since the last
+    yield; takes the logits (V,) after them."""
     generator = None if seed is None else np.random.default_rng(seed)
     logits = yield writer.start(), False
     pending = writer.begin(logits)
@@ -342,7 +344,7 @@ def passing(
 def write(
     writer: GenerationState, seed: int | None = None, temperature: float = 0.7
 ) -> Iterator[GenerationState]:
-    """Drive one writer to its end; yields it after every word the model wrote and every answer put in.
+    """Drive one state to its end; yields it after every word of the model and every inserted answer.
 
     Args:
         seed: None takes the likeliest word each time; otherwise words are drawn, the ranking is not.
@@ -377,8 +379,8 @@ def write_many(
     temperature: float = 0.7,
     draw_ranking: bool = False,
 ) -> None:
-    """Drive many writers to their ends, each row as many tokens per step as every row has waiting (beyond the prompts: one);
-    rows stay aligned from position 0, so none is padded."""
+    """Drive many states to their ends. In each step every row reads equally many tokens (after the prompts: one), so
+    rows stay aligned from position 0 and none is padded."""
     from star.student.prefix_cache import prefix_cache
 
     model = writers[0].checkpoint.model

@@ -23,7 +23,7 @@ from star.trace.grammar import item_word
 
 if (
     TYPE_CHECKING
-):  # what `transformers` imports takes seconds, and answering with a compact student needs none of it
+):  # importing transformers takes seconds, and answering with a compact student does not need it
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
 CONTEXT = 1024
@@ -32,15 +32,14 @@ LORA = "lora"  # folder of a big base's new rows and LoRA, in a checkpoint
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Model, tokenizer and what the checkpoint says of itself (`star.json`: data set, item ids, recipe, a base's name, how
-    its ranking is decoded)."""
+    """Model, tokenizer and `star.json` (data set, item ids, recipe, a base's name, weight of the parametric prior)."""
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     about: dict[str, Any]
     adapter: str | None = None
-    """Stage that trained the LoRA adapter merged into `model`, None where there is none."""
+    """Stage that trained the LoRA adapter merged into `model`; None without one."""
 
     @classmethod
     def load(cls, model: str, adapter: bool = True, dtype: torch.dtype = torch.float32) -> Checkpoint:
@@ -48,10 +47,10 @@ class Checkpoint:
         alone (`training/preference.py`), which is merged into the checkpoint it belongs to.
 
         Args:
-            adapter: merge LoRA adapters in, where there are some; False leaves the SFT-only model.
+            adapter: whether to merge LoRA adapters; False leaves the SFT-only model.
 
         Raises:
-            UserError: no checkpoint there, an adapter of other weights, or a big base that is not on this machine.
+            UserError: no such checkpoint, an adapter of other weights, or a big base that is not on this machine.
         """
         from transformers import AutoTokenizer
         from transformers.utils import logging
@@ -78,8 +77,8 @@ class Checkpoint:
 
     @classmethod
     def to_answer(cls, model: str, adapter: bool = True) -> Checkpoint:
-        """The same checkpoint for answering alone, on the CPU: a compact student is read without transformers, whose import
-        takes longer than an answer; one with an adapter to merge in and a big base are read as `load` reads them.
+        """A checkpoint for answering on the CPU. A compact student without adapter is read without transformers, whose
+        import takes longer than an answer; other checkpoints are read by `load`.
 
         Raises:
             UserError: as `load`, and weights or words that do not fit `config.json` beside them.
@@ -120,8 +119,8 @@ class Checkpoint:
 
     @property
     def prior(self) -> float:
-        """How much its ranking takes in of the one by heart at the prompt's end: the weight of that one's log-probabilities
-        where those behind the evidence have 1 (`training/tune_prior.py`)."""
+        """Product-of-experts weight of the parametric prior: factor of its log-probabilities, where those after the
+        evidence have 1 (`training/tune_prior.py`)."""
         return float(self.about.get("prior", 0.0))
 
     @cached_property
@@ -131,7 +130,7 @@ class Checkpoint:
 
     @cached_property
     def words(self) -> list[str]:
-        """token → word; a big base's own tokens are no words of the grammar."""
+        """token → word; a big base's own tokens are left out."""
         words = [UNKNOWN] * self.model.config.vocab_size
         for word, token in self.vocabulary.items():
             words[token] = word
@@ -139,7 +138,7 @@ class Checkpoint:
 
     @cached_property
     def spoken(self) -> np.ndarray:
-        """int64: the tokens that are words of the grammar, in order."""
+        """int64: the tokens of the grammar's words, sorted."""
         return np.sort(np.fromiter(self.vocabulary.values(), dtype=np.int64))
 
     @cached_property
@@ -150,7 +149,7 @@ class Checkpoint:
 
     @cached_property
     def wholes(self) -> np.ndarray:
-        """int64: the words for what a count is out of, `/19`."""
+        """int64: the tokens of totals, `/19`."""
         return np.sort([token for word, token in self.vocabulary.items() if word.startswith("/")])
 
     @property
@@ -158,7 +157,7 @@ class Checkpoint:
         return self.vocabulary[EOS]
 
     def match(self, catalog: Catalog) -> ItemTokens:
-        """Which token stands for which item of a data set, by id.
+        """The token of each item of a data set, matched by id.
 
         Raises:
             UserError: the checkpoint was trained on another catalogue.
@@ -174,7 +173,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class ItemTokens:
-    """token_of: int64 (I,), the token of each item of the data set, -1 where the checkpoint has none."""
+    """token_of: int64 (I,), the token of each item of the data set; -1: no token."""
 
     token_of: np.ndarray
 
@@ -193,7 +192,7 @@ class ItemTokens:
 
 
 def from_safetensors(model: str, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
-    """A model by name or folder, every tensor of its config from safetensors, no code and no pickle of its own.
+    """A model by name or folder. Every tensor comes from safetensors; no code and no pickle of the folder is run.
 
     Raises:
         UserError: tensors missing, unexpected or of another shape.
@@ -215,7 +214,7 @@ def from_safetensors(model: str, dtype: torch.dtype, **options: Any) -> PreTrain
 
 
 def adapted(network: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """A model with the adapter of a folder merged in.
+    """The model after merging the adapter of a folder.
 
     Raises:
         UserError: the adapter does not fit the model, or its own config.
@@ -224,7 +223,7 @@ def adapted(network: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
     sound.shapes_in(folder / sound.ADAPTER)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is missing is said below, in one line
+        warnings.simplefilter("ignore")  # missing files are reported below, in one line
         model = PeftModel.from_pretrained(network, folder)
         sound.check_adapter(folder, get_peft_model_state_dict(model, save_embedding_layers=False))
         return model.merge_and_unload()

@@ -1,7 +1,7 @@
-"""Prefix cache: keys and values of a batch in a buffer with room to spare, of which attention reads only what stands.
+"""Key–value cache of a batch in a buffer that grows in steps; attention reads only its filled part.
 
-transformers' growing cache copies all that stands in every step, its static one makes every step attend to the whole buffer
-(both twice as slow as this one on a few hundred rows).
+transformers' growing cache copies all keys and values in every step; its static cache makes every step attend to the
+whole buffer. On a few hundred rows both take twice as long as this one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class PrefixLayer(DynamicLayer):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write behind what stands.
+        """Append keys and values.
 
         Args:
             key_states, value_states: (B, heads, n, d).
@@ -40,7 +40,7 @@ class PrefixLayer(DynamicLayer):
 
 
 def with_behind(buffer: torch.Tensor, start: int, states: torch.Tensor) -> torch.Tensor:
-    """The buffer, or a larger copy where there is no room, with `states` (B, heads, n, d) from position `start` on."""
+    """The buffer, or a larger copy if it is full, with `states` (B, heads, n, d) from position `start` on."""
     end = start + states.shape[2]
     if end > buffer.shape[2]:
         larger = states.new_zeros(*states.shape[:2], -(-end // BLOCK) * BLOCK, states.shape[3])
@@ -51,5 +51,5 @@ def with_behind(buffer: torch.Tensor, start: int, states: torch.Tensor) -> torch
 
 
 def prefix_cache() -> Cache:
-    """A cache of such layers, made as the model asks for them."""
+    """A cache of such layers, created on demand."""
     return Cache(layer_class_to_replicate=PrefixLayer)

@@ -1,7 +1,7 @@
-"""What a checkpoint must be before it answers: whole files, finite weights, the grammar's words, this catalogue.
+"""Checks before a checkpoint answers: complete files, finite weights, the grammar's words, this catalogue.
 
-Only safetensors are read, so nothing is ever unpickled. Headers are compared before anything is built from them; a wrong
-number in a weight is found by one pass over what was loaded.
+Only safetensors are read, so nothing is unpickled. Headers are compared before a model is built; one pass over the
+loaded weights finds NaN and infinities.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SHARED = 0.9  # share of its items that a checkpoint without titles must find in
 
 @contextmanager
 def loading(folder: Path) -> Iterator[None]:
-    """Whatever the libraries make of a damaged folder becomes one line; their own reports are left out.
+    """Turn any error of the libraries about a damaged folder into one line, without their own reports.
 
     Raises:
-        UserError: the folder, what was wrong, what to do.
+        UserError: names the folder, the problem and what to do.
     """
     library = logging.getLogger("transformers")  # by name: importing it takes longer than an answer
     before = library.level
@@ -57,7 +57,7 @@ def shapes_in(file: Path) -> dict[str, tuple[int, ...]]:
     """name → shape of the tensors in a file, by its header alone.
 
     Raises:
-        UserError: no such file, cut off or no safetensors, or tensors that are not of floats.
+        UserError: no such file, not a complete safetensors file, or tensors that are not floats.
     """
     if not file.is_file():
         raise UserError(
@@ -100,10 +100,10 @@ def check_config(folder: Path) -> None:
 
 
 def check_tensors(name: str, report: Mapping[str, Any]) -> None:
-    """What transformers found missing, too much or of another shape (`output_loading_info`).
+    """Check transformers' report of missing, unexpected or misshapen tensors (`output_loading_info`).
 
     Raises:
-        UserError: anything of these, which transformers alone would fill with random numbers or leave out.
+        UserError: any such tensor, which transformers would fill with random numbers or skip.
     """
     for kind in ("missing", "unexpected", "mismatched"):
         if found := sorted(map(str, report.get(f"{kind}_keys", ()))):
@@ -161,10 +161,10 @@ def check_adapter(folder: Path, own: Mapping[str, torch.Tensor]) -> None:
 
 
 def check_catalogue(name: str, about: Mapping[str, Any], catalog: Catalog) -> None:
-    """A checkpoint's tokens stand for the items of one catalogue; ids alone are no proof of that, many count from 1.
+    """Check that a checkpoint was trained on this catalogue. Equal ids prove nothing, since many data sets count from 1.
 
-    Of the items in common most must carry the title they had in training, to one word (`catalog.marks_of`): items may have
-    come, gone or been renamed. A checkpoint from before titles were stored must find nearly all its items.
+    Most of the common items must have their title of training, up to one word (`catalog.marks_of`): items may have come,
+    gone or been renamed. A checkpoint from before titles were stored must find nearly all its items.
 
     Raises:
         UserError: it is another catalogue.

@@ -1,7 +1,7 @@
-"""Vocabulary: every word of the trace grammar is one token, every item and every number too.
+"""Word-level vocabulary: one token for each word of the grammar, each item and each number.
 
-The grammar is closed, so a word-level tokenizer loses nothing: a trace is several times shorter than in sub-words, an
-invented title cannot be written, and a number is copied in one step.
+The grammar is closed, so a word-level tokenizer loses nothing. A trace is several times shorter than in sub-words, no
+title can be invented, and a number is copied in one step.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def build_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
 
 
 def written(word: str) -> str:
-    """How a word stands in a big base's tokenizer: the base's own tokens `of` or `12` keep their meaning, and ordinary text
-    is cut as before."""
+    """A word's form in a big base's tokenizer: the base's own tokens `of` or `12` keep their meaning, and ordinary text
+    is tokenised as before."""
     return f"{BEFORE}{word}{BEHIND}"
 
 
@@ -106,7 +106,7 @@ def grammar_of(tokenizer: Words) -> dict[str, int]:
 def number_features(words: Sequence[str], width: int) -> np.ndarray:
     """(V, width) ordinal features of number words: smooth bumps along the logarithm, zero for other words.
 
-    Tiny models compare digits badly; words that stand for near numbers start near each other instead.
+    Tiny models compare digits badly; with these features, words for close numbers start close to each other.
     """
     out = np.zeros((len(words), width), dtype=np.float32)
     centres = np.linspace(-3, 8, width)

@@ -1,6 +1,7 @@
-"""Citation: which lines of the tools' answers the reflection of a trace quotes.
+"""Which lines of the tools' answers the reflections of a trace quote.
 
-A line belongs to a unit of evidence: what one tool says of one candidate (or of one genre of the shelf), in whatever call.
+A unit of evidence is all that one tool says of one candidate or genre, over all calls of the tool. Every line of a tool's
+answer belongs to one unit.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Citations:
-    """A trace taken apart.
+    """The lines of a trace and which of them quote which.
 
     Args:
         heard: lines of the tools' answers that say something.
         written: lines of the reflections.
-        quoted: for each line written, which line of `heard` it quotes (index), None where no tool said it.
+        quoted: for each line written, the index in `heard` of the line that it quotes; None if no tool said it.
     """
 
     heard: tuple[Said, ...]
@@ -63,7 +64,7 @@ class Citations:
         return tuple(unit for unit in self.units if unit in found)
 
     def recall(self, items: Collection[int]) -> tuple[int, int]:
-        """Of the lines heard about these items, (how many the reflections quote, how many there are)."""
+        """(Lines about these items that the reflections quote, all lines heard about them)."""
         there = [place for place, said in enumerate(self.heard) if said.about in items]
         return len(set(there) & set(self.quoted)), len(there)
 
@@ -73,18 +74,18 @@ def unit_of(said: Said) -> Unit | None:
 
 
 def unit_found(tool: str, line: Line) -> Unit | None:
-    """The same for a line as a tool returns it."""
+    """The unit of a line as a tool returns it."""
     claim = line[0].claim
     about = claim.label if claim.kind == "genre" else claim.subject
     return None if about is None else (tool, about)
 
 
 def citations(trace: Trace, shelf: int) -> Citations:
-    """Which line quotes which: of those heard before about the same, the one with the most claims in common, to the last
-    number; of equals the latest. A quotation that miscopies one number still quotes its line.
+    """Match each written line to an earlier line heard of the same unit: the one with the most equal claims, the latest
+    of equals. A quotation with one wrong number still matches its line.
 
     Args:
-        shelf: number of books on the shelf asked about.
+        shelf: number of books on the reader's shelf.
     """
     heard: list[Said] = []
     written: list[Said] = []

@@ -1,23 +1,32 @@
 """The grammar of a trace, both ways: claims and calls as words, and words as claims and calls again.
 
 A trace is one line of words separated by spaces. Teacher, training, decoding, verification and page share this file;
-`trace.py` reads whole traces with it.
+`steps.py` reads whole traces with it. Notation: words in capitals are replaced, `[x]` may be left out, `x | y` is x or y.
 
     <plan> … </plan>
     <tool_call> NAME ARGUMENT … </tool_call> <tool_response> LINE … </tool_response>     (any number of times)
     <reflection> LINE or REMARK … </reflection>                                           (also between calls)
     <recommend> ITEM ITEM ITEM ITEM ITEM </recommend>
 
-A LINE is about one candidate and ends with `;`. The candidate stands first, so that a line can be quoted from its name on,
-and in a tool's answer last as well, so that one place holds the name and comes after all that is said of it:
+A LINE states the signals of one candidate, or the count of one genre. It ends with `;`.
     ITEM [STRENGTH] [next_STRENGTH] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
-    ITEM similar_STRENGTH BOTH/ASKED|few [ITEM] ;
-    ITEM whole_STRENGTH|after_STRENGTH|about_STRENGTH RANK/AMONG [SHARE% ANCHOR]… [ITEM] ;
+    ITEM similar_STRENGTH BOTH/ASKED [ITEM] ;     or     ITEM similar_STRENGTH few [ITEM] ;
+    ITEM whole_STRENGTH RANK/AMONG [SHARE% ANCHOR]… [ITEM] ;     and the same with after_ and about_
     GENRE N of M ;
-No two words of a line are of one kind: each signal has strengths and numbers of its own. A small model then copies a word by
-looking for its kind in the lines about the subject; with plain numbers behind key words four in five of its wrong claims
-were counts of co-reading (training/LOG.md).
-A REMARK is one of `REMARKS`. Items are written `<i7>`, 7 being the item's row in the catalogue.
+STRENGTH is one of the words in `STRENGTHS`. N is a volume (`sequel_`, `series_`) or the number of books on the shelf by the
+same author (`author_`). `GENRE N of M`: N of the M books looked at have this genre.
+`xLIFT BOTH /OF ANCHOR`: BOTH of the OF readers of the book ANCHOR read ITEM, LIFT times what chance would give.
+`BOTH/ASKED`: BOTH of the ASKED most similar readers read ITEM. `few`: fewer than five readers.
+`RANK/AMONG`: ITEM has the RANK-th highest score of AMONG candidates. `SHARE% ANCHOR`: the book carries this share of it.
+
+A line begins with the candidate's name, so a quotation can be continued from the name. In a tool's answer the line also
+ends with the name. At this last word the model has read all evidence of the line and its candidate.
+
+The form of a word shows its signal: each signal has strengths and numbers with a prefix or a separator of their own. A small
+model finds the word to copy by this form, among the lines about the candidate. In an earlier grammar, plain numbers followed
+key words. Four in five of the model's wrong claims were then counts of co-reading (training/LOG.md).
+
+A REMARK is one of `REMARKS`. ITEM is written `<i7>`, 7 being the item's row in the catalogue.
 """
 
 from __future__ import annotations
@@ -39,7 +48,7 @@ FITTED_TOOLS = ("whole_shelf", "read_after", "description")
 """Tools of the teacher alone: the shipped checkpoints have no words for them."""
 RANKED = 5
 
-# What may be said without a number, and where; `{}` stands for an item. None of these can be checked against the graph.
+# Sentences without a checkable claim, by step; `{}` is an item's place. They are opinions.
 PLANS = (
     "look back {n} books",
     "take the last {n} books",
@@ -100,7 +109,7 @@ def item_rows(words: Iterable[str]) -> list[int]:
 
 
 def genre_word(genre: str) -> str:
-    """A genre as one word; the underscore keeps it from being read as anything else."""
+    """A genre as one word; the underscore tells it from all other words."""
     return "_" + "_".join(genre.split())
 
 
@@ -110,7 +119,10 @@ def number_word(value: float) -> str:
     return short if "e" not in short and float(short) == value else f"{value:.9f}".rstrip("0").rstrip(".")
 
 
-CAPPED = {f"x{MOST_LIFT:g}": "more", f"x{LEAST_LIFT:g}": "less"}  # words beyond which there are none
+CAPPED = {
+    f"x{MOST_LIFT:g}": "more",
+    f"x{LEAST_LIFT:g}": "less",
+}  # the largest and the smallest lift that have a word
 
 
 def spoken(words: Iterable[str], catalog: Catalog) -> str:
@@ -132,7 +144,7 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
 
 
 def prompt(history: Sequence[int], candidates: Sequence[int], shown: int = 20) -> list[str]:
-    """What a run starts from: size of the shelf, its last `shown` books oldest first, the candidates."""
+    """The prompt: size of the shelf, its last `shown` books oldest first, the candidates."""
     return [
         "<history>",
         str(min(len(history), COUNTED)),
@@ -185,7 +197,7 @@ def call_words(name: str, arguments: Sequence[int]) -> list[str]:
 
 
 def response_words(response: ToolResponse) -> list[str]:
-    """A tool's answer, put in behind the call."""
+    """A tool's answer as words, inserted after the call."""
     lines = [word for evidence in response.lines for word in line(e.claim for e in evidence)]
     return ["<tool_response>", *(lines or ["nothing", ";"]), "</tool_response>"]
 
@@ -195,10 +207,9 @@ def response_words(response: ToolResponse) -> list[str]:
 
 @dataclass
 class CallContext:
-    """What later lines take for granted: how many readers the last `user_cf` asked, which window an `item_cf` used.
+    """Arguments of calls that later lines imply: neighbourhood size of the last `user_cf`, window of each `item_cf`.
 
-    A line about an item repeats the last answer that had a line about it; a second look that found nothing leaves the
-    first one standing.
+    A line about an item refers to the last answer with a line about it; an answer without one changes nothing.
     """
 
     shelf: int
@@ -210,7 +221,7 @@ class CallContext:
     """Window of the `item_cf` whose answer is being read."""
 
     def heard(self, name: str, arguments: Sequence[int]) -> None:
-        """A call was made (one without a number, which no tool takes, changes nothing)."""
+        """Note a call; one without a number, which no tool accepts, changes nothing."""
         self.answering = None
         if name == "user_cf" and arguments:
             self.asked = arguments[0]
@@ -220,14 +231,14 @@ class CallContext:
                 self.window = self.answering
 
     def window_of(self, item: int) -> int:
-        """The window a line about this item speaks of."""
+        """The window that a line about this item implies."""
         if self.answering is not None:
             self.windows[item] = self.answering
         return self.windows.get(item, self.window)
 
 
 def read_call(words: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    """Name and arguments of a tool call (that the tool takes them is for `Tools.call` to say)."""
+    """Name and arguments of a tool call; `Tools.call` checks whether the tool accepts them."""
     if not words or words[0] not in (*TOOLS, *FITTED_TOOLS):
         raise TraceError(f"tool call {' '.join(words)!r} names none of {', '.join((*TOOLS, *FITTED_TOOLS))}")
     arguments = []

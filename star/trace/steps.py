@@ -1,4 +1,4 @@
-"""Trace: the typed steps of one run, read with the grammar of `grammar.py`."""
+"""From words to the typed steps of a run and their claims, by the grammar of `grammar.py`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def steps_of(words: Sequence[str]) -> Iterator[tuple[StepType, tuple[str, ...], 
 
 
 def read_step(kind: StepType, words: tuple[str, ...], context: CallContext) -> Step:
-    """One closed step, its claims read in `context`, which is brought up to date.
+    """One closed step; its claims are read in `context`, which notes its calls.
 
     Raises:
         TraceError: the words do not follow the grammar.
@@ -91,12 +91,12 @@ def parse(words: Sequence[str], shelf: int, k: int = RANKED) -> Trace:
     """A complete trace.
 
     Args:
-        shelf: number of books on the shelf asked about.
+        shelf: number of books on the reader's shelf.
         k: length of the ranking.
 
     Raises:
-        TraceError: anything out of place: an open step, no plan at the start, a call without an answer, a ranking
-            that is not k distinct items at the end.
+        TraceError: an open step, no plan at the start, a call without an answer, or no ranking of k distinct items at
+            the end.
     """
     context = CallContext(shelf)
     steps: list[Step] = []

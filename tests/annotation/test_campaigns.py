@@ -1,4 +1,4 @@
-"""Campaigns: frozen records, balanced sides, hidden items, rubrics in versions, adjudication, rows for statistics."""
+"""Campaigns: frozen records, balanced sides, gold items, rubrics in versions, adjudication, rows for statistics."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ PAIR = {"systems": ("star", "mars"), "runs": (run(0), run(0, "mars"))}
 WRONG = {
     "no samples": ({}, [], "campaign of no records"),
     "only hidden": ({}, [sample(gold=GoldAnswer({"plan": 1}))], "campaign of no records"),
-    "no hidden": ({"gold_share": 0.1}, [sample()], "10% hidden items are wanted and none are given"),
+    "no hidden": ({"gold_share": 0.1}, [sample()], "10% gold items are wanted and none are given"),
     "share": ({"gold_share": 0.6}, [sample()], "expected 0 to 0.5"),
     "overlap": ({"overlap": 0}, [sample()], "overlap is 0"),
     "kind": ({"kind": "triple"}, [sample()], "kind is 'triple'"),
@@ -306,6 +306,7 @@ def test_a_mismatched_run_has_the_evidence_of_one_and_the_conclusion_of_another(
     ] == "Emma"
 
 
+@pytest.mark.slow
 def test_samples_come_from_test_readers_by_scenario_and_difficulty() -> None:
     import reading
 
@@ -359,6 +360,7 @@ def test_real_samples_make_a_campaign(tmp_path: Path) -> None:
         assert given and store.open_record(database, ann, given.uuid).runs[0]["claims"]
 
 
+@pytest.mark.slow
 def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path: Path) -> None:
     import reading
 
@@ -380,7 +382,7 @@ def test_hidden_items_are_known_by_those_criteria_that_the_rubric_asks(tmp_path:
         assert made(ships.keys, gold_share=0.3) == [{"faithful": 1, "ranking": 1}]
         assert made(("plan", "ranking"), gold_share=0.3) == [{"ranking": 1}]
         with pytest.raises(
-            UserError, match="asks plan, tools; hidden items are known by faithful and"
+            UserError, match="asks plan, tools; gold items are known by faithful and"
         ) as refused:
             made(("plan", "tools"), gold_share=0.3)
         assert "\n" not in str(refused.value)

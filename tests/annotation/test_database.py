@@ -252,7 +252,7 @@ def test_upgrading_takes_the_key_that_signed_cookies_away(kind: str, tmp_path: P
 def test_a_database_of_a_newer_star_is_refused(database: Database) -> None:
     with database.write() as session:
         session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(UserError, match="stands at 9999, this STAR knows up to"):
+    with pytest.raises(UserError, match="is at revision 9999, this STAR knows up to"):
         migrate.upgrade(database)
 
 
@@ -411,7 +411,8 @@ def test_damaged_backups_are_refused_and_restore_nothing(populated: Database, tm
 
 def test_the_backend_needs_neither_gradio_nor_torch() -> None:
     code = (
-        "import sys; from star.annotation import adjudication, backup, campaigns, migrate, rows, sessions, status, store; "
+        "import sys; from star.annotation.exchange import rows; from star.annotation.storage import backup, migrate, store; "
+        "from star.annotation.workflow import adjudication, campaigns, sessions, status; "
         "print([m for m in ('gradio', 'torch', 'transformers', 'psycopg') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -72,6 +72,18 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     assert not [cell for cell in cells if cell[:1] in set("=+-@\t\r\n＝＋－＠")]
 
 
+def test_a_csv_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "notes.csv"
+    file.write_text("text,maybe,number,share,right,side\nx,,3,1,TRUE,left\n")
+    assert tables.read_rows(file, Note) == [Note("x", None, 3, 1.0, True, "left")]
+    file.write_text("text,maybe,number,share,right,side\nx,,3,nan,TRUE,left\n")
+    with pytest.raises(UserError, match="line 2 has 'nan' as share; expected float"):
+        tables.read_rows(file, Note)
+    file.write_text(f"text,maybe,number,share,right,side\nx,,{2**63},1,TRUE,left\n")
+    with pytest.raises(UserError, match="a number too large as number; expected a whole number or nothing"):
+        tables.read_rows(file, Note)
+
+
 def made() -> Export:
     """Two queries; STAR and MARS on both, in A/B records and as single ratings by two people."""
     asked = [prompt([0, 1], [2, 3]), prompt([4], [2, 3])]

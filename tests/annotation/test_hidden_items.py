@@ -1,4 +1,4 @@
-"""Hidden items look like any record: what an annotator's browser receives of them has the same shape."""
+"""Gold items look like any record: what an annotator's browser receives of them has the same shape."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ Change = Callable[[dict[str, Any]], Any]
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A campaign with a hidden item, answered by one person, as files."""
+    """A campaign with a gold item, answered by one person, as files."""
     folder = tmp_path_factory.mktemp("exported")
     with annotating.ready("sqlite", folder) as database:
         number = annotating.campaign(database, 2, 1, overlap=1, gold_share=0.3)
@@ -37,6 +37,21 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
             store.submit(database, ann, given.uuid, 1, annotating.full(3))
         collect.export(database, number, folder / "out")
     return folder / "out"
+
+
+@pytest.fixture(scope="module", params=annotating.BOTH)
+def untouched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database for all imports that are refused, since they leave nothing."""
+    with annotating.ready(request.param, tmp_path_factory.mktemp("untouched")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def with_zed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """As `untouched`, on SQLite and with a person called Zed."""
+    with annotating.ready("sqlite", tmp_path_factory.mktemp("with_zed")) as made:
+        people.enter(made, "Zed")
+        yield made
 
 
 def written(exported: Path, to: Path, file: str, change: Change) -> Path:
@@ -127,7 +142,7 @@ RUN: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("case", RUN)
 def test_a_run_that_does_not_fit_names_file_record_and_field(
-    database: Database, exported: Path, tmp_path: Path, case: str
+    untouched: Database, exported: Path, tmp_path: Path, case: str
 ) -> None:
     change, field = RUN[case]
     made = in_run(change)
@@ -139,7 +154,7 @@ def test_a_run_that_does_not_fit_names_file_record_and_field(
             row["runs"] = row["runs"].replace('"DEEP"', "[" * 200_000 + "]" * 200_000)
 
     refused_whole(
-        database, written(exported, tmp_path / "x", "records.jsonl", made), field, "records.jsonl, record '"
+        untouched, written(exported, tmp_path / "x", "records.jsonl", made), field, "records.jsonl, record '"
     )
 
 
@@ -207,11 +222,9 @@ ROWS = [("records.jsonl", case, *RECORD[case]) for case in RECORD] + [
 
 @pytest.mark.parametrize(("file", "case", "change", "field"), ROWS, ids=[f"{r[0]} {r[1]}" for r in ROWS])
 def test_a_row_that_does_not_fit_names_it(
-    exported: Path, tmp_path: Path, file: str, case: str, change: Change, field: str
+    with_zed: Database, exported: Path, tmp_path: Path, file: str, case: str, change: Change, field: str
 ) -> None:
-    with annotating.ready("sqlite", tmp_path) as database:
-        people.enter(database, "Zed")
-        refused_whole(database, written(exported, tmp_path / "x", file, change), field, "")
+    refused_whole(with_zed, written(exported, tmp_path / "x", file, change), field, "")
 
 
 def refused_whole(database: Database, folder: Path, field: str, place: str) -> None:

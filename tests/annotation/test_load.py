@@ -1,7 +1,8 @@
-"""Twenty-five annotators at once on the real page while two recommendations stream: how long a save takes."""
+"""Twenty-five annotators at once on the real page while two recommendations stream: no save waits for them."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import socket
@@ -11,69 +12,90 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import annotating
 import httpx
-import numpy as np
 import page_client
 import pytest
 
 from star import ROOT
 from star.annotation.storage.migrate import open_database
 
-PEOPLE, SECONDS, THINK = 25, 40.0, (1.0, 3.0)
+PEOPLE, SAVES, THINK = 25, 16, (0.1, 0.6)
 OURS = {"X-Star": "1"}
 
 
-def rater(url: str, n: int, until: float, saves: list[float], problems: list[str]) -> None:
-    """Rates until the time is over: a draft after each thought, then submits."""
+class Log:
+    """What began and ended, in order, for all threads together."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.ended = {"save": 0, "recommendation": 0}
+        self.outlived: list[int] = []  # for each save, how many recommendations ended while it lasted
+        self.problems: list[str] = []
+
+    def now(self, kind: str) -> int:
+        with self.lock:
+            return self.ended[kind]
+
+    def end(self, kind: str) -> None:
+        with self.lock:
+            self.ended[kind] += 1
+
+
+def rater(url: str, n: int, log: Log) -> None:
+    """Saves so often: a draft after each thought, then submits."""
     rng = random.Random(n)
-    with httpx.Client(base_url=url, headers=OURS, timeout=30) as page:
+    record, ratings, left = None, {}, list[str]()
+    with httpx.Client(base_url=url, headers=OURS, timeout=60) as page:
         page.post("/star-door/enter", json={"name": f"Rater {n}"})
-        while time.monotonic() < until:
-            body = {"campaign": 1, "uuid": str(uuid.uuid4())}
-            record = page.post("/star-annotate/next", json=body).json()["record"]
+        for _ in range(SAVES):
             if record is None:
-                problems.append("the campaign was too small")
-                return
-            ratings: dict[str, int] = {}
-            for revision, key in enumerate((*annotating.KEYS, None), 1):
-                time.sleep(rng.uniform(*THINK))
-                ratings |= {} if key is None else {key: rng.randint(1, 5)}
-                save = {"uuid": record["uuid"], "revision": revision, "answer": {"ratings": ratings}}
-                start = time.monotonic()
-                reply = page.post("/star-annotate/save", json=save | {"to": "draft" if key else "submitted"})
-                saves.append(time.monotonic() - start)
-                if reply.status_code != 200:
-                    problems.append(reply.text[:200])
-                if time.monotonic() > until:
+                body = {"campaign": 1, "uuid": str(uuid.uuid4())}
+                record = page.post("/star-annotate/next", json=body).json()["record"]
+                if record is None:
+                    log.problems.append("the campaign was too small")
                     return
+                revision, ratings, left = 0, dict[str, int](), [*annotating.KEYS]
+            time.sleep(rng.uniform(*THINK))
+            to = "draft" if left else "submitted"
+            if left:
+                ratings[left.pop()] = rng.randint(1, 5)
+            revision += 1
+            save = {"uuid": record["uuid"], "revision": revision, "answer": {"ratings": ratings}, "to": to}
+            before = log.now("recommendation")
+            reply = page.post("/star-annotate/save", json=save)
+            log.outlived.append(log.now("recommendation") - before)
+            log.end("save")
+            if reply.status_code != 200:
+                log.problems.append(reply.text[:200])
+            record = None if to == "submitted" else record
 
 
-def stream(url: str, n: int, until: float, done: list[int], problems: list[str]) -> None:
-    """Asks for one recommendation after another, as a visitor of Explore does."""
-    with httpx.Client(base_url=url, timeout=60) as page:
+def stream(url: str, n: int, over: threading.Event, log: Log) -> None:
+    """Asks for one recommendation after another, as a visitor of Explore does; for one at least."""
+    with httpx.Client(base_url=url, timeout=120) as page:
         ask = page_client.event(page_client.config(page), "recommend", "click")["id"]
-        while time.monotonic() < until:
-            data = [{"mode": "reader", "reader": 7 + n + len(done), "shelf": []}, 5, 0, True]
+        for asked in itertools.count():
+            data = [{"mode": "reader", "reader": 7 + n + asked, "shelf": []}, 5, 0, True]
             if not page_client.run(page, ask, data)["success"]:
-                problems.append("a recommendation failed")
-            done.append(1)
+                log.problems.append("a recommendation failed")
+            log.end("recommendation")
+            if over.is_set():
+                return
 
 
 @pytest.mark.slow
 @pytest.mark.checkpoint
-def test_saves_stay_quick_while_others_stream(tmp_path: Path) -> None:
+def test_no_save_waits_for_those_who_stream(tmp_path: Path) -> None:
+    """A recommendation takes seconds. A save that began during one ends before the next two have ended."""
     if not (ROOT / "assets" / "models" / "demo").is_dir():
         pytest.skip("assets/models/demo is not there; train it with training/run.sh")
-    busy = os.getloadavg()[0]
-    if busy > 2 * (os.cpu_count() or 1):
-        pytest.skip(f"others keep this machine busy (load {busy:.1f}); times would say nothing")
     place = str(tmp_path / "annotations.sqlite")
     database = open_database(place)
     annotating.campaign(database, 60, overlap=25)
     database.close()
+    log, over = Log(), threading.Event()
     with httpx.Client() as page:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
@@ -82,26 +104,25 @@ def test_saves_stay_quick_while_others_stream(tmp_path: Path) -> None:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
             wait(page, url, server)
-            saves, done, problems = [], [], []  # type: ignore[var-annotated]
-            stream(url, 0, time.monotonic() + 0.01, done, problems)  # waits until the model is there
-            done.clear()
-            until = time.monotonic() + SECONDS
-            work: list[Any] = [
-                threading.Thread(target=rater, args=(url, n, until, saves, problems)) for n in range(PEOPLE)
-            ]
-            work += [threading.Thread(target=stream, args=(url, n, until, done, problems)) for n in range(2)]
-            for thread in work:
+            over.set()
+            stream(url, 0, over, log)  # waits until the model is there
+            over.clear()
+            raters = [threading.Thread(target=rater, args=(url, n, log)) for n in range(PEOPLE)]
+            visitors = [threading.Thread(target=stream, args=(url, n, over, log)) for n in range(2)]
+            for thread in (*raters, *visitors):
                 thread.start()
-            for thread in work:
+            for thread in raters:
+                thread.join()
+            over.set()
+            for thread in visitors:
                 thread.join()
         finally:
             server.terminate()
             server.wait(20)
-    p50, p95 = (float(np.percentile(saves, q)) for q in (50, 95))
-    print(f"{len(saves)} saves, median {p50:.3f} s, p95 {p95:.3f} s, {len(done)} recommendations")
-    assert problems == []
-    assert len(saves) > PEOPLE * SECONDS / 4 and len(done) >= 2
-    assert p95 <= 0.5
+    assert log.problems == []
+    assert log.ended["save"] == PEOPLE * SAVES and log.ended["recommendation"] >= 3
+    # Two stream at once, so that one recommendation of each may end just then.
+    assert max(log.outlived) <= 2, log.outlived
 
 
 def free_port() -> int:
@@ -110,11 +131,12 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def wait(page: httpx.Client, url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
+def wait(page: httpx.Client, url: str, server: subprocess.Popen[bytes]) -> int:
+    """Until the page answers; how often it was asked."""
+    for asked in range(1, 601):
         try:
             page.get(url)
-            return
+            return asked
         except httpx.TransportError:
             assert server.poll() is None, "the page did not start"
             time.sleep(0.2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import annotating
 import pytest
 import toy
+from counting import at_most
 from fastapi.testclient import TestClient
 from test_annotations import Run, run, small  # noqa: F401  fixtures
 
@@ -21,6 +22,7 @@ from star.errors import UserError
 from star.ui.loader import Loader
 from star.ui.server import application
 
+CALLS = 1_000_000  # of functions, while a rubric is read; the shipped one takes a tenth
 HUGE = "9" * 5000
 
 
@@ -107,20 +109,29 @@ WRONG: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), WRONG, ids=[f"{field}={str(value)[:20]}" for field, value in WRONG]
-)
-def test_the_leads_api_refuses_and_makes_nothing(field: str, value: Any, tmp_path: Path) -> None:
-    with annotating.ready("sqlite", tmp_path) as database:
+@pytest.fixture(scope="module")
+def leads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Database]]:
+    """A lead on a page without campaigns; one for all orders that are refused."""
+    with annotating.ready("sqlite", tmp_path_factory.mktemp("leads")) as database:
         app = application(Loader(lambda: toy.ToyRecommender(delay=0), toy.dataset), database)
         lead = TestClient(app, "http://127.0.0.1", headers={"X-Star": "1"}, raise_server_exceptions=False)
         lead.post("/star-door/enter", json={"name": "Lea", "role": "lead"})
-        body = json.dumps(ORDER | {field: value})
-        reply = lead.post("/star-lead/campaign", content=body, headers={"Content-Type": "application/json"})
-        assert reply.status_code in (400, 422), reply.text
-        assert len(reply.json()["error"]) < 700 and "\n" not in reply.json()["error"]
-        assert lead.get("/star-lead/job").json()["running"] is False
-        assert campaigns.names(database) == {}
+        yield lead, database
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), WRONG, ids=[f"{field}={str(value)[:20]}" for field, value in WRONG]
+)
+def test_the_leads_api_refuses_and_makes_nothing(
+    field: str, value: Any, leads: tuple[TestClient, Database]
+) -> None:
+    lead, database = leads
+    body = json.dumps(ORDER | {field: value})
+    reply = lead.post("/star-lead/campaign", content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code in (400, 422), reply.text
+    assert len(reply.json()["error"]) < 700 and "\n" not in reply.json()["error"]
+    assert lead.get("/star-lead/job").json()["running"] is False
+    assert campaigns.names(database) == {}
 
 
 def test_numbers_of_rows_out_of_range_are_no_errors_of_the_server(tmp_path: Path) -> None:
@@ -187,11 +198,10 @@ RUBRICS = {
 
 @pytest.mark.parametrize("case", RUBRICS)
 def test_deep_and_huge_rubrics_are_refused_at_once(case: str) -> None:
-    began = time.perf_counter()
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as refused, at_most(CALLS):
         rubric.parse(RUBRICS[case])
     words = one_line(refused)
-    assert len(words) < 700 and words.isprintable() and time.perf_counter() - began < 5
+    assert len(words) < 700 and words.isprintable()
 
 
 def test_a_rubric_has_so_many_questions_and_examples() -> None:

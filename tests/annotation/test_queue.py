@@ -1,4 +1,4 @@
-"""The queue: exactly as many ratings as wanted whoever asks at once, leases that come back, hidden items, withdrawal."""
+"""The queue: exactly as many ratings as wanted whoever asks at once, leases that come back, gold items, withdrawal."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_hidden_items_are_mixed_in_for_everyone_and_do_not_use_up_places(databas
     assert done == 20 + len(hidden) and 5 <= len(hidden) <= 7  # a quarter of 26 or 27
     assert {r.gold for r in mine if r.record in hidden and r.criterion == "faithful"} == {1}
     assert all(r.gold is None for r in mine if r.criterion == "plan")
-    assert work(database, bob, number) <= 1, "only hidden items can be left"
+    assert work(database, bob, number) <= 1, "only gold items can be left"
     found = status.status(database, lead(database), number)
     assert (found.records, found.hidden, found.wanted, found.done) == (20, 10, 20, 20)
     assert queue.progress(database, ann, number).wanted == 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +70,8 @@ def test_reader_to_evidence(base_url: str, visit: Any) -> None:
 def test_nothing_is_recommended_before_the_ranking(toy_url: str, visit: Any) -> None:
     page = visit(toy_url).page
     expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
-    start = time.monotonic()
     page.get_by_role("button", name="Recommend", exact=True).click()
     expect(page.locator("#trace .star-step p").first).to_be_visible()
-    assert time.monotonic() - start < 1.5  # 0.5 s by design, and more on a busy machine
     expect(page.locator("#cards h3")).to_have_count(0)
     complete(page)
     expect(page.locator("#cards h3")).to_have_count(5)
@@ -119,7 +116,7 @@ def test_claim_highlights_its_path(toy_url: str, visit: Any) -> None:
     ask(page)
     wrong = page.locator("#trace .star-claim.unsupported")
     wrong.get_by_role("button").click()
-    expect(wrong).to_contain_text("not borne out")
+    expect(wrong).to_contain_text("not supported")
     expect(wrong.locator(".star-differs").first).to_have_text("differs")
     expect(page.locator("#edges tr.on")).to_have_count(1)
     edge = int(page.locator("#edges tr.on").get_attribute("data-edge"))

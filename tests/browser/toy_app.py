@@ -1,6 +1,7 @@
 """Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR …]`.
 
 With `TOY=hostile` in the environment, every text field of its data set holds a script or a right-to-left name.
+`TOY_DELAY` is the time between two words, in seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def main() -> None:
     def load() -> toy.ToyRecommender:
         while not all(file.exists() for file in awaited):
             time.sleep(0.05)
-        return toy.ToyRecommender(data(), delay=0.01)
+        return toy.ToyRecommender(data(), delay=float(os.environ.get("TOY_DELAY", "0.01")))
 
     launch(Loader(load, data), Settings(port=int(sys.argv[1])))
 

@@ -27,7 +27,9 @@ HOSTILE = '=cmd() <img src=x onerror=hacked()> \u202egnp "x",\n' + "ü" * 50
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A database of its own, named in the environment."""
-    monkeypatch.setenv("STAR_DATABASE_URL", str(tmp_path / "annotations.sqlite"))
+    file = tmp_path / "annotations.sqlite"
+    file.write_bytes(annotating.migrated())
+    monkeypatch.setenv("STAR_DATABASE_URL", str(file))
     return open_database()
 
 
@@ -59,7 +61,7 @@ def test_status_export_agreement_and_back(small: Database, run: Run, tmp_path: P
     assert shown["database"] == small.place and one["status"]["done"] == 8 == one["status"]["wanted"]
     assert "8 of 8 ratings" in run("annotations", "status", "first")
     made = run("annotations", "agreement", "first", "--json")
-    assert made["ratings"] == 4 * 2 * 7, "hidden items take no part in agreement"
+    assert made["ratings"] == 4 * 2 * 7, "gold items take no part in agreement"
     assert {row["gold"] for row in made["annotators"]} == {1}
     assert {row["measure"] for row in made["correlations"]} == {"claims", "claim precision"}
     waiting = run("annotations", "adjudicate", "first", "--json")["conflicts"]
@@ -113,6 +115,7 @@ def test_pairs_go_out_without_their_hidden_items(small: Database, run: Run, tmp_
     assert run("annotations", "import", str(tmp_path / "out"), "--name", "copy", "--json")["answers"] == 4
 
 
+@pytest.mark.slow
 def test_create_on_the_demo(small: Database, run: Run) -> None:
     words = ("create", "made", "--system", "mars", "--system", "mars@3", "--pair", "--records", "2")
     made = run("annotations", *words, "--gold-share", "0.25", "--difficulty", "hard=1", "--json")

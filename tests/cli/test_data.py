@@ -70,7 +70,7 @@ def test_import_of_a_table_with_a_mapping(tmp_path, monkeypatch, capsys):
         (("import", "goodbooks", "/", "--name", "demo"), "'demo' is taken"),
         (("import", "netflix", "/", "--name", "x"), "no format 'netflix'"),
         (("import", "table", "/", "--name", "x", "--column", "user"), "'user' is not FIELD=COLUMN"),
-        (("import", "goodbooks", "/", "--name", "x", "--licence", "y"), "belong to table"),
+        (("import", "goodbooks", "/", "--name", "x", "--licence", "y"), "belong to recbole and table"),
     ],
 )
 def test_user_error_is_one_line_and_status_2(monkeypatch, capsys, arguments, message):

@@ -24,7 +24,7 @@ from star.data.catalog import Catalog
 from star.display import clean, isolated
 from star.evidence.claims import Claim
 from star.mars.recommender import Teacher
-from star.methods.answering import load, untaught
+from star.methods.answering import load_recommender, untaught
 from star.recommend.readable import readable
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
 from star.recommend.recommender import Star, answer
@@ -85,7 +85,9 @@ def test_the_teacher_by_name_answers_on_every_data_set(
     toys.save_checkpoint(
         home / "runs" / "reading" / "checkpoint"
     )  # where training/run.sh --dataset leaves it
-    assert isinstance(load("reading"), Star) and isinstance(load("reading", "mars"), Teacher)
+    assert isinstance(load_recommender("reading"), Star) and isinstance(
+        load_recommender("reading", "mars"), Teacher
+    )
     capsys.readouterr()
     assert star(monkeypatch, "--user", READERS[0], "--json", "--model", "mars", "--no-adapter") == 0
     out, err = capsys.readouterr()
@@ -113,7 +115,7 @@ def test_the_page_says_that_the_teacher_answers() -> None:
 
 
 def test_a_campaign_takes_the_teacher_for_no_student(home: Path) -> None:
-    ready = load("reading")
+    ready = load_recommender("reading")
     assert at_hand("reading", None, ready) == ("mars",) == at_hand("reading", "mars")
     with pytest.raises(ValueError, match="no checkpoint 'reading'"):
         open_systems(("star", "mars"), DATA, None, ready)
@@ -128,10 +130,12 @@ def test_sentences_are_for_people_and_the_words_of_the_grammar_are_kept(
 ) -> None:
     assert star(monkeypatch, "--user", READERS[0]) == 0
     shown = capsys.readouterr().out
-    (done,) = [answer(load("reading"), Query(history(READERS[0]), DATA.interactions.row(READERS[0])))]
+    (done,) = [
+        answer(load_recommender("reading"), Query(history(READERS[0]), DATA.interactions.row(READERS[0])))
+    ]
     for claim in done.claims:
         assert claim.text[1:] in shown
-    assert "Reflection\n" in shown and "tool_response:" not in shown and "the graph bears out" in shown
+    assert "Reflection\n" in shown and "tool_response:" not in shown and "the graph supports" in shown
     assert star(monkeypatch, "--user", READERS[0], "--raw") == 0
     raw = capsys.readouterr().out
     for step in done.steps:

@@ -501,6 +501,7 @@ def limited(tmp_path: Path, most: int, *arguments: object) -> subprocess.Complet
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_the_old_data_set(tmp_path, home):
     folder = write(tmp_path / "in", GOODBOOKS)
     import_dataset("goodbooks", folder, "small", 1, 1)
@@ -514,6 +515,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_data_set(tmp_path, home):
         assert [path.name for path in home.iterdir()] == ["small"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", ["gz", "zip"])
 def test_a_full_temporary_folder_says_so(tmp_path, home, packed):
     content = "user,item\n" + "".join(f"{n},{n}\n" for n in range(5000))

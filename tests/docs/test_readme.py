@@ -21,7 +21,8 @@ from docs.cards import cards
 from star import ROOT
 from star.cli.app import app
 from star.student.checkpoint import fingerprint
-from training.preference import load_config
+from training.lib.config import load_config
+from training.preference import PreferenceConfig
 from training.studies.ablations import STUDENTS
 from training.studies.simulated_raters import TASTES
 
@@ -80,7 +81,7 @@ def test_preferences_moved_the_shipped_checkpoint_their_way_and_it_still_ranks()
     made = {document["taste"]: document for document in documents()}
     assert made.keys() >= {"short", "recent"}
     for taste, document in made.items():
-        config = load_config(str(ROOT / document["command"].split()[4]))
+        config = load_config(str(ROOT / document["command"].split()[4]), PreferenceConfig)
         where = {"data": f"{config.data}-{taste}", "out": f"{config.out}-{taste}"}
         assert document["config"] == dataclasses.asdict(config) | where and document["split"] == "test"
         assert document["fingerprint"] == fingerprint(document["checkpoint"]), (
@@ -98,9 +99,7 @@ def test_model_cards_are_their_sources() -> None:
     made = cards()
     assert {file.parent.name for file in made} >= {"demo", "goodbooks"}
     for file, text in made.items():
-        assert file.read_text("utf-8") == text, (
-            f"{file} differs from its sources; run python -m docs.build"
-        )
+        assert file.read_text("utf-8") == text, f"{file} differs from its sources; run python -m docs.build"
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:

@@ -17,7 +17,7 @@ from star.cli.app import app
 from star.data.tasks import Task
 from star.errors import UserError
 from star.evaluation.evaluate import evaluate
-from star.evaluation.full_catalogue import DEEPEST, Shelf, full_catalogue, ranked, reordered
+from star.evaluation.full_catalogue import DEEPEST, HeldOutReader, full_catalogue, ranked, reordered
 from star.evaluation.report import tables
 from star.evaluation.rules import counts
 from star.evidence.hygiene import NAMES, Hygiene
@@ -54,7 +54,7 @@ def by_hand(scores: Sequence[float], target: int, shelf: Sequence[int]) -> int:
 
 
 def test_places_over_the_whole_catalogue_by_hand() -> None:
-    shelves = [Shelf(0, (1, 3), 4, ()), Shelf(1, (0,), 2, ())]
+    shelves = [HeldOutReader(0, (1, 3), 4, ()), HeldOutReader(1, (0,), 2, ())]
     scores = np.array([0.9, 0.8, 0.7, 0.95, 0.3, 0.5])
     ranker = ByScore("any", lambda task: scores[list(task.candidates)])
     assert ranked(ranker, shelves, 6, 0).tolist() == [4, 3]  # behind 0, 2, 5; behind 3, 1
@@ -62,7 +62,7 @@ def test_places_over_the_whole_catalogue_by_hand() -> None:
 
 
 def test_equal_scores_stand_in_random_order() -> None:
-    shelves = [Shelf(reader, (0,), 3, ()) for reader in range(300)]
+    shelves = [HeldOutReader(reader, (0,), 3, ()) for reader in range(300)]
     flat = ByScore("flat", lambda task: np.zeros(len(task.candidates)))
     places = ranked(flat, shelves, 11, 0)
     assert set(places) == set(range(1, 11)) and abs(places.mean() - 5.5) < 0.6
@@ -72,7 +72,7 @@ def test_equal_scores_stand_in_random_order() -> None:
 
 def test_only_what_retrieval_found_is_reordered() -> None:
     found = tuple(range(10, 40))
-    shelves = [Shelf(n, (1,), target, found) for n, target in enumerate((10, 14, 15, 39, 99))]
+    shelves = [HeldOutReader(n, (1,), target, found) for n, target in enumerate((10, 14, 15, 39, 99))]
     stub = Stub()
     assert reordered(stub, shelves, 5, 0).tolist() == [1, 1, 6, 30, np.inf]
     assert [t.reader for t in stub.asked] == [0, 1], "lists without the target are not ranked"
@@ -153,7 +153,7 @@ def test_evaluate_writes_and_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "mars", lambda context: Stub("mars"))
     data = reading.dataset()
     given = (["itemknn", "popularity", "mars", "random"], ["classic"], ["uniform"])
-    made = evaluate(data, *given, tasks=15, split_name="valid", full=10)
+    made = evaluate(data, *given, tasks=15, split_name="valid", full=10, fitted=True)
     found = made["full_catalogue"]
     assert (found["n"], found["depth"]) == (15, 10)
     assert [r["method"] for r in found["rows"]] == ["retrieval", "itemknn", "popularity", "retrieval + mars"]

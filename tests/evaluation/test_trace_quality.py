@@ -31,6 +31,7 @@ def document() -> dict[str, Any]:
         )
 
 
+@pytest.mark.slow
 def test_what_the_student_writes_is_counted(document: dict[str, Any]) -> None:
     for mode in ("served", "free"):
         found = document["trace_quality"][mode]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ import reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from star.data.catalog import Catalog
+from star.data.dataset import Dataset
 from star.data.interactions import Interactions
+from star.evidence import fitting
 from star.evidence import signals as S
 from star.evidence.claims import STRENGTHS
 from star.evidence.fitting import calibrated, fit_signals, from_arrays, to_arrays
@@ -178,6 +183,34 @@ def test_kept_as_arrays_and_read_back() -> None:
     assert {k: v.tolist() for k, v in back.bounds.items()} == {
         k: v.tolist() for k, v in fitted().bounds.items()
     }
+
+
+def test_kept_beside_the_data_and_made_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STAR_DATA", str(tmp_path))
+    made: list[int] = []
+    monkeypatch.setattr(fitting, "fit_signals", lambda *given: made.append(1) or fitted())
+    data, parts, graph = reading.dataset(), reading.parts(), reading.graph()
+
+    def ask(data: Dataset) -> S.Signals:
+        return fitting.kept_signals(data, parts, graph, Attributes.of(data.catalog))
+
+    first, again = ask(data), ask(data)
+    assert len(made) == 1 and isinstance(again.whole.p, np.memmap)
+    np.testing.assert_array_equal(first.whole.p, again.whole.p)
+    (folder,) = (tmp_path / ".cache").iterdir()
+    (folder / "w.npy").unlink()
+    ask(data)
+    assert len(made) == 2 and "is made again" in capsys.readouterr().err
+    (folder / "w.npy").write_bytes(b"cut short")
+    ask(data)
+    assert len(made) == 3 and "is made again" in capsys.readouterr().err
+    items = (replace(data.catalog[0], title="Another title"), *data.catalog.items[1:])
+    ask(replace(data, catalog=Catalog(items)))
+    assert len(made) == 4
+    (left,) = (tmp_path / ".cache").iterdir()
+    assert left != folder, "what was fitted on the old titles is gone"
 
 
 def test_without_signals_the_tools_are_refused() -> None:

@@ -2,10 +2,14 @@
 
 Prints one line for every acknowledged save (name, uuid, revision), flushed at once. A test that kills this process knows
 from the lines which saves must exist. Ends when no record is left.
+
+`python annotation_rater.py forks` reads such arguments from its input, a JSON list a line; see `forks`.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import sys
 import threading
@@ -32,13 +36,34 @@ def rate(database: Database, campaign: int, name: str) -> None:
 
 
 def main() -> None:
-    url, campaign, *names = sys.argv[1:]
+    if sys.argv[1:] == ["forks"]:
+        forks()
+    else:
+        work(*sys.argv[1:])
+
+
+def work(url: str, campaign: str, *names: str) -> None:
     database = Database(url)
     threads = [threading.Thread(target=rate, args=(database, int(campaign), name)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def forks() -> None:
+    """For each line of arguments, a new process that rates: it is forked, since the imports take longest. Prints its
+    number first and, on a line that begins with "ended", its status at the end."""
+    for line in sys.stdin:
+        number = os.fork()
+        if number == 0:
+            sys.stdout.write(f"{os.getpid()}\n")
+            sys.stdout.flush()
+            work(*json.loads(line))
+            os._exit(0)
+        _, status = os.waitpid(number, 0)
+        sys.stdout.write(f"\nended {os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

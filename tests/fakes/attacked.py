@@ -71,7 +71,7 @@ def attacked(folder: Path, auth: bool, database: str | None = None) -> Iterator[
         people.add(opened, NAME, "annotator", PASSWORD)
     opened.close()
     port = free_port()
-    more = {"STAR_AUTH": str(auth).lower(), "TMPDIR": str(folder / "scratch")}
+    more = {"STAR_AUTH": str(auth).lower(), "TMPDIR": str(folder / "scratch"), "TOY_DELAY": "0"}
     if database is not None:
         more["STAR_DATABASE_URL"] = database
     process, url = serve(toy_command(port), port, folder / "log", **more)

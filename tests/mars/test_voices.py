@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import openai
 import pytest
 import reading
 import toys
@@ -90,7 +91,7 @@ class Server:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
@@ -215,5 +216,6 @@ def test_as_a_method_of_the_table(serve: Callable[[Answer], Server], monkeypatch
     made = evaluate(reading.dataset(), ["mars:chat"], ["classic"], ["uniform"], tasks=2)
     assert made["rows"][0]["n"] == 2 and made["rows"][0]["model_calls"] >= 6
     server.close()
+    monkeypatch.setattr(openai.OpenAI, "_calculate_retry_timeout", lambda *_, **__: 0.0)  # it tries again at once
     with pytest.raises(UserError, match="no usable message"):
         evaluate(reading.dataset(), ["mars:chat"], ["classic"], ["uniform"], tasks=1)

@@ -17,7 +17,7 @@ from star.evaluation import metrics
 from star.evidence.graph import Graph
 from star.methods import baselines, factorisation, fusion, sasrec
 from star.methods.baselines import ByScore
-from star.methods.registry import METHODS, Context, check, default_methods, rankers
+from star.methods.registry import METHODS, Context, check_methods, default_methods, rankers
 from star.ranking import Ranker
 
 NAMES = [name for name in METHODS if not name.startswith("star") and name not in ("mars:chat", "oracle")]
@@ -216,11 +216,11 @@ def test_no_target_is_put_into_fusions_retrieved_lists_by_hand(monkeypatch: pyte
 
 
 def test_names_are_checked() -> None:
-    assert check(["ease", "itemknn", "ease"]) == ["ease", "itemknn"]
+    assert check_methods(["ease", "itemknn", "ease"]) == ["ease", "itemknn"]
     with pytest.raises(UserError, match=r"no method nearest.*itemknn:recent.*star"):
-        check(["ease", "nearest"])
+        check_methods(["ease", "nearest"])
     with pytest.raises(UserError, match="no method given"):
-        check([])
+        check_methods([])
 
 
 def test_star_without_a_checkpoint_says_what_to_do() -> None:

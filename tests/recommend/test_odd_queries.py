@@ -24,7 +24,7 @@ from star.evidence.hygiene import Hygiene
 from star.evidence.tools import Tools
 from star.mars.recommender import Teacher
 from star.mars.run import run
-from star.recommend.assembly import Draft, read
+from star.recommend.assembly import Draft, read_draft
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Star, answer
 from star.recommend.serving import ServingContext
@@ -233,7 +233,7 @@ def test_a_tool_without_an_answer_says_of_what() -> None:
     for name, arguments in (("user_cf", (30,)), ("item_cf", (5,))):
         words += ["<tool_call>", name, str(arguments[0]), "</tool_call>"]
         words += response_words(tools.call(name, arguments))
-    steps, stated = read(Draft(words, [True] * len(words), [0.0] * len(words)), tools)
+    steps, stated = read_draft(Draft(words, [True] * len(words), [0.0] * len(words)), tools)
     said = [s.text for s in steps if s.type == "tool_response"]
     assert said == [
         "nothing: similar readers read none of the candidates",

@@ -137,7 +137,7 @@ def test_a_ranking_takes_in_the_one_by_heart(checkpoint: Checkpoint) -> None:
         with torch.inference_mode():
             logits = checkpoint.model(input_ids=torch.tensor([done.start()])).logits[0, -1]
         heart = logits[done.candidate_tokens()].log_softmax(0).numpy()
-        assert done.scores is not None and done.by_heart is None
+        assert done.scores is not None and done.prior_log_p is None
         expected.append(np.exp((np.log(done.scores) + weight * heart) / (1 + weight)))
         expected[-1] /= expected[-1].sum()
     together, turns = [writer(mixing, seed) for seed in range(4)], [writer(mixing, seed) for seed in range(4)]
@@ -165,6 +165,7 @@ def test_a_ranking_takes_in_the_one_by_heart(checkpoint: Checkpoint) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_drawn_rankings_follow_plackett_and_luce(checkpoint: Checkpoint) -> None:
     """Behind a first choice the second is drawn in proportion to its probability among those left."""
@@ -401,7 +402,8 @@ def test_a_pass_taken_up_behind_its_own_words_ends_as_it_did(checkpoint: Checkpo
     write_many(done)
     cut = [w.words[: w.words.index("<recommend>") + 1] for w in done]
     again = [
-        GenerationState(w.checkpoint, w.items, w.tools, words=list(words)) for w, words in zip(done, cut, strict=True)
+        GenerationState(w.checkpoint, w.items, w.tools, words=list(words))
+        for w, words in zip(done, cut, strict=True)
     ]
     write_many(again)
     for one, two, words in zip(done, again, cut, strict=True):

@@ -1,4 +1,4 @@
-"""Training on own traces for real, from the shipped demo checkpoint: ten steps of GRPO with rewards that differ and a mask
+"""Training on own traces for real, from the shipped demo checkpoint: steps of GRPO with rewards that differ and a mask
 that is right; ranking behind own traces."""
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from training import grpo, onpolicy
 from training.lib import rollouts
 from training.lib.config import Config
 from training.lib.corpus import load_trajectories
-from training.lib.mending import mended
+from training.lib.correction import expert_corrected
+
+STEPS = 10
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +59,8 @@ def test_difficulty_and_mix() -> None:
     assert grpo.draw_rows(frame.filter(pl.col("rank") == 0), 100, 0).height == 30
 
 
-def test_ten_steps(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = grpo.trainer_for(config, Path(config.out), 10)
+def test_steps(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = grpo.trainer_for(config, Path(config.out), STEPS)
     sample = trainer.rollout_func
     seen: list[dict[str, list[object]]] = []
     monkeypatch.setattr(
@@ -81,11 +83,11 @@ def test_ten_steps(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
                 arguments += words[token] in ("10", "50") and not inside and not own
                 masked += inside
                 inside = inside and words[token] != "</tool_response>"
-    assert masked > 500 and arguments > 20
+    assert masked > 50 * STEPS and arguments > 2 * STEPS
 
     outcome = np.array([r for batch in seen for r in batch["outcome"]])
     form = np.array([r for batch in seen for r in batch["format"]])
-    assert len(outcome) == 10 * 8 and len(set(outcome.tolist())) >= 3 and 0.1 < outcome.mean() < 0.95
+    assert len(outcome) == STEPS * 8 and len(set(outcome.tolist())) >= 3 and 0.1 < outcome.mean() < 0.95
     assert form.max() == 1
     logged = trainer.state.log_history
     assert {"reward", "frac_reward_zero_std", "entropy", "watch/copied", "watch/readable"} <= set().union(
@@ -250,10 +252,10 @@ def test_a_student_that_writes_nothing_readable_is_told_of(
     source, runs = tmp_path / "copy", tmp_path / "runs"
     shutil.copytree(MODELS / "demo", source, ignore=shutil.ignore_patterns("adapter"))
     shutil.copytree(Path(config.runs) / "trajectories", runs / "trajectories")
-    monkeypatch.setattr(onpolicy, "_mended", lambda writer: None)
+    monkeypatch.setattr(onpolicy, "_corrected", lambda writer: None)
     kept = (source / "model.safetensors").read_bytes()
     config = dataclasses.replace(config, out=str(source), runs=str(runs), own_rows=4, sft_batch=4)
-    with pytest.raises(UserError, match=r"0 of 4 own traces .* expected a batch of 2 at least; pretrain"):
+    with pytest.raises(UserError, match=r"0 of 4 on-policy rollouts .* expected a batch of 2 at least; pretrain"):
         onpolicy.train(config, source)
     assert (source / "model.safetensors").read_bytes() == kept
 
@@ -278,13 +280,13 @@ def test_quotations_are_set_right() -> None:
         right + " <i1> similar": 0,
     }
     for said, count in cases.items():
-        words, changed = mended(f"{told}<reflection> {said} {end}".split(), 12)
+        words, changed = expert_corrected(f"{told}<reflection> {said} {end}".split(), 12)
         assert " ".join(words) == f"{told}<reflection> {right} {end}", said
         assert changed == count, said
     with pytest.raises(TraceError):
-        mended(f"{told}<reflection> {right}".split(), 12)
+        expert_corrected(f"{told}<reflection> {right}".split(), 12)
 
 
 def test_teachers_traces_need_no_mending(config: Config) -> None:
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
-        assert mended(row["trace"].split(), row["shelf"]) == (row["trace"].split(), 0)
+        assert expert_corrected(row["trace"].split(), row["shelf"]) == (row["trace"].split(), 0)

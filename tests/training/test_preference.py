@@ -26,6 +26,7 @@ from star.student.vocabulary import EOS
 from star.trace.steps import parse
 from training import preference
 from training.lib import rollouts
+from training.lib.config import load_config
 from training.preference import PreferenceConfig
 from training.studies import simulated_raters
 from training.studies.simulated_raters import Rater
@@ -68,7 +69,9 @@ def config(tmp_path_factory: pytest.TempPathFactory, source: Path, brought: Expo
 
 def test_drawn_words_are_those_that_grpo_takes_too(source: Path) -> None:
     checkpoint = toys.parrot(Checkpoint.load(str(source)), toys.GOOD)
-    writers = [GenerationState(checkpoint, checkpoint.match(CATALOG), toys.reading_tools(n)) for n in range(3)]
+    writers = [
+        GenerationState(checkpoint, checkpoint.match(CATALOG), toys.reading_tools(n)) for n in range(3)
+    ]
     write_many(writers)
     for writer in writers:
         assert writer.broken is None and "<tool_response>" in writer.words
@@ -222,7 +225,8 @@ def test_errors_are_one_line(
 
     good = f"model: {config.model}\ndata: {config.data}\nout: {tmp_path / 'out'}\n"
     file.write_text(good + "lr: 1e-3\nbeta: 1\n")
-    assert (preference.load_config(str(file)).lr, preference.load_config(str(file)).beta) == (1e-3, 1.0)
+    read = load_config(str(file), PreferenceConfig)
+    assert (read.lr, read.beta) == (1e-3, 1.0)
     with pytest.MonkeyPatch.context() as patch:
         refused("- a\n", "expected fields", patch)
         refused("model: demo\n", "lacks data, out", patch)

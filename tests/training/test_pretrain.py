@@ -32,11 +32,11 @@ from training.lib.corpus import (
     WRITTEN,
     Sequence,
     encode,
-    exchanged,
     item_tokens,
     load_trajectories,
-    renamed,
-    renumbered,
+    permute_entities,
+    perturb_counts,
+    swap_candidates,
 )
 from training.lib.device import compiles, device_for, mixed, native_bf16
 
@@ -84,7 +84,7 @@ def test_roles_cover_what_they_should(config: Config) -> None:
 def test_other_counts_are_the_same_wherever_they_are_quoted(config: Config) -> None:
     changed, strengths = Counter[str](), Counter[str]()
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
-        new = renumbered(row["trace"], 2000, np.random.default_rng(row["reader"]))
+        new = perturb_counts(row["trace"], 2000, np.random.default_rng(row["reader"]))
         before, after = (parse(t.split(), row["shelf"]) for t in (row["trace"], new))
         assert after.ranking == before.ranking
         said = [c for s in after.steps if s.type == "tool_response" for c in s.claims]
@@ -112,7 +112,7 @@ def test_other_counts_are_the_same_wherever_they_are_quoted(config: Config) -> N
 def test_other_counts_are_words_that_the_student_has(config: Config) -> None:
     words = set(words_of(load_dataset("demo").catalog, 800))
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
-        assert set(renumbered(row["trace"], 800, np.random.default_rng(row["at"])).split()) <= words
+        assert set(perturb_counts(row["trace"], 800, np.random.default_rng(row["at"])).split()) <= words
 
 
 def test_other_items_stand_everywhere_in_place_of_the_same_one(config: Config) -> None:
@@ -122,7 +122,7 @@ def test_other_items_stand_everywhere_in_place_of_the_same_one(config: Config) -
     assert [words[token] for token in items] == [f"<i{n}>" for n in range(len(load_dataset("demo").catalog))]
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
         before = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
-        after = renamed(before, items, rng)
+        after = permute_entities(before, items, rng)
         pairs = set(zip(before.tokens.tolist(), after.tokens.tolist(), strict=True))
         assert len(pairs) == len({old for old, _ in pairs}) == len({new for _, new in pairs})
         assert {old for old, new in pairs if old == new} >= {old for old, _ in pairs if old not in items}
@@ -139,7 +139,7 @@ def test_exchanged_candidates_take_each_others_evidence_and_no_more(config: Conf
     rng = np.random.default_rng(0)
     for row in load_trajectories(Path(config.runs) / "trajectories").iter_rows(named=True):
         before = encode(row["prompt"], row["trace"], vocabulary, row["guide"], row["target"])
-        after = exchanged(before, rng)
+        after = swap_candidates(before, rng)
         to = dict(zip(before.candidates.tolist(), after.candidates.tolist(), strict=True))
         assert set(to) == set(to.values()) and sum(old != new for old, new in to.items()) > 10
         assert [to.get(old, old) for old in before.tokens.tolist()] == after.tokens.tolist()
@@ -210,7 +210,7 @@ def test_candidates_are_ranked_at_the_end_of_the_prompt_where_the_items_are_real
     at = int(np.flatnonzero(sequence.candidates == sequence.tokens[sequence.roles == RANK])[0])
     guide = -(torch.from_numpy(sequence.soft) * p.log()).sum()
     expected = loss.GUIDE * guide - (1 - loss.GUIDE) * p[at].log()
-    other = renamed(sequence, items, np.random.default_rng(0))
+    other = permute_entities(sequence, items, np.random.default_rng(0))
 
     def report(batch: list[Sequence]) -> dict[str, float]:
         mask = loss.mask_of(items, len(words))
@@ -227,7 +227,7 @@ def test_ranking_is_not_learned_behind_other_numbers(config: Config) -> None:
     model = pretrain.new_model(words, 32, 1, 2, 64, 0)
     items = item_tokens(vocabulary)
     mask = loss.mask_of(items, len(words))
-    other = renamed(sequence, items, np.random.default_rng(0))
+    other = permute_entities(sequence, items, np.random.default_rng(0))
 
     def value(counted: bool, soft: np.ndarray) -> float:
         batch = [dataclasses.replace(other, counted=counted, soft=soft)]
@@ -357,6 +357,9 @@ def test_config_errors_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "form.yaml").write_text("dataset: demo\nruns: r\nout: o\nform: short\n")
     with pytest.raises(UserError, match="form 'short'"):
         load_config(str(tmp_path / "form.yaml"))
+    (tmp_path / "shares.yaml").write_text("dataset: demo\nruns: r\nout: o\nnegatives: [1, x, 0]\n")
+    with pytest.raises(UserError, match=r"negatives \[1, 'x', 0\]; expected list\[float, float, float\]"):
+        load_config(str(tmp_path / "shares.yaml"))
     with pytest.raises(UserError, match="no trajectories"):
         load_trajectories(tmp_path)
 

@@ -55,18 +55,18 @@ def test_exchanged_evidence_is_followed_as_permutation_test_counts_it(
                 SimpleNamespace(
                     words=[],
                     candidates=np.array(task.candidates),
-                    by_heart=torch.tensor(heart).log_softmax(0),
+                    prior_log_p=torch.tensor(heart).log_softmax(0),
                     scores=np.exp((seen + weight * heart) / (1 + weight)),
                 )
                 for seen in (evidence, np.roll(evidence, 1) + 0.1 * noise)
             ]
             yield task, both[0], both[1], to
 
-    monkeypatch.setattr(tune_prior, "exchanged", lambda *_: answers(1.0))
+    monkeypatch.setattr(tune_prior, "swapped_answers", lambda *_: answers(1.0))
     found = tune_prior.moved(student, tasks).mean(0)
     assert found[0, 0] > found[-1, 0] and found[0, 1] < found[-1, 1]
     for weight, (follows, stays) in zip(tune_prior.WEIGHTS, found, strict=True):
-        monkeypatch.setattr(counterfactual, "exchanged", lambda *_, w=weight: answers(w))
+        monkeypatch.setattr(counterfactual, "swapped_answers", lambda *_, w=weight: answers(w))
         counted = counterfactual.permutation_test(student, tasks)
         assert (counted["follows"], counted["stays"]) == pytest.approx((follows, stays))
 

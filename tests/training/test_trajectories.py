@@ -203,7 +203,7 @@ def test_a_corpus_holds_what_was_found_and_gives_other_counts_anew(whole: Config
         drawn, again = read.draw(n, np.random.default_rng(n)), np.random.default_rng(n)
         assert drawn.counted == (again.random() >= 0.5) and drawn.fold == one.fold
         if not drawn.counted:
-            other = encoded(row, corpus.renumbered(row["trace"], 300, again))
+            other = encoded(row, corpus.perturb_counts(row["trace"], 300, again))
             other_counts += 1
         assert (drawn.tokens == other.tokens).all()
     assert 0 < other_counts < len(learned)

@@ -22,7 +22,6 @@ from star.annotation.storage.migrate import open_database
 from star.annotation.workflow import queue
 
 RATERS = 6
-SERVES_AGAIN_S = 10.0
 Saves = list[tuple[str, int, dict[str, int]]]
 
 
@@ -74,20 +73,18 @@ def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     server = serve(port, place)
     with httpx.Client() as page:
-        wait(page, url, server)
+        first = wait(page, url, server)
         work = [threading.Thread(target=rate, args=(url, n, over, acknowledged)) for n in range(RATERS)]
         for thread in work:
             thread.start()
         try:
-            slowest = 0.0
+            polls = []
             for _ in range(kills):
                 time.sleep(rng.uniform(0.3, 2.0))
                 server.kill()
                 server.wait()
-                start = time.monotonic()
                 server = serve(port, place)
-                wait(page, url, server)
-                slowest = max(slowest, time.monotonic() - start)
+                polls.append(wait(page, url, server))
             time.sleep(1.0)
         finally:
             over.set()
@@ -109,8 +106,5 @@ def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     ann = next(p for p in annotating.people.everyone(database) if p.name == "Rater 0")
     assert queue.claim(database, ann, 1) is not None
     database.close()
-    print(
-        f"{len(acknowledged)} acknowledged saves, {kills} kills, serving again after {slowest:.1f} s at most"
-    )
-    if os.getloadavg()[0] <= 2 * (os.cpu_count() or 1):
-        assert slowest <= SERVES_AGAIN_S
+    # Asked five times a second, and busy with the raters' calls besides.
+    assert max(polls) <= 5 * (first + 5), "starting after a kill takes much longer than starting"

@@ -131,7 +131,7 @@ def test_claims_stand_where_they_were_written(model: toy.ToyRecommender) -> None
         for part in ("The co-readers agree", 'data-claim="8"', 'data-claim="9"', "only break ties")
     ]
     assert order == sorted(order)
-    for words in ("borne out by the graph", "not borne out", "opinion"):
+    for words in ("supported by the graph", "not supported", "opinion"):
         assert words in reflection
 
 
@@ -237,7 +237,7 @@ def test_page_says_when_readers_are_simulated(model: toy.ToyRecommender) -> None
     assert "readers are simulated" in views.loaded(model.dataset, "x")
     real = replace(model.dataset, manifest={"title": "Real", "simulated": False})
     assert "7 books it has no token for" in views.loaded(real, "x", 7)
-    assert "ranking: 80% behind the trace, 20% before it looked anything up" in views.loaded(
+    assert "ranking: 80% evidence, 20% parametric prior" in views.loaded(
         real, "x", 0, 0.25
     )
     assert "ranking" not in views.loaded(real, "x", 7)

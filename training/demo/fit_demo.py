@@ -214,7 +214,7 @@ def save(figures: Figures, path: Path) -> None:
     np.savez(path, ids=np.array(figures.ids), **arrays)
 
 
-def check(model: NextBook, figures: Figures, histories: Histories) -> float:
+def largest_difference(model: NextBook, figures: Figures, histories: Histories) -> float:
     """Largest difference in log probability between fitted model and simulator, over some real steps."""
     worst = 0.0
     for history in [h[:25] for h in histories if len(h) >= 25][:8]:
@@ -257,7 +257,7 @@ def main(argv: list[str] | None = None) -> None:
     alone = loss_of(model, parts["valid"])
     loss = train(model, parts, options.epochs, options.ridge, options.rate, options.seed)
     figures = figures_of(model, lengths(parts["train"]), relations, tuple(item.id for item in catalog))
-    worst = check(model, figures, parts["valid"])
+    worst = largest_difference(model, figures, parts["valid"])
     if worst > 1e-3:
         raise UserError(f"fit and simulator differ by {worst:.2g} nats; their formulas no longer agree")
     borrow(figures, missing)

@@ -1,4 +1,4 @@
-"""Maps books of the embedded catalogue to goodbooks items by normalised title and first author."""
+"""Maps books of the embedded catalogue to goodbooks-10k by normalised title and first author."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def in_form(trace: str, form: str) -> list[str]:
     ]
 
 
-def renumbered(trace: str, largest: int, rng: np.random.Generator) -> str:
+def perturb_counts(trace: str, largest: int, rng: np.random.Generator) -> str:
     """Count perturbation: other counts in the lines on co-reading and similar readers, equal wherever a line is quoted.
 
     A graph of nine folds has smaller counts than the one in serving. The student would never see the largest numbers, and
@@ -194,7 +194,7 @@ def item_tokens(vocabulary: dict[str, int]) -> np.ndarray:
     )
 
 
-def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> Sequence:
+def permute_entities(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> Sequence:
     """Entity permutation: every item is replaced by a random one, everywhere by the same.
 
     The parametric prior is of no use then: calls, quotations and the ranking must come from the context.
@@ -215,7 +215,7 @@ def renamed(sequence: Sequence, items: np.ndarray, rng: np.random.Generator) -> 
     return replace(sequence, tokens=table[sequence.tokens], candidates=table[sequence.candidates], real=False)
 
 
-def exchanged(sequence: Sequence, rng: np.random.Generator) -> Sequence:
+def swap_candidates(sequence: Sequence, rng: np.random.Generator) -> Sequence:
     """Candidate swap: the candidates' items are permuted, so one candidate's evidence is stated about another.
 
     The shelf stays. The parametric prior then favours other candidates than the evidence, and the evidence must win.
@@ -231,8 +231,8 @@ def sometimes_others(
     """An entity permutation or a candidate swap with these two probabilities, else the sequence itself."""
     draw = rng.random()
     if draw < shares[0]:
-        return renamed(sequence, items, rng)
-    return exchanged(sequence, rng) if draw < sum(shares) else sequence
+        return permute_entities(sequence, items, rng)
+    return swap_candidates(sequence, rng) if draw < sum(shares) else sequence
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ class Corpus:
         sequence = self.sequences[n]
         if rng.random() < self.renumbered:
             prompt, trace, guide, target = self.texts[n]
-            said = renumbered(trace, self.largest, rng)
+            said = perturb_counts(trace, self.largest, rng)
             other = encode(prompt, said, self.vocabulary, guide, target, self.form)
             sequence = replace(other, fold=sequence.fold, counted=False)
         return sometimes_others(sequence, self.others, self.items, rng)

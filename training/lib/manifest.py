@@ -2,9 +2,11 @@
 
 Two runs with the same `made_with` write the same rows; one folder never holds rows of different settings.
 
-`by_scenario` uses AgentRecBench's names (`star/data/tasks.py`): `item_cold_start` if 3 to 10 readers of the other folds
-read the target, else `user_cold_start` with up to three known books, else `short_term` with a cut history, else `classic`.
-`by_difficulty` classes the gold item's rank by the distillation teacher: first is easy, second to fifth medium, else hard.
+`by_scenario` uses AgentRecBench's names (`star/data/tasks.py`); the first that fits is taken. `item_cold_start`: 3 to 10
+readers of the other folds read the target. `user_cold_start`: up to three known books. `short_term`: a cut history. All
+other rows are `classic`.
+`by_difficulty` classes the rank that the distillation teacher gives the item really read next: first is easy, second to
+fifth medium, else hard.
 `by_teacher` classes its rank by MARS; GRPO draws its tasks from these classes.
 """
 
@@ -67,7 +69,7 @@ def begin(folder: Path, config: Config, data: Dataset) -> None:
             f"{k} {before.get(k)!r} (now {wanted[k]!r})" for k in wanted if before.get(k) != wanted[k]
         )
         raise UserError(
-            f"{folder} holds trajectories made with {other}; delete them to make them anew, or give the config "
+            f"{folder} holds trajectories made with {other}; delete them to make new ones, or give the config "
             "another folder in `runs` or `trajectories`"
         )
     if not any(folder.glob("fold*.parquet")):
@@ -118,7 +120,7 @@ def _scenario(row: dict[str, Any], readers: int) -> str:
 
 
 def _guided(row: dict[str, Any]) -> int:
-    """Rank of the gold item by the distillation teacher, from 0."""
+    """Rank, from 0, that the distillation teacher gives the item really read next."""
     candidates = row["prompt"].split()[-len(row["guide"]) :]
     own = row["guide"][candidates.index(f"<i{row['target']}>")]
     return sum(value > own for value in row["guide"])

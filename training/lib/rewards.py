@@ -1,6 +1,6 @@
 """Format, outcome and grounding of one completed trace, as pure functions (format and outcome: arXiv 2602.09829).
 
-Inputs are a trace, the gold item's rank and verdicts; no function reads the graph or the model.
+Inputs are a trace, the rank of the item really read next, and verdicts; no function reads the graph or the model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def quotes(trace: Trace) -> list[Claim]:
 
 
 def outcome_reward(place: int | None, by: str = "tiers") -> float:
-    """Reward of the gold item's rank, from 0 to 1.
+    """Reward of the rank of the item really read next, from 0 to 1.
 
     Args:
         place: rank from 0; None: not ranked, or no readable ranking.

@@ -12,7 +12,7 @@ import torch
 
 from star.data import tasks as T
 from star.data.dataset import Dataset
-from star.evaluation.answers import read
+from star.evaluation.answers import read_trace
 from star.evidence.graph import Graph, crossfit
 from star.evidence.tools import Attributes, Tools
 from star.evidence.verification import check
@@ -71,7 +71,7 @@ class Rollouts:
     """TRL's rollout function: completions of the page's decoder with rewards; adds shares to TRL's log.
 
     Args:
-        tools: prompt → the tools of its task; target: prompt → the gold item.
+        tools: prompt → the tools of its task; target: prompt → the item really read next.
     """
 
     checkpoint: Checkpoint
@@ -99,7 +99,7 @@ class Rollouts:
             out["prompt_ids"].append(writer.start())
             out["completion_ids"].append([*writer.encode(writer.words), checkpoint.eos])
             out["env_mask"].append([*map(int, drawn(writer)), 0])
-            trace = read(writer)
+            trace = read_trace(writer)
             readable = None if isinstance(trace, str) else trace
             place = (
                 readable.ranking.index(self.target[prompt])

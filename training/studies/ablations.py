@@ -7,8 +7,8 @@ Seeds go through pretraining, SFT, on-policy training and GRPO, to tell the gain
 alone, for equal minutes: a student without traces reads shorter sequences, and more of them. They are compared with `seed-0`
 after pretraining. `no-pretraining` has a longer SFT alone and is compared with `seed-0` after SFT.
 
-The trajectories must exist. A copy after each stage is kept in `after/STAGE` and never made twice. So several processes can
-share the students (`--only`), and a run can stop between two stages (`--until`). `training.studies.compare` ranks them all.
+The trajectories must exist. Each student is copied after each stage to `after/STAGE`, once. Several processes can share
+the students (`--only`), and a run can stop between two stages (`--until`). `training.studies.compare` ranks them all.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from star.data.loading import load_dataset
 from star.data.tasks import NEGATIVE_KINDS, SCENARIOS, Task, split
 from star.errors import UserError, command
 from star.evaluation import metrics
-from star.evaluation.answers import read
+from star.evaluation.answers import read_trace
 from star.evaluation.evaluate import questions
 from star.evaluation.pooling import METRICS, Outcome, draws, mean_of, rounded
 from star.evaluation.tabular import Table
@@ -63,7 +63,7 @@ def rank(student: StarRanker, cells: Sequence[Sequence[Task]]) -> tuple[list[Out
             metrics.rank_of(order(w, t.candidates), t.target) for w, t in zip(writers, tasks, strict=True)
         ]
         outcomes.append(_outcome(ranks, tasks, [Ranked((), 0.0, sum(w.own), 1) for w in writers]))
-        readable += [not isinstance(read(w), str) for w in writers]
+        readable += [not isinstance(read_trace(w), str) for w in writers]
     return outcomes, float(np.mean(readable))
 
 

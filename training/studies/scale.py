@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 
 from star import ROOT
-from star.errors import command
+from star.errors import UserError, command
 
 ITEMS = 62_000
 READER_ROWS = 153.8
@@ -34,6 +34,7 @@ READER_ROWS = 153.8
 FEWEST, MOST = 20, 15_000
 KINDS = ("parts", "text", "movielens")
 PART = 2_000_000
+_WRITTEN = ("part-", "_SUCCESS", "ratings.csv", "movies.csv")
 _READERS = 4_096
 _FIRST, _LAST = 788_918_400, 1_574_294_400  # 1995 to November 2019
 _RATINGS = np.arange(1, 11, dtype=np.float32) / 2
@@ -121,6 +122,19 @@ def write(folder: Path, rows: int, seed: int, kind: str) -> None:
             )
         frame.write_parquet(folder / f"part-{nth:05d}-c000.snappy.parquet", compression="snappy")
     (folder / "_SUCCESS").touch()
+
+
+def check(folder: Path, rows: int) -> None:
+    """Refuse what `write` cannot do.
+
+    Raises:
+        UserError: no rows are asked for, or the folder holds files of something else.
+    """
+    if rows < 1:
+        raise UserError(f"--rows {rows}; expected at least 1")
+    others = [file.name for file in folder.glob("*") if not file.name.startswith(_WRITTEN)]
+    if others:
+        raise UserError(f"{folder} holds {others[0]}, which is no part of a log; give a new folder")
 
 
 def measured(arguments: list[str], home: Path) -> tuple[float, float, float, str]:
@@ -248,6 +262,7 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="import it, load it, and print JSON")
     parser.add_argument("--record", action="store_true", help="put what was measured into docs/scale.md")
     args = parser.parse_args()
+    check(args.out, args.rows)
     # In a process of its own: Linux counts what a process had before it started another into the other's peak.
     writer = get_context("spawn").Process(target=write, args=(args.out, args.rows, args.seed, args.kind))
     writer.start()

@@ -1,6 +1,6 @@
 """What the stages after an import need, each with its seconds and the process's peak memory so far, as JSON.
 
-    python -m training.studies.scale_stages NAME [--candidates 100]
+    python -m training.studies.scale_stages --dataset NAME
 
 The stages: loading the data set NAME, its split, the graph of its training readers, one retrieval and every tool call for
 a validation reader, first with everything still to be counted, then again as every later reader has it.
@@ -79,10 +79,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", help="an imported data set")
-    parser.add_argument("--candidates", type=int, default=100)
+    parser.add_argument("--dataset", required=True, help="an imported data set")
+    parser.add_argument("--candidates", type=int, default=100, help="items that a query retrieves")
     args = parser.parse_args()
-    print(json.dumps(stages(args.name, args.candidates)))
+    print(json.dumps(stages(args.dataset, args.candidates)))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset
 from star.errors import UserError, command
 from star.evaluation import metrics
-from star.evaluation.trace_quality import read
+from star.evaluation.answers import read_trace
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes, Tools
@@ -44,6 +44,7 @@ from star.student.decoding import GenerationState, write_many
 from star.student.model import Checkpoint
 from star.trace.steps import Trace
 from training import preference
+from training.lib.config import load_config
 from training.lib.rewards import quotes
 from training.preference import PreferenceConfig
 
@@ -60,7 +61,7 @@ def short(trace: Trace, tools: Tools) -> float:
 
 
 def held(trace: Trace, tools: Tools) -> float:
-    """Claims that hold: share of the checkable ones the model itself wrote that the graph bears out; 0 without any."""
+    """Supported claims: share of the model's own checkable claims that the graph supports; 0 without any."""
     verdicts = [check(claim, tools).verdict for claim in quotes(trace)]
     return float(np.mean([v == "supported" for v in verdicts])) if verdicts else 0.0
 
@@ -113,7 +114,7 @@ def questions(data: Dataset, readers: np.ndarray, graph: Graph, limit: int) -> l
 def answers(
     ranker: StarRanker, tasks: Sequence[T.Task], seed: int | None = None, draw_ranking: bool = False
 ) -> list[GenerationState]:
-    """A finished writer per task: as served without a seed, else its words drawn at temperature 1."""
+    """A finished GenerationState per task: decoded as on the page without a seed, else drawn at temperature 1."""
     done: list[GenerationState] = []
     for start in range(0, len(tasks), BATCH):
         writers = ranker.states(tasks[start : start + BATCH])
@@ -126,7 +127,7 @@ def answers(
 
 def tasted(writers: Sequence[GenerationState], taste: Taste) -> np.ndarray:
     """Taste of each trace; nan: unreadable."""
-    traces = [(read(writer), writer.tools) for writer in writers]
+    traces = [(read_trace(writer), writer.tools) for writer in writers]
     return np.array([np.nan if isinstance(t, str) else taste(t, tools) for t, tools in traces])
 
 
@@ -186,7 +187,7 @@ def measured(writers: Sequence[GenerationState], tasks: Sequence[T.Task]) -> dic
     ranks = [metrics.rank_of(order(w, t.candidates), t.target) for w, t in zip(writers, tasks, strict=True)]
     return {
         **{name: tasted(writers, taste) for name, taste in TASTES.items()},
-        "readable": np.array([not isinstance(read(w), str) for w in writers], dtype=np.float64),
+        "readable": np.array([not isinstance(read_trace(w), str) for w in writers], dtype=np.float64),
         "words": np.array([sum(w.own) for w in writers], dtype=np.float64),
         "hr_mean": metrics.mean_hit_rate(np.array(ranks)),
     }
@@ -297,7 +298,7 @@ def main() -> None:
     said = " ".join(f"--{name} {value}" for name, value in vars(args).items() if name != "json")
     if args.json is not None and not Path(args.json).resolve().parent.is_dir():
         raise UserError(f"--json {args.json} cannot be written: its folder does not exist; make it first")
-    config = preference.load_config(args.config)
+    config = load_config(args.config, PreferenceConfig)
     torch.set_num_threads(config.threads)
     made = experiment(config, args.taste, args.queries, args.tasks, part=args.split)
     text = json.dumps({"command": f"python -m training.studies.simulated_raters {said}"} | made, indent=1)

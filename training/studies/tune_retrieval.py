@@ -87,7 +87,7 @@ def main() -> None:
         for task in tasks_of(data, inside, SCENARIO, rest, plain, args.lists):
             free = np.ones(rest.n_items, dtype=bool)
             free[list(task.history)] = False
-            items, found = fitted.features(fitted.signals(np.array(task.history)), free)
+            items, found = fitted.features(fitted.signals(np.array(task.history)), rest.counts, free)
             if len(place := np.flatnonzero(items == task.target)):
                 lists.append((found, int(place[0])))
     weights = fit(lists)

@@ -66,8 +66,8 @@ class AnswerRow:
 
 
 def measure(run: Mapping[str, Any]) -> dict[str, float]:
-    """Automatic measures of one run: the number of its verifiable claims, the share that the graph supports, and what was
-    measured when the run was made (`measures`)."""
+    """Automatic measures of one run: the number of verifiable claims, the share that the graph supports, and the stored
+    `measures`."""
     verdicts = [
         c["verdict"] for c in run.get("claims", ()) if c["author"] == "model" and c["verdict"] != "opinion"
     ]
@@ -78,8 +78,8 @@ def measure(run: Mapping[str, Any]) -> dict[str, float]:
 
 
 def campaign_report(database: Database, campaign: int, seed: int = 0) -> dict[str, Any]:
-    """`agreement.report` of a campaign. Gold items count for annotator quality only: they are bad on purpose, so almost all
-    annotators agree on them."""
+    """`agreement.report` of a campaign. Gold items count for annotator quality only: they are bad on purpose, so nearly
+    everybody agrees on them."""
     rated = list(rows.ratings(database, campaign))
     chosen = list(rows.comparisons(database, campaign))
     hidden = list(rows.comparisons(database, campaign, hidden=True))
@@ -181,7 +181,7 @@ def _prompt(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
 
 
 def _words(run: Mapping[str, Any], place: Mapping[str, int]) -> str:
-    """The trace's words with items by their rows in the export; a word for a book that the run does not list is kept."""
+    """The trace with items mapped to rows of the export; the word of an unlisted book stays."""
     ids = {about.get("row"): id for id, about in (run.get("books") or {}).items()}
     out = []
     for word in str(run["trace"].get("text", "")).split():

@@ -50,6 +50,8 @@ from star.errors import UserError
 
 PSEUDONYM = re.compile(r"[A-Za-z0-9_-]{1,32}")
 LATEST = 1e11  # seconds since 1970: some three thousand years
+WHAT: dict[str, events.What] = {"submitted": "submitted", "skipped": "skipped", "decided": "adjudicated"}
+"""Kind of an answer → its event."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _answers(
         at = f"{where}, record {row.record[:40]!r} by {row.annotator[:40]!r}"
         if row.record not in ids:
             raise UserError(f"{at}: record: there is none of this name in records; export it again")
-        if row.kind not in ("submitted", "skipped", "decided"):
+        if row.kind not in WHAT:
             raise UserError(f"{at}: kind: is {row.kind[:40]!r}; expected submitted, skipped or decided")
         decided = row.kind == "decided"
         key = (row.record, "" if decided else row.annotator, row.number if decided else 0)
@@ -279,36 +281,25 @@ def _answer(
     with _named(at):
         answer = checked(given, version.rubric, plan.kind, record.runs, complete=row.kind != "skipped")
     content, named = answer.to_json(), str(uuids.uuid4())
+    common: dict[str, Any] = {
+        "uuid": named,
+        "record_id": record.id,
+        "annotator_id": person.id,
+        "answer": content,
+        "created_at": row.at,
+    }
     if row.kind == "decided":
-        session.add(
-            Adjudication(
-                uuid=named,
-                record_id=record.id,
-                annotator_id=person.id,
-                number=row.number,
-                answer=content,
-                created_at=row.at,
-            )
-        )
+        session.add(Adjudication(**common, number=row.number))
     else:
-        session.add(
-            Response(
-                uuid=named,
-                record_id=record.id,
-                annotator_id=person.id,
-                rubric_id=plan.rubric_id,
-                state=row.kind,
-                revision=1,
-                digest=digest(row.kind, answer),
-                answer=content,
-                created_at=row.at,
-                updated_at=row.at,
-                answered_at=row.at,
-            )
+        response = Response(
+            **common,
+            rubric_id=plan.rubric_id,
+            state=row.kind,
+            revision=1,
+            digest=digest(row.kind, answer),
+            updated_at=row.at,
+            answered_at=row.at,
         )
-    what: events.What = (
-        "adjudicated" if row.kind == "decided" else "submitted" if row.kind == "submitted" else "skipped"
-    )
-    events.write(
-        session, what, person.pseudonym, plan.id, record.id, named, row.number, content | {"imported": True}
-    )
+        session.add(response)
+    noted = content | {"imported": True}
+    events.write(session, WHAT[row.kind], person.pseudonym, plan.id, record.id, named, row.number, noted)

@@ -1,5 +1,5 @@
-"""Data sets for TRL from annotations: `preferences.jsonl` for DPO (`prompt`, `chosen`, `rejected`) and `labels.jsonl` for
-KTO (`prompt`, `completion`, `label`)."""
+"""Training data for TRL from annotations: `preferences.jsonl` for DPO (`prompt`, `chosen`, `rejected`) and
+`labels.jsonl` for KTO (`prompt`, `completion`, `label`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A campaign's answers as plain data, for agreement and exports: with pseudonyms, without withdrawn annotators."""
+"""A campaign's answers as plain rows with pseudonyms, without withdrawn annotators; for agreement and exports."""
 
 from __future__ import annotations
 

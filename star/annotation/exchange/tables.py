@@ -10,7 +10,6 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import polars as pl
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from star.errors import UserError
 
@@ -27,21 +27,8 @@ SIZE = 2_000_000_000
 """Limits in characters, of a line and of a file after decompression: a small Parquet file may unpack to gigabytes."""
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, "CSV Injection"
 R = TypeVar("R")
-Column = tuple[type, tuple[str, ...], bool]
-"""(str, int, float or bool; the allowed words, empty for any; whether None is allowed)."""
-
-
-def columns(kind: type) -> dict[str, Column]:
-    """The fields of a dataclass."""
-    hints = get_type_hints(kind)
-    return {field.name: _column(hints[field.name]) for field in dataclasses.fields(kind)}
-
-
-def _column(hint: Any) -> Column:
-    if get_origin(hint) is Literal:
-        return str, get_args(hint), False
-    parts = [part for part in get_args(hint) if part is not NoneType]
-    return (parts[0], (), True) if parts else (hint, (), False)
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)  # CSV cells aside: all of them are text
+TYPES = {str: "text", int: "a whole number", float: "float", bool: "bool", NoneType: "nothing"}
 
 
 def write_rows(rows: Sequence[Any], kind: type, path: Path) -> None:
@@ -51,7 +38,7 @@ def write_rows(rows: Sequence[Any], kind: type, path: Path) -> None:
         UserError: another suffix.
     """
     made = {"jsonl": _to_jsonl, "csv": _to_csv, "parquet": _to_parquet}
-    content = made[_format(path)]([dataclasses.asdict(row) for row in rows], columns(kind))
+    content = made[_format(path)]([dataclasses.asdict(row) for row in rows], get_type_hints(kind))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)
@@ -66,22 +53,31 @@ def read_rows(path: Path, kind: type[R]) -> list[R]:
     Raises:
         UserError: missing file, wrong format, other columns, or a value of the wrong type; with the line's number.
     """
-    reading: dict[str, Callable[[Path, dict[str, Column]], Iterator[tuple[int, dict[str, Any]]]]] = {
+    reading: dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]] = {
         "jsonl": _from_jsonl,
         "csv": _from_csv,
         "parquet": _from_parquet,
     }
     if not path.is_file():
         raise UserError(f"{path} is not there; expected a file of {kind.__name__} rows; export it again")
-    fields = columns(kind)
+    format, hints = _format(path), get_type_hints(kind)
+    fields = {name: TypeAdapter(hint, config=STRICT) for name, hint in hints.items()}
     out, size = [], 0
     try:
-        for line, record in reading[_format(path)](path, fields):
+        for line, record in reading[format](path):
             if record.keys() != fields.keys():
                 raise UserError(
                     f"{path} line {line} has {', '.join(sorted(record)) or 'nothing'}; expected {', '.join(fields)}"
                 )
-            values = {name: _checked(record[name], fields[name], path, line, name) for name in fields}
+            values = {}
+            for name, field in fields.items():
+                try:
+                    values[name] = _checked(record[name], field, format == "csv")
+                except ValueError as error:
+                    shown = repr(record[name])[:40] if isinstance(error, ValidationError) else error
+                    raise UserError(
+                        f"{path} line {line} has {shown} as {name}; expected {_expected(hints[name])}"
+                    ) from None
             size += sum(len(value) for value in values.values() if isinstance(value, str))
             if size > SIZE:
                 raise UserError(
@@ -100,32 +96,26 @@ def _format(path: Path) -> str:
     return name
 
 
-def _checked(value: Any, column: Column, path: Path, line: int, name: str) -> Any:
-    kind, words, optional = column
-    if kind is float and type(value) is int and abs(value) < 2**63:
-        value = float(value)
-    fits = type(value) is kind and (not words or value in words)
-    if kind is float and fits:
-        fits = math.isfinite(value)
-    elif kind is int and fits:
-        fits = -(2**63) <= value < 2**63
-    if (value is None and optional) or fits:
-        return value
-    expected = " or ".join(words) if words else {str: "text", int: "a whole number"}.get(kind, kind.__name__)
-    shown = "a number too large" if type(value) is int and abs(value) >= 2**63 else repr(value)[:40]
-    raise UserError(
-        f"{path} line {line} has {shown} as {name}; expected {expected}{' or nothing' * optional}"
-    )
+def _checked(value: Any, field: TypeAdapter[Any], is_cell: bool) -> Any:
+    """The value of a field; the text of a CSV cell is converted."""
+    made = field.validate_python(value, strict=not is_cell)
+    if any(type(number) is int and not -(2**63) <= number < 2**63 for number in (value, made)):
+        raise ValueError("a number too large")
+    return made
+
+
+def _expected(hint: Any) -> str:
+    return " or ".join(TYPES.get(part, part) for part in get_args(hint) or (hint,))
 
 
 # JSONL
 
 
-def _to_jsonl(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
+def _to_jsonl(rows: list[dict[str, Any]], hints: dict[str, Any]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
 
 
-def _from_jsonl(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _from_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8", newline="\n") as handle:
         for line, text in enumerate(iter(lambda: handle.readline(LINE + 1), ""), 1):
             if len(text) > LINE:
@@ -149,10 +139,10 @@ def guarded(text: str) -> str:
     return "'" + text if text == "" or text.startswith(("'", *DANGEROUS)) else text
 
 
-def _to_csv(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
+def _to_csv(rows: list[dict[str, Any]], hints: dict[str, Any]) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(fields)
+    writer.writerow(hints)
     for row in rows:
         cells = (
             str(v).lower() if isinstance(v, bool) else None if v is None else str(v) for v in row.values()
@@ -161,7 +151,7 @@ def _to_csv(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
     return out.getvalue().encode()
 
 
-def _from_csv(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _from_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     csv.field_size_limit(LINE)  # runs are longer than the module's default allows
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.reader(handle, strict=True)
@@ -172,38 +162,23 @@ def _from_csv(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict
                     raise UserError(
                         f"{path} line {reader.line_num} has {len(cells)} cells; expected {len(head)}, as in its head"
                     )
-                row = dict(zip(head, cells, strict=True))
-                yield reader.line_num, {name: _value(cell, fields.get(name)) for name, cell in row.items()}
+                values = [cell.removeprefix("'") if cell else None for cell in cells]
+                yield reader.line_num, dict(zip(head, values, strict=True))
         except csv.Error as error:
             raise UserError(f"{path} line {reader.line_num} is not CSV ({error}); export it again") from None
-
-
-def _value(cell: str, column: Column | None) -> Any:
-    if cell == "":
-        return None
-    text = cell.removeprefix("'")
-    kind = str if column is None else column[0]
-    try:
-        return {"true": True, "false": False}.get(text, text) if kind is bool else kind(text)
-    except ValueError:
-        return text  # `_checked` refuses it
 
 
 # Parquet
 
 
-def _schema(fields: dict[str, Column]) -> dict[str, Any]:
-    types = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean}
-    return {name: types[kind] for name, (kind, _, _) in fields.items()}
-
-
-def _to_parquet(rows: list[dict[str, Any]], fields: dict[str, Column]) -> bytes:
+def _to_parquet(rows: list[dict[str, Any]], hints: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    pl.DataFrame(rows, schema=_schema(fields)).write_parquet(out)
+    schema = {name: str if get_origin(hint) is Literal else hint for name, hint in hints.items()}
+    pl.DataFrame(rows, schema=schema).write_parquet(out)
     return out.getvalue()
 
 
-def _from_parquet(path: Path, fields: dict[str, Column]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _from_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         frame = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:

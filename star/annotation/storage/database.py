@@ -4,8 +4,8 @@ A write is one transaction; when `write()` ends without an error, it is on disk.
 at once (`BEGIN IMMEDIATE`), because a transaction that reads before it writes may fail in WAL mode at any timeout.
 On PostgreSQL `lock` gives the same order by a row lock on the campaign.
 
-A connection, a lock or a statement may take five seconds; after that, `Unavailable` is raised. The next transaction tries
-again, so that work resumes once the database is back.
+A connection, a lock or a statement may take five seconds; then `Unavailable` is raised. The next transaction tries
+again, so work resumes once the database is back.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ class Database:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """Lets the writers of this process in one after another, in order. Otherwise SQLite's writers would poll for the
-        lock and some would starve, and PostgreSQL's would exhaust the connection pool while they wait.
+        """Admits the writers of this process one at a time, in order. Otherwise SQLite's writers would poll for the lock
+        and some would starve, and PostgreSQL's would exhaust the connection pool.
         """
         try:
             with self._writers(WRITER_WAIT_S):

@@ -74,7 +74,7 @@ def _run(connection: Connection, revision: str, up: bool) -> None:
         (command.upgrade if up else command.downgrade)(config, revision)
     except CommandError as error:
         raise UserError(
-            f"the annotation database stands at {_current(connection)}, this STAR knows up to {head()} ({error}); "
+            f"the annotation database is at revision {_current(connection)}, this STAR knows up to {head()} ({error}); "
             "use the STAR that made it, or a newer one"
         ) from None
 

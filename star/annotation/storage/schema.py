@@ -36,7 +36,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class Item(Strict):
+class ItemDocument(Strict):
     rank: Rank
     id: Name
     title: Text
@@ -44,7 +44,7 @@ class Item(Strict):
     reason: Text = ""
 
 
-class Step(Strict):
+class StepDocument(Strict):
     type: StepType
     text: Text
     seconds: Real = 0.0
@@ -54,12 +54,12 @@ class Step(Strict):
     arguments: dict[Name, JsonValue] | None = None
 
 
-class Trace(Strict):
+class TraceDocument(Strict):
     text: Annotated[str, Field(max_length=2_000_000)] = ""
-    steps: Annotated[list[Step], Field(max_length=1_000)]
+    steps: Annotated[list[StepDocument], Field(max_length=1_000)]
 
 
-class Claim(Strict):
+class ClaimDocument(Strict):
     text: Text
     kind: Kind
     author: Annotated[str, Field(pattern="^(model|tool)$")]
@@ -72,33 +72,33 @@ class Claim(Strict):
     label: Text | None = None
 
     @model_validator(mode="after")
-    def strength(self) -> Claim:
+    def strength(self) -> ClaimDocument:
         level = (self.stated or {}).get("level")
         if level is not None and level not in range(1, len(STRENGTHS) + 1):
             raise ValueError(f"stated.level should be a whole number from 1 to {len(STRENGTHS)}")
         return self
 
 
-class Node(Strict):
+class NodeDocument(Strict):
     id: Name
     kind: Name
     label: Text
     item: Name | None = None
 
 
-class Edge(Strict):
+class EdgeDocument(Strict):
     source: Name
     target: Name
     kind: Name
     weight: Real
 
 
-class Graph(Strict):
-    nodes: Annotated[list[Node], Field(max_length=100_000)] = []
-    edges: Annotated[list[Edge], Field(max_length=100_000)] = []
+class GraphDocument(Strict):
+    nodes: Annotated[list[NodeDocument], Field(max_length=100_000)] = []
+    edges: Annotated[list[EdgeDocument], Field(max_length=100_000)] = []
 
 
-class Book(Strict):
+class BookDocument(Strict):
     row: Count | None = None
     title: Text | None = None
     creators: Names | None = None
@@ -109,23 +109,23 @@ class Book(Strict):
     theme: Text | None = None
 
 
-class Run(Strict):
+class RunDocument(Strict):
     """The document of `star recommend --json`, see `documents`."""
 
     dataset: Name = ""
     checkpoint: Name = ""
     shelf: Names = []
     candidates: Names = []
-    items: Annotated[list[Item], Field(max_length=1_000)]
-    trace: Trace
-    claims: Annotated[list[Claim], Field(max_length=10_000)] = []
-    graph: Graph | None = None
+    items: Annotated[list[ItemDocument], Field(max_length=1_000)]
+    trace: TraceDocument
+    claims: Annotated[list[ClaimDocument], Field(max_length=10_000)] = []
+    graph: GraphDocument | None = None
     titles: dict[Name, Text] | None = None
-    books: dict[Name, Book] | None = None
+    books: dict[Name, BookDocument] | None = None
     measures: dict[Name, Real] | None = None
 
     @model_validator(mode="after")
-    def places(self) -> Run:
+    def places(self) -> RunDocument:
         """Indices into another list are within its length."""
         edges = 0 if self.graph is None else len(self.graph.edges)
         pointing = [
@@ -202,7 +202,7 @@ def check_runs(runs: Sequence[Mapping[str, Any]], where: str) -> None:
     for number, run in enumerate(runs):
         side = f"{where}, run {number + 1}" if len(runs) > 1 else where
         within(run, side, DEEPEST)
-        check_model(Run, run, side)
+        check_model(RunDocument, run, side)
     if (size := sum(len(json.dumps(run, ensure_ascii=False)) for run in runs)) > SIZE:
         raise UserError(f"{where} has {size:,} characters of runs; at most {SIZE:,} are kept")
 

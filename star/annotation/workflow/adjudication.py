@@ -34,7 +34,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Case:
-    """A conflict opened: what was rated, and by which rubric."""
+    """A conflict with its runs and the rubric they were rated by."""
 
     conflict: Conflict
     runs: tuple[dict[str, object], ...]
@@ -44,7 +44,7 @@ class Case:
 def conflicts(database: Database, person: Person, campaign: int) -> tuple[Conflict, ...]:
     """Records that have all their ratings, disagree by more than the campaign's threshold and are not decided yet.
 
-    The widest disagreement comes first. What `look` refuses this person is left out.
+    The widest disagreement comes first. Records that `look` refuses to this person are left out.
     """
     with database.read() as session:
         who = active(session, person, "adjudicator")
@@ -59,8 +59,8 @@ def look(database: Database, person: Person, record: int) -> Case:
     """One record with everyone's answers, decided or not.
 
     Raises:
-        UserError: no such record; Refused: not an adjudicator, or one who rates this record or may still rate it, or a
-            record that lacks some of its ratings.
+        UserError: no such record. Refused: not an adjudicator, or one who rates or may still rate this record, or
+            ratings are missing.
     """
     with database.read() as session:
         who = active(session, person, "adjudicator")
@@ -74,11 +74,11 @@ def look(database: Database, person: Person, record: int) -> Case:
 def decide(
     database: Database, person: Person, record: int, answer: Answer, after: int = 0, uuid: str | None = None
 ) -> int:
-    """Decide on a record; the answer holds in place of those that disagree. Returns the decision's number.
+    """Decide on a record; the decision replaces the answers that disagree. Returns its number.
 
     Args:
-        after: how many decisions the person saw; a decision made meanwhile refuses this one.
-        uuid: of this decision, made by the client; the same one sent again changes nothing.
+        after: number of decisions that the person saw; a later one refuses this decision.
+        uuid: of this decision, made by the client; a repeated one changes nothing.
 
     Raises:
         UserError: decided meanwhile, no reason in a note or reason, or the answer does not fit. Refused: as `look`.
@@ -156,7 +156,7 @@ def _answers(session: Session, plan: Campaign, record: int | None = None) -> Map
 def _complete(session: Session, plan: Campaign, record: int, who: Person) -> dict[str, Answer]:
     """The answers to a record, if this person may judge them.
 
-    All refusals read alike: else they would tell an adjudicator, who rates as well, which records are hidden items.
+    All refusals have the same words. Otherwise an adjudicator, who also rates, would learn which records are gold items.
     """
     answers = _answers(session, plan, record)[record]
     given = session.scalar(select(_given(who).where(Record.id == record).exists()))
@@ -170,7 +170,7 @@ def _complete(session: Session, plan: Campaign, record: int, who: Person) -> dic
 
 
 def _given(who: Person) -> Select[int]:
-    """Records that this person was given to rate, whatever became of it: even a skipped one may still be answered."""
+    """Records that this person was given to rate, also skipped ones, which may still be answered."""
     return (
         select(Response.record_id)
         .join(Record, Record.id == Response.record_id)

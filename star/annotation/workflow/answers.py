@@ -1,4 +1,4 @@
-"""Answers: what one person says of one record, checked against rubric and record before it is stored."""
+"""One person's answer to one record, checked against rubric and record before it is stored."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LONGEST_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Flag:
-    """Something in a trace that an annotator points at, with a reason.
+    """A part of a trace that an annotator marks, with a reason.
 
-    `step`: number of the step in the trace, from 0. `side`: of a pair, which trace. `claim`: number of a claim of that step
-    in the run's `claims`, as claims are shown in words that the step itself need not hold. `start`, `end`: a span of the
-    claim's text, else of the step's, in characters (code points, not JavaScript's UTF-16 units), both None for all of
-    it; `text`: what stands there, filled in when the flag is stored.
+    `step`: number of the step in the trace, from 0. `side`: of a pair, which trace. `claim`: number of a claim of that
+    step in the run's `claims`; the page shows a claim in words that the step may lack. `start`, `end`: a span of the
+    claim's text, else of the step's, in code points (JavaScript counts UTF-16 units); None for all of it. `text`: the
+    words of the span, filled in when the flag is stored.
     """
 
     step: int
@@ -41,7 +41,7 @@ class Flag:
 class Answer:
     """Ratings of a single trace (criterion → 1 to 5 or "cannot judge"), or the choice between two, and remarks.
 
-    `reason`: of the choice, or why the record is skipped. `seconds`: spent on this record in all.
+    `reason`: of the choice or of a skip. `seconds`: total time spent on this record.
     """
 
     ratings: Mapping[str, Score] = field(default_factory=dict)
@@ -64,10 +64,10 @@ def checked(answer: Answer, rubric: Rubric, kind: Kind, runs: Sequence[Any], com
 
     Args:
         runs: the record's documents, one, or left and right.
-        complete: every criterion must have been answered, or a side chosen; false for drafts and skips.
+        complete: whether every criterion must be rated, or a side chosen; false for drafts and skips.
 
     Raises:
-        UserError: what is wrong with it.
+        UserError: the first thing that does not fit.
     """
     extra = sorted(str(key) for key in answer.ratings if key not in rubric.keys)
     if extra and kind == "single":
@@ -103,7 +103,7 @@ def checked(answer: Answer, rubric: Rubric, kind: Kind, runs: Sequence[Any], com
 
 
 def digest(state: str, answer: Answer) -> str:
-    """SHA-256 of a save, by which the same save sent again is known."""
+    """SHA-256 of a save, to recognise a repeated one."""
     text = json.dumps([state, answer.to_json()], sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,9 +1,9 @@
-"""Attempts: failed sign-ins, counted by name and by address, and when the next one is refused.
+"""Failed sign-ins, counted by name and by address, and when the next attempt is refused.
 
-A name is locked for an address after five failures from there, and an address for all names after twenty. Another address
-may still try, so that nobody can be locked out from outside; while a name is guessed at from everywhere, each address has
-one try instead of five. Names that nobody has are counted like all others, so that a lock tells nothing. Failures are
-forgotten fifteen minutes after the last one, by the database's clock; if that jumps, a lock still ends within half an hour.
+A name is locked for an address after five failures from there, and an address for all names after twenty. Other
+addresses may still try, so nobody can be locked out from outside. While many addresses guess one name, each has one try
+instead of five. Unknown names are counted like known ones, so a lock reveals nothing. Failures are forgotten fifteen
+minutes after the last one, by the database's clock. If that clock jumps, a lock still ends within half an hour.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ TRIES = 5
 TRIES_AT_ADDRESS = 20
 """Of all names from one address."""
 CROWD = 20
-"""Failures of one name from everywhere, after which an address has one try, and which are told as events."""
+"""Failures of one name from all addresses, after which an address has one try; the first this many become events."""
 FORGOTTEN_S = 15 * 60
 MOST = 10_000
-"""Rows kept; beyond them those with the fewest failures go first."""
+"""Rows kept; beyond them, rows with the fewest failures are deleted first."""
 GATE = 20_260_210  # PostgreSQL's advisory lock: attempts are counted one at a time, as on SQLite
 
 
 @dataclass(frozen=True)
 class Trying:
-    """Who tries: a name as `text.name_key` makes it, and the address they come from."""
+    """One attempt: a name as `text.name_key` makes it, and the address."""
 
     key: str
     address: str
@@ -42,14 +42,14 @@ class Trying:
 
     @property
     def rows(self) -> tuple[tuple[str, str], ...]:
-        """Keys of the rows that count it: name and address, address alone, name alone."""
+        """Keys of the rows that count this attempt: name and address, address alone, name alone."""
         address = self.address[:64] or "-"
         return (self.name, address), ("", address), (self.name, "")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Why an attempt is refused, and for how many more seconds."""
+    """Why an attempt is refused, and for how many seconds."""
 
     failures: int
     seconds: int
@@ -58,7 +58,7 @@ class Lock:
 
 
 def locked(session: Session, trying: Trying, now: float) -> Lock | None:
-    """What keeps this attempt out; None where it may be made."""
+    """The lock that refuses this attempt; None if it may be made."""
     one, all_names, everywhere = (_live(session, row, now) for row in trying.rows)
     tries = TRIES if everywhere is None or everywhere.failures < CROWD else 1
     for row, most in ((one, tries), (all_names, TRIES_AT_ADDRESS)):
@@ -69,10 +69,10 @@ def locked(session: Session, trying: Trying, now: float) -> Lock | None:
 
 
 def begin(session: Session, trying: Trying, now: float) -> Lock | None:
-    """Count an attempt, before its password is looked at, so that many at once get no more tries than one after another.
+    """Count an attempt before its password is checked, so parallel attempts get no more tries than successive ones.
 
     Returns:
-        What keeps it out; it is not counted then.
+        The lock that refuses it, in which case it is not counted; else None.
     """
     _alone(session)
     found = locked(session, trying, now)
@@ -89,7 +89,7 @@ def begin(session: Session, trying: Trying, now: float) -> Lock | None:
 
 
 def succeeded(session: Session, trying: Trying) -> None:
-    """The attempt was none: the name starts anew at this address, the others have one failure less."""
+    """Undo the count of a successful attempt: the name restarts at this address, other rows lose one failure."""
     _alone(session)
     for n, key in enumerate(trying.rows):
         row = session.get(Attempt, key)
@@ -100,9 +100,9 @@ def succeeded(session: Session, trying: Trying) -> None:
 
 
 def failed(session: Session, trying: Trying, now: float) -> bool:
-    """The attempt counts, from now on; whether it is told as an event, or is one of a crowd.
+    """Keep the count of a failed attempt; returns whether to write an event, which a crowd of failures does not get.
 
-    It writes for every name alike: how long an answer takes does not tell which names there are.
+    It writes for unknown names too, so the time of a reply does not reveal which names exist.
     """
     _alone(session)
     for name, address in trying.rows:
@@ -113,17 +113,17 @@ def failed(session: Session, trying: Trying, now: float) -> bool:
 
 
 def unlock(session: Session, key: str) -> None:
-    """Forget the failures of a name, and those of addresses, since a name may be kept out by them too."""
+    """Forget the failures of a name, and those of all addresses, which may lock it too."""
     session.execute(delete(Attempt).where(or_(Attempt.name == hashed(key), Attempt.name == "")))
 
 
 def hashed(key: str) -> str:
-    """A name as it is kept: people type passwords into the field for names."""
+    """Hash of a name as it is stored, because people type passwords into the field for names."""
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 def _live(session: Session, key: tuple[str, str], now: float) -> Attempt | None:
-    """The row, if its failures are not forgotten. One far ahead was written by a clock that was wrong."""
+    """The row, if its failures are not forgotten. A row far in the future comes from a wrong clock."""
     row = session.get(Attempt, key)
     return row if row is not None and abs(now - row.at) < FORGOTTEN_S else None
 

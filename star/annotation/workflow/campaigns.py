@@ -30,8 +30,8 @@ SYSTEMS_AT_MOST = 100
 
 @dataclass(frozen=True)
 class System:
-    """What wrote runs: a name for exports, its checkpoint and the hash of it (`fingerprint.fingerprint`, with `:sft` behind
-    where its adapter is left out; empty for MARS)."""
+    """What wrote runs: a name for exports, its checkpoint and the hash of it (`checkpoint.fingerprint`, followed by
+    `:sft` where its adapter is left out; empty for MARS)."""
 
     name: str
     checkpoint: str
@@ -40,10 +40,10 @@ class System:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a lead chooses. `overlap`: ratings per record. `gold_share`: of the items an annotator gets, hidden ones.
+    """What a lead chooses. `overlap`: ratings per record. `gold_share`: share of gold items among those an annotator gets.
 
     `threshold`: records whose scores are further apart than this (`disagreement.disagreement`) are adjudicated.
-    `rubric`: id of a published version. `seed`: of order, sides and the places of hidden items.
+    `rubric`: id of a published version. `seed`: of order, sides and the places of gold items.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class CampaignSummary:
-    """A campaign as it stands in the database."""
+    """One row of the list of campaigns."""
 
     id: int
     plan: Plan
@@ -76,12 +76,11 @@ def create(
 ) -> int:
     """Freeze the samples as records of a new campaign; returns its id.
 
-    Samples are taken one by one before anything is written, so making them may be slow. Their order is shuffled; of the
-    pairs, half change sides.
+    Samples are taken one by one before anything is written, so making them may be slow. Their order is shuffled, and the
+    sides of half of the pairs are swapped.
 
     Args:
-        cut: asked once the samples are there: whether they were cut short. Then a share of hidden items that are not there
-            becomes 0.
+        cut: called after the last sample; true if sampling was cut short. Without gold items the share then becomes 0.
 
     Raises:
         UserError: what does not fit, in plan or samples, or the name is taken. Refused: the caller is no lead.
@@ -94,12 +93,12 @@ def create(
     frozen = [_frozen(sample, plan, rubric) for sample in samples]
     ordinary = sum(1 for sample in frozen if sample.gold is None)
     if not ordinary:
-        raise UserError("a campaign of no records; give at least one run that is not a hidden item")
+        raise UserError("a campaign of no records; give at least one run that is not a gold item")
     if cut() and ordinary == len(frozen):
         plan = replace(plan, gold_share=0.0)
     if plan.gold_share > 0 and ordinary == len(frozen):
         raise UserError(
-            f"{plan.gold_share:.0%} hidden items are wanted and none are given; give some, or a share of 0"
+            f"{plan.gold_share:.0%} gold items are wanted and none are given; give some, or a share of 0"
         )
     rng = random.Random(plan.seed)
     rng.shuffle(frozen)
@@ -134,7 +133,7 @@ def create(
 
 
 def set_gold(database: Database, lead: Person, record: int, known: GoldAnswer) -> None:
-    """Give a record a known answer, which makes it a hidden item, or a new one in place of the one it has."""
+    """Give a record a known answer, which makes it a gold item; a later one replaces it."""
     whole(record, "the record's number", 1, ID_MOST)
     with database.write() as session:
         row = session.get(Record, record)
@@ -180,7 +179,7 @@ def _campaign(session: Session, row: models.Campaign) -> CampaignSummary:
 
 
 def check_plan(plan: Plan) -> None:
-    """Look a plan through.
+    """Check a plan.
 
     Raises:
         UserError: what does not fit.
@@ -196,19 +195,19 @@ def check_plan(plan: Plan) -> None:
 
 
 def check_numbers(overlap: object, gold_share: object, threshold: object, seed: object) -> None:
-    """What a lead chooses in numbers.
+    """Check the numbers of a plan.
 
     Raises:
         UserError: one of them is no number, or out of range.
     """
     whole(overlap, "the overlap", 1, OVERLAP_AT_MOST, " ratings per record")
-    real(gold_share, "the share of hidden items", 0, HIDDEN_AT_MOST)
+    real(gold_share, "the share of gold items", 0, HIDDEN_AT_MOST)
     real(threshold, "the threshold", 0, THRESHOLD_AT_MOST, " points of the scale")
     whole(seed, "the seed", 0, SEEDS - 1)
 
 
 def _frozen(sample: Sample, plan: Plan, rubric: Rubric) -> Sample:
-    """The sample as it will be stored, or what is wrong with it."""
+    """The sample as it is stored; raises UserError if it does not fit."""
     wanted = 2 if plan.kind == "pair" else 1
     if len(sample.runs) != wanted or len(sample.systems) != wanted:
         raise UserError(
@@ -235,7 +234,7 @@ def _frozen(sample: Sample, plan: Plan, rubric: Rubric) -> Sample:
 
 
 def fitting(known: GoldAnswer, kind: Kind, rubric: Rubric) -> GoldAnswer:
-    """A known answer that fits kind and rubric.
+    """A known answer, checked against kind and rubric.
 
     Raises:
         UserError: it does not.
@@ -258,7 +257,7 @@ def fitting(known: GoldAnswer, kind: Kind, rubric: Rubric) -> GoldAnswer:
 
 
 def _turned(sample: Sample) -> Sample:
-    """A pair with its sides exchanged; a single record as it is."""
+    """A pair with its sides swapped; a single record as it is."""
     gold = sample.gold
     if gold is not None and gold.choice is not None:
         gold = GoldAnswer(gold.ratings, {"left": "right", "right": "left", "tie": "tie"}[gold.choice])  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""Documents: what is put before annotators, made from runs of recommenders and frozen.
+"""Frozen recommendations as annotators see them, blinded, and gold items that join two of them.
 
-A run is the document of `star recommend --json` (star/recommend/recommendation.py) with the titles of its books
-(`titles`: item id → title), so that it can be read long after data set and checkpoint have changed.
+A run is one recommendation as the JSON document of `star recommend --json` (star/recommend/recommendation.py). Its field
+`titles` (item id → title) keeps it readable after data set and checkpoint have changed. `blinded` removes what reveals the
+recommender. `mismatched` makes a gold item: the evidence of one run with the conclusion of another.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from star.annotation.storage.models import Choice
 from star.errors import UserError
 from star.evidence.subgraph import LIMIT
 
-Run = dict[str, Any]
+RunJson = dict[str, Any]
 
 BETRAYING = ("checkpoint", "timing", "seed", "measures")
 DESERVED = {"faithful": 1, "ranking": 1}
-"""Criterion → what a `mismatched` run deserves by it; of other criteria nothing is known."""
+"""Criterion → the right rating of a `mismatched` run; other criteria have none."""
 
 
 @dataclass(frozen=True)
 class GoldAnswer:
-    """The right answer to a hidden item: scores of some criteria, or the better side."""
+    """The right answer to a gold item: ratings by some criteria, or the better side."""
 
     ratings: Mapping[str, int] = field(default_factory=dict)
     choice: Choice | None = None
@@ -34,29 +35,29 @@ class GoldAnswer:
 
 @dataclass(frozen=True)
 class Sample:
-    """One record to be: the run of one system, or the runs of two for the same reader, in the same order as `systems`."""
+    """A record before it is stored: one run, or two for the same reader, in the order of `systems`."""
 
     systems: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[RunJson, ...]
     scenario: str | None = None
     difficulty: str | None = None
     gold: GoldAnswer | None = None
 
 
-def blinded(run: Run) -> Run:
-    """A run without what tells who wrote it: checkpoint, seed, times, counts of tokens, scores."""
+def blinded(run: RunJson) -> RunJson:
+    """A run without what reveals its system: checkpoint, seed, times, counts of tokens, scores."""
     shown = {key: value for key, value in run.items() if key not in BETRAYING}
     steps = [{k: v for k, v in s.items() if k not in ("seconds", "tokens")} for s in run["trace"]["steps"]]
     items = [{k: v for k, v in item.items() if k != "score"} for item in run["items"]]
     return shown | {"trace": run["trace"] | {"steps": steps}, "items": items}
 
 
-def mismatched(run: Run, other: Run) -> Run:
-    """A hidden item: the evidence of `run`, and the closing reflection and ranking of another reader's run behind it.
+def mismatched(run: RunJson, other: RunJson) -> RunJson:
+    """A gold item: the evidence of `run`, then the closing reflection and ranking of another reader's run.
 
-    Whoever reads it sees that the conclusion does not rest on the evidence (`DESERVED`). In everything else it is like any
-    run: the borrowed statements keep their marks, which tell what the graph held for the reader they were made for, their
-    paths are in the graph, and the books recommended are the borrowed ones everywhere. Both runs are over one data set.
+    A reader sees that the conclusion does not rest on the evidence (`DESERVED`). In all else it looks like any run. The
+    borrowed statements keep their verdicts and paths, and the borrowed books are recommended everywhere. Both runs are
+    over one data set.
     """
     made, lent = copy.deepcopy(run), copy.deepcopy(other)
     kept, borrowed = made["trace"]["steps"], lent["trace"]["steps"]
@@ -83,8 +84,8 @@ def mismatched(run: Run, other: Run) -> Run:
 def _ranked(
     lent: list[dict[str, Any]], own: list[dict[str, Any]], claims: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The borrowed ranking as far as something is said of its books, then the run's own: on any record something is said of
-    every book recommended. Where nothing is said of the borrowed ones it stays whole, else nothing would be mismatched."""
+    """The borrowed books that some claim is about, then the run's own: in every record, claims mention each recommended
+    book. If no claim is about the borrowed ones, the borrowed ranking stays whole, or nothing would be mismatched."""
     said = {claim.get(end) for claim in claims for end in ("subject", "anchor")}
     first = [item for item in lent if item["id"] in said]
     if not first or len(first) == len(lent):
@@ -96,16 +97,16 @@ def _ranked(
 
 
 def _closing(steps: Sequence[Mapping[str, Any]]) -> int:
-    """Number of the first step that belongs to the conclusion: behind the last tool's answer."""
+    """Number of the first step of the conclusion, after the last tool's answer."""
     found = [n for n, step in enumerate(steps) if step["type"] not in ("reflection", "recommend")]
     return found[-1] + 1 if found else 0
 
 
-def _joined(made: Run, lent: Run, claims: list[dict[str, Any]]) -> dict[str, Any]:
+def _joined(made: RunJson, lent: RunJson, claims: list[dict[str, Any]]) -> dict[str, Any]:
     """The graph that these claims cite, as `subgraph.build` cuts it; their edges become numbers in it.
 
     Args:
-        claims: with their edges in whole; of those that find no room the path is left out.
+        claims: with whole edges; a path for which the graph has no room is left out.
     """
     known = {
         node["id"]: node for source in (lent, made) for node in (source.get("graph") or {}).get("nodes", ())
@@ -154,22 +155,22 @@ def deserved(criteria: Sequence[str]) -> GoldAnswer:
     """The right answer to a `mismatched` run by these criteria, as far as one is known.
 
     Raises:
-        UserError: by none of them.
+        UserError: none of them has one.
     """
     known = {key: score for key, score in DESERVED.items() if key in criteria}
     if not known:
         raise UserError(
-            f"the rubric asks {', '.join(criteria)}; hidden items are known by {' and '.join(DESERVED)} alone: take a share "
-            "of hidden items of 0, or a rubric with one of the two"
+            f"the rubric asks {', '.join(criteria)}; gold items are known by {' and '.join(DESERVED)} alone: take a share "
+            "of gold items of 0, or a rubric with one of the two"
         )
     return GoldAnswer(known)
 
 
-def checksum(runs: Sequence[Run]) -> str:
+def checksum(runs: Sequence[RunJson]) -> str:
     """SHA-256 of runs as canonical JSON.
 
     Raises:
-        UserError: something in them is no JSON.
+        UserError: a value is not JSON.
     """
     try:
         text = json.dumps(runs, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -1,4 +1,4 @@
-"""FairLock: a lock that is given in the order it was asked for, so that nobody starves while others come again and again."""
+"""A ticket lock (Reed, Kanodia 1979), granted in the order of the requests, so that no thread starves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itertools import islice
 
 
 class TooLong(Exception):
-    """The turn did not come in time, or too many wait for it already."""
+    """The lock was not granted in time, or too many wait for it already."""
 
 
 class FairLock:
-    """`threading.Lock` may go to whoever happens to run; this one does not.
+    """A lock granted in the order of the requests, unlike `threading.Lock`.
 
     Args:
         places: how many may hold it at a time.
@@ -28,13 +28,13 @@ class FairLock:
 
     @contextmanager
     def __call__(self, patience: float) -> Iterator[None]:
-        """Hold the turn.
+        """Hold the lock.
 
         Args:
             patience: seconds.
 
         Raises:
-            TooLong: it did not come within `patience`, or the line was full.
+            TooLong: not granted within `patience`, or `most` reached.
         """
         me = object()
         with self._changed:

@@ -1,4 +1,4 @@
-"""Frozen records: a stored run as the page's views show it, without the data set it came from.
+"""A stored run as a `Recommendation` for the page's views, without the data set it came from.
 
 `from_json` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names.
 What a blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times, no scores.
@@ -19,7 +19,7 @@ FIELDS = ("creators", "year", "series", "number", "genres", "theme")
 
 
 def shown(catalog: Catalog, row: int) -> dict[str, Any]:
-    """What is stored of a book: what the page shows of it, and its row, by which the trace's words name it (`<i7>`)."""
+    """The stored facts of a book: what the page shows, and its row, which the trace's words name (`<i7>`)."""
     item = asdict(catalog[row])
     return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS}
 
@@ -27,8 +27,7 @@ def shown(catalog: Catalog, row: int) -> dict[str, Any]:
 def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
     """A stored run, and the books it names as its catalogue; rows of items are positions in that catalogue.
 
-    Documents without a graph, claims or facts about their books (other tools may have made them) are shown as far as
-    they go.
+    Documents of other tools may lack a graph, claims or facts about books; what they hold is shown.
     """
     catalog = Catalog(tuple(_books(document)))
     row = {item.id: place for place, item in enumerate(catalog)}
@@ -66,7 +65,7 @@ def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
 
 
 def _item(node: Mapping[str, Any]) -> str:
-    """Id of the item a node stands for; documents made by an earlier STAR name it only by its place."""
+    """Id of a node's item; documents of earlier versions name it only by its place."""
     return str(node.get("item") or node["id"])
 
 
@@ -77,8 +76,8 @@ def _books(document: Mapping[str, Any]) -> Iterator[Item]:
         if node["id"].startswith("i:"):
             titles.setdefault(_item(node), node["label"])
     titles |= {item["id"]: item["title"] for item in document["items"]}
-    # What is mentioned comes before what was only asked about, by id: the page's numbers of books do not tell where in a
-    # document a book was named, by which a hidden item's borrowed ranking would be known.
+    # Mentioned books come first, then those only asked about, each by id: otherwise their numbers on the page would show
+    # where in a document a book occurs, and reveal the borrowed ranking of a gold item.
     mentioned = {item["id"] for item in document["items"]} | {
         _item(node) for node in (document.get("graph") or {}).get("nodes", ()) if node["id"].startswith("i:")
     }

@@ -25,8 +25,8 @@ MOST = 5_000
 
 @dataclass(frozen=True)
 class CampaignRequest:
-    """What a lead asks for. `systems`: their names (`systems.wanted`). `gold_share`: of the items an annotator gets, hidden
-    ones; as many are made as that takes. `rubric`: id of a version; None takes the newest, or publishes the default.
+    """What a lead asks for. `systems`: their names (`systems.wanted`). `gold_share`: share of gold items among those an
+    annotator gets. `rubric`: id of a version; None takes the newest, or publishes the default.
     """
 
     name: str
@@ -43,7 +43,7 @@ class CampaignRequest:
 
     @property
     def hidden(self) -> int:
-        """Hidden items to make: each annotator gets each of them once."""
+        """Gold items to make: each annotator gets each of them once."""
         return round(self.records * self.gold_share / (1 - self.gold_share)) or int(self.gold_share > 0)
 
 
@@ -61,9 +61,9 @@ def make(
 
     Args:
         model, ready: as in `open_systems`.
-        watch: told how many records of how many are made.
-        stopped: asked after each record; true ends it, and the campaign holds the records made so far. Hidden items come
-            last: where none is made, the campaign has a share of 0.
+        watch: called with the number of records made and wanted.
+        stopped: called after each record; true ends the work, and the campaign holds the records made so far. Gold items
+            come last: without any, their share is 0.
 
     Raises:
         UserError: what does not fit in the request. Refused: the caller is no lead.
@@ -114,7 +114,7 @@ def make(
 
 
 def _measured(sample: Sample, opened: LoadedSystems, dataset: Dataset) -> Sample:
-    """A student's run with what taking its evidence away does to it, to be held against what people say of it."""
+    """A student's run with its erasure measures, to be correlated with ratings."""
     name, run = sample.systems[0], sample.runs[0]
     student = opened.recommenders[name]
     if len(sample.runs) > 1 or sample.gold is not None or not isinstance(student, Star) or not run["items"]:
@@ -131,7 +131,7 @@ def _measured(sample: Sample, opened: LoadedSystems, dataset: Dataset) -> Sample
 
 
 def check_request(request: CampaignRequest) -> None:
-    """What would only be found out after all runs were made.
+    """Check what would otherwise fail only after all runs.
 
     Raises:
         UserError: a name, number or word that does not fit.

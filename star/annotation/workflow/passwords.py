@@ -1,4 +1,4 @@
-"""Passwords: argon2 hashes, made and looked at by two at a time, since each takes 64 MB and a core for a while."""
+"""argon2 hashes of passwords; at most two are computed at a time, since each takes 64 MB and a core."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from star.errors import UserError
 
 PASSWORD = (8, 1_000)  # characters; the upper bound keeps argon2 from being fed megabytes
 HASHER = PasswordHasher()  # argon2id with the library's parameters (RFC 9106, low memory)
-PLACES = FairLock(places=2, most=20)  # whoever waits holds up a thread of the server, which has forty
+PLACES = FairLock(places=2, most=20)  # each waiting sign-in blocks one of the server's forty threads
 PATIENCE_S = 5.0
 
 
 class Busy(Unavailable):
-    """More passwords are looked at than this server can; try again in a moment."""
+    """Too many passwords are being checked; try again in a moment."""
 
 
 @contextmanager
 def place() -> Iterator[None]:
-    """A place among the few whose passwords are looked at.
+    """Hold one of the two places for computing a hash.
 
     Raises:
-        Busy: none came free in five seconds, or too many wait already.
+        Busy: no place was free within five seconds, or too many wait already.
     """
     try:
         with PLACES(PATIENCE_S):
@@ -40,10 +40,10 @@ def place() -> Iterator[None]:
 
 
 def hashed(password: str) -> str:
-    """The hash that is kept.
+    """The hash to store.
 
     Raises:
-        UserError: too short, too long, or with characters that no database keeps. Busy: as `place`.
+        UserError: too short, too long, or with characters that no database stores. Busy: as `place`.
     """
     shortest, longest = PASSWORD
     kept = clean(password, "password", longest)
@@ -54,7 +54,7 @@ def hashed(password: str) -> str:
 
 
 def verify(kept: str, password: str) -> bool:
-    """Whether the hash is of this password. Call it in a `place`."""
+    """Whether the hash belongs to this password. Call it in a `place`."""
     try:
         return len(password) <= PASSWORD[1] and HASHER.verify(kept, password)
     except (Argon2Error, InvalidHashError, UnicodeError):
@@ -63,5 +63,5 @@ def verify(kept: str, password: str) -> bool:
 
 @cache
 def nobodys() -> str:
-    """A hash that nobody's password has, so that an unknown name takes as long as a known one."""
+    """A hash of no password, so that an unknown name takes as long as a known one."""
     return HASHER.hash(secrets.token_urlsafe(32))

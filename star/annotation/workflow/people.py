@@ -1,4 +1,4 @@
-"""People: names, roles, passwords. Everything else knows them by `Person`.
+"""Accounts: names, roles, passwords, withdrawal. Other modules see a `Person`.
 
 Roles include each other: an adjudicator may rate, a lead may do everything.
 """
@@ -47,7 +47,7 @@ class Locked(Refused):
 
 @dataclass(frozen=True)
 class Person:
-    """Someone who is at work. What they may do is asked anew in every transaction (`active`)."""
+    """A signed-in person. Every transaction checks their role again (`active`)."""
 
     id: int
     name: str
@@ -65,7 +65,7 @@ def require(person: Person | None, needed: Role) -> Person:
     """The person, if they may do what `needed` may.
 
     Raises:
-        Refused: nobody is signed in, the person was withdrawn, or their role does not reach.
+        Refused: nobody is signed in, the person was withdrawn, or the role is not sufficient.
     """
     if person is None:
         raise Refused(f"nobody is signed in; sign in as {needed} first")
@@ -77,7 +77,7 @@ def require(person: Person | None, needed: Role) -> Person:
 
 
 def active(session: Session, person: Person, needed: Role) -> Person:
-    """`require` of what the database says of the person now, inside the caller's transaction."""
+    """`require` with the person's present role in the database, inside the caller's transaction."""
     row = session.get(Annotator, person.id)
     return require(None if row is None else person_of(row), needed)
 
@@ -86,7 +86,7 @@ def add(database: Database, name: str, role: Role = "annotator", password: str |
     """A new person.
 
     Raises:
-        UserError: the name is taken (or looks like one that is), or name, role or password do not fit.
+        UserError: the name is taken or looks like one that is, or name, role or password do not fit.
     """
     name, hashed = clean_name(name), None if password is None else passwords.hashed(password)
     if role not in INCLUDES:
@@ -136,14 +136,14 @@ def enter(database: Database, name: str, role: Role = "annotator") -> Person:
 
 
 def everyone(database: Database) -> tuple[Person, ...]:
-    """All who are not withdrawn, by name."""
+    """Everybody who is not withdrawn, by name."""
     with database.read() as session:
         rows = session.scalars(select(Annotator).where(Annotator.withdrawn_at.is_(None)))
         return tuple(sorted(map(person_of, rows), key=lambda p: p.name.casefold()))
 
 
 def set_password(database: Database, name: str, password: str) -> Person:
-    """Give an account a new password; its sessions end, its locks are lifted.
+    """Give an account a new password; its sessions end and its locks are lifted.
 
     Raises:
         UserError: no such person, or the password does not fit.
@@ -159,7 +159,7 @@ def set_password(database: Database, name: str, password: str) -> Person:
 
 
 def unlock(database: Database, name: str) -> Person:
-    """Let a person try again at once, wherever they are.
+    """Lift the locks on a person, from every address.
 
     Raises:
         UserError: no such person.
@@ -176,10 +176,10 @@ def authenticate(
 ) -> Person:
     """The person with this name and password. Attempts are counted as `attempts` says.
 
-    A name that does not exist takes as long, is locked alike, and is answered in the same words.
+    An unknown name takes as long, is locked in the same way, and gets the same message.
 
     Args:
-        address: where the attempt comes from; whoever says nothing counts as one address.
+        address: where the attempt comes from; attempts without one count as one address.
 
     Raises:
         Refused: name or password is wrong (which of them is not said). Locked: too many failures. Busy: too many at once.
@@ -214,9 +214,9 @@ def authenticate(
 
 
 def withdraw(database: Database, lead: Person, id: int) -> None:
-    """Take someone out: their answers leave statistics and exports, their places return to the queues, their name goes.
+    """Withdraw a person: answers leave statistics and exports, places return to the queues, the name is erased.
 
-    Pseudonymous events stay. A second time does nothing.
+    Pseudonymous events stay. A second call does nothing.
 
     Raises:
         UserError: no such person; Refused: the caller is no lead.
@@ -242,7 +242,7 @@ def find(database: Database, name: str) -> Person:
     """The person with this name or pseudonym.
 
     Raises:
-        UserError: there is none.
+        UserError: no such person.
     """
     with database.read() as session:
         return person_of(_named(session, name))
@@ -259,7 +259,7 @@ def _named(session: Session, name: str) -> Annotator:
 
 
 def person_of(row: Annotator) -> Person:
-    """A row as everything else sees it."""
+    """The `Person` of a row."""
     return Person(row.id, row.name, row.pseudonym, row.role, row.withdrawn_at is not None)
 
 

@@ -1,9 +1,10 @@
 """Queue: the server chooses the next record, and no record is given to more people than the campaign wants.
 
-A record has as many places as the campaign's overlap. A place is taken by a submitted answer or by a lease; leases run out,
-skipped records give their place back, and so do people who are withdrawn. Whoever changes a place holds the campaign's lock
-(`database.lock`), so places are counted by one at a time. Gold items have no limit: everyone may get each of them once.
-Leases run by the database's clock, and none longer than half an hour from now, whatever the clock said when it was given.
+A record has as many places as the campaign's overlap. A place is taken by a submitted answer or by a lease. A place is
+free again when its lease expires, its record is skipped, or its annotator is withdrawn. Whoever changes a place holds
+the campaign's lock (`database.lock`), so places are counted by one at a time. Gold items have no limit: everyone may get
+each of them once. Leases are timed by the database's clock. None lasts longer than half an hour from now, even if that
+clock was wrong.
 """
 
 from __future__ import annotations
@@ -52,10 +53,9 @@ class Assignment:
 class Progress:
     """How far someone and the team are. `seconds`: the person's median per submitted record, None before the first.
 
-    `wanted`, `done`: ratings of the whole team, hidden items left out, `given`: all of the team's, hidden items too. Only
-    `given` and `share` may be shown to annotators, else a count that stands still gives a hidden item away: `share`, 0 to 1,
-    is about how far the team is, and grows with every rating alike.
-    `last_hour`: own submitted in the last hour.
+    `wanted`, `done`: ratings of the whole team without gold items; `given`: all of the team's. `share`: rough progress
+    of the team, 0 to 1, which grows with every rating. Annotators may see only `given` and `share`: a count that does
+    not grow would reveal a gold item. `last_hour`: own submitted in the last hour.
     """
 
     submitted: int
@@ -79,11 +79,11 @@ def claim(
     """The record to rate now: the one already begun if its place can still be held, else a new one.
 
     Args:
-        lease_s: seconds the place is held, half an hour at most; every save holds it anew.
+        lease_s: seconds for which the place is held, half an hour at most; every save extends it.
         uuid: made by the client for a new response; None makes one here.
 
     Returns:
-        None when nothing is left for this person now. A lease of someone else that runs out can bring more.
+        None when nothing is left for this person now. Another person's lease may still expire.
 
     Raises:
         UserError: no such campaign, or the uuid is not one; Refused: not allowed to rate.
@@ -125,7 +125,7 @@ def claim(
 def hold(
     session: Session, plan: Campaign, record: int, who: Person, now: float, lease_s: float = LEASE_S
 ) -> bool:
-    """Keep or take a place at a record, with the campaign's lock held; false when all places are others'."""
+    """Keep or take a place at a record, with the campaign's lock held; false when others hold all places."""
     _cap(session, plan, now)
     lease = session.get(Lease, (record, who.id))
     if lease is not None and lease.expires_at > now:
@@ -145,7 +145,7 @@ def release(session: Session, record: int, who: Person) -> None:
 
 
 def progress(database: Database, person: Person, campaign: int, now: float | None = None) -> Progress:
-    """Own and team's progress in a campaign."""
+    """Progress of the person and of the team in a campaign."""
     with database.read() as session:
         now = clock(session) if now is None else now
         plan = session.get(Campaign, campaign)
@@ -178,10 +178,9 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
 
 
 def gold_due(answered: int, share: float, seed: int, pseudonym: str) -> bool:
-    """Whether the item after `answered` others is a hidden one.
+    """Whether the item after `answered` others is a gold item.
 
-    One in every 1/share items, each at a random place in its stretch: the share is kept to within one item, and there is
-    no rhythm to notice.
+    One item in every 1/share, at a random place in its stretch: the share is exact to within one item, without a rhythm.
     """
     if share <= 0:
         return False
@@ -264,7 +263,7 @@ def _taken(plan: Campaign, now: float) -> ColumnElement[int]:
 
 
 def _expire(session: Session, plan: Campaign, now: float) -> None:
-    """Clear away leases that ran out."""
+    """Delete expired leases."""
     _cap(session, plan, now)
     over: Any = session.execute(
         select(Lease.record_id, Lease.annotator_id, Annotator.pseudonym)
@@ -278,7 +277,7 @@ def _expire(session: Session, plan: Campaign, now: float) -> None:
 
 
 def _cap(session: Session, plan: Campaign, now: float) -> None:
-    """Let leases that were given while the clock ran ahead end in half an hour."""
+    """Shorten leases given while the clock ran ahead to half an hour."""
     records = select(Record.id).where(Record.campaign_id == plan.id)
     session.execute(
         update(Lease)

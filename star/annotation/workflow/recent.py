@@ -1,4 +1,4 @@
-"""Recent answers: what someone submitted or skipped last in a campaign and may still change."""
+"""The answers that a person submitted or skipped last in a campaign and may still change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from star.annotation.workflow.people import Person
 
 @dataclass(frozen=True)
 class Recent:
-    """One of them. `at`: when first answered, seconds since 1970. `changed`: a draft waits to be submitted again."""
+    """One such answer. `at`: when first answered, seconds since 1970. `changed`: whether a draft waits to be submitted."""
 
     uuid: str
     record: int

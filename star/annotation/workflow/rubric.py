@@ -1,4 +1,4 @@
-"""Rubric: what is asked of an annotator, with guidelines and worked examples; data, in numbered versions."""
+"""Criteria with guidelines and worked examples, as data in numbered versions."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def parse(document: str | dict[str, Any]) -> Rubric:
 
 
 def _yaml(text: str) -> Any:
-    """A small YAML document. Its size, its depth and its aliases are looked at before it is built: a few lines of aliases
-    unfold to gigabytes, and the library takes minutes over thousands of brackets."""
+    """A small YAML document. Size, depth and aliases are checked before parsing: a few lines of aliases unfold to
+    gigabytes, and the library takes minutes for thousands of brackets."""
     if len(text) > SIZE:
         raise UserError(f"the rubric has {len(text):,} characters, at most {SIZE:,} are read")
     depth = 0
@@ -184,7 +184,7 @@ def text(rubric: Rubric) -> str:
 
 
 def publish(database: Database, lead: Person, rubric: Rubric) -> Version:
-    """Store a rubric as the next version of its name; the newest one again if nothing changed."""
+    """Store a rubric as the next version of its name; returns the newest one if nothing changed."""
     try:
         with database.write() as session:
             return published(session, lead, rubric)
@@ -232,7 +232,7 @@ def version(session: Session, id: int) -> Version:
     """The published rubric with this id.
 
     Raises:
-        UserError: there is none.
+        UserError: no such rubric.
     """
     row = session.get(models.RubricVersion, whole(id, "the rubric's number", 0, ID_MOST))
     if row is None:

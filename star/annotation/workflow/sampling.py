@@ -1,4 +1,4 @@
-"""Sampling: which readers a campaign asks about, by scenario and difficulty, and the runs made for them."""
+"""Readers of a campaign, sampled by scenario and difficulty, and the runs made for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from star.annotation.workflow.documents import DESERVED, GoldAnswer, Run, Sample, deserved, mismatched
+from star.annotation.workflow.documents import DESERVED, GoldAnswer, RunJson, Sample, deserved, mismatched
 from star.annotation.workflow.frozen import shown
 from star.data.dataset import Dataset
 from star.data.tasks import MIX, Task, difficulty, make_tasks, split
@@ -32,15 +32,15 @@ def samples(
     """Runs of recommenders over the same data set, for test readers sampled by scenario and difficulty.
 
     Args:
-        recommenders: name of a system → what answers for it. Single records go to them in turn; pairs take two.
-        n: records; then `hidden` more with a known answer (`mismatched` runs; in pairs, beside the run as it was).
+        recommenders: name of a system → its recommender. Single records use them in turn; pairs take two.
+        n: ordinary records; then `hidden` gold items (`mismatched` runs; in pairs, beside the original run).
         seed: of the sample.
         seeds: of each system's wording, for two seeds of one checkpoint; None: 0, the likeliest words, for all.
-        criteria: of the rubric; those of them by which hidden items are known to be bad make their answer.
+        criteria: of the rubric; those in `DESERVED` make the answer of a gold item.
 
     Raises:
-        UserError: another number of recommenders than needed, different data sets, too few readers, or single hidden items
-        by criteria of which nothing is known.
+        UserError: a wrong number of recommenders, different data sets, too few readers, or gold items without a
+        criterion of `DESERVED`.
     """
     names, makers = list(recommenders), list(recommenders.values())
     if not makers or (pair and len(makers) != 2):
@@ -53,11 +53,11 @@ def samples(
     known = deserved(criteria) if hidden and not pair else None
     wording = [0] * len(makers) if seeds is None else list(seeds)
 
-    def run(system: int, task: Task) -> Run:
+    def run(system: int, task: Task) -> RunJson:
         query = Query(task.history, task.reader, seed=wording[system])
         return run_of(makers[system], query, data.interactions.users[task.reader])
 
-    # One more than hidden: each hidden item borrows its conclusion from the next one.
+    # One more than hidden: each gold item borrows its conclusion from the next one.
     drawn = draw(data, n + hidden + bool(hidden), scenarios, mix, seed)
     for number, (task, level) in enumerate(drawn[:n]):
         chosen = (0, 1) if pair else (number % len(makers),)
@@ -65,7 +65,7 @@ def samples(
             tuple(names[c] for c in chosen), tuple(run(c, task) for c in chosen), task.scenario, level
         )
     for number, ((task, level), (following, _)) in enumerate(pairwise(drawn[n:])):
-        # By every system in turn, in pairs both as ever: a hidden item is not known by who wrote it.
+        # All systems make gold items, in turn or both in pairs: the system does not reveal a gold item.
         broken = number % len(makers) if not pair else 1 - number % 2
         made = mismatched(run(broken, task), run(broken, following))
         if not pair:
@@ -81,8 +81,8 @@ def draw(
 ) -> list[tuple[Task, str]]:
     """n tasks of test readers with their difficulty: scenarios in turn, the difficulties of each by `mix`.
 
-    Difficulty says where the teacher ranks the book really read next among 20 (`tasks.difficulty`). Where a class runs
-    out, others fill up.
+    Difficulty is the class of the rank that the teacher gives the book really read next (`tasks.difficulty`). If a class
+    has too few tasks, others fill its places.
 
     Raises:
         UserError: the data set has too few.
@@ -124,7 +124,7 @@ def draw(
     return drawn
 
 
-def run_of(recommender: Recommender, query: Query, user: str | None = None) -> Run:
+def run_of(recommender: Recommender, query: Query, user: str | None = None) -> RunJson:
     """One run, frozen: the document of `star recommend --json` with its books (`frozen.shown`) and their titles."""
     catalog = recommender.dataset.catalog
     done = answer(recommender, query)

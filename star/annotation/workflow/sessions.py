@@ -1,7 +1,7 @@
-"""Sessions: random tokens for a cookie, kept as hashes, which survive a restart, hold on every replica, and end in time.
+"""Sessions as random tokens in a cookie, stored as hashes; valid after a restart and on every replica, and limited in time.
 
-Nothing is signed, so there is no key that could be read: who has the database has no session. Times are the database's, so
-that replicas need not agree on the time; a session made by a clock that ran ahead ends in time all the same.
+Nothing is signed, so no key can leak: a copy of the database gives nobody a session. Times are the database's, so clocks
+of replicas need not agree. A session made while the clock ran ahead ends in time all the same.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from star.annotation.workflow.people import Person, person_of, require
 SESSION_S = 14 * 24 * 3600
 MOST = 20
 """Sessions of one person; the oldest ends when one more begins."""
-LONGEST = 100  # characters of a token that is looked at; ours have 43
+LONGEST = 100  # longest token that is looked up; ours have 43 characters
 
 
 def sign_in(database: Database, person: Person, mode: Mode, now: float | None = None) -> str:
     """Begin a session; returns its token, for a cookie.
 
     Args:
-        mode: `auth` for somebody who gave a password, `open` for somebody who gave a name; it counts for that alone.
+        mode: `auth` after a password, `open` after a name alone; the session is valid in this mode only.
 
     Raises:
-        Refused: the person is not there or was withdrawn.
+        Refused: no such person, or withdrawn.
     """
     token = secrets.token_urlsafe(32)
     with database.write() as session:
@@ -51,7 +51,7 @@ def sign_in(database: Database, person: Person, mode: Mode, now: float | None = 
 
 
 def of_token(database: Database, token: str | None, mode: Mode, now: float | None = None) -> Person | None:
-    """Whose session this is; None where it is none of ours, of the other mode, ended, or its person was withdrawn."""
+    """The person of this session; None if it is unknown, ended, of the other mode, or its person was withdrawn."""
     if not token or len(token) > LONGEST:
         return None
     with database.read() as session:
@@ -80,8 +80,8 @@ def sign_out(database: Database, person: Person) -> None:
 
 
 def _sweep(session: Session, now: float) -> None:
-    """Take out those that ended, and let those that a clock made too long end in time."""
-    # Rows that another sign-in holds are its own to sweep: waiting for each other, two could wait for ever.
+    """Delete ended sessions, and shorten those that a wrong clock made too long."""
+    # Rows locked by another sign-in are skipped: two that wait for each other could wait for ever.
     over = select(SignedIn.id).where(SignedIn.ends_at <= now).with_for_update(skip_locked=True)
     session.execute(delete(SignedIn).where(SignedIn.id.in_(list(session.scalars(over)))))
     late = select(SignedIn.id).where(SignedIn.ends_at > now + SESSION_S).with_for_update(skip_locked=True)

@@ -1,4 +1,4 @@
-"""How far a campaign is: records rated, places free, each annotator's progress; for its lead."""
+"""Progress of a campaign for its lead: records rated, places free, each annotator's pace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from star.errors import UserError
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
-    """What one person did in a campaign. `seconds`: median per submitted record, None before the first."""
+    """One person's progress in a campaign. `seconds`: median per submitted record, None before the first."""
 
     person: Person
     submitted: int
@@ -28,7 +28,7 @@ class AnnotatorProgress:
 
 @dataclass(frozen=True)
 class Status:
-    """Where a campaign stands. Counts are of ordinary records; `hidden` of gold items.
+    """Progress of a campaign. Counts are of ordinary records; `hidden` is the number of gold items.
 
     `done` of `wanted` ratings; `complete` records have all of theirs; `leased` places are held now; `conflicts` wait for
     a decision, `decided` have one.
@@ -46,7 +46,7 @@ class Status:
 
 
 def status(database: Database, lead: Person, campaign: int, now: float | None = None) -> Status:
-    """Where a campaign stands.
+    """Progress of a campaign.
 
     Raises:
         UserError: no such campaign; Refused: the caller is no lead.

@@ -1,5 +1,8 @@
-"""Systems: what a campaign compares, by name: `star`, `star:sft`, `mars`, each with a seed (`star@7`), and other checkpoints
-(`star=FOLDER`, also with a seed, `star=FOLDER@7`)."""
+"""Names of the systems that a campaign compares, and their recommenders.
+
+A name is `star`, `star:sft` or `mars`, each also with a seed (`star@7`), or another checkpoint (`star=FOLDER`,
+`star=FOLDER@7`).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>[
 
 @dataclass(frozen=True)
 class Wanted:
-    """One system as asked for. `model`: folder or name of a checkpoint; None takes the page's. `seed`: of its wording."""
+    """One parsed name. `model`: folder or name of a checkpoint; None takes the page's. `seed`: of the wording."""
 
     name: str
     kind: str
@@ -37,10 +40,10 @@ class LoadedSystems:
 
 
 def wanted(name: str) -> Wanted:
-    """A system's name, read.
+    """Parse a system's name.
 
     Raises:
-        UserError: none of the forms.
+        UserError: not of these forms.
     """
     found = FORM.fullmatch(name.strip())
     if found is None or (found["kind"] == "mars" and found["model"]):
@@ -51,11 +54,10 @@ def wanted(name: str) -> Wanted:
 
 
 def at_hand(dataset: str, model: str | None, ready: Recommender | None = None) -> tuple[str, ...]:
-    """Names to choose from: the teacher always, `star` where there is a student, `star:sft` where its checkpoint has an
-    adapter that can be left out.
+    """Names to choose from: always `mars`; `star` with a student; `star:sft` if its checkpoint has an adapter.
 
     Args:
-        ready: what answers on the page already.
+        ready: the page's recommender.
     """
     try:
         folder = checkpoint_folder(_student_of(dataset, model))
@@ -65,7 +67,7 @@ def at_hand(dataset: str, model: str | None, ready: Recommender | None = None) -
 
 
 def _student_of(dataset: str, model: str | None) -> str:
-    """Where the page is the teacher's (`mars`), the student is still the data set's."""
+    """If the page answers with the teacher (`mars`), `star` is the data set's own student."""
     return dataset if model is None or model == TEACHER else model
 
 
@@ -76,10 +78,10 @@ def open_systems(
 
     Args:
         model: checkpoint of plain `star`; None: the one named like the data set.
-        ready: what answers on the page already, taken for plain `star`.
+        ready: the page's recommender, used for plain `star`.
 
     Raises:
-        UserError: a name that is none, the same one twice, no such checkpoint, `star:sft` where there is no adapter.
+        UserError: an unknown or repeated name, no such checkpoint, or `star:sft` without an adapter.
     """
     asked = [wanted(name) for name in names]
     if len({w.name for w in asked}) < len(asked):
@@ -87,7 +89,7 @@ def open_systems(
             f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2"
         )
     if ready is not None and ready.checkpoint == TEACHER:
-        ready = None  # it answers on the page for want of a student, and is none
+        ready = None  # the teacher answers because no student is trained
     loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
     student = next((loaded[key] for key in loaded), None)
     for one in sorted(
@@ -124,5 +126,5 @@ def _system(one: Wanted, recommender: Recommender, dataset: Dataset, model: str 
     try:
         mark = fingerprint(str(_folder(one, dataset, model)))
     except UserError:
-        mark = ""  # what answers has no folder of weights
+        mark = ""  # the teacher has no folder of weights
     return System(one.name, recommender.checkpoint, mark + (":sft" if one.kind == "star:sft" else ""))

@@ -1,6 +1,6 @@
-"""Text from people: bounded, without null bytes, otherwise kept as it was written.
+"""Checks of text and numbers from people: bounded, without null bytes, otherwise stored as written.
 
-Nothing is escaped here: what is stored is what was typed, and each place that shows it shows it as text.
+Nothing is escaped here; every view that shows such text escapes it.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def clean_name(name: object) -> str:
 
 
 def name_key(name: str) -> str:
-    """What makes two names the same: case, width, controls and invisible direction marks do not tell them apart."""
+    """Key of a name, without case, width, control characters and direction marks; look-alike names have equal keys."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc")).strip()
 
 
 def storable(text: str) -> str:
-    """`text` without null bytes and lone surrogates, which no database takes, in a query neither."""
+    """`text` without null bytes and lone surrogates, which no database accepts, not even in a query."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -74,7 +74,7 @@ def printable(text: str) -> str:
 
 
 def whole(value: object, what: str, least: int, most: int, of: str = "") -> int:
-    """`value`, if it is a whole number from `least` to `most`; a float or a truth value is none.
+    """`value`, if it is a whole number from `least` to `most`, and neither float nor bool.
 
     Raises:
         UserError: anything else.
@@ -85,7 +85,7 @@ def whole(value: object, what: str, least: int, most: int, of: str = "") -> int:
 
 
 def real(value: object, what: str, least: float, most: float, of: str = "") -> float:
-    """`value`, if it is a number from `least` to `most`; NaN is none.
+    """`value`, if it is a number from `least` to `most` and not NaN.
 
     Raises:
         UserError: anything else.
@@ -96,7 +96,7 @@ def real(value: object, what: str, least: float, most: float, of: str = "") -> f
 
 
 def digits(text: str, most: int = ID_MOST) -> int | None:
-    """The whole number that these characters write, 0 to 9 alone and at most `most`; None for anything else.
+    """The whole number written in the digits 0 to 9, at most `most`; None for anything else.
 
     `str.isdigit` also takes ², which `int` does not read, and `int` gives up on a text of thousands of digits.
     """
@@ -106,7 +106,7 @@ def digits(text: str, most: int = ID_MOST) -> int | None:
 
 
 def within(value: Any, what: str, deepest: int) -> None:
-    """Look that a JSON value is nested at most `deepest` deep, without going deeper into it than that.
+    """Check that a JSON value is nested at most `deepest` deep, without descending further.
 
     Raises:
         UserError: it is nested deeper.
@@ -125,7 +125,7 @@ def within(value: Any, what: str, deepest: int) -> None:
 
 
 def _short(value: object) -> str:
-    """A value in an error's one line. Whole numbers of thousands of digits cannot be written at all."""
+    """A value for a message of one line. Python cannot print whole numbers of thousands of digits."""
     if type(value) is int and abs(value) >= 10**40:
         return "a number of more than 40 digits"
     return repr(value)[:80]

@@ -1,4 +1,4 @@
-"""Importers: a source on disk → Dataset under `star.data.dataset.home()`."""
+"""From a source on disk to a `Dataset` under `star.data.dataset.home()`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORMATS: dict[str, Callable[..., Raw]] = {
     "recbole": read_recbole,
     "table": read_table,
 }
-# The files that a format reads of a .zip as it is downloaded; a table is one file, packed or not.
+# Files that each format reads from a downloaded .zip; a table is one file, packed or not.
 ZIPPED = {
     "goodbooks": goodbooks.WANTED,
     "movielens": movielens.WANTED,
@@ -75,7 +75,7 @@ def import_dataset(
     try:
         made.save(dataset.home() / name)
     except UNREADABLE as error:
-        # polars says a full disk in its own words.
+        # polars reports a full disk as an error of its own.
         why = (error.strerror if isinstance(error, OSError) else None) or brief(error)
         reason = f"{dataset.home()} cannot be written ({why})"
         raise UserError(f"{reason}; make room there or set STAR_DATA to another folder") from None
@@ -89,7 +89,7 @@ def _read(format: str, path: Path, say: Say, options: dict[str, Any]) -> Raw:
         with opened as (place, tell):
             return FORMATS[format](place, say=tell, **options)
     except UserError as error:
-        # It may quote names of columns, which are the file's own.
+        # The message may quote column names, which come from the file.
         raise UserError(one_line(str(error))) from None
     except OSError as error:
         what, why = error.filename or path, error.strerror or error

@@ -31,10 +31,10 @@ _LINE = 64 << 20
 def read_amazon(path: Path, say: Say = say) -> Raw:
     """Read the folder of one category; histories are ordered by timestamp (milliseconds in the source).
 
-    Rows with a rating of 0, which no customer can give, are left out and counted.
+    Rows with a rating of 0, which customers cannot give, are left out and counted.
 
     Raises:
-        UserError: there is not one category in the folder, or a file or column is missing or damaged.
+        UserError: the folder has no or several categories, or a file or column is missing or damaged.
     """
     need(path, (), "Amazon Reviews 2023")
     reviews, meta = _files(path)
@@ -149,5 +149,5 @@ def _item(id: str, row: dict[str, Any]) -> Item:
 
 
 def _words(value: object) -> str:
-    """Text of a field in one line, a title of digits too; empty where it holds anything else."""
+    """Text or number of a field, as one line; empty for any other type."""
     return one_line(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -1,6 +1,6 @@
-"""Archives: what lies in a `.gz` or `.zip`, unpacked into a temporary place of its own up to a stated size.
+"""Unpacks `.gz` and `.zip` into temporary files, up to a limit of size.
 
-No path inside an archive is used: a member is known by its last name, and that name is checked.
+Paths inside an archive are never used: a member is identified by its file name, and that name is checked.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from star.data.importers.columns import Say
 from star.errors import UserError
 
 T = TypeVar("T")
-# Tables shrink five- to twentyfold; what grows a hundredfold is made to fill a disk.
+# Tables shrink five- to twentyfold; a file that grows a hundredfold is meant to fill a disk.
 MOST_TIMES = 100
 ALWAYS_ALLOWED = 256 << 20
 MOST_BYTES = 64 << 30
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _STEP = 1 << 20
-# What a zip may hold beside a table, such as a README, is no table.
+# Other files of a zip, such as a README, are no tables.
 TABLES = re.compile(
     r"(?!readme|licen[cs]e).+\.(csv|tsv|txt|dat|data|item|genre|parquet|jsonl|ndjson|json|inter)",
     re.IGNORECASE,
@@ -38,7 +38,7 @@ _BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
 
 
 def is_zip(path: Path) -> bool:
-    """Whether the file begins as a zip archive does."""
+    """Whether the file begins like a zip archive."""
     return begins(path, b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -51,7 +51,7 @@ def begins(path: Path, *marks: bytes) -> bool:
 
 @contextmanager
 def plain(path: Path) -> Iterator[Path]:
-    """Path of the file itself, or of a temporary one with what a `.gz`, or a `.zip` of one file, holds.
+    """Path of the file itself, or of a temporary copy unpacked from a `.gz` or from a `.zip` of one file.
 
     Raises:
         UserError: the archive is damaged, holds several files or more than may be unpacked, or there is no room.
@@ -69,7 +69,7 @@ def plain(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """What `plain` has, as a stream."""
+    """The file of `plain` as a stream."""
     if path.suffix.lower() == ".gz":
         with gzip.open(path) as packed:
             yield io.BufferedReader(_Bounded(packed, path, path.stat().st_size), _STEP)
@@ -85,9 +85,9 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def folder_of(path: Path, wanted: re.Pattern[str], say: Say) -> Iterator[tuple[Path, Say]]:
-    """A temporary folder with those files of a zip whose last name is `wanted`; errors and what is said name the zip.
+    """A temporary folder with the `wanted` files of a zip, by file name; messages name the zip.
 
-    Where folders of the zip hold files of one name, that nearest the top counts.
+    Of several files of one name, the one nearest the top of the zip counts.
 
     Raises:
         UserError: as `plain`, or two files of one name are equally near the top.
@@ -106,7 +106,7 @@ def folder_of(path: Path, wanted: re.Pattern[str], say: Say) -> Iterator[tuple[P
 
 
 def tables_of(path: Path) -> list[str]:
-    """Last names of the tables in a zip.
+    """File names of the tables in a zip.
 
     Raises:
         UserError: not a zip, or two tables of one name are equally near the top.
@@ -126,7 +126,7 @@ def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _members(archive: zipfile.ZipFile, path: Path, wanted: re.Pattern[str]) -> dict[str, zipfile.ZipInfo]:
-    """Wanted files by last name, each nearest the top; hidden files and those of macOS's own folder are none."""
+    """Wanted files by name, each nearest the top; hidden files and those in macOS's folder are skipped."""
     found: dict[str, list[tuple[int, zipfile.ZipInfo]]] = {}
     for info in archive.infolist():
         *folders, name = info.filename.replace("\\", "/").split("/")
@@ -172,7 +172,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Iter
 
 
 class _Bounded(io.RawIOBase):
-    """A packed stream that ends in a UserError where it is damaged or holds more than is allowed."""
+    """A packed stream that raises UserError if it is damaged or exceeds the limit."""
 
     def __init__(self, packed: IO[bytes] | gzip.GzipFile, path: Path, size: int) -> None:
         self._packed, self._path, self._done = packed, path, 0
@@ -200,7 +200,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _made(make: Callable[[], T], path: Path) -> T:
-    """A temporary file or folder for `path`, or the line that says why there is none."""
+    """A temporary file or folder for `path`; raises UserError if it cannot be made."""
     try:
         return make()
     except OSError as error:
@@ -219,7 +219,7 @@ def _copy(packed: IO[bytes], out: IO[bytes], path: Path) -> None:
     """Copy to the end, and flush.
 
     Raises:
-        UserError: what `packed` raises, or there is no room.
+        UserError: as `packed`, or the disk is full.
     """
     while piece := packed.read(_STEP):
         try:

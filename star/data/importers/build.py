@@ -1,4 +1,4 @@
-"""From one source as read (`Raw`) to a data set: checks, duplicates, thresholds, the order of readers and items."""
+"""From `Raw` to a `Dataset`: checks, duplicates, thresholds, the order of readers and items."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def build(
     say: Say = say,
     progress: Step = silent,
 ) -> Dataset:
-    """Check a source and make a data set of it.
+    """Check a source and build its data set.
 
-    First, items need `min_item_readers` readers. Then readers need `min_reader_items` of the items that are left; the
+    First, items need `min_item_readers` readers. Then readers need `min_reader_items` of the remaining items; the
     readers of an item are not counted again. A threshold left None is the source's own. Items and readers are sorted by
     the source's ids, as numbers where all ids are numbers. The rows are taken out of `raw`, so that they are held once.
 
@@ -143,7 +143,7 @@ def _places(column: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _unique(coded: _Coded, read: int, say: Say) -> tuple[_Coded, int]:
-    """Events by reader and in reading order, the first of each reader and item; and how many were dropped as repeats.
+    """Events by reader and in reading order, the first of each reader and item; and the number of repeats.
 
     Args:
         read: rows read from the source, for the message.
@@ -207,7 +207,7 @@ def _thresholded(
     """What passes the thresholds, least readers of an item and least items of a reader.
 
     Raises:
-        UserError: nothing does.
+        UserError: no event passes.
     """
     item_floor, reader_floor = thresholds
     user, item = events["user"].to_numpy(), events["item"].to_numpy()
@@ -225,7 +225,7 @@ def _thresholded(
 
 
 def _numeric(ids: pl.Series) -> pl.Series:
-    """Ids as integers if all are, so that 9 sorts before 10. An id such as `007` is text, or it would lose its zeros."""
+    """Ids as integers if all are, so that 9 sorts before 10. An id such as `007` stays text, to keep its zeros."""
     if ids.dtype != pl.String:
         return ids
     numbers = ids.cast(pl.Int64, strict=False)

@@ -1,4 +1,4 @@
-"""Columns of any physical type, from CSV, JSON lines or Parquet, as ids, numbers, years, or text.
+"""Converts columns of any type, from CSV, JSON lines or Parquet, to ids, numbers, years or text.
 
 Every function takes `where`, which names the file and the column in messages, and raises UserError when the type of the
 column, or a value that each row needs, cannot be read.
@@ -15,7 +15,7 @@ from star.errors import UserError
 from star.plain_text import one_lines
 
 Say = Callable[[str], None]
-# What other programs write for "no value" in a column of text.
+# Words that other programs write for "no value" in a column of text.
 MISSING = ("NaN", "nan", "<NA>", "NULL", "null", "None", r"\N")
 YEARS = (-9999, 9999)
 
@@ -51,7 +51,7 @@ def ids(column: pl.Series, where: str, of: str) -> pl.Series:
         of: what the column names, for messages, such as `user`.
 
     Raises:
-        UserError: some are empty, or not text nor whole numbers.
+        UserError: some rows are empty, or neither text nor whole numbers.
     """
     kind = column.dtype
     if kind.is_integer():
@@ -73,7 +73,7 @@ def ids(column: pl.Series, where: str, of: str) -> pl.Series:
     made = text(column, where)
     refuse_empty(made.is_null() | made.is_in(MISSING), where, of)
     if made.str.contains(r"^-?\d+\.0+$").all():
-        # As pandas writes a column of numbers that once had a gap.
+        # pandas writes a column of whole numbers with a gap like this.
         made = made.str.replace(r"\.0+$", "")
     whole = _whole(made)
     return made if whole is None else whole
@@ -88,7 +88,7 @@ def numbers(column: pl.Series, where: str, of: str) -> pl.Series:
     """The column as Float64, each row finite.
 
     Raises:
-        UserError: some are empty, not numbers, or infinite.
+        UserError: some rows are empty, not numbers, or infinite.
     """
     made, empty = loose(column, where)
     refuse_empty(empty, where, of)
@@ -100,7 +100,7 @@ def numbers(column: pl.Series, where: str, of: str) -> pl.Series:
 
 
 def loose(column: pl.Series, where: str) -> tuple[pl.Series, pl.Series]:
-    """The column as Float64, null where it is no number, and which rows hold nothing at all (a NaN is nothing).
+    """The column as Float64, null where it is no number; and bool, which rows are empty or NaN.
 
     Raises:
         UserError: neither text nor numbers.
@@ -116,7 +116,7 @@ def loose(column: pl.Series, where: str) -> tuple[pl.Series, pl.Series]:
 
 
 def volumes(column: pl.Series, where: str, say: Say) -> pl.Series:
-    """The column as Float64, null where the place in a series is unknown; what cannot be read is counted and said."""
+    """The column as Float64, null where the place in a series is unknown; a warning counts unreadable values."""
     made, empty = loose(column, where)
     made = made.set(~made.is_finite().fill_null(False), None)
     _say_lost(column, made.is_null() & ~empty, where, "number", say)
@@ -124,9 +124,9 @@ def volumes(column: pl.Series, where: str, say: Say) -> pl.Series:
 
 
 def years(column: pl.Series, where: str, say: Say) -> pl.Series:
-    """The column as Int32 years, null where unknown; what cannot be read as a year is counted and said.
+    """The column as Int32 years, null where unknown; a warning counts unreadable values.
 
-    Numbers such as 1965.0, dates, and text that begins like 1965-08-01 are years; 0 is none.
+    Numbers such as 1965.0, dates, and text that begins like 1965-08-01 are years; 0 means unknown.
     """
     kind = column.dtype
     if kind == pl.Date or isinstance(kind, pl.Datetime):
@@ -161,12 +161,12 @@ def wrong_type(column: pl.Series, where: str, expected: str) -> UserError:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it."""
+    """A value as a message quotes it."""
     return repr(value[:60]) if isinstance(value, str) else str(value)[:60]
 
 
 def _exact(kind: pl.DataType) -> int:
-    """From here on neighbouring whole numbers are the same number in this type."""
+    """From this number on, neighbouring whole numbers are equal in this type."""
     return 2**24 if kind == pl.Float32 else 2**11 if kind == pl.Float16 else 2**53
 
 
@@ -175,7 +175,7 @@ def _named(kind: pl.DataType) -> str:
 
 
 def _whole(column: pl.Series) -> pl.Series | None:
-    """Text as Int64 where every cell is written as that number is, else None."""
+    """Text as Int64 if every cell is the usual form of its number, else None."""
     numbers = column.cast(pl.Int64, strict=False)
     same = numbers.null_count() == 0 and bool((numbers.cast(pl.String) == column).all())
     return numbers if same else None

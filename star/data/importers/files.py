@@ -1,4 +1,4 @@
-"""Files of a source: where each lies in a folder, plain, `.gz` or `.zip`."""
+"""Finds the files of a source in a folder, plain, `.gz` or `.zip`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ENDINGS = ("", ".gz", ".zip")
 
 
 def find(folder: Path, name: str) -> Path | None:
-    """`folder/name`, `folder/name.gz` or `folder/name.zip`, whichever is there."""
+    """The first of `folder/name`, `folder/name.gz` and `folder/name.zip` that exists."""
     for ending in ENDINGS:
         path = folder / f"{name}{ending}"
         if path.is_file():
@@ -22,7 +22,7 @@ def need(folder: Path, names: tuple[str, ...], what: str) -> list[Path]:
     """The named files of a folder, each plain, `.gz` or `.zip`.
 
     Raises:
-        UserError: no such folder, it is a file, or one of the files is missing.
+        UserError: no such folder, a file instead, or one of the files is missing.
     """
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
@@ -39,5 +39,5 @@ def need(folder: Path, names: tuple[str, ...], what: str) -> list[Path]:
 
 
 def brief(error: BaseException) -> str:
-    """First line of another library's message, short enough to stand in ours."""
+    """First line of another library's message, shortened."""
     return (str(error).splitlines() or [type(error).__name__])[0][:120]

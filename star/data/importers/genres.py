@@ -1,4 +1,4 @@
-"""Shelf names, as readers give them, to about twenty clean genres."""
+"""From readers' shelf names to about twenty clean genres."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ GENRES: tuple[tuple[str, str], ...] = (
     ("non-fiction", r"non-?fiction"),
     ("fiction", r"fiction"),
 )
-# These say little beside a genre that says more.
+# Generic genres, which add little to a specific one.
 GENERIC = ("non-fiction", "fiction")
-# Readers put "history" on many a novel; on a book that nobody calls non-fiction these are moods, not genres.
+# Readers shelve many novels as "history"; on a book that nobody calls non-fiction these are moods, not genres.
 FACTUAL = ("biography and memoir", "philosophy", "psychology", "politics and business", "science", "history")
 _RANK = {name: rank for rank, (name, _) in enumerate(GENRES)}
 _PATTERNS = [(name, re.compile(rf"(?:^|-)(?:{pattern})(?=-|$)")) for name, pattern in GENRES]
@@ -48,7 +48,7 @@ _PATTERNS = [(name, re.compile(rf"(?:^|-)(?:{pattern})(?=-|$)")) for name, patte
 
 @lru_cache(maxsize=100_000)
 def votes(shelf: str) -> dict[str, float]:
-    """Genres that one shelf name speaks for, with weights that add up to 1; empty for any other shelf.
+    """Genres that one shelf name votes for, with weights that add up to 1; empty for any other shelf.
 
     >>> votes("mystery-thriller")
     {'mystery': 0.5, 'thriller': 0.5}
@@ -56,7 +56,7 @@ def votes(shelf: str) -> dict[str, float]:
     found = [name for name, pattern in _PATTERNS if pattern.search(shelf)]
     telling = [name for name in found if name not in GENERIC]
     if {"science fiction", "fantasy"} <= set(telling):
-        # "sci-fi-fantasy" stands on every Harry Potter: one shelf for both says nothing about either.
+        # Every Harry Potter is shelved as "sci-fi-fantasy": one shelf for both tells nothing about either.
         return {}
     found = telling or found[:1]
     return {name: 1 / len(found) for name in found}

@@ -43,9 +43,9 @@ def read_goodbooks(path: Path, say: Say = say) -> Raw:
 
 
 def split_title(text: str) -> tuple[str, str | None, float | None]:
-    """Title, series and number of a Goodreads title; the first series where it names several.
+    """Title, series and number of a Goodreads title; of several series the first.
 
-    An omnibus ("#1-3") belongs to the series but has no number, so that it never passes for its first volume.
+    An omnibus ("#1-3") belongs to the series but has no number, so it is never taken for the first volume.
 
     >>> split_title("The Hunger Games (The Hunger Games, #1)")
     ('The Hunger Games', 'The Hunger Games', 1.0)

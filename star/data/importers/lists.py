@@ -1,4 +1,4 @@
-"""Lists of text, such as creators and genres: from lists, from text with `|`, and from lists that were written as text."""
+"""Converts columns to lists of text, such as creators: from lists, text with `|`, and lists printed as text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def lists(column: pl.Series, where: str, say: Say) -> pl.Series:
 
 
 def _pieces(column: pl.Series, where: str, say: Say) -> tuple[pl.Series, pl.Series]:
-    """Text as List(String), and where (bool) the members still stand in quotes."""
+    """Text as List(String), and bool, whether the members are still quoted."""
     value = pl.col("value")
     listed, bare = value.str.contains(_LIST).fill_null(False), value.str.contains(_BARE)
     frame = pl.DataFrame({"value": column})
@@ -73,13 +73,13 @@ def _unquoted(quoted: pl.Series) -> pl.Series:
     escaped = inside.str.contains(r"\\").fill_null(False)
     if not escaped.any():
         return inside
-    # Rare, and already known to be one quoted string each.
+    # Rare; each is one quoted string.
     meant = pl.Series([_meant(cell) for cell in quoted.filter(escaped)], dtype=pl.String)
     return inside.scatter(escaped.arg_true(), meant)
 
 
 def _meant(quoted: str) -> str:
-    r"""The text of one quoted string, `\u00e9` and `\'` read; where Python cannot read it, without its quotes."""
+    r"""The text of one quoted string, `\u00e9` and `\'` read; without its quotes if Python cannot read it."""
     try:
         # JSON writes what lies beyond 16 bits as two halves.
         return str(ast.literal_eval(quoted)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""MovieLens (GroupLens): every release as it comes, ratings.csv, ratings.dat (1M, 10M) or u.data (100k)."""
+"""MovieLens (GroupLens), every release: ratings.csv, ratings.dat (1M, 10M) or u.data (100k)."""
 
 from __future__ import annotations
 
@@ -111,10 +111,10 @@ def _films(path: Path, genres: Path | None, say: Say) -> pl.DataFrame:
 
 
 def _lines(path: Path, separator: str, fields: int, number_at: int = 0) -> list[list[str]]:
-    """Fields of each line, that at `number_at` a whole number; UTF-8, else Latin-1 as in 100k and 1M.
+    """Fields of each line, with a whole number at `number_at`; UTF-8, else Latin-1 as in 100k and 1M.
 
     Raises:
-        UserError: a line has fewer fields, or its number is none.
+        UserError: a line has fewer fields, or no number at `number_at`.
     """
     with plain(path) as file:
         packed = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Raw: what the reader of any format hands over, before checks and thresholds."""
+"""`Raw`: the result of reading any format, before checks and thresholds."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Raw:
             reader's books are in row order, or by `time` where there is one.
         items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none.
         rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
-        notices: lines that whoever shows or passes on the data must keep.
-        min_item_readers, min_reader_items: thresholds that stand when none are asked for.
+        notices: lines that must accompany the data wherever they are shown or passed on.
+        min_item_readers, min_reader_items: default thresholds.
         dropped: reason → rows that the reader of the format left out.
     """
 
@@ -54,7 +54,7 @@ class Raw:
 
 
 def say(line: str) -> None:
-    """A line for the person who waits, on stderr."""
+    """Print a line of progress on stderr."""
     echo(line, err=True)
 
 
@@ -65,7 +65,7 @@ def silent(step: str) -> None:
 def by_time(events: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
     """Events in the order of `times` (Int64 microseconds), equal ones by row, with `time` in seconds.
 
-    Whole seconds are what STAR keeps; sorting before they are rounded keeps the order within a second.
+    STAR stores whole seconds; sorting before rounding keeps the order within a second.
     """
     timed = events.with_columns(time=times)
     if (times % 1_000_000 != 0).any():

@@ -18,7 +18,7 @@ from star.data.importers.times import times
 from star.errors import UserError
 
 WANTED = re.compile(r"[^.].*\.(inter|item)(\.gz)?")
-# What the published files call their columns; the first that is there counts.
+# Column names of the published files; the first that exists counts.
 _NAMES = {
     "user": ("user_id", "user", "session_id"),
     "item": ("item_id", "item", "movie_id", "book_id", "artist_id", "business_id"),
@@ -46,7 +46,7 @@ def read_recbole(
     `columns` maps fields to names of columns where they differ from those of RecBole's own data sets.
 
     Raises:
-        UserError: not one data set, or a file or column is missing or damaged.
+        UserError: no or several data sets, or a file or column is missing or damaged.
     """
     files = _files(path)
     asked = dict(columns or {})
@@ -125,7 +125,7 @@ def _items(path: Path, asked: Mapping[str, str], say: Say) -> pl.DataFrame:
 
 
 def _sequence(column: pl.Series) -> pl.Series:
-    """Members of a token_seq, with | between, unless it is written as a list, or as strings in quotes, already."""
+    """Members of a token_seq joined by |, unless it is already printed as a list or as quoted strings."""
     value = pl.col("value")
     quoted, listed = value.str.contains(r"^\s*['\"]"), value.str.contains(r"^\s*\[|\|")
     return pl.DataFrame({"value": column}).select(

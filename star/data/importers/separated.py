@@ -1,4 +1,4 @@
-"""Separated text: columns of a file with a header line, and one line for whatever is wrong in it."""
+"""Reads columns of separated text with a header line; every error is one line for people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file begins: names of its columns, as polars has them and without blanks around; lines before; line end."""
+    """Beginning of a file: column names, as in polars and trimmed; lines before the header; line end."""
 
     theirs: tuple[str, ...]
     names: tuple[str, ...]
@@ -40,7 +40,7 @@ class Layout:
 
 
 def layout(file: Path, path: Path, separator: str = ",", quote: str | None = '"') -> Layout:
-    """Look at the first lines of `file` (`path` unpacked). Blank lines, and Excel's `sep=,`, before the header are passed.
+    """Read the first lines of `file` (`path` unpacked). Blank lines and Excel's `sep=,` before the header are skipped.
 
     Raises:
         UserError: empty, or not UTF-8.
@@ -50,7 +50,7 @@ def layout(file: Path, path: Path, separator: str = ",", quote: str | None = '"'
     for mark, code in _OTHER_CODES.items():
         if start.startswith(mark):
             raise UserError(f"{path} is {code}, not UTF-8 text; convert it to UTF-8")
-    # Old Mac line ends; a line end of another kind may still stand within quotes.
+    # Old Mac line ends; another line end may still occur within quotes.
     end = "\r" if start.count(b"\r") - start.count(b"\r\n") > start.count(b"\n") else "\n"
     lines = start.removeprefix(_BOM).split(end.encode())
     blank = (b"", b"sep=")
@@ -87,7 +87,7 @@ def read_csv(
     Columns in `optional` may be missing or have empty cells, text may always be empty; such cells are null.
 
     Args:
-        say: told of lines that lie within quotes.
+        say: called with a warning about lines within quotes.
 
     Raises:
         UserError: a column is missing; the file is empty, not UTF-8, not comma-separated, or has a bad value.
@@ -132,7 +132,7 @@ def read_bare(path: Path, schema: Schema, separator: str, every: int = 1) -> pl.
 
 
 def _full(frame: pl.DataFrame, path: Path, optional: Collection[str]) -> pl.DataFrame:
-    """The frame itself, unless a cell that must hold a number is empty, or there are no rows."""
+    """The frame itself; raises UserError for an empty cell of a required number, or without rows."""
     for name, dtype in frame.schema.items():
         empty = frame[name].null_count()
         if empty and name not in optional and dtype != pl.String:
@@ -156,7 +156,7 @@ def _read(file: Path, shape: Layout, **options: object) -> pl.DataFrame:
 
 
 def _typed(file: Path, path: Path, shape: Layout, wanted: Schema, names: list[str]) -> pl.DataFrame:
-    """The wanted columns in their types, under `names`: at once, or where that fails as text and then cell by cell."""
+    """The wanted columns in their types, under `names`: read directly, or if that fails as text, then cell by cell."""
     try:
         frame = _read(file, shape, columns=list(wanted), schema_overrides=dict(wanted))
         return frame.rename(dict(zip(wanted, names, strict=True)))
@@ -207,7 +207,7 @@ def _cast(
 
 
 def _without_blank_lines(frame: pl.DataFrame, file: Path, shape: Layout) -> pl.DataFrame:
-    """Rows that are blank lines are none; a row whose wanted cells are empty is one, and stays to be complained of."""
+    """Drop blank lines. A row whose wanted cells alone are empty stays, and is reported later."""
     empty = frame.select(
         pl.all_horizontal(
             (pl.col(name).str.strip_chars().fill_null("") == "")
@@ -224,7 +224,7 @@ def _without_blank_lines(frame: pl.DataFrame, file: Path, shape: Layout) -> pl.D
 
 
 def _look_into_quotes(rows: int, file: Path, path: Path, shape: Layout, say: Say) -> None:
-    """Say so where fewer rows than lines were read: a quote left open swallows rows without any other sign."""
+    """Warn if fewer rows than lines were read: an open quote swallows rows without any other sign."""
     if shape.quote is None or _count(file, shape.end) - shape.lines <= rows:
         return
     inside = _quoted_lines(file, shape)
@@ -253,7 +253,7 @@ def _lines(file: Path, shape: Layout) -> pl.Series:
 
 
 def _count(file: Path, end: str) -> int:
-    """Lines of a file, the last one with or without its end."""
+    """Number of lines of a file, the last one with or without its end."""
     count, last = 0, end.encode()
     with file.open("rb") as handle:
         while piece := handle.read(1 << 24):

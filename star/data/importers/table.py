@@ -1,4 +1,4 @@
-"""Any one table, CSV, JSON lines or Parquet, with a mapping from STAR's columns to its own."""
+"""One table as CSV, JSON lines or Parquet, with a mapping from STAR's columns to its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_table(
 ) -> Raw:
     """Read one table, or a folder of Parquet parts, with a row per interaction.
 
-    An item's title and the like are those of its first row.
+    An item's facts are those of its first row.
 
     `columns` maps FIELDS to the table's column names; a field not named is the column of its own name, if
     there is one. `user` and `item` are required. `time` is seconds (milli-, micro-, nanoseconds) since 1970, or an
@@ -89,7 +89,7 @@ def _form(path: Path) -> str:
     """`text`, `tabs`, `json`, `parquet` or `inter`, by the file's endings, else by how it begins.
 
     Raises:
-        UserError: a spreadsheet or another file that holds no table as such.
+        UserError: a spreadsheet or another file without a plain table.
     """
     inside = path
     if path.suffix.lower() == ".zip":
@@ -135,7 +135,7 @@ def _events(frame: Columns, mapping: Mapping[str, str], path: Path) -> pl.DataFr
 
 
 def _items(frame: Columns, mapping: Mapping[str, str], path: Path, say: Say) -> pl.DataFrame | None:
-    """ITEM_SCHEMA from the first row of each item, None where the table says nothing of items."""
+    """ITEM_SCHEMA from the first row of each item; None if the table has no columns about items."""
     given = [name for name in ITEM_SCHEMA if mapping.get(name) in frame.columns]
     if not given:
         return None

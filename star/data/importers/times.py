@@ -1,4 +1,4 @@
-"""Times: a column of numbers, dates or ISO text as microseconds since 1970, each row in the unit that it is in."""
+"""Converts numbers, dates or ISO text to microseconds since 1970, guessing the unit of each row."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import polars as pl
 from star.data.importers.columns import loose, refuse_empty, shown, text, wrong_type
 from star.errors import UserError
 
-# Seconds reach the first in the year 5138, milliseconds the second then, and so on to nanoseconds.
+# Largest seconds, milliseconds, microseconds and nanoseconds: each is in the year 5138.
 _UNITS = ((1e11, 1.0), (1e14, 1e-3), (1e17, 1e-6), (1e20, 1e-9))
-# Seconds below this are before March 1973, when nobody logged anything: numbers counted from some other start.
+# Seconds below this are before March 1973, when nobody logged anything: counts from another origin.
 _SMALL = 1e8
 _LATEST = 253_402_300_799  # the last second of the year 9999
-# Dates written as numbers: digits, format, first and last that may be one.
+# Dates written as numbers: digits, format, first and last valid date.
 _WRITTEN = (
     ("%Y%m%d", 19000101, 21001231),
     ("%Y%m%d%H%M", 190001010000, 210012312359),
@@ -35,10 +35,10 @@ def times(column: pl.Series, where: str, small: float = 1.0) -> pl.Series:
     offset or without (UTC).
 
     Args:
-        small: seconds in one count of numbers below 1e8, which could be any unit.
+        small: seconds per unit of numbers below 1e8, which could be in any unit.
 
     Raises:
-        UserError: the column is of another type, or a row is empty or no time.
+        UserError: the column has another type, or a row is empty or no time.
     """
     kind = column.dtype
     if kind == pl.Date or isinstance(kind, pl.Datetime):
@@ -77,9 +77,9 @@ def _from_numbers(number: pl.Series, small: float) -> pl.Series:
 
 
 def _written_dates(number: pl.Series) -> pl.Series:
-    """Int64 microseconds of numbers that are dates written out, null elsewhere.
+    """Int64 microseconds of dates written as numbers, null elsewhere.
 
-    20200914 seconds are in August 1970, so that it can only be a date, unless others of the column are as small.
+    As seconds, 20200914 is in August 1970, so it must be a date, unless other numbers of the column are as small.
     """
     frame = pl.DataFrame({"number": number}).with_columns(made=pl.lit(None, pl.Int64))
     for form, low, high in _WRITTEN:
@@ -87,7 +87,7 @@ def _written_dates(number: pl.Series) -> pl.Series:
         if not frame.select(fits.any()).item():
             continue
         day = pl.when(fits).then(pl.col("number")).cast(pl.Int64).cast(pl.String)
-        # A format without minutes is no time of day for polars, hence the zeros.
+        # polars needs minutes in a time of day, hence the zeros.
         day, form = (day + "0000", form + "%H%M") if "%H" not in form else (day, form)
         read = day.str.to_datetime(form, strict=False, time_unit="us").dt.epoch("us")
         frame = frame.with_columns(pl.col("made").fill_null(read))

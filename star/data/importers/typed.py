@@ -1,4 +1,4 @@
-"""Tables whose files say the type of each column: Parquet and JSON lines."""
+"""Reads tables whose files state the type of each column: Parquet and JSON lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from star.data.importers.separated import Schema
 from star.data.parquet import POLARS_FAILURES
 from star.errors import UserError
 
-# A few bytes of Parquet can stand for any number of equal rows.
+# A few bytes of Parquet can encode any number of equal rows.
 MOST_ROWS = 500_000_000
 
 
@@ -149,7 +149,7 @@ def _no_parquet(path: Path, error: BaseException) -> UserError:
 
 
 def read_json_table(path: Path, names: list[str], required: list[str]) -> pl.DataFrame:
-    """The same from one JSON object per line; the type of a column is the one that all its values fit into.
+    """The same from one JSON object per line; a column's type is the one that fits all its values.
 
     Raises:
         UserError: not one JSON object per line, a required column is missing, or no rows.
@@ -175,7 +175,7 @@ def read_jsonl(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 def _scanned(path: Path, scan: Callable[[Path | io.BytesIO], pl.LazyFrame], names: list[str]) -> pl.DataFrame:
-    """Columns `names` of a file, or all that it has where it has none of them (for the message)."""
+    """Columns `names` of a file; all its columns if it has none of them, for the message."""
     with plain(path) as file:
         if not file.stat().st_size:
             raise UserError(f"{path} is empty; expected one JSON object per line")
@@ -196,7 +196,7 @@ def _scanned(path: Path, scan: Callable[[Path | io.BytesIO], pl.LazyFrame], name
 
 @contextmanager
 def _panics_unprinted() -> Iterator[None]:
-    """Keep from the terminal what polars prints of its own failures, which are said in one line."""
+    """Suppress what polars prints about its own failures, which become one line."""
     own, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -1,4 +1,4 @@
-"""A background thread that makes one campaign at a time, since its runs share the model with the visitors."""
+"""Makes campaigns in a background thread, one at a time, since their runs share the model with the visitors."""
 
 from __future__ import annotations
 

@@ -32,12 +32,12 @@ def mark(verdict: Verdict) -> str:
 
 
 def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
-    """`4 borne out · 1 not · 1 opinion` for these claims, or for all of them."""
+    """Counts of the verdicts, `4 supported · 1 not supported · 1 opinion`, for these claims or for all of them."""
     chosen = answer.claims if claims is None else [answer.claims[i] for i in claims]
     counts = Counter(claim.verdict for claim in chosen)
     words: dict[Verdict, str] = {
-        "supported": "borne out",
-        "unsupported": "not borne out",
+        "supported": "supported",
+        "unsupported": "not supported",
         "opinion": "opinion",
     }
     parts = [f"{mark(v)}{counts[v]} {word}" for v, word in words.items() if counts[v]]
@@ -144,7 +144,7 @@ def loaded(
     )
     if prior:
         share = prior / (1 + prior)
-        missing += f" · ranking: {1 - share:.0%} behind the trace, {share:.0%} before it looked anything up"
+        missing += f" · ranking: {1 - share:.0%} evidence, {share:.0%} parametric prior"
     if checkpoint == TEACHER:
         missing += " · the teacher: agents that speak by rules, without trained weights"
     note = f'<p class="star-note">{escape(untaught[:1].upper() + untaught[1:])}.</p>' if untaught else ""

@@ -75,7 +75,7 @@ def figures(report: Report, names: Mapping[str, str], labels: Mapping[str, str])
         parts.append(_people(report["annotators"], names))
     shown = [row for row in report["correlations"] if row["rho"] is not None]
     if shown:
-        words = "<summary>How ratings go with automatic measures</summary>"
+        words = "<summary>How ratings correlate with automatic measures</summary>"
         parts.append(f'<details data-key="measures">{words}{_correlations(shown, labels)}</details>')
     return "".join(parts) or '<p class="star-hint">Nothing has been submitted in this campaign yet.</p>'
 
@@ -103,14 +103,14 @@ def _criteria(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
         (
             "Criterion",
             "α",
-            "−0.5 to 1; the line stands at .667",
+            "−0.5 to 1; the line marks .667",
             "Mean",
             "Ratings",
             "Cannot judge",
             "κ of pairs",
         ),
         body,
-        "Krippendorff's α, ordinal, with its 95 % interval; records resampled; hidden items left out",
+        "Krippendorff's α, ordinal, with its 95 % interval; records resampled; gold items left out",
     )
 
 
@@ -130,7 +130,7 @@ def _contest(contest: Report) -> str:
         )
         for row in contest["win_rates"]
     ]
-    heads = ("Pair", "Preferred", "0 to 1; the line stands at one half", "Won / tied / lost", "Records")
+    heads = ("Pair", "Preferred", "0 to 1; the line marks one half", "Won / tied / lost", "Records")
     out = table(heads, body, "Win rates, ties half, with 95 % intervals; records resampled")
     left = contest["left"]
     notes = [
@@ -169,7 +169,7 @@ def _people(rows: Sequence[Report], names: Mapping[str, str]) -> str:
         for row in rows
     ]
     heads = (
-        "Annotator", "Records", "Time each", "Hidden items: answers passed", "All the same", "Cannot judge", "Mean", "Ties"
+        "Annotator", "Records", "Time each", "Gold items: answers passed", "All the same", "Cannot judge", "Mean", "Ties"
     )  # fmt: skip
     return table(
         heads, body, "How each annotator works; “all the same”: records whose criteria all got one value"
@@ -187,5 +187,5 @@ def _correlations(rows: Sequence[Report], labels: Mapping[str, str]) -> str:
         )
         for row in _in_order(rows, labels)
     ]
-    heads = ("Criterion", "Measure", "ρ", "−1 to 1; the line stands at 0", "Records")
+    heads = ("Criterion", "Measure", "ρ", "−1 to 1; the line marks 0", "Records")
     return table(heads, body, "Mean ratings of records against automatic measures, Spearman's ρ")

@@ -8,7 +8,7 @@ from star.trace.grammar import ITEM, CallContext, TraceError, lines_of, read_cal
 from star.trace.steps import steps_of
 
 
-def mended(words: Sequence[str], shelf: int) -> tuple[list[str], int]:
+def expert_corrected(words: Sequence[str], shelf: int) -> tuple[list[str], int]:
     """The trace with corrected reflections, and the number of changed lines.
 
     A quotation is identified by its subject and by whether it is about similar readers. It becomes the last such line of a

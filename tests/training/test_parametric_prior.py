@@ -25,8 +25,8 @@ from star.student.vocabulary import words_of
 from star.trace import grammar
 from training.lib import device
 from training.lib.corpus import encode
-from training.lib.heart import ByHeart, short
 from training.lib.latent import file_of, fit_latent, latent, network_of
+from training.lib.parametric_prior import ParametricPrior, short
 
 
 def asked(history: tuple[int, ...]) -> Task:
@@ -74,7 +74,7 @@ def test_learning_by_heart_comes_near_both_teachers(tmp_path: Path) -> None:
         guide = rng.normal(size=20).tolist()
         sequences.append(dataclasses.replace(encode(prompt, trace, vocabulary, guide), fold=0))
     model = new_model(words, 32, 2, 2, 64, 0)
-    heart = ByHeart(sequences, tmp_path, vocabulary, 4)
+    heart = ParametricPrior(sequences, tmp_path, vocabulary, 4)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     reports = []
     for _ in range(80):
@@ -83,7 +83,7 @@ def test_learning_by_heart_comes_near_both_teachers(tmp_path: Path) -> None:
         loss.backward()
         optimizer.step()
         reports.append(report)
-    for name in ("by_heart", "after"):
+    for name in ("prompt_prior", "after"):
         begun, done = (np.mean([r[name] for r in part]) for part in (reports[:3], reports[-5:]))
         assert 0 <= done < begun / 4, (name, begun, done)
 

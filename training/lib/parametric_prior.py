@@ -1,4 +1,4 @@
-"""The parametric prior, learned from prompts alone: the next book on a shelf, and the candidates that fit it.
+"""Trains the parametric prior from prompts alone: the next book on a shelf, and the candidates that fit it.
 
 A prompt has a seventh of a trajectory's tokens, so seven times as many are read in the same time. Both losses are
 distillation (Hinton et al. 2015). After every book of the shelf the student imitates the next-item probabilities of a
@@ -24,7 +24,7 @@ WEIGHT = 0.1  # of both losses, relative to that of the trajectories
 BEFORE = 2  # words of a prompt before its first book: "<history>" and the size of the shelf
 
 
-class ByHeart:
+class ParametricPrior:
     """Prompts by fold, each with the sequence model fitted without that fold.
 
     Args:
@@ -74,7 +74,7 @@ class ByHeart:
         listed = model.lm_head(last).float().gather(1, candidates.to(device)).log_softmax(-1)
         guide = torch.from_numpy(np.stack([s.soft for s in batch]))
         prior = F.kl_div(listed, guide.to(device), reduction="batchmean")
-        report = {"after": float(after.detach()), "by_heart": float(prior.detach())}
+        report = {"after": float(after.detach()), "prompt_prior": float(prior.detach())}
         return WEIGHT * (after + prior), report
 
 
