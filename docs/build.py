@@ -21,6 +21,7 @@ from star.cli.app import app
 from star.errors import UserError, command
 from star.evaluation.report import tables
 from star.evaluation.tabular import Table, markdown
+from training.studies import scale
 from training.studies.compare import shown
 
 README = ROOT / "README.md"
@@ -180,6 +181,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "trace": trace,
     "preferences": preferences,
     "modules": reference.module_tables,
+    "scale": lambda: scale.table(json.loads(scale.RESULTS.read_text("utf-8"))),
     "commands": lambda: reference.command_tables(app),
     "training": reference.training_tables,
     "config": lambda: reference.field_table(ROOT / "training" / "lib" / "config.py", "Config"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +20,7 @@ SOURCES = {
     "movielens": "ratings.csv, movies.csv; ratings.dat, movies.dat (1M, 10M); u.data, u.item, u.genre (100k)",
     "amazon": "CATEGORY.csv or CATEGORY.jsonl, and meta_CATEGORY.jsonl",
     "recbole": "X.inter, and X.item if there",
-    "table": "one CSV, JSON lines or Parquet file, plain, .gz or .zip",
+    "table": "one CSV, JSON lines or Parquet file, plain, .gz or .zip; or a folder of Parquet parts, as Spark or Dask write",
 }
 
 
@@ -26,7 +28,9 @@ def import_(
     format: Annotated[str, typer.Argument(help=f"One of {', '.join(SOURCES)}")],
     path: Annotated[
         Path,
-        typer.Argument(help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file"),
+        typer.Argument(
+            help="Folder with the source's files, plain or .gz, or a .zip of it; table: one file, or a folder of parts"
+        ),
     ],
     name: Annotated[str, typer.Option(help="Name of the data set to make or replace")],
     min_item_readers: Annotated[
@@ -57,7 +61,10 @@ def import_(
         raise UserError(
             f"--column, --licence and --citation belong to {' and '.join(takers)}, not to {format}; leave them out"
         )
-    made = import_dataset(format, path, name, min_item_readers, min_reader_items, **options)
+    with _bar() as progress:
+        made = import_dataset(
+            format, path, name, min_item_readers, min_reader_items, progress=progress, **options
+        )
     echo(f"{name}: {_counts(made.manifest)}", err=True)
 
 
@@ -65,6 +72,20 @@ def import_(
 import_.__doc__ = "\n\n".join(
     [str(import_.__doc__), *(f"{name}: {files}." for name, files in SOURCES.items())]
 )
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str], None]]:
+    """A bar of the steps of an import on standard error, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from star.data.importers.raw import STEPS
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=STEPS, completed=-1)
+        yield lambda step: bar.update(task, description=step, advance=1)
 
 
 def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:

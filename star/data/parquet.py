@@ -18,6 +18,11 @@ from star.plain_text import one_line_lists, one_lines
 POLARS_FAILURES: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """polars' errors for a damaged file; its PanicException is no subclass of Exception."""
 
+_ROWS = 2_000_000
+"""Rows that are read at a time."""
+
+_KINDS = {"item": np.int32, "time": np.int64, "rating": np.float32}
+
 CATALOGUE_SCHEMA: dict[str, Any] = {
     "id": pl.String,
     "title": pl.String,
@@ -44,7 +49,7 @@ def read_tables(folder: Path) -> tuple[Catalog, Interactions]:
         one of POLARS_FAILURES, OSError or ValueError: a file is missing or damaged.
     """
     catalog = _read_catalogue(pl.read_parquet(folder / "catalogue.parquet"))
-    return catalog, _read_interactions(pl.read_parquet(folder / "interactions.parquet"), len(catalog))
+    return catalog, _read_interactions(folder / "interactions.parquet", len(catalog))
 
 
 def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
@@ -87,15 +92,9 @@ def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
     Columns: `user` (Int32, row of the reader), `item` (Int32, row of the catalogue), `user_id` (String), and where the
     source has them `time` (Int64, seconds since 1970) and `rating` (Float32).
     """
-    reader = np.repeat(np.arange(len(interactions)), np.diff(interactions.indptr))
-    ids = np.array(interactions.users, dtype=object)[reader]
-    frame = pl.DataFrame(
-        {
-            "user": pl.Series(reader).cast(pl.Int32),
-            "item": interactions.items,
-            "user_id": pl.Series(ids, dtype=pl.String),
-        }
-    )
+    reader = np.repeat(np.arange(len(interactions), dtype=np.int32), np.diff(interactions.indptr))
+    ids = pl.Series(interactions.users, dtype=pl.String).gather(reader)
+    frame = pl.DataFrame({"user": reader, "item": interactions.items, "user_id": ids})
     if interactions.times is not None:
         frame = frame.with_columns(pl.Series("time", interactions.times))
     if interactions.ratings is not None:
@@ -103,14 +102,29 @@ def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
     return frame
 
 
-def _read_interactions(frame: pl.DataFrame, n_items: int) -> Interactions:
-    rows = frame["user"].to_numpy()
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+def _read_interactions(file: Path, n_items: int) -> Interactions:
+    """Piece by piece, each put where it belongs: nothing is in memory twice, and of the ids only the readers' first rows."""
+    lazy = pl.scan_parquet(file, glob=False)
+    columns = lazy.collect_schema().names()
+    n_rows = lazy.select(pl.len()).collect().item()
+    arrays = {name: np.empty(n_rows, kind) for name, kind in _KINDS.items() if name in ("item", *columns)}
+    users: list[str] = []
+    starts: list[np.ndarray] = []
+    before = -1
+    for first in range(0, n_rows, _ROWS):
+        piece = lazy.slice(first, _ROWS).collect()
+        rows = piece["user"].to_numpy()
+        new = np.flatnonzero(rows != np.concatenate([[before], rows[:-1]]))
+        users += piece["user_id"].gather(new).to_list()
+        starts.append(new + first)
+        before = rows[-1]
+        for name, array in arrays.items():
+            array[first : first + len(rows)] = piece[name].to_numpy()
     return Interactions(
-        users=tuple(frame["user_id"].gather(starts).to_list()),
-        indptr=np.append(starts, len(rows)).astype(np.int64),
-        items=frame["item"].to_numpy().astype(np.int32),
+        users=tuple(users),
+        indptr=np.append(np.concatenate([*starts, []]), n_rows).astype(np.int64),
+        items=arrays["item"],
         n_items=n_items,
-        times=frame["time"].to_numpy() if "time" in frame.columns else None,
-        ratings=frame["rating"].to_numpy() if "rating" in frame.columns else None,
+        times=arrays.get("time"),
+        ratings=arrays.get("rating"),
     )

@@ -27,7 +27,8 @@ FILES = {
     for file in [*(ROOT / "training").rglob("*.py"), ROOT / "docs" / "build.py"]
     if "__main__" in file.read_text("utf-8")
 }
-DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo")
+DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo", "scale_stages")
+OUT = ("scale",)
 
 
 def said_by(
@@ -43,7 +44,7 @@ def said_by(
 
 
 def test_every_stage_is_here() -> None:
-    assert FILES.keys() == {*CONFIG, *DATASET, "build"}
+    assert FILES.keys() == {*CONFIG, *DATASET, *OUT, "build"}
 
 
 @pytest.mark.parametrize("stage", CONFIG)
@@ -99,6 +100,15 @@ def test_what_a_config_names_is_not_there(
 ) -> None:
     (tmp_path / "config.yaml").write_text(text.format(here=tmp_path), "utf-8")
     assert expected in said_by(stage, capsys, monkeypatch, "--config", str(tmp_path / "config.yaml"))
+
+
+def test_a_log_is_not_written_over_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "letters.txt").write_text("mine", "utf-8")
+    assert "letters.txt" in said_by("scale", capsys, monkeypatch, "--out", str(tmp_path))
+    assert "--rows 0" in said_by("scale", capsys, monkeypatch, "--out", str(tmp_path / "log"), "--rows", "0")
+    assert [file.name for file in tmp_path.iterdir()] == ["letters.txt"]
 
 
 def test_a_method_without_a_grid(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

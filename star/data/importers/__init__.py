@@ -18,7 +18,7 @@ from star.data.importers.columns import Say
 from star.data.importers.files import brief
 from star.data.importers.goodbooks import read_goodbooks
 from star.data.importers.movielens import read_movielens
-from star.data.importers.raw import UNREADABLE, Raw, say
+from star.data.importers.raw import UNREADABLE, Raw, Step, say, silent
 from star.data.importers.recbole import read_recbole
 from star.data.importers.table import read_table
 from star.errors import UserError
@@ -47,11 +47,13 @@ def import_dataset(
     min_item_readers: int | None = None,
     min_reader_items: int | None = None,
     say: Say = say,
+    progress: Step = silent,
     **options: Any,
 ) -> Dataset:
     """Read `path` as `format`, check and threshold it, save it under `name`, and return it.
 
-    Thresholds left None are the format's own. `options` go to the format's reader. A data set of this name is
+    Thresholds left None are the format's own. `options` go to the format's reader.
+    `progress` is told of each step before it begins. A data set of this name is
     replaced only once everything is read, checked and written.
 
     Raises:
@@ -63,11 +65,13 @@ def import_dataset(
     if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):
         raise UserError(one_line(f"{path} has a name that is not UTF-8 text; rename it"))
     say(f"reading {path} as {format}")
+    progress("reading the source")
     raw = _read(format, Path(path), say, options)
     try:
-        made = build(raw, name, min_item_readers, min_reader_items, say)
+        made = build(raw, name, min_item_readers, min_reader_items, say, progress)
     except UserError as error:
         raise UserError(one_line(f"{path}: {error}")) from None
+    progress("writing the data set")
     try:
         made.save(dataset.home() / name)
     except UNREADABLE as error:

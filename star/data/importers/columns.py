@@ -79,6 +79,11 @@ def ids(column: pl.Series, where: str, of: str) -> pl.Series:
     return made if whole is None else whole
 
 
+def compact(ids: pl.Series) -> pl.Series:
+    """Ids of text as an Enum of their sorted values: four bytes a row, which sort and compare as the text does."""
+    return ids.cast(pl.Enum(ids.unique().sort())) if ids.dtype == pl.String else ids
+
+
 def numbers(column: pl.Series, where: str, of: str) -> pl.Series:
     """The column as Float64, each row finite.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +12,10 @@ from star.data.catalog import Item
 from star.data.parquet import CATALOGUE_SCHEMA, POLARS_FAILURES
 from star.display import echo
 
+Step = Callable[[str], None]
+"""Told what an import does from now on."""
+STEPS = 5
+"""Number of steps that every import tells of."""
 UNREADABLE: tuple[type[BaseException], ...] = (*POLARS_FAILURES, OSError)
 # No source has themes: they are written by hand for the embedded demo.
 ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in CATALOGUE_SCHEMA.items() if name != "theme"}
@@ -25,9 +29,9 @@ class Raw:
         format: name of the importer.
         title: of the data set, for people.
         source, citation, licence: where the rows come from and on what terms, without addresses.
-        events: one row per interaction, columns `user` and `item` (integers or strings), and where the source
-            has them `time` (Int64, seconds since 1970) and `rating` (Float32). A reader's books are in row
-            order, or by `time` where there is one.
+        events: one row per interaction, columns `user` and `item` (integers, strings, or what `compact` makes of
+            these), and where the source has them `time` (Int64, seconds since 1970) and `rating` (Float32). A
+            reader's books are in row order, or by `time` where there is one.
         items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none.
         rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
         notices: lines that must accompany the data wherever they are shown or passed on.
@@ -52,6 +56,10 @@ class Raw:
 def say(line: str) -> None:
     """Print a line of progress on stderr."""
     echo(line, err=True)
+
+
+def silent(step: str) -> None:
+    """A `Step` for which nobody waits."""
 
 
 def by_time(events: pl.DataFrame, times: pl.Series) -> pl.DataFrame:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import polars as pl
 
 from star.data.importers import recbole
 from star.data.importers.archives import begins, folder_of, is_zip, one_of, tables_of
-from star.data.importers.columns import Say, ids, numbers, text, volumes, years
+from star.data.importers.columns import Say, compact, ids, numbers, text, volumes, years
 from star.data.importers.lists import lists
 from star.data.importers.raw import ITEM_SCHEMA, Raw, by_time, say
 from star.data.importers.separated import read_csv
 from star.data.importers.times import times
-from star.data.importers.typed import read_json_table, read_parquet
+from star.data.importers.typed import Columns, open_parquet, parts, read_json_table
 from star.errors import UserError
 
 FIELDS = ("user", "item", "time", "rating", *(name for name in ITEM_SCHEMA if name != "id"))
-_EXPECTED = "one .csv, .jsonl or .parquet file, plain, .gz or .zip"
+_EXPECTED = "one .csv, .jsonl or .parquet file, plain, .gz or .zip, or a folder of Parquet parts"
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 _PACKED = (".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".lz4")
 
@@ -31,7 +31,9 @@ def read_table(
     citation: str = "",
     say: Say = say,
 ) -> Raw:
-    """Read one table with a row per interaction; an item's facts are those of its first row.
+    """Read one table, or a folder of Parquet parts, with a row per interaction.
+
+    An item's facts are those of its first row.
 
     `columns` maps FIELDS to the table's column names; a field not named is the column of its own name, if
     there is one. `user` and `item` are required. `time` is seconds (milli-, micro-, nanoseconds) since 1970, or an
@@ -40,14 +42,15 @@ def read_table(
     Raises:
         UserError: the file or a column is missing or damaged, or the mapping names an unknown field.
     """
-    if not path.is_file():
+    folder = path.is_dir() and bool(parts(path))
+    if not path.is_file() and not folder:
         state = "is a folder" if path.exists() else "does not exist"
         raise UserError(f"{path} {state}; give {_EXPECTED}")
     asked = dict(columns or {})
     unknown = [name for name in asked if name not in FIELDS]
     if unknown:
         raise UserError(f"there is no field {', '.join(unknown)}; these can be mapped: {', '.join(FIELDS)}")
-    form = _form(path)
+    form = "parquet" if folder else _form(path)
     if form == "inter":
         zipped = path.suffix.lower() == ".zip"
         opened = folder_of(path, recbole.WANTED, say) if zipped else nullcontext((path, say))
@@ -56,23 +59,30 @@ def read_table(
     mapping = {name: asked.get(name, name) for name in FIELDS}
     required = [mapping[name] for name in FIELDS if name in asked or name in ("user", "item")]
     wanted = list(dict.fromkeys(mapping.values()))
-    if form == "parquet":
-        frame = read_parquet(path, wanted, required)
-    elif form == "json":
-        frame = read_json_table(path, wanted, required)
-    else:
-        optional = tuple(name for name in wanted if name not in required)
-        separator = "\t" if form == "tabs" else ","
-        frame = read_csv(path, dict.fromkeys(wanted, pl.String()), optional, say, separator)
+    with _opened(path, form, wanted, required, say) as frame:
+        events, items = _events(frame, mapping, path), _items(frame, mapping, path, say)
     return Raw(
         format="table",
         title=path.name.split(".")[0],
         source=f"the table {path.name}",
         citation=citation,
         licence=licence,
-        events=_events(frame, mapping, path),
-        items=_items(frame, mapping, path, say),
+        events=events,
+        items=items,
     )
+
+
+def _opened(
+    path: Path, form: str, wanted: list[str], required: list[str], say: Say
+) -> AbstractContextManager[Columns]:
+    """The wanted columns of a table whose form is known; they can be looked at inside the context alone."""
+    if form == "parquet":
+        return open_parquet(path, wanted, required)
+    if form == "json":
+        return nullcontext(read_json_table(path, wanted, required))
+    optional = tuple(name for name in wanted if name not in required)
+    separator = "\t" if form == "tabs" else ","
+    return nullcontext(read_csv(path, dict.fromkeys(wanted, pl.String()), optional, say, separator))
 
 
 def _form(path: Path) -> str:
@@ -111,9 +121,9 @@ def _form(path: Path) -> str:
     return "tabs" if last == ".tsv" else "text"
 
 
-def _events(frame: pl.DataFrame, mapping: Mapping[str, str], path: Path) -> pl.DataFrame:
+def _events(frame: Columns, mapping: Mapping[str, str], path: Path) -> pl.DataFrame:
     where = {name: f"{path}: column {there!r}" for name, there in mapping.items()}
-    made = [ids(frame[mapping[name]], where[name], name).alias(name) for name in ("user", "item")]
+    made = [compact(ids(frame[mapping[name]], where[name], name)).alias(name) for name in ("user", "item")]
     if mapping["rating"] in frame.columns:
         rating = numbers(frame[mapping["rating"]], where["rating"], "rating").cast(pl.Float32)
         if not rating.is_finite().all():
@@ -124,7 +134,7 @@ def _events(frame: pl.DataFrame, mapping: Mapping[str, str], path: Path) -> pl.D
     return by_time(pl.DataFrame(made), times(frame[mapping["time"]], where["time"]))
 
 
-def _items(frame: pl.DataFrame, mapping: Mapping[str, str], path: Path, say: Say) -> pl.DataFrame | None:
+def _items(frame: Columns, mapping: Mapping[str, str], path: Path, say: Say) -> pl.DataFrame | None:
     """ITEM_SCHEMA from the first row of each item; None if the table has no columns about items."""
     given = [name for name in ITEM_SCHEMA if mapping.get(name) in frame.columns]
     if not given:

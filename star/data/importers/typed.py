@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -21,27 +24,128 @@ from star.errors import UserError
 MOST_ROWS = 500_000_000
 
 
-def read_parquet(path: Path, names: list[str], required: list[str]) -> pl.DataFrame:
-    """The named columns of a Parquet file, as far as they exist, in the file's types.
+class Columns(Protocol):
+    """A table of which one column at a time is looked at: a `pl.DataFrame`, or `Parquet`, which reads it only then."""
 
-    Raises:
-        UserError: no Parquet file, a required column is missing, or no rows or more than `MOST_ROWS`.
-    """
-    with plain(path) as file:
+    @property
+    def columns(self) -> list[str]: ...
+
+    def __getitem__(self, name: str, /) -> pl.Series: ...
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """Named columns of one or several Parquet files, read one by one: at 100 M rows two of text may fill the memory."""
+
+    path: Path
+    """As given, for messages."""
+    lazy: pl.LazyFrame
+    columns: list[str]
+
+    def __getitem__(self, name: str) -> pl.Series:
+        """The whole column.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         try:
             with _panics_unprinted():
-                have = list(pl.read_parquet_schema(file))
-                rows = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
+                return self.lazy.select(name).collect(engine="streaming")[name]
+        except UNREADABLE as error:
+            raise _no_parquet(self.path, error) from None
+
+
+@contextmanager
+def open_parquet(path: Path, names: list[str], required: list[str]) -> Iterator[Parquet]:
+    """Those of the named columns that a Parquet file, or a folder of `parts`, has, in the types that it has them in.
+
+    Raises:
+        UserError: no Parquet file, a required column is missing, or no rows or more than `MOST_ROWS`; parts of a folder
+            have other columns than the first.
+    """
+    files = parts(path) if path.is_dir() else []
+    opened: AbstractContextManager[Path | list[Path]] = nullcontext(files) if files else plain(path)
+    with opened as source:
+        try:
+            with _panics_unprinted():
+                have = (
+                    list(pl.read_parquet_schema(source))
+                    if isinstance(source, Path)
+                    else _same_columns(source)
+                )
+                keyed = any("=" in part for file in files for part in file.relative_to(path).parts[:-1])
+                lazy = pl.scan_parquet(source, glob=False, hive_partitioning=keyed)
+                rows = lazy.select(pl.len()).collect().item()
                 if rows > MOST_ROWS:
                     raise UserError(
                         f"{path} has {rows:,} rows, more than the {MOST_ROWS:,} that are read; split it"
                     )
-                frame = pl.read_parquet(file, columns=[name for name in names if name in have], glob=False)
+                have = lazy.collect_schema().names() if keyed else have
         except UNREADABLE as error:
+            raise _no_parquet(path, error) from None
+        _check(rows, have, path, required)
+        yield Parquet(path, lazy, [name for name in names if name in have])
+
+
+def parts(folder: Path) -> list[Path]:
+    """The Parquet files of a folder as Spark or Dask write it, in the order of their numbers.
+
+    What begins with `_` or `.` (`_SUCCESS`, `_metadata`, checksums) is none of the data, nor is what lies below such a
+    folder; folders such as `year=2019` are.
+
+    Raises:
+        UserError: several files whose names are neither `part…` nor equal but for numbers: each may be a table of its own.
+    """
+    found = [
+        file
+        for file in folder.rglob("*.parquet")
+        if file.is_file() and not any(part[0] in "_." for part in file.relative_to(folder).parts)
+    ]
+    names = {re.sub(r"[0-9]+", "", file.name) for file in found}
+    if len(names) > 1 and not all(name.startswith("part") for name in names):
+        have = ", ".join(sorted({file.name for file in found}))[:200]
+        raise UserError(
+            f"{folder} holds several Parquet files that are not named as parts of one table ({have}); give one of them, "
+            "or name them part-0.parquet, part-1.parquet and so on"
+        )
+    # Dask counts part.9.parquet, part.10.parquet.
+    return sorted(found, key=lambda file: _by_number(str(file.relative_to(folder))))
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    return [
+        (int(piece), piece) if piece.isdecimal() else (-1, piece) for piece in re.split(r"([0-9]+)", name)
+    ]
+
+
+def _same_columns(files: list[Path]) -> list[str]:
+    """Names of the columns of the first file.
+
+    Raises:
+        UserError: one of the files is no Parquet file, or has other columns.
+    """
+    have: dict[str, pl.DataType] = {}
+    for file in files:
+        try:
+            found = dict(pl.read_parquet_schema(file))
+        except UNREADABLE as error:
+            raise _no_parquet(file, error) from None
+        have = have or found
+        odd = [name for name in have | found if have.get(name) != found.get(name)]
+        if odd:
             raise UserError(
-                f"{path} is not a Parquet file ({brief(error)}); give a .csv, .jsonl or .parquet file"
-            ) from None
-    return _checked(frame, have, path, required)
+                f"{file}: column {odd[0]!r} is {_kind(found, odd[0])}, but {_kind(have, odd[0])} in {files[0].name}; "
+                "all parts need the same columns; write them in one run"
+            )
+    return list(have)
+
+
+def _kind(schema: dict[str, pl.DataType], name: str) -> str:
+    return f"of the type {str(schema[name]).lower()[:80]}" if name in schema else "missing"
+
+
+def _no_parquet(path: Path, error: BaseException) -> UserError:
+    return UserError(f"{path} is not a Parquet file ({brief(error)}); give a .csv, .jsonl or .parquet file")
 
 
 def read_json_table(path: Path, names: list[str], required: list[str]) -> pl.DataFrame:
@@ -104,11 +208,15 @@ def _panics_unprinted() -> Iterator[None]:
 
 
 def _checked(frame: pl.DataFrame, have: list[str], path: Path, required: list[str]) -> pl.DataFrame:
+    _check(len(frame), have, path, required)
+    return frame
+
+
+def _check(rows: int, have: list[str], path: Path, required: list[str]) -> None:
     missing = [name for name in required if name not in have]
     if missing:
         raise UserError(
             f"{path} has no column {', '.join(missing)}; it has {', '.join(have)[:200]}; say which is which"
         )
-    if frame.is_empty():
+    if not rows:
         raise UserError(f"{path} has no rows; give the complete file")
-    return frame
