@@ -15,7 +15,7 @@ from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
 from star.evidence.signals import RECENT, Signals
 from star.evidence.tools import Attributes, Tools
-from star.methods.fusion import _came_by_itself, _relations
+from star.methods.fusion import came_by_itself, _relations
 
 RAW = (
     "pull5", "pull10", "pull20", "next5", "next10", "next20", "similar30", "similar50",
@@ -60,7 +60,7 @@ def lists_of(
         except StopIteration:
             continue
         for task in tasks:
-            if kind == "retrieved" and draws == 1 and not _came_by_itself(dataset, retriever, task):
+            if kind == "retrieved" and draws == 1 and not came_by_itself(dataset, retriever, task):
                 continue
             raw, related = evidence(graph, dataset, attributes, signals, task)
             yield (

@@ -1,55 +1,114 @@
-"""The network of a slot student: a stock Qwen3 decoder over sums of parts and slots."""
+"""The slot student in training: a stock Qwen3 decoder over sums of parts and slots, and the loss of its sequences."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Many
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from training.slots.language import VOCABULARY
-from training.slots.lists import WIDTH
+from star.student.slots import SLOTS, VOCABULARY, Tokens
+from training.slots.sequences import Sequence
+
+WEIGHTS = {"call": 0.3, "shortlist": 1.0, "written": 1.0, "rank": 1.0, "point": 0.5}
+"""Weight of each kind of loss, a mean over its positions."""
+SCALE = 0.05
 
 
 class SlotStudent(nn.Module):
-    """Logits over words; slot words are pointed at by the vectors that mark their lines."""
+    """Logits over words; a slot is pointed at by the vector that marks its lines."""
 
-    def __init__(self, hidden: int = 128, layers: int = 4, heads: int = 4, inner: int = 256, seed: int = 0) -> None:
+    def __init__(self, hidden: int, layers: int, heads: int, inner: int, seed: int) -> None:
         from transformers import Qwen3Config, Qwen3Model
 
         super().__init__()
         torch.manual_seed(seed)
-        config = Qwen3Config(
-            vocab_size=8, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers,
-            num_attention_heads=heads, num_key_value_heads=heads, head_dim=hidden // heads, max_position_embeddings=2048,
-        )  # fmt: skip
-        self.body = Qwen3Model(config)
-        self.body.embed_tokens = nn.Identity()
+        self.config = Qwen3Config(
+            vocab_size=8,
+            hidden_size=hidden,
+            intermediate_size=inner,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            head_dim=hidden // heads,
+            max_position_embeddings=2048,
+        )
+        self.body = Qwen3Model(self.config)
+        self.body.embed_tokens = nn.Identity()  # type: ignore[assignment]
         parts = torch.from_numpy(VOCABULARY.parts)
         self.register_buffer("parts", parts, persistent=False)
-        self.table = nn.Parameter(torch.randn(int(parts.max()) + 1, hidden) * 0.05)
-        slots = torch.nn.init.orthogonal_(torch.empty(WIDTH, hidden)) * 0.05 * hidden**0.5
-        self.slot_rows = nn.Parameter(slots)
-        used = (parts > 0).float()
-        self.register_buffer("used", used[..., None], persistent=False)
+        self.register_buffer("used", (parts > 0).float()[..., None], persistent=False)
+        self.table = nn.Parameter(torch.randn(int(parts.max()) + 1, hidden) * SCALE)
+        # Orthogonal, so that a slot is told from all others from the first step on.
+        self.slot_rows = nn.Parameter(nn.init.orthogonal_(torch.empty(SLOTS, hidden)) * SCALE * hidden**0.5)
 
     def words(self) -> torch.Tensor:
-        """Embedding of every word, (V, d), without slots."""
+        """Embedding of every word without slots, (V, d)."""
         return (self.table[self.parts] * self.used).sum(1)
 
     def forward(self, tokens: torch.Tensor, slots: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states (B, n, d) and the output matrix (V, d)."""
         words = self.words()
-        nothing = torch.zeros_like(self.slot_rows[:1])
-        x = words[tokens] + torch.cat([nothing, self.slot_rows])[slots]
+        x = words[tokens] + torch.cat([torch.zeros_like(self.slot_rows[:1]), self.slot_rows])[slots]
         hidden = self.body(inputs_embeds=x).last_hidden_state
         first = VOCABULARY.slots
-        output = torch.cat([words[:first], words[first : first + WIDTH] + self.slot_rows, words[first + WIDTH :]])
-        return hidden, output
+        named = words[first : first + SLOTS] + self.slot_rows
+        return hidden, torch.cat([words[:first], named, words[first + SLOTS :]])
 
 
-def load_rows(batch: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
-    length = max(len(words) for words, _ in batch)
-    tokens, slots = (np.zeros((len(batch), length), np.int64) for _ in range(2))
-    for row, (words, slot) in enumerate(batch):
-        tokens[row, : len(words)], slots[row, : len(words)] = words, slot
+def padded(batch: Many[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Words and slots, int64 (B, n), padded on the right, where a causal decoder never looks."""
+    tokens, slots = (np.zeros((len(batch), max(map(len, batch))), np.int64) for _ in range(2))
+    for row, sequence in enumerate(batch):
+        tokens[row, : len(sequence)], slots[row, : len(sequence)] = sequence.words, sequence.slots
     return torch.from_numpy(tokens), torch.from_numpy(slots)
+
+
+def losses(model: nn.Module, batch: list[Sequence]) -> dict[str, torch.Tensor]:
+    """Kind of loss → its mean over positions, and the share of right first choices, (2,)."""
+    hidden, output = model(*padded(batch))
+    found: dict[str, torch.Tensor] = {}
+    for kind in ("call", "written"):
+        some = [(r, p, w) for r, s in enumerate(batch) for p, w, k in s.hard if k == kind]
+        if some:
+            row, place, word = (torch.tensor(part) for part in zip(*some, strict=True))
+            logits = hidden[row, place] @ output.T
+            found[kind] = torch.stack([F.cross_entropy(logits, word), (logits.argmax(-1) == word).float().mean()])
+    pointed = output[VOCABULARY.slots : VOCABULARY.slots + SLOTS]
+    for kind in ("shortlist", "rank", "point"):
+        soft = [(r, p, q) for r, s in enumerate(batch) for p, q, k in s.soft if k == kind]
+        if soft:
+            row, place = torch.tensor([s[0] for s in soft]), torch.tensor([s[1] for s in soft])
+            wanted = torch.zeros(len(soft), SLOTS)
+            for at, (_, _, q) in enumerate(soft):
+                wanted[at, : len(q)] = torch.from_numpy(q)
+            logp = (hidden[row, place] @ pointed.T).log_softmax(-1)
+            right = (logp.argmax(-1) == wanted.argmax(-1)).float().mean()
+            found[kind] = torch.stack([-(wanted * logp).sum(-1).mean(), right])
+    return found
+
+
+def save(model: SlotStudent, folder: Path, about: dict[str, Any]) -> None:
+    """Weights and sizes, as `star.student.slotted` reads them."""
+    import json
+
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    c = model.config
+    config = {
+        "hidden_size": c.hidden_size,
+        "intermediate_size": c.intermediate_size,
+        "num_hidden_layers": c.num_hidden_layers,
+        "num_attention_heads": c.num_attention_heads,
+        "head_dim": c.head_dim,
+        "rms_norm_eps": c.rms_norm_eps,
+        "rope_theta": 10_000.0,
+    }
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    (folder / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

@@ -1,0 +1,265 @@
+"""The language of a student whose items are slots of the query, for any catalogue.
+
+Candidates are `<c1>` to `<c20>`, in the shuffled order of the list; no item has a word of its own, so nothing can be known by
+name. The student reads of a tool's answer the places and strengths, each as one word such as `after:2:strong`, and the
+relations. Every word about a candidate also carries the slot of that candidate, added to its embedding. The words that it
+writes are turned into the words of the trace (`star/trace/grammar.py`), which people, verification and page read.
+
+    <profile> SHELF CALL … <look>   then for each call  CALL WORD …   then  <shortlist> SLOT … <reflection> PARAGRAPH … <end>
+    PARAGRAPH:  SLOT WORD … [over SLOT on_KIND] ;
+
+The ranking is made by a second reading, of nothing but the paragraphs:  <reflection> PARAGRAPH … <recommend> SLOT …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from star.evidence.claims import STRENGTHS, WITHHELD, Claim
+from star.evidence.tools import ASKED, WINDOWS, ToolResponse
+
+SLOTS = 20
+DISCUSSED = 6  # the five that are recommended, and the strongest that is not
+QUOTED = 6  # signals quoted of an item, at most
+UNREAD = "unread"
+"""In place of `about`, for items with fewer than five readers."""
+KINDS = ("pull", "read_next", "similar", "whole", "latest", "last", "after", "about", UNREAD)
+PAD, PROFILE, LOOK, SHORTLIST, REFLECTION, RECOMMEND, END, CLOSE, OVER = (
+    "<pad>",
+    "<profile>",
+    "<look>",
+    "<shortlist>",
+    "<reflection>",
+    "<recommend>",
+    "<end>",
+    ";",
+    "over",
+)
+CALLS = (
+    *(("item_cf", (window,)) for window in WINDOWS),
+    *(("user_cf", (asked,)) for asked in ASKED),
+    ("whole_shelf", ()),
+    ("whole_shelf", (3,)),
+    ("whole_shelf", (1,)),
+    ("read_after", ()),
+    ("description", ()),
+)
+"""Calls that the student has a word for."""
+STATES: dict[tuple[str, tuple[int, ...]], tuple[str, ...]] = {
+    call: {
+        "item_cf": ("pull", "read_next"),
+        "user_cf": ("similar",),
+        "whole_shelf": ({(): "whole", (3,): "latest", (1,): "last"}.get(call[1], ""),),
+        "read_after": ("after",),
+        "description": ("about", UNREAD),
+    }[call[0]]
+    for call in CALLS
+}
+"""Kinds of signals that each call states."""
+LENGTHS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200)
+MOST_BOOKS = 3  # by the same author, that are told apart
+
+
+class Vocabulary:
+    """word ↔ number, and the parts whose vectors a word's embedding sums, so that places and strengths are learned once for
+    all signals."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = [PAD, PROFILE, LOOK, SHORTLIST, REFLECTION, RECOMMEND, END, CLOSE, OVER]
+        self.slots = len(self.words)
+        self.words += [f"<c{n}>" for n in range(1, SLOTS + 1)]
+        self.signals = len(self.words)
+        self.words += [f"{kind}:{place}:{word}" for kind in KINDS for place in range(1, SLOTS + 1) for word in STRENGTHS]
+        self.on = len(self.words)
+        self.words += [f"on_{kind}" for kind in KINDS]
+        self.related = len(self.words)
+        self.words += ["series", "sequel", *(f"author:{n}" for n in range(1, MOST_BOOKS + 1))]
+        self.calls = len(self.words)
+        self.words += [call_name(call) for call in CALLS]
+        self.lengths = len(self.words)
+        self.words += [f"shelf:{n}" for n in LENGTHS]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        return {word: n for n, word in enumerate(self.words)}
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """int64 (V, 4): rows of the table of vectors that a word's embedding sums; 0 is no part."""
+        rows: dict[str, int] = {"": 0}
+        out = np.zeros((len(self.words), 4), np.int64)
+        for number, word in enumerate(self.words):
+            for at, part in enumerate(_parts(word)):
+                out[number, at] = rows.setdefault(part, len(rows))
+        return out
+
+    def slot(self, slot: int) -> int:
+        """Number of the word for a slot, counted from 1."""
+        return self.slots + slot - 1
+
+    def slot_of(self, number: int) -> int | None:
+        """The slot that a word names; None for other words."""
+        return number - self.slots + 1 if self.slots <= number < self.slots + SLOTS else None
+
+    def signal(self, kind: int | np.ndarray, place: int | np.ndarray, level: int | np.ndarray) -> int | np.ndarray:
+        """Number of the word that states a place (from 1) and a level (from 1) of a signal."""
+        return self.signals + (kind * SLOTS + place - 1) * len(STRENGTHS) + level - 1
+
+    def length(self, shelf: int) -> int:
+        """Number of the word for the size of the shelf."""
+        return self.lengths + int(np.searchsorted(LENGTHS, shelf, side="right")) - 1
+
+    def call(self, call: tuple[str, tuple[int, ...]]) -> int:
+        return self.calls + CALLS.index(call)
+
+    def author(self, books: int) -> int:
+        return self.related + 1 + min(books, MOST_BOOKS)
+
+
+def _parts(word: str) -> list[str]:
+    if word.startswith("<c"):
+        return ["slot"]
+    if word.startswith("on_"):
+        return [f"kind {word[3:]}", "on"]
+    if word.count(":") == 2:
+        kind, place, strength = word.split(":")
+        return [f"kind {kind}", f"place {place}", f"strength {strength}", "stated"]
+    return [word]
+
+
+def call_name(call: tuple[str, tuple[int, ...]]) -> str:
+    return " ".join([call[0], *map(str, call[1])])
+
+
+VOCABULARY = Vocabulary()
+
+
+@dataclass
+class Tokens:
+    """Words of the student's language by number, and the slot that each is about (0: none)."""
+
+    words: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+
+    def add(self, word: int, slot: int = 0) -> None:
+        self.words.append(int(word))
+        self.slots.append(int(slot))
+
+    def extend(self, other: Tokens) -> None:
+        self.words += other.words
+        self.slots += other.slots
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+def word_of(claim: Claim, among: int) -> int | None:
+    """The word that says what the student reads of a claim: place and strength, or a relation; None: nothing.
+
+    Places of longer lists than the student knows are scaled to `SLOTS`.
+    """
+    v, n = VOCABULARY, claim.numbers
+    if claim.kind == "series":
+        return v.related + (claim.label == "sequel")
+    if claim.kind == "author":
+        return v.author(int(n["books"]))
+    if claim.strength is None or "rank" not in n:
+        return None
+    kind = UNREAD if n.get("under") == WITHHELD else claim.kind
+    return int(v.signal(KINDS.index(kind), min(int(n["rank"]), SLOTS), STRENGTHS.index(claim.strength) + 1))
+
+
+def read(response: ToolResponse, slot_of: dict[int, int]) -> Tokens:
+    """What the student reads of a tool's answer, behind the word of the call.
+
+    Args:
+        slot_of: catalogue row → slot of a candidate.
+    """
+    out = Tokens()
+    for line in response.lines:
+        for evidence in line:
+            claim = evidence.claim
+            if claim.subject in slot_of:
+                word = word_of(claim, len(slot_of))
+                if word is not None:
+                    out.add(word, slot_of[claim.subject])
+    return out
+
+
+def plan(shelf: int) -> list[tuple[str, tuple[int, ...]]]:
+    """The calls for a shelf of so many books: windows that fit it, and no call whose answer equals an earlier one's."""
+    window = next((w for w in WINDOWS if w >= shelf), max(WINDOWS))
+    back = [("whole_shelf", (n,)) for n in (3, 1) if shelf > n]
+    return [
+        ("user_cf", (max(ASKED),)),
+        ("whole_shelf", ()),
+        ("item_cf", (window,)),
+        *back,
+        ("read_after", ()),
+        ("description", ()),
+    ]
+
+
+def first_said(claims: Iterable[Claim]) -> dict[int, list[Claim]]:
+    """Candidate → all that was said about it, in the order heard."""
+    out: dict[int, list[Claim]] = {}
+    for claim in claims:
+        if claim.subject is not None:
+            out.setdefault(claim.subject, []).append(claim)
+    return out
+
+
+def lines_about(said: Sequence[Claim], words: Sequence[int]) -> list[list[Claim]]:
+    """The claims that these words state about one candidate, a line for each tool, in the order of the tools' lines.
+
+    Args:
+        said: what the tools said about the candidate; volumes, windows and counts of readers are taken from there.
+    """
+    by_word = {}
+    for claim in said:
+        word = word_of(claim, SLOTS)
+        if word is not None:
+            by_word.setdefault(word, claim)
+    related = ("pull", "read_next", "series", "author")
+    line: list[Claim] = []
+    others: list[list[Claim]] = []
+    for word in dict.fromkeys(words):
+        claim = by_word.get(word) or _invented(word, said)
+        if claim is None:
+            continue
+        if claim.kind in related:
+            line.append(claim)
+        else:
+            others.append([claim])
+    line.sort(key=lambda claim: related.index(claim.kind))
+    return ([line] if line else []) + others
+
+
+def _invented(word: int, said: Sequence[Claim]) -> Claim | None:
+    """The claim of a word that no tool said, as the student wrote it; verification will tell."""
+    v = VOCABULARY
+    subject = said[0].subject if said else None
+    if subject is None:
+        return None
+    if v.related <= word < v.calls:
+        text = v.words[word]
+        if text.startswith("author"):
+            return Claim("author", subject, numbers={"books": float(text[7:])})
+        return Claim("series", subject, label=text, numbers={"number": 0.0})
+    kind, place, strength = v.words[word].split(":")
+    numbers = {"rank": float(place), "among": float(SLOTS)}
+    if kind in ("pull", "read_next"):
+        numbers = {"window": float(max(WINDOWS))} | numbers
+    if kind == "similar":
+        numbers = {"of": float(max(ASKED))} | numbers
+    if kind in ("about", UNREAD):
+        numbers["under"] = float(WITHHELD if kind == UNREAD else 20)
+        kind = "about"
+    return Claim(kind, subject, numbers=numbers, strength=strength)  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""Train the slot student on kept lists of many catalogues.
+
+    python -m training.slots.train --lists FILE --out FOLDER --minutes 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from star.errors import command
+from training.lib.muon import Muon
+from training.slots.measure import hit_mean, ranks
+from training.slots.network import WEIGHTS, SlotStudent, losses, save
+from training.slots.sequences import make
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lists", required=True, help="lists for training and validation")
+    parser.add_argument("--out", required=True, help="folder of the checkpoint")
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=60.0, help="end after so many")
+    parser.add_argument("--batch", type=int, default=16, help="lists a step")
+    parser.add_argument("--hidden", type=int, default=96)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--measure-every", type=int, default=1_000)
+    parser.add_argument("--start", help="state of an earlier run")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    with Path(args.lists).open("rb") as handle:
+        train, valid = pickle.load(handle)
+    model = SlotStudent(args.hidden, args.layers, 4, 2 * args.hidden, args.seed)
+    if args.start:
+        model.load_state_dict(torch.load(args.start))
+    inside = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("body")]
+    outside = [p for name, p in model.named_parameters() if not (p.ndim == 2 and name.startswith("body"))]
+    optimisers = [
+        Muon(inside, lr=args.rate, weight_decay=0.01),
+        torch.optim.AdamW(outside, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+    rng = np.random.default_rng(args.seed)
+    share = np.array([weight for weight, _ in train])
+    share = share / share.sum()
+    begun, seen, out = time.monotonic(), {}, Path(args.out)
+    for step in range(args.steps):
+        done = max(step / args.steps, (time.monotonic() - begun) / 60 / args.minutes)
+        if done >= 1:
+            break
+        rate = args.rate * min(1.0, (step + 1) / 100) * min(1.0, (1 - done) / 0.7)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        pairs = []
+        for _ in range(args.batch):
+            lists = train[int(rng.choice(len(train), p=share))][1]
+            pairs.append(make(lists, int(rng.integers(len(lists.target))), rng))
+        for batch in zip(*pairs, strict=True):
+            found = losses(model, list(batch))
+            sum(WEIGHTS[kind] * value[0] for kind, value in found.items()).backward()
+            for kind, value in found.items():
+                seen.setdefault(kind, []).append(value.detach().numpy())
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
+        if (step + 1) % 100 == 0:
+            means = {kind: [round(float(v), 3) for v in np.mean(values, 0)] for kind, values in seen.items()}
+            print(step + 1, round((time.monotonic() - begun) / 60, 1), json.dumps(means), flush=True)
+            seen = {}
+        if (step + 1) % args.measure_every == 0:
+            keep(model, out, step + 1, valid)
+    keep(model, out, step + 1, valid)
+
+
+def keep(model: SlotStudent, out: Path, steps: int, valid: dict) -> None:
+    found = {}
+    for name, lists in valid.items():
+        found[name] = {kind: round(hit_mean(lists, rank), 4) for kind, rank in ranks(model, lists).items()}
+    print("validation", steps, json.dumps(found), flush=True)
+    save(model, out, {"form": "slots", "stages": {"train": {"steps": steps, "validation": found}}})
+
+
+if __name__ == "__main__":
+    command(main)
