@@ -30,6 +30,7 @@ Kind = Literal[
     "after",
     "about",
     "carried",
+    "over",
 ]
 
 TOLD = 20  # items with fewer readers are also spoken of by their descriptions
@@ -80,6 +81,7 @@ class Claim:
       whole, latest, last, after, about: rank (1: highest score) among (so many candidates); strength = the score; about
                  also says under (how many readers the item has: 5 or 20)
       carried:   share (of the score, in per cent, of the shelf book `anchor`); label: one of these five
+      over:      the subject's score is above that of `anchor`; label: the signal; window or of as the signal has
       opinion:   none; label holds the words
 
     With fitted signals pull, read_next and similar also have rank and among.
@@ -137,6 +139,16 @@ SOURCE = {
     "after": "the order of reading",
     "about": "the description",
 }
+COMPARED = {
+    "pull": "co-reading",
+    "read_next": "what is read next",
+    "similar": "what similar readers read",
+    "whole": "what the whole shelf leads to",
+    "latest": "what the last three books lead to",
+    "last": "what the last book leads to",
+    "after": "what others read after these books",
+}
+"""Signals that two items may be compared on, in words."""
 SAYS = {
     "whole": "the shelf as a whole leads to",
     "latest": "the last three books of the shelf lead to",
@@ -195,6 +207,8 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
         case "whole" | "latest" | "last" | "after" | "about":
             few = f" (it has fewer than {n['under']:.0f} readers)" if "under" in n else ""
             return f"{SAYS[claim.kind]} {subject}{few}: {claim.strength}{at}"
+        case "over":
+            return f"in {COMPARED[claim.label or '']}, {subject} stands above {anchor}"
         case "carried":
             return (
                 f"{anchor} carries {n['share']:.0f} % of what {SOURCE[claim.label or '']} says for {subject}"

@@ -45,6 +45,8 @@ def check(claim: Claim, tools: Tools) -> Finding:
         return Finding({}, (), "unsupported")
     if claim.kind in FITTED.values() or claim.kind == "carried":
         return _fitted(claim, tools)
+    if claim.kind == "over":
+        return _over(claim, tools)
     about = tools if _placed(claim, tools) else tools.about(claim.subject)
     if claim.kind == "co_read" and claim.anchor is not None:
         return _co_read(claim, about)
@@ -56,6 +58,24 @@ def check(claim: Claim, tools: Tools) -> Finding:
         return replace(finding, heard=int(heard)) if heard < asked else finding
     truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))), [claim.subject])
     return _compare(claim, _said(claim, truth))
+
+
+def _over(claim: Claim, tools: Tools) -> Finding:
+    """Both scores in the signal named, of candidates of the query."""
+    items = tools.candidates.tolist()
+    if claim.subject not in items or claim.anchor not in items:
+        return Finding({}, (), "unsupported")
+    match claim.label:
+        case "pull" | "read_next":
+            scores = tools.pulls(int(claim.numbers.get("window", 0)))[2 + (claim.label == "read_next")]
+        case "similar":
+            scores = tools.similar_share(int(claim.numbers.get("of", 0)))[1]
+        case kind if tools.signals is not None and kind in FITTED.values():
+            scores = tools.parts(kind).sum(0)  # type: ignore[arg-type]
+        case _:
+            return Finding({}, (), "unsupported")
+    above = scores[items.index(claim.subject)] > scores[items.index(claim.anchor)]
+    return Finding({}, (), "supported" if above else "unsupported")
 
 
 def _placed(claim: Claim, tools: Tools) -> bool:

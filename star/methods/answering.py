@@ -6,7 +6,8 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset
 from star.mars.recommender import Teacher
 from star.recommend.recommender import TEACHER, Recommender, Star
-from star.student.checkpoint import find_checkpoint
+from star.recommend.slotted import SlotStar
+from star.student.checkpoint import ANY, find_checkpoint, serves_any
 
 TRAINING = "training/run.sh --dataset {name}"  # the command that trains a student for a data set of one's own
 
@@ -24,20 +25,25 @@ def recommender_for(dataset: Dataset, model: str | None = None) -> Recommender:
     """Who answers over a data set.
 
     Args:
-        model: a checkpoint's folder or name; `mars`: the teacher; None: the data set's student, or the teacher, who
-            needs no training, if no student exists (`untaught` says so).
+        model: a checkpoint's folder or name; `mars`: the teacher; None: the data set's own student, or the one that
+            serves any catalogue, or, where neither exists, the teacher (`untaught` says so).
 
     Raises:
         UserError: no such checkpoint.
     """
-    if model == TEACHER or (model is None and not has_student(dataset.name)):
+    folder = None if model == TEACHER else find_checkpoint(model or dataset.name)
+    if model is None and folder is None:
+        folder = find_checkpoint(ANY)
+    if model == TEACHER or (model is None and folder is None):
         return Teacher(dataset)
+    if folder is not None and serves_any(folder):
+        return SlotStar(dataset, str(folder))
     return Star(dataset, model)
 
 
 def has_student(dataset: str) -> bool:
-    """Whether there is a checkpoint named like the data set."""
-    return find_checkpoint(dataset) is not None
+    """Whether a student answers for the data set: its own, or the one for any catalogue."""
+    return find_checkpoint(dataset) is not None or find_checkpoint(ANY) is not None
 
 
 def untaught(recommender: Recommender) -> str | None:

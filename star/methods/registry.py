@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from star.mars.run import MarsRanker
 from star.methods import baselines
 from star.methods.baselines import ByScore
 from star.ranking import Ranked, Ranker, Score, best_first
-from star.student.checkpoint import find_checkpoint
+from star.student.checkpoint import ANY, checkpoint_folder, find_checkpoint, serves_any
 
 CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
@@ -109,6 +109,16 @@ def _chat(context: Context) -> Ranker:
     if not url or not model:
         raise UserError(f"mars:chat needs an OpenAI-compatible endpoint; set {' and '.join(CHAT)}")
     return ChatRanker(context.dataset, context.graph, ChatVoice(url, model))
+
+
+def _slots(context: Context, folder: Path | None = None, name: str = "slots") -> Ranker:
+    """The student for any catalogue; it always reads the fitted signals."""
+    from star.methods.slotted import SlotRanker
+
+    fitted = replace(context, fitted=True).signals
+    assert fitted is not None
+    folder = folder or checkpoint_folder(ANY)
+    return SlotRanker.load(context.dataset, context.graph, fitted, folder, name)
 
 
 def _star(context: Context, name: str = "star", adapter: bool = True) -> Ranker:
@@ -195,6 +205,7 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "mars": _mars,
     "mars:counts": lambda c: MarsRanker(c.dataset, c.graph, c.seed, name="mars:counts"),
     "mars:chat": _chat,
+    "slots": _slots,
     "star": _star,
     "star:sft": _sft,
     "star:behind-mars": _behind,
@@ -205,6 +216,8 @@ BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als"
 
 
 def _other(folder: str) -> Callable[[Context], Ranker]:
+    if serves_any(Path(folder)):
+        return lambda c: _slots(c, Path(folder), f"star:{folder}")
     from star.methods.student import StarRanker
 
     return lambda c: StarRanker.load(c.dataset, c.graph, Path(folder), f"star:{folder}")

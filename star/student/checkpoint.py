@@ -14,6 +14,9 @@ from star.errors import UserError
 
 MODELS = ROOT / "assets" / "models"
 RUNS = ROOT / "runs"
+ANY = "any"
+"""The checkpoint under `assets/models` that answers for every data set without one of its own."""
+SLOTS = "slots"  # the `form` of its kind in `star.json`
 AGAIN = "copy the whole folder again, or train it again"
 
 
@@ -42,6 +45,15 @@ def checkpoint_folder(model: str) -> Path:
     )
 
 
+def serves_any(folder: Path) -> bool:
+    """Whether the checkpoint in this folder is a slot student, which serves any catalogue.
+
+    Raises:
+        UserError: as `read_about`.
+    """
+    return (folder / "star.json").is_file() and read_about(folder).get("form") == SLOTS
+
+
 def read_about(folder: Path) -> dict[str, Any]:
     """The `star.json` of a checkpoint or of an adapter in a folder of its own.
 
@@ -64,6 +76,8 @@ def _problem(about: Any) -> str | None:
         return f"expected an object, got {type(about).__name__}"
     if not isinstance(about.get("stages", {}), dict):
         return "stages is no object"
+    if about.get("form") == SLOTS:
+        return None
     if "adapter_of" in about:
         return None if isinstance(about["adapter_of"], str) else "adapter_of names no checkpoint"
     items, titles, prior = about.get("items"), about.get("titles"), about.get("prior", 0.0)

@@ -138,12 +138,15 @@ class Compact:
             tokens: int64 (B, n), n equal for all rows.
             pasts: one cache for each row, of any lengths; each grows by n.
         """
-        n = tokens.shape[1]
+        return self._tied(self._body(functional.embedding(tokens, self._words), pasts)[:, -1:])[:, 0]
+
+    def _body(self, x: torch.Tensor, pasts: Sequence[Past]) -> torch.Tensor:
+        """Hidden states (B, n, d) behind the last layer for embeddings x (B, n, d), which continue the caches."""
+        n = x.shape[1]
         places = torch.tensor([past.length for past in pasts])[:, None] + torch.arange(n)
         angle = places[..., None].float() * self._frequency
         angle = torch.cat((angle, angle), dim=-1)[:, :, None]
         turn = angle.cos(), angle.sin()
-        x = functional.embedding(tokens, self._words)
         for number, layer in enumerate(self._layers):
             x = x + self._attention(number, layer, self._scaled(x, layer["input_layernorm"]), turn, pasts)
             y = self._scaled(x, layer["post_attention_layernorm"])
@@ -151,7 +154,11 @@ class Compact:
             x = x + _linear(gate * _linear(y, layer["mlp.up_proj"]), layer["mlp.down_proj"])
         for past in pasts:
             past.length += n
-        return _linear(self._scaled(x, self._norm)[:, -1:], self._words)[:, 0]
+        return x
+
+    def _tied(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (B, n, V) of hidden states, by the embeddings."""
+        return _linear(self._scaled(x, self._norm), self._words)
 
     def _attention(
         self,

@@ -28,6 +28,8 @@ QUOTED = 6  # signals quoted of an item, at most
 UNREAD = "unread"
 """In place of `about`, for items with fewer than five readers."""
 KINDS = ("pull", "read_next", "similar", "whole", "latest", "last", "after", "about", UNREAD)
+COMPARED = KINDS[:7]
+"""Signals that two items may be compared on: those which the tools compute for every candidate."""
 PAD, PROFILE, LOOK, SHORTLIST, REFLECTION, RECOMMEND, END, CLOSE, OVER = (
     "<pad>",
     "<profile>",

@@ -12,6 +12,7 @@ A LINE states the signals of one candidate, or the count of one genre. It ends w
     ITEM [STRENGTH [PLACE]] [next_STRENGTH [PLACE]] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
     ITEM similar_STRENGTH BOTH/ASKED [PLACE] [ITEM] ;     or     ITEM similar_STRENGTH few [PLACE] [ITEM] ;
     ITEM whole_STRENGTH PLACE [under_N] [SHARE% ANCHOR]… [ITEM] ;     and the same with latest_, last_, after_ and about_
+    ITEM over ANCHOR on SIGNAL ;
     GENRE N of M ;
 STRENGTH is one of the words in `STRENGTHS`. N is a volume (`sequel_`, `series_`) or the number of books on the shelf by the
 same author (`author_`). `GENRE N of M`: N of the M books looked at have this genre.
@@ -19,6 +20,7 @@ same author (`author_`). `GENRE N of M`: N of the M books looked at have this ge
 `BOTH/ASKED`: BOTH of the ASKED most similar readers read ITEM. `few`: fewer than five readers.
 PLACE is `#RANK/AMONG`: ITEM has the RANK-th highest score of AMONG candidates. `SHARE% ANCHOR`: the book carries this share
 of it. `under_N`: ITEM has fewer than N readers. These are said by tools with fitted signals only.
+`ITEM over ANCHOR on SIGNAL`: ITEM's score is above ANCHOR's. A reflection says it, no tool does.
 
 A line begins with the candidate's name, so a quotation can be continued from the name. In a tool's answer the line also
 ends with the name. At this last word the model has read all evidence of the line and its candidate.
@@ -38,7 +40,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from star.data.catalog import Catalog
-from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim, place_words
+from star.evidence.claims import COMPARED, LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim, place_words
 from star.evidence.tools import COUNTED, ToolResponse
 
 StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommend"]
@@ -89,6 +91,8 @@ FITTED = re.compile(
     r"((?: \d{1,9}% <i\d{1,9}>)*)(?: <i\1>)?",
     re.ASCII,
 )
+
+OVER = re.compile(rf"<i(\d{{1,9}})> over <i(\d{{1,9}})> on ({'|'.join(COMPARED)})", re.ASCII)
 
 
 class TraceError(ValueError):
@@ -191,6 +195,8 @@ def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
                 words += [f"under_{n['under']:g}"] if "under" in n else []
             case "carried":
                 words += [f"{n['share']:g}%", item_word(claim.anchor or 0)]
+            case "over":
+                words += ["over", item_word(claim.anchor or 0), "on", str(claim.label)]
             case "genre":
                 words += [genre_word(claim.label or ""), number_word(n["books"]), "of", number_word(n["of"])]
             case _:
@@ -297,9 +303,20 @@ def read_line(words: Sequence[str], context: CallContext) -> list[Claim]:
         return [Claim("similar", int(found[1]), numbers=numbers | _at(found[5], found[6]), strength=found[2])]
     if found := FITTED.fullmatch(text):
         return _fitted(found)
+    if found := OVER.fullmatch(text):
+        return [_over(int(found[1]), int(found[2]), found[3], context)]
     if found := RELATED.fullmatch(text):
         return _related(found, context)
     raise TraceError(f"{text!r} is neither a line of evidence nor a remark")
+
+
+def _over(subject: int, anchor: int, signal: str, context: CallContext) -> Claim:
+    numbers: dict[str, float] = {}
+    if signal in ("pull", "read_next"):
+        numbers = {"window": context.window_of(subject)}
+    elif signal == "similar":
+        numbers = {"of": context.asked}
+    return Claim("over", subject, anchor, numbers, label=signal)
 
 
 def _fitted(found: re.Match[str]) -> list[Claim]:

@@ -107,7 +107,7 @@ def save(model: SlotStudent, folder: Path, about: dict[str, Any]) -> None:
         "num_attention_heads": c.num_attention_heads,
         "head_dim": c.head_dim,
         "rms_norm_eps": c.rms_norm_eps,
-        "rope_theta": 10_000.0,
+        "rope_parameters": {"rope_theta": 10_000.0},
     }
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")

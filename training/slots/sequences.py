@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from star.evidence.signals import RARITY
 from star.student.slots import (
     CLOSE,
+    COMPARED,
     DISCUSSED,
     END,
     KINDS,
@@ -159,7 +160,8 @@ def advantage(one: list[int], other: list[int]) -> int | None:
     """The kind of signal in which `one` leads `other` by the most places (20 for silence), as a number of `KINDS`."""
 
     def places(words: list[int]) -> dict[int, int]:
-        return {(w - V.signals) // (6 * SLOTS): place_in(w) for w in words if V.signals <= w < V.on}
+        stated = {(w - V.signals) // (6 * SLOTS): place_in(w) for w in words if V.signals <= w < V.on}
+        return {kind: place for kind, place in stated.items() if kind < len(COMPARED)}
 
     mine, theirs = places(one), places(other)
     lead = {kind: theirs.get(kind, SLOTS + 1) - place for kind, place in mine.items()}

@@ -1,0 +1,87 @@
+"""The slot student as a recommender: one checkpoint for every data set, with the fitted tools."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from star.data.dataset import Dataset
+from star.evidence.tools import Tools
+from star.evidence.verification import Finding
+from star.recommend.assembly import Draft, assemble, snapshot
+from star.recommend.recommendation import Query, Recommendation, Timing
+from star.recommend.serving import ServingContext
+from star.student.checkpoint import checkpoint_folder
+
+
+class SlotStar:
+    """The trained student that knows no catalogue. It ranks by what it wrote (`star.student.slotted`)."""
+
+    without_token = 0
+    prior = 0.0
+    adapter: str | None = None
+
+    def __init__(self, dataset: Dataset, model: str):
+        from star.student.slotted import SlotCheckpoint  # importing torch takes seconds, and the page opens before
+
+        self._serving = ServingContext(dataset, fitted=True)
+        self._model = SlotCheckpoint.load(checkpoint_folder(model))
+
+    @property
+    def dataset(self) -> Dataset:
+        return self._serving.dataset
+
+    @property
+    def checkpoint(self) -> str:
+        return self._model.name
+
+    @property
+    def serving(self) -> ServingContext:
+        return self._serving
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool (I,): items that can be recommended, which are all."""
+        return np.ones(len(self.dataset.catalog), dtype=bool)
+
+    def weights(self, tools: Tools, seed: int = 0) -> dict[int, float]:
+        """Candidate → its probability at the first ranking position, for an answer written with these tools."""
+        from star.student.slotted import SlotState, write
+
+        state = SlotState(self._model, tools)
+        for _ in write(state, seed or None):
+            pass
+        return state.scores
+
+    def stream(self, query: Query) -> Iterator[Recommendation]:
+        from star.student.slotted import SlotState, write
+
+        start = time.perf_counter()
+        tools = self._serving.tools(query)
+        state = SlotState(self._model, tools, min(query.k, len(tools.candidates)))
+        answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(state.candidates))
+        draft, findings, first = Draft(state.words, state.own, []), list[Finding](), None
+        for _ in write(state, query.seed or None):
+            now = time.perf_counter() - start
+            first = now if first is None else first
+            draft.at.extend([now] * (len(draft.words) - len(draft.at)))
+            answer = snapshot(answer, draft, tools, findings)
+            answer = replace(answer, timing=Timing(first, now, state.generated, state.calls))
+            if not state.finished:
+                yield answer
+        answer = assemble(answer, draft, tools, state.order[: state.k], state.scores, findings)
+        yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
+
+    def together(self, queries: Sequence[Query]) -> Iterator[Recommendation]:
+        """The finished answers in order.
+
+        Raises:
+            UserError: as `stream`, once that query begins.
+        """
+        for query in queries:
+            for answer in self.stream(query):
+                pass
+            yield answer

@@ -1,0 +1,319 @@
+"""The slot student answers: a plan of calls, a look, a shortlist, a reflection, and a second reading that ranks.
+
+The second reading is a fresh pass over the reflection's words alone. What the tools said reaches the ranking only through
+what the student wrote of it (compare arXiv 2404.18988). Slots stand for candidates, so one network serves every catalogue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from star.errors import UserError
+from star.evidence.claims import Claim
+from star.evidence.tools import Tools
+from star.student.compact import Compact, Past, shapes
+from star.student.slots import (
+    CALLS,
+    CLOSE,
+    COMPARED,
+    DISCUSSED,
+    END,
+    KINDS,
+    LOOK,
+    OVER,
+    PROFILE,
+    RECOMMEND,
+    REFLECTION,
+    SHORTLIST,
+    SLOTS,
+    VOCABULARY,
+    Tokens,
+    first_said,
+    lines_about,
+    read,
+)
+from star.trace.grammar import call_words, item_word, line, response_words
+
+V = VOCABULARY
+LONGEST = 14  # words of a paragraph before it is closed
+SPOKEN = (
+    {("user_cf", n): f"compare with {n} readers" for n in (30, 50)}
+    | {("item_cf", n): f"look back {n} books" for n in (5, 10, 20)}
+)
+
+
+class SlotNetwork(Compact):
+    """The network in plain torch. Read-only, so threads may share it."""
+
+    def __init__(self, config: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        table, slots = tensors["table"], tensors["slot_rows"]
+        parts = torch.from_numpy(V.parts)
+        words = (table[parts] * (parts > 0)[..., None]).sum(1)
+        words[V.slots : V.slots + SLOTS] += slots
+        self._slots = torch.cat([torch.zeros_like(slots[:1]), slots])
+        body = {name.replace("body.", "model."): tensor for name, tensor in tensors.items() if name.startswith("body.")}
+        super().__init__(config, {**body, "model.embed_tokens.weight": words})
+        self._named = torch.zeros(len(V), dtype=torch.bool)
+        self._named[V.slots : V.slots + SLOTS] = True
+
+    def read(self, tokens: Tokens, past: Past) -> torch.Tensor:
+        """Logits (V,) behind the last of these tokens, which continue the cache."""
+        words, slots = torch.tensor(tokens.words), torch.tensor(tokens.slots)
+        with torch.inference_mode():
+            # The vector of a slot is already in its own word.
+            marks = functional.embedding(slots, self._slots) * ~self._named[words][:, None]
+            x = (functional.embedding(words, self._words) + marks)[None]
+            hidden = self._body(x, [past])
+            return self._tied(hidden[:, -1:])[0, 0]
+
+
+@dataclass(frozen=True)
+class SlotCheckpoint:
+    """A trained slot student."""
+
+    name: str
+    network: SlotNetwork
+    about: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> SlotCheckpoint:
+        """
+        Raises:
+            UserError: a file is missing or damaged, or the weights are of other words or sizes.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            about = json.loads((folder / "star.json").read_text("utf-8"))
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            tensors = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+            hidden = config["hidden_size"]
+            wanted = {"table": (int(V.parts.max()) + 1, hidden), "slot_rows": (SLOTS, hidden)}
+            body = shapes({**config, "vocab_size": len(V)})
+            wanted |= {name.replace("model.", "body.", 1): shape for name, shape in body.items() if "embed" not in name}
+            if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
+                raise ValueError("weights of other words or sizes than expected")
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+                raise ValueError("not all weights are numbers")
+            return cls(folder.name, SlotNetwork(config, tensors), about)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"checkpoint {folder} cannot be read ({reason}); copy the whole folder again") from error
+
+
+@dataclass
+class SlotState:
+    """One answer while it is written. `words`, `own`: of the trace, in `star/trace/grammar.py`'s language."""
+
+    checkpoint: SlotCheckpoint
+    tools: Tools
+    k: int = 5
+    words: list[str] = field(default_factory=list)
+    own: list[bool] = field(default_factory=list)
+    calls: int = 0
+    generated: int = 0
+    """Words of its own language that the student wrote."""
+    prefilled: int = 0
+    finished: bool = False
+    order: list[int] = field(default_factory=list)
+    """Discussed candidates (catalogue rows), best first."""
+    scores: dict[int, float] = field(default_factory=dict)
+    """Candidate → probability at the first place, from the second reading; 0 if it is not discussed."""
+    heard: dict[int, float] = field(default_factory=dict)
+    """Candidate → logit at the first place of the shortlist, which follows all that the tools said."""
+    said: list[Claim] = field(default_factory=list)
+    paragraphs: dict[int, Tokens] = field(default_factory=dict)
+    """Slot → what the student wrote of it."""
+
+    def __post_init__(self) -> None:
+        self.candidates = self.tools.candidates.tolist()
+        if len(self.candidates) > SLOTS:
+            raise ValueError(f"{len(self.candidates)} candidates, expected at most {SLOTS}")
+
+    @cached_property
+    def slot_of(self) -> dict[int, int]:
+        return {item: n for n, item in enumerate(self.candidates, 1)}
+
+    def say(self, words: list[str], own: bool = True) -> None:
+        self.words += words
+        self.own += [own] * len(words)
+
+
+def write(state: SlotState, seed: int | None = None, shuffle: int | None = None) -> Iterator[None]:
+    """Drive one answer to its end; yields after every step of the trace.
+
+    Args:
+        seed: of the shortlist, drawn from its probabilities; None: the most likely one.
+        shuffle: of the paragraphs in the second reading, for measurements; None: as they were written.
+    """
+    network, past = state.checkpoint.network, Past()
+    rng = None if seed is None else np.random.default_rng(seed)
+    start = Tokens()
+    start.add(V.number[PROFILE])
+    start.add(V.length(len(state.tools.history)))
+    logits = _read(state, start, past)
+    yield from _look(state, network, past, logits)
+    shortlist = _shortlist(state, past, rng)
+    yield
+    for _ in _reflect(state, past, shortlist):
+        yield
+    _rank(state, shuffle)
+    state.finished = True
+    yield
+
+
+def _read(state: SlotState, tokens: Tokens, past: Past) -> torch.Tensor:
+    state.prefilled += len(tokens)
+    return state.checkpoint.network.read(tokens, past)
+
+
+def _write(state: SlotState, word: int, slot: int, past: Past) -> torch.Tensor:
+    state.generated += 1
+    tokens = Tokens()
+    tokens.add(word, slot)
+    return state.checkpoint.network.read(tokens, past)
+
+
+def _look(state: SlotState, network: SlotNetwork, past: Past, logits: torch.Tensor) -> Iterator[None]:
+    """The plan, and the answers to its calls."""
+    allowed = [V.calls + n for n in range(len(CALLS))]
+    calls = []
+    while allowed:
+        word = best(logits, [*allowed, V.number[LOOK]])
+        if word == V.number[LOOK]:
+            break
+        allowed.remove(word)
+        calls.append(CALLS[word - V.calls])
+        logits = _write(state, word, 0, past)
+    if not calls:  # nothing is known of the candidates without a call
+        calls = [("whole_shelf", ())]
+        _write(state, V.call(calls[0]), 0, past)
+    spoken = [SPOKEN.get((name, arguments[0])) if arguments else None for name, arguments in calls]
+    plans = [phrase for phrase in spoken if phrase] or ["know the shelf first"]
+    state.say(["<plan>", *(word for phrase in plans for word in [*phrase.split(), ";"]), "</plan>"])
+    answers = Tokens()
+    answers.add(V.number[LOOK])
+    yield
+    for call in calls:
+        name, arguments = call
+        state.say(call_words(name, arguments))
+        response = state.tools.call(name, arguments)
+        state.calls += 1
+        state.say(response_words(response), own=False)
+        state.said += [evidence.claim for each in response.lines for evidence in each]
+        answers.add(V.call(call))
+        answers.extend(read(response, state.slot_of))
+        yield
+    _read(state, answers, past)
+
+
+def _shortlist(state: SlotState, past: Past, rng: np.random.Generator | None) -> list[int]:
+    """The slots to be discussed."""
+    tokens = Tokens()
+    tokens.add(V.number[SHORTLIST])
+    logits = _read(state, tokens, past)
+    left = list(state.slot_of.values())
+    state.heard = {item: float(logits[V.slot(slot)]) for item, slot in state.slot_of.items()}
+    chosen: list[int] = []
+    wanted = min(max(DISCUSSED, state.k), len(left))
+    while len(chosen) < wanted:
+        scores = logits[[V.slot(slot) for slot in left]].double()
+        if rng is None:
+            at = int(scores.argmax())
+        else:
+            at = int(rng.choice(len(left), p=scores.softmax(0).numpy() / float(scores.softmax(0).sum())))
+        chosen.append(left.pop(at))
+        logits = _write(state, V.slot(chosen[-1]), chosen[-1], past)
+    names = [item_word(state.candidates[slot - 1]) for slot in chosen]
+    state.say(["<reflection>", "look", "again", "at", *names, ";", "</reflection>"])
+    return chosen
+
+
+def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[None]:
+    """A paragraph for every slot of the shortlist."""
+    about = first_said(state.said)
+    logits = _write(state, V.number[REFLECTION], 0, past)
+    state.say(["<reflection>"])
+    left = list(shortlist)
+    stated = [*range(V.signals, V.on), *range(V.related, V.calls)]
+    while left:
+        slot = (best(logits, [V.slot(s) for s in left])) - V.slots + 1
+        left.remove(slot)
+        said = Tokens()
+        said.add(V.slot(slot), slot)
+        logits = _write(state, V.slot(slot), slot, past)
+        quoted: list[int] = []
+        rival: tuple[int, int] | None = None
+        others = [s for s in shortlist if s != slot]
+        while True:
+            allowed = [w for w in stated if w not in quoted] if len(quoted) < LONGEST else []
+            allowed += [V.number[OVER]] if others else []
+            word = best(logits, [*allowed, V.number[CLOSE]])
+            if word == V.number[OVER]:
+                said.add(word, slot)
+                logits = _write(state, word, slot, past)
+                rival = _compare(state, said, slot, others, logits, past)
+                word = V.number[CLOSE]
+            said.add(word, slot)
+            logits = _write(state, word, slot, past)
+            if word == V.number[CLOSE]:
+                break
+            quoted.append(word)
+        state.paragraphs[slot] = said
+        item = state.candidates[slot - 1]
+        for claims in lines_about(about.get(item, []), quoted):
+            state.say(line(claims, closing=False))
+        if rival is not None:
+            state.say(line([Claim("over", item, state.candidates[rival[0] - 1], label=KINDS[rival[1]])], closing=False))
+        yield
+    _write(state, V.number[END], 0, past)
+    state.say(["</reflection>"])
+    yield
+
+
+def _compare(
+    state: SlotState, said: Tokens, slot: int, others: list[int], logits: torch.Tensor, past: Past
+) -> tuple[int, int]:
+    """The slot that this one is put above, and the signal that it is put above on."""
+    other = best(logits, [V.slot(s) for s in others]) - V.slots + 1
+    said.add(V.slot(other), other)
+    logits = _write(state, V.slot(other), other, past)
+    kind = best(logits, [V.on + n for n in range(len(COMPARED))]) - V.on
+    said.add(V.on + kind, slot)
+    _write(state, V.on + kind, slot, past)
+    return other, kind
+
+
+def _rank(state: SlotState, shuffle: int | None) -> None:
+    """The second reading: the reflection's words, and nothing else."""
+    tokens = Tokens()
+    tokens.add(V.number[REFLECTION])
+    discussed = list(state.paragraphs)
+    if shuffle is not None:
+        discussed = np.random.default_rng(shuffle).permutation(discussed).tolist()
+    for slot in discussed:
+        tokens.extend(state.paragraphs[slot])
+    tokens.add(V.number[RECOMMEND])
+    logits = _read(state, tokens, Past())
+    shares = logits[[V.slot(slot) for slot in discussed]].softmax(0).tolist()
+    state.scores = dict.fromkeys(state.candidates, 0.0)
+    state.scores |= {state.candidates[slot - 1]: share for slot, share in zip(discussed, shares, strict=True)}
+    places = sorted(range(len(discussed)), key=lambda n: (-shares[n], discussed[n]))
+    state.order = [state.candidates[discussed[n] - 1] for n in places]
+    state.say(["<recommend>", *map(item_word, state.order[: state.k]), "</recommend>"])
+    state.generated += min(state.k, len(state.order))
+
+
+def best(logits: torch.Tensor, allowed: list[int]) -> int:
+    """The most likely of these words."""
+    return allowed[int(logits[allowed].argmax())]

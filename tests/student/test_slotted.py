@@ -1,0 +1,158 @@
+"""The slot student: its words are those of the tools, its network that of training, and its ranking hangs on its words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from star.data.simulator import load_demo
+from star.data.tasks import split
+from star.errors import UserError
+from star.evidence.fitting import fit_signals
+from star.evidence.graph import Graph
+from star.evidence.tools import Attributes, Tools
+from star.evidence.verification import check
+from star.student.compact import Past
+from star.student.slots import CALLS, SLOTS, VOCABULARY, Tokens, first_said, lines_about, plan, read, word_of
+from star.student.slotted import SlotCheckpoint, SlotState, write
+from star.trace.grammar import CallContext, line, read_line
+from star.trace.steps import parse
+
+
+@pytest.fixture(scope="module")
+def tools() -> Tools:
+    data = load_demo()
+    parts = split(data.interactions)
+    graph, attributes = Graph.build(data.interactions, parts.train[:400]), Attributes.of(data.catalog)
+    signals = fit_signals(graph, data.catalog, attributes)
+    shelf = data.interactions.history(int(parts.test[0]))[:12].tolist()
+    others = [i for i in np.argsort(-graph.counts).tolist() if i not in shelf][:SLOTS]
+    return Tools(graph, data.catalog, attributes, shelf, others, None, signals)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> SlotCheckpoint:
+    """An untrained one: it follows the grammar, and writes what nobody said."""
+    from training.slots.network import SlotStudent, save
+
+    folder = tmp_path_factory.mktemp("slots")
+    save(SlotStudent(32, 2, 2, 64, 0), folder, {"form": "slots", "stages": {}})
+    return SlotCheckpoint.load(folder)
+
+
+def answered(checkpoint: SlotCheckpoint, tools: Tools, **options: int) -> SlotState:
+    state = SlotState(checkpoint, tools)
+    for _ in write(state, **options):
+        pass
+    return state
+
+
+def test_words_of_the_vocabulary_are_distinct_and_none_names_an_item() -> None:
+    assert len(set(VOCABULARY.words)) == len(VOCABULARY)
+    assert not [word for word in VOCABULARY.words if word.startswith("<i")]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_all_that_a_tool_says_with_a_place_has_a_word_in_its_slot(tools: Tools, call: tuple) -> None:
+    response = tools.call(*call)
+    slot_of = {item: n for n, item in enumerate(tools.candidates.tolist(), 1)}
+    heard = read(response, slot_of)
+    stated = [e.claim for each in response.lines for e in each if word_of(e.claim, SLOTS) is not None]
+    assert len(heard) == len(stated)
+    for number, slot, claim in zip(heard.words, heard.slots, stated, strict=True):
+        assert slot_of[claim.subject] == slot
+        if "rank" in claim.numbers:
+            assert f":{claim.numbers['rank']:g}:{claim.strength}" in VOCABULARY.words[number]
+
+
+def test_what_is_quoted_reads_back_as_the_claims_of_the_tools(tools: Tools) -> None:
+    context = CallContext(len(tools.history))
+    heard = []
+    for call in plan(len(tools.history)):
+        context.heard(*call)
+        for each in tools.call(*call).lines:
+            heard += [e.claim for e in each]
+            read_line(line(e.claim for e in each)[:-1], context)
+        context.answering = None
+    compared = 0
+    for said in first_said(heard).values():
+        words = [word for claim in said if (word := word_of(claim, SLOTS)) is not None]
+        for claims in lines_about(said, words):
+            again = read_line(line(claims, closing=False)[:-1], context)
+            assert again == claims
+            assert all(check(claim, tools).verdict == "supported" for claim in again)
+            compared += len(claims)
+    assert compared > 50
+
+
+def test_a_trace_of_an_untrained_student_can_be_read(checkpoint: SlotCheckpoint, tools: Tools) -> None:
+    state = answered(checkpoint, tools)
+    trace = parse(state.words, len(tools.history))
+    assert trace.ranking == tuple(state.order[:5])
+    discussed = {tools.candidates[slot - 1] for slot in state.paragraphs}
+    assert set(trace.ranking) <= discussed
+
+
+def test_the_ranking_sees_nothing_but_the_words(
+    checkpoint: SlotCheckpoint, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_last: list[Tokens] = []
+    network = checkpoint.network
+    reading = type(network).read
+
+    def watched(self: object, tokens: Tokens, past: Past) -> torch.Tensor:
+        if past.length == 0:
+            read_last.append(tokens)
+        return reading(network, tokens, past)
+
+    monkeypatch.setattr(type(network), "read", watched)
+    state = answered(checkpoint, tools)
+    assert len(read_last) == 2  # the prompt, and the second reading
+    written = Tokens()
+    for paragraph in state.paragraphs.values():
+        written.extend(paragraph)
+    assert read_last[1].words[1:-1] == written.words
+
+
+def test_serving_computes_what_training_computes(tmp_path: Path) -> None:
+    from training.slots.network import SlotStudent, padded, save
+
+    model = SlotStudent(32, 2, 2, 64, 3)
+    save(model, tmp_path, {"form": "slots"})
+    rng = np.random.default_rng(0)
+    tokens = Tokens()
+    for _ in range(40):
+        word = int(rng.integers(1, len(VOCABULARY)))
+        tokens.add(word, VOCABULARY.slot_of(word) or int(rng.integers(0, SLOTS + 1)))
+    hidden, output = model(*padded([tokens]))
+    expected = hidden[0, -1] @ output.T
+    first, second = Tokens(tokens.words[:25], tokens.slots[:25]), Tokens(tokens.words[25:], tokens.slots[25:])
+    past = Past()
+    network = SlotCheckpoint.load(tmp_path).network
+    network.read(first, past)
+    torch.testing.assert_close(network.read(second, past), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("damage", ["weights", "config", "size", "nan"])
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from training.slots.network import SlotStudent, save
+
+    save(SlotStudent(32, 1, 2, 64, 0), tmp_path, {"form": "slots"})
+    weights = tmp_path / "model.safetensors"
+    if damage == "weights":
+        weights.write_bytes(weights.read_bytes()[:200])
+    elif damage == "config":
+        (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 32}))
+    else:
+        tensors = load_file(weights)
+        tensors["table"] = tensors["table"][:5] if damage == "size" else tensors["table"] * np.nan
+        save_file(tensors, weights)
+    with pytest.raises(UserError, match="copy the whole folder again") as raised:
+        SlotCheckpoint.load(tmp_path)
+    assert "\n" not in str(raised.value)
