@@ -178,6 +178,12 @@ def word_of(claim: Claim, among: int) -> int | None:
     return int(v.signal(KINDS.index(kind), min(int(n["rank"]), SLOTS), STRENGTHS.index(claim.strength) + 1))
 
 
+def about_what(word: int) -> str:
+    """What a stating word speaks of; a line says it once."""
+    name = VOCABULARY.words[word].split(":")[0]
+    return {UNREAD: "about", "sequel": "series"}.get(name, name)
+
+
 def read(response: ToolResponse, slot_of: dict[int, int]) -> Tokens:
     """What the student reads of a tool's answer, behind the word of the call.
 

@@ -37,6 +37,7 @@ from star.student.slots import (
     SLOTS,
     VOCABULARY,
     Tokens,
+    about_what,
     first_said,
     lines_about,
     read,
@@ -45,6 +46,9 @@ from star.trace.grammar import call_words, item_word, line, response_words
 
 V = VOCABULARY
 LONGEST = 14  # words of a paragraph before it is closed
+STATED = [*range(V.signals, V.on), *range(V.related, V.calls)]
+"""Words that state something of an item."""
+SUBJECT = {word: about_what(word) for word in STATED}
 SPOKEN = (
     {("user_cf", n): f"compare with {n} readers" for n in (30, 50)}
     | {("item_cf", n): f"look back {n} books" for n in (5, 10, 20)}
@@ -245,7 +249,6 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
     logits = _write(state, V.number[REFLECTION], 0, past)
     state.say(["<reflection>"])
     left = list(shortlist)
-    stated = [*range(V.signals, V.on), *range(V.related, V.calls)]
     while left:
         slot = (best(logits, [V.slot(s) for s in left])) - V.slots + 1
         left.remove(slot)
@@ -256,7 +259,8 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
         rival: tuple[int, int] | None = None
         others = [s for s in shortlist if s != slot]
         while True:
-            allowed = [w for w in stated if w not in quoted] if len(quoted) < LONGEST else []
+            spoken = {SUBJECT[w] for w in quoted}
+            allowed = [w for w in STATED if SUBJECT[w] not in spoken] if len(quoted) < LONGEST else []
             allowed += [V.number[OVER]] if others else []
             word = best(logits, [*allowed, V.number[CLOSE]])
             if word == V.number[OVER]:
