@@ -164,4 +164,6 @@ def of_each_weight(even: GenerationState) -> np.ndarray | None:
 
 
 if __name__ == "__main__":
-    command(main)
+    from training import tune_prior  # under this name other machines find what they are sent
+
+    command(tune_prior.main)

@@ -21,7 +21,7 @@ from star.settings import Settings
 PATIENCE = 30  # seconds in which a cluster has to answer
 
 Work = Callable[[Any, Any], Any]
-"""(what is shared, job) → result. A function of a module, since other processes import it."""
+"""(what is shared, job) → result. Other processes import it by its module, which therefore is not `__main__`."""
 
 Each = Callable[[Work, Iterable[tuple[str, Any]]], Iterator[Any]]
 """Work and named jobs → their results, in the order of the jobs. The jobs begin at once, or in this process when asked for.
