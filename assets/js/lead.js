@@ -90,9 +90,9 @@ STAR.lead = (root) => {
         field("Records", records), field("Ratings per record", overlap),
         field("Share of gold items", gold, "items with a known answer among those an annotator gets"),
         field("Threshold", threshold, "points apart beyond which a record is adjudicated"),
-        field("Rubric", rubric), field("Seed", seed, "of readers, order and sides")),
+        field("Rubric", rubric), field("Seed", seed, `of ${root.dataset.users}, order and sides`)),
       make("fieldset", {}, make("legend", {}, "Scenarios"), scenarios),
-      make("fieldset", {}, make("legend", {}, "Difficulty: shares of readers"), levels.map(([level, input]) => make("label.star-check", {}, level, input))),
+      make("fieldset", {}, make("legend", {}, `Difficulty: shares of ${root.dataset.users}`), levels.map(([level, input]) => make("label.star-check", {}, level, input))),
       make("div.star-buttons", {}, make("button.star-button.primary", { type: "submit" }, "Create"),
         make("button.star-button", { type: "button", onclick: () => box.fresh.replaceChildren() }, "Cancel"))));
     name.focus();

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from star.data.words import BOOK, Words
 from star.errors import UserError
 
 
@@ -54,9 +55,10 @@ def title_marks(items: Sequence[Item]) -> str:
 
 @dataclass(frozen=True)
 class Catalog(Sequence[Item]):
-    """Items in a fixed order; the position is the item's `index` everywhere in STAR."""
+    """Items in a fixed order; the position is the item's `index` everywhere in STAR. `words`: what people call them."""
 
     items: tuple[Item, ...]
+    words: Words = BOOK
     _by_id: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from star.data.catalog import Catalog, Item
+from star.data.words import BOOK, words_of
 from star.evidence.claims import STRENGTHS, Claim, Edge
 from star.evidence.subgraph import Node
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
@@ -29,7 +30,8 @@ def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
 
     Documents of other tools may lack a graph, claims or facts about books; what they hold is shown.
     """
-    catalog = Catalog(tuple(_books(document)))
+    given = document.get("words")
+    catalog = Catalog(tuple(_books(document)), BOOK if given is None else words_of({"words": given}))
     row = {item.id: place for place, item in enumerate(catalog)}
     graph = document.get("graph") or {}
     nodes, renamed = [], {}
