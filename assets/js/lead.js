@@ -210,7 +210,7 @@ STAR.lead = (root) => {
     const holder = make("div.star-sides", {}, sides.map((side) => side.root));
     holder.classList.toggle("pair", found.kind === "pair");
     box.one.replaceChildren(make("h2", {}, `Record ${record}: ${found.disagreement} points apart`), said,
-      make("div.star-record", {}, make("div.star-shown", {}, answers(found), STAR.shelf(found.sides[0].shelf), holder), formBox));
+      make("div.star-record", {}, make("div.star-shown", {}, answers(found), STAR.shelf(found.sides[0]), holder), formBox));
     sides.forEach((side, i) => side.show(found.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
     form.load({ rubric: found.rubric, kind: found.kind, editable: true }, null);
     form.focus({ preventScroll: true });

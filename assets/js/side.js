@@ -2,12 +2,12 @@
    A flag points into a text by code points. The page shows the text in pieces, so each place is searched for in them. */
 "use strict";
 
-/* A shelf, latest item first. `heading`: who has it and how long it is. */
-STAR.shelf = ({ heading, items }) => {
+/* The shelf of a side, latest item first, under its heading. */
+STAR.shelf = ({ heading, shelf }) => {
   const { make, bdi } = STAR.desk;
   const list = (some) => make("ol", {}, some.map((item) => make("li", {}, make("b", {}, bdi(item.title)), item.by ? [" ", bdi(item.by)] : null)));
   return make("div.star-shelf-row", {}, make("h2", {}, heading),
-    list(items.slice(0, 10)), items.length > 10 && make("details", {}, make("summary", {}, `${items.length - 10} more`), list(items.slice(10))));
+    list(shelf.slice(0, 10)), shelf.length > 10 && make("details", {}, make("summary", {}, `${shelf.length - 10} more`), list(shelf.slice(10))));
 };
 
 STAR.side = (template, name = null) => {

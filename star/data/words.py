@@ -16,6 +16,26 @@ from star.errors import UserError
 LONGEST = 30  # characters of one word
 
 
+def _check(name: str, word: object) -> None:
+    """Raise UserError unless a word is one short line of letters.
+
+    Other signs are refused, since a word stands in HTML, in terminals and in templates of the page.
+    """
+    shown = repr(word)[: 2 * LONGEST]
+    sound = isinstance(word, str) and 0 < len(word) <= LONGEST and word == word.strip()
+    if not sound or not all(map(_plain, str(word))):
+        raise UserError(
+            f"{shown} cannot be the word for {name}; give 1 to {LONGEST} letters or digits that read from left to right, "
+            "with spaces, hyphens or apostrophes only between them"
+        )
+
+
+def _plain(letter: str) -> bool:
+    if unicodedata.bidirectional(letter) in ("R", "AL", "AN"):
+        return False
+    return letter in " -'’" or unicodedata.category(letter)[0] in "LMN"
+
+
 @dataclass(frozen=True)
 class Words:
     """The nouns and verbs of one domain, in lower case.
@@ -170,23 +190,3 @@ def _plural(noun: str) -> str:
     if re.search(r"[^aeiou]y$", noun):
         return noun[:-1] + "ies"
     return noun + ("es" if re.search(r"(s|x|z|ch|sh)$", noun) else "s")
-
-
-def _check(name: str, word: object) -> None:
-    """Raise UserError unless a word is one short line of letters.
-
-    Other signs are refused, since a word stands in HTML, in terminals and in templates of the page.
-    """
-    shown = repr(word)[: 2 * LONGEST]
-    sound = isinstance(word, str) and 0 < len(word) <= LONGEST and word == word.strip()
-    if not sound or not all(map(_plain, str(word))):
-        raise UserError(
-            f"{shown} cannot be the word for {name}; give 1 to {LONGEST} letters or digits that read from left to right, "
-            "with spaces, hyphens or apostrophes only between them"
-        )
-
-
-def _plain(letter: str) -> bool:
-    if unicodedata.bidirectional(letter) in ("R", "AL", "AN"):
-        return False
-    return letter in " -'’" or unicodedata.category(letter)[0] in "LMN"

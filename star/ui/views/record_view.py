@@ -25,10 +25,8 @@ def side(run: Run) -> dict[str, Any]:
     answer, catalog = from_json(run)
     shelf, w = [catalog[row] for row in answer.query.history], catalog.words
     return {
-        "shelf": {
-            "heading": f"The {w.user}'s {w.shelf}: {plural(len(shelf), w.item, w.items)}, latest first",
-            "items": [{"title": item.title, "by": views.byline(item)} for item in reversed(shelf)],
-        },
+        "heading": f"The {w.user}'s {w.shelf}: {plural(len(shelf), w.item, w.items)}, latest first",
+        "shelf": [{"title": item.title, "by": views.byline(item)} for item in reversed(shelf)],
         "cards": views.cards(answer, catalog),
         "trace": trace(answer, catalog),
         "graph": payload(answer, catalog),
