@@ -15,7 +15,8 @@ from star.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item. `id` is the data set's own; `year` may be negative (BC)."""
+    """One item. `id` is the data set's own; `year` may be negative (BC). `contributors`: others than its creators, with
+    their roles, as `Bo Ink (translator)`."""
 
     id: str
     title: str
@@ -25,6 +26,7 @@ class Item:
     number: float | None = None
     genres: tuple[str, ...] = ()
     theme: str | None = None
+    contributors: tuple[str, ...] = ()
 
 
 def fold(text: str) -> str:
@@ -97,12 +99,12 @@ class Catalog(Sequence[Item]):
     @cached_property
     def _folded(self) -> list[tuple[str, str]]:
         return [
-            (fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators))))
+            (fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators, *item.contributors))))
             for item in self.items
         ]
 
     def search(self, text: str, limit: int = 20) -> list[int]:
-        """Indices of items whose title, series or creators hold every word of `text`, title matches first."""
+        """Indices of items whose title, series, creators or contributors hold every word of `text`, title matches first."""
         words = fold(text).split()
         if not words:
             return []

@@ -51,9 +51,10 @@ def year(value: int | None) -> str:
 
 
 def byline(item: Item) -> str:
-    """Author and year in plain text: `Frank Herbert, 1965`."""
+    """Author, others with their roles, and year in plain text: `Frank Herbert, 1965`."""
     authors = " and ".join(map(isolated, item.creators[:2]))
-    return ", ".join(part for part in (authors, year(item.year)) if part)
+    others = map(isolated, item.contributors[:2])
+    return ", ".join(part for part in (authors, *others, year(item.year)) if part)
 
 
 def volume(item: Item, w: Words) -> str:

@@ -111,6 +111,7 @@ class BookDocument(Strict):
     row: Count | None = None
     title: Text | None = None
     creators: Names | None = None
+    contributors: Names | None = None
     year: Annotated[int, Field(ge=-10_000, le=10_000)] | None = None
     series: Text | None = None
     number: Real | None = None

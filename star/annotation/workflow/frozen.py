@@ -22,7 +22,8 @@ FIELDS = ("creators", "year", "series", "number", "genres", "theme")
 def shown(catalog: Catalog, row: int) -> dict[str, Any]:
     """The stored facts of a book: what the page shows, and its row, which the trace's words name (`<i7>`)."""
     item = asdict(catalog[row])
-    return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS}
+    others = {"contributors": item["contributors"]} if item["contributors"] else {}
+    return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS} | others
 
 
 def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
@@ -87,8 +88,8 @@ def _books(document: Mapping[str, Any]) -> Iterator[Item]:
         (*document.get("shelf", ()), *sorted(mentioned), *document.get("candidates", ()), *titles)
     )
     for id in ids:
-        known = {name: facts.get(id, {}).get(name) for name in FIELDS}
-        many = {name: tuple(known[name] or ()) for name in ("creators", "genres")}
+        known = {name: facts.get(id, {}).get(name) for name in (*FIELDS, "contributors")}
+        many = {name: tuple(known[name] or ()) for name in ("creators", "genres", "contributors")}
         yield Item(id=id, title=str(titles.get(id, id)), **known | many)
 
 
