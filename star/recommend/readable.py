@@ -146,5 +146,6 @@ def _statement(claim: CheckedClaim, named: Named, w: Words) -> str:
 def _books(answer: Recommendation, catalog: Catalog, named: Named) -> Iterator[str]:
     for entry in answer.items:
         book = catalog[entry.item]
-        by = f" ({', '.join(map(isolated, book.creators))})" if book.creators else ""
+        names = ", ".join(map(isolated, (*book.creators, *book.contributors)))
+        by = f" ({names})" if names else ""
         yield f"{entry.rank}. {isolated(book.title)}{by}: {named(entry.reason)}"
