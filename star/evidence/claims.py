@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from star.data.catalog import Catalog
+from star.data.words import Words, a
 
 Fitted = Literal["whole", "after", "about"]
 """Signals that are sums over the shelf: the whole shelf, what comes after, the description."""
@@ -124,12 +125,26 @@ def bounds(claim: Claim, found: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-SOURCE = {"whole": "the whole shelf", "after": "the order of reading", "about": "the description"}
-SAYS = {
-    "whole": "the shelf as a whole leads to",
-    "after": "what others read after these books leads to",
-    "about": "by its description alone (it has fewer than five readers), the shelf leads to",
-}
+def _source(label: str | None, w: Words) -> str:
+    """What a score rests on, as the subject of `says for …`."""
+    match label:
+        case "whole":
+            return f"the whole {w.shelf}"
+        case "after":
+            return f"the order of {w.gerund}"
+        case _:
+            return "the description"
+
+
+def _leads(kind: Fitted, w: Words) -> str:
+    """What leads to an item, up to its title."""
+    match kind:
+        case "whole":
+            return f"the {w.shelf} as a whole leads to"
+        case "after":
+            return f"what others {w.past} after these {w.items} leads to"
+        case "about":
+            return f"by its description alone (it has fewer than five {w.users}), the {w.shelf} leads to"
 
 
 def _place(rank: float, among: float) -> str:
@@ -141,49 +156,44 @@ def _place(rank: float, among: float) -> str:
 
 
 def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = MappingProxyType({})) -> str:
-    """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML.
+    """The claim in plain words, those of the catalogue, and titles in place of items. Plain text: escape before it enters
+    HTML.
 
     Args:
         found: what the graph holds, as far as it is known; tells a capped lift from one that is 99 by chance.
     """
-    n = claim.numbers
+    n, w = claim.numbers, catalog.words
     subject = "?" if claim.subject is None else catalog[claim.subject].title
     anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
     match claim.kind:
         case "co_read" if "both" in n:
             times = f"{bound('lift', n['lift'], found)} {n['lift']:g}".lstrip()
             return (
-                f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, "
+                f"{n['both']:,.0f} of the {n['of']:,.0f} {w.users} of {anchor} also {w.past} {subject}, "
                 f"{times} times what chance would give"
             )
         case "co_read":
-            return (
-                f"fewer than five readers of any one of these books also read {subject}: too little to tell"
-            )
+            return f"fewer than five {w.users} of any one of these {w.items} also {w.past} {subject}: too little to tell"
         case "pull":
-            return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}"
+            return f"co-{w.gerund} of {subject} with the last {n['window']:.0f} {w.items} is {claim.strength}"
         case "read_next":
-            return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}"
+            return f"{subject} is {w.participle} soon after the last {n['window']:.0f} {w.items}: {claim.strength}"
         case "similar" if "both" in n:
-            return (
-                f"{n['both']:.0f} of the {n['of']:.0f} most similar readers read {subject}: {claim.strength}"
-            )
+            return f"{n['both']:.0f} of the {n['of']:.0f} most similar {w.users} {w.past} {subject}: {claim.strength}"
         case "similar":
-            few = f"fewer than five of the {n['of']:.0f} most similar readers read {subject}"
+            few = f"fewer than five of the {n['of']:.0f} most similar {w.users} {w.past} {subject}"
             return f"{few}: {claim.strength}, too little to tell"
         case "series" if claim.label == "sequel":
-            return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
+            return f"{subject} is the next {w.volume} ({n['number']:g}) of {a(w.series)} {w.on_shelf}"
         case "series":
-            return f"{subject} is volume {n['number']:g} of a series on the shelf"
+            return f"{subject} is {w.volume} {n['number']:g} of {a(w.series)} {w.on_shelf}"
         case "whole" | "after" | "about":
-            return f"{SAYS[claim.kind]} {subject}: {claim.strength}, {_place(n['rank'], n['among'])}"
+            return f"{_leads(claim.kind, w)} {subject}: {claim.strength}, {_place(n['rank'], n['among'])}"
         case "carried":
-            return (
-                f"{anchor} carries {n['share']:.0f} % of what {SOURCE[claim.label or '']} says for {subject}"
-            )
+            return f"{anchor} carries {n['share']:.0f} % of what {_source(claim.label, w)} says for {subject}"
         case "author":
-            return f"{n['books']:.0f} on the shelf by the author of {subject}"
+            return f"{n['books']:.0f} {w.on_shelf} by the {w.creator} of {subject}"
         case "genre":
-            return f"{n['books']:.0f} of the {n['of']:.0f} books looked at are {claim.label}"
+            return f"{n['books']:.0f} of the {n['of']:.0f} {w.items} looked at are {claim.label}"
         case _:
             return claim.label or ""
