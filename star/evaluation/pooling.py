@@ -34,7 +34,8 @@ RIVALS = (
     ("mars", ("mars:counts",)),
     ("star:behind-mars", ("mars",)),
 )
-"""(method, those of which the best on the same tasks is compared with it)."""
+"""(method, those of which the best on the same tasks is compared with it). Trees of another data set (`fusion:DATASET`) are
+compared with every baseline."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def paired(outcomes: dict[tuple[str, Cell], Outcome], of: list[Cell], seed: int)
                 there[method].append(out)
         pairs: dict[tuple[str, str], None] = {}
         variants = tuple(("star", (name,)) for name in there if name.startswith("star:"))
+        variants += tuple((name, (b,)) for name in there if name.startswith("fusion:") for b in BASELINES)
         for method, rivals in (*RIVALS, *variants):
             complete = [r for r in rivals if len(there[r]) == len(part)]
             if len(there[method]) == len(part) and complete:

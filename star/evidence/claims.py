@@ -14,8 +14,8 @@ from typing import Literal
 from star.data.catalog import Catalog
 from star.data.words import Words, a
 
-Fitted = Literal["whole", "after", "about"]
-"""Signals that are sums over the shelf: the whole shelf, what comes after, the description."""
+Fitted = Literal["whole", "latest", "last", "after", "about"]
+"""Signals that are sums over the shelf: whole shelf, last three books, last book; what comes after; the description."""
 Kind = Literal[
     "co_read",
     "pull",
@@ -26,11 +26,14 @@ Kind = Literal[
     "genre",
     "opinion",
     "whole",
+    "latest",
+    "last",
     "after",
     "about",
     "carried",
 ]
 
+TOLD = 20  # items with fewer readers are also spoken of by their descriptions
 WITHHELD = 5  # counts of fewer real readers than this are never shown
 LEAST_LIFT = 0.1  # the grammar has no words beyond these two: `x0.1` is 0.1 or less,
 MOST_LIFT = 99.0  # `x99` is 99 or more
@@ -75,9 +78,12 @@ class Claim:
       series:    number (volume of the subject); label `sequel` if it is the next volume, else `series`
       author:    books (by that author on the shelf)
       genre:     books, of (books looked at); label names the genre
-      whole, after, about: rank (1: highest score) among (so many candidates); strength = the score
-      carried:   share (of the score, in per cent, of the shelf book `anchor`); label: `whole`, `after` or `about`
+      whole, latest, last, after, about: rank (1: highest score) among (so many candidates); strength = the score; about
+                 also says under (how many readers the item has: 5 or 20)
+      carried:   share (of the score, in per cent, of the shelf book `anchor`); label: one of these five
       opinion:   none; label holds the words
+
+    With fitted signals pull, read_next and similar also have rank and among.
     """
 
     kind: Kind
@@ -130,6 +136,10 @@ def _source(label: str | None, w: Words) -> str:
     match label:
         case "whole":
             return f"the whole {w.shelf}"
+        case "latest":
+            return f"the last three {w.items} of the {w.shelf}"
+        case "last":
+            return f"the last {w.item} of the {w.shelf}"
         case "after":
             return f"the order of {w.gerund}"
         case _:
@@ -141,14 +151,18 @@ def _leads(kind: Fitted, w: Words) -> str:
     match kind:
         case "whole":
             return f"the {w.shelf} as a whole leads to"
+        case "latest":
+            return f"the last three {w.items} of the {w.shelf} lead to"
+        case "last":
+            return f"the last {w.item} of the {w.shelf} leads to"
         case "after":
             return f"what others {w.past} after these {w.items} leads to"
         case "about":
-            return f"by its description alone (it has fewer than five {w.users}), the {w.shelf} leads to"
+            return f"by its description, the {w.shelf} leads to"
 
 
-def _place(rank: float, among: float) -> str:
-    """`the first of 20 candidates`, `4th of 20 candidates`."""
+def place_words(rank: float, among: float) -> str:
+    """`first of 20 candidates`, `4th of 20 candidates`."""
     if rank == 1:
         return f"first of {among:.0f} candidates"
     last = "th" if 10 < rank % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(int(rank) % 10, "th")
@@ -165,6 +179,7 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
     n, w = claim.numbers, catalog.words
     subject = "?" if claim.subject is None else catalog[claim.subject].title
     anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
+    at = f", {place_words(n['rank'], n['among'])}" if "rank" in n else ""
     match claim.kind:
         case "co_read" if "both" in n:
             times = f"{bound('lift', n['lift'], found)} {n['lift']:g}".lstrip()
@@ -175,20 +190,25 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
         case "co_read":
             return f"fewer than five {w.users} of any one of these {w.items} also {w.past} {subject}: too little to tell"
         case "pull":
-            return f"co-{w.gerund} of {subject} with the last {n['window']:.0f} {w.items} is {claim.strength}"
+            return f"co-{w.gerund} of {subject} with the last {n['window']:.0f} {w.items} is {claim.strength}{at}"
         case "read_next":
-            return f"{subject} is {w.participle} soon after the last {n['window']:.0f} {w.items}: {claim.strength}"
+            return f"{subject} is {w.participle} soon after the last {n['window']:.0f} {w.items}: {claim.strength}{at}"
         case "similar" if "both" in n:
-            return f"{n['both']:.0f} of the {n['of']:.0f} most similar {w.users} {w.past} {subject}: {claim.strength}"
+            users = f"{n['both']:.0f} of the {n['of']:.0f} most similar {w.users}"
+            return f"{users} {w.past} {subject}: {claim.strength}{at}"
         case "similar":
             few = f"fewer than five of the {n['of']:.0f} most similar {w.users} {w.past} {subject}"
-            return f"{few}: {claim.strength}, too little to tell"
+            return f"{few}: {claim.strength}{at}, too little to tell"
         case "series" if claim.label == "sequel":
             return f"{subject} is the next {w.volume} ({n['number']:g}) of {a(w.series)} {w.on_shelf}"
         case "series":
             return f"{subject} is {w.volume} {n['number']:g} of {a(w.series)} {w.on_shelf}"
-        case "whole" | "after" | "about":
-            return f"{_leads(claim.kind, w)} {subject}: {claim.strength}, {_place(n['rank'], n['among'])}"
+        case "about" if n.get("under") == WITHHELD:
+            alone = f"by its description alone (it has fewer than {WITHHELD} {w.users})"
+            return f"{alone}, the {w.shelf} leads to {subject}: {claim.strength}{at}"
+        case "whole" | "latest" | "last" | "after" | "about":
+            few = f" (it has fewer than {n['under']:.0f} {w.users})" if "under" in n else ""
+            return f"{_leads(claim.kind, w)} {subject}{few}: {claim.strength}{at}"
         case "carried":
             return f"{anchor} carries {n['share']:.0f} % of what {_source(claim.label, w)} says for {subject}"
         case "author":

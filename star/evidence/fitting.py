@@ -13,12 +13,13 @@ from star.data.tasks import Split
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.signals import RARITY, Description, ReadAfter, Signals, WholeShelf, words_of
-from star.evidence.tools import Attributes, Tools
+from star.evidence.tools import FITTED, Attributes, Tools
 
 CALIBRATION = 300  # readers whose lists the strengths are calibrated on
 WINDOW, ASKED, LIST = 10, 50, 20
 
-CALIBRATED = ("pull", "read_next", "similar", "whole", "after", "about")
+KINDS = tuple(FITTED.values())
+CALIBRATED = ("pull", "read_next", "similar", *KINDS)
 ARRAYS = ("head", "p", "w", "shelf", "described", *(f"bounds_{name}" for name in CALIBRATED))
 SOURCES = ("evidence/graph", "evidence/signals", "evidence/tools", "evidence/retrieval", "evidence/fitting")
 """Modules that the fit depends on."""
@@ -51,7 +52,7 @@ def calibrated(
         tools = Tools(graph, catalog, attributes, books[:-1].tolist(), items.tolist(), reader, signals)
         _, _, pull, follow = tools.pulls(WINDOW)
         each = {"pull": pull, "read_next": follow, "similar": tools.similar_share(ASKED)[1]}
-        each |= {kind: tools.parts(kind).sum(0) for kind in ("whole", "after", "about")}
+        each |= {kind: tools.parts(kind).sum(0) for kind in KINDS}
         for name, found_values in each.items():
             values.setdefault(name, []).append(found_values)
     least = 1e-9  # nothing found is never a strength

@@ -18,7 +18,7 @@ import numpy as np
 
 from star.evidence.graph import Graph
 from star.evidence.hygiene import Hygiene
-from star.evidence.signals import KNOWN, Signals
+from star.evidence.signals import KNOWN, LATEST, Signals
 from star.evidence.tools import Attributes
 
 RECENT = 10  # last books that the recent signals look back on
@@ -30,7 +30,6 @@ TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "all")
 
 LOGARITHMS = ("recent", "follow", "readers", "all", "whole", "last 3", "last 1", "after")
 RELATED = ("popularity", "author", "series", "next", "close")
-LATEST = (3, 1)  # whole-shelf scores of so many last books are signals of their own
 SHORT = 8  # for shelves of fewer books the turns find more than the weights do
 FITS = 1  # level of strength from which a description makes a candidate: weak
 LISTED = 250  # best items of each signal that are compared
@@ -172,7 +171,7 @@ class Retriever:
             own = graph.position(reader)
             mine = None if own is None else graph.interactions.history(own)
             scores |= {kind: self.fitted[kind].scores(history, mine) for kind in ("whole", "after", "about")}
-            for n in LATEST:
+            for n in LATEST.values():
                 scores[f"last {n}"] = self.fitted.whole.scores(history[-n:], mine)
         return scores
 

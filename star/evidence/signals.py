@@ -32,6 +32,8 @@ CUTS = 1_000_000
 KNOWN = 5  # readers from which on an item has factors of its own
 FACTORS = 128
 TEXT_RIDGE = 10.0
+LATEST: dict[str, int] = {"latest": 3, "last": 1}
+"""Signals that are the whole shelf's, of so many last books."""
 RARITY = (0.5, 0.65, 0.8, 0.9, 0.96, 0.99)
 
 
@@ -311,12 +313,25 @@ class Signals:
 
     def __getitem__(self, kind: Fitted) -> WholeShelf | ReadAfter | Description:
         match kind:
-            case "whole":
+            case "whole" | "latest" | "last":
                 return self.whole
             case "after":
                 return self.after
             case _:
                 return self.about
+
+    def parts(
+        self, kind: Fitted, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Each shelf book's part of each item's score, float (A, C); of books that the signal does not look at, 0.
+
+        Args:
+            own: items of a reader of the graph who is left out, exactly so for the whole shelf.
+        """
+        back = LATEST.get(kind, len(shelf))
+        seen = shelf[len(shelf) - min(back, len(shelf)) :]
+        parts = self[kind].parts(seen, items, own)
+        return np.vstack([np.zeros((len(shelf) - len(seen), len(items))), parts])
 
     @classmethod
     def fit(cls, graph: Graph, catalog: Catalog) -> Signals:

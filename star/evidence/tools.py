@@ -14,9 +14,19 @@ from functools import cached_property
 import numpy as np
 
 from star.data.catalog import Catalog
-from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, WITHHELD, Claim, Edge, Evidence, Fitted
+from star.evidence.claims import (
+    LEAST_LIFT,
+    MOST_LIFT,
+    STRENGTHS,
+    TOLD,
+    WITHHELD,
+    Claim,
+    Edge,
+    Evidence,
+    Fitted,
+)
 from star.evidence.graph import Graph
-from star.evidence.signals import KNOWN, Signals
+from star.evidence.signals import Signals
 
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
 ASKED = (30, 50)  # most similar readers that user_cf may ask
@@ -31,9 +41,17 @@ NEXT = np.geomspace(0.001, 0.09, 6)
 SIMILAR = np.geomspace(0.015, 0.45, 6)
 
 FIXED: dict[str, np.ndarray] = {"pull": PULL, "read_next": NEXT, "similar": SIMILAR}
-FITTED: dict[str, Fitted] = {"whole_shelf": "whole", "read_after": "after", "description": "about"}
-"""Tools that need fitted signals, and the kind of claim that each makes."""
+FITTED: dict[tuple[str, tuple[int, ...]], Fitted] = {
+    ("whole_shelf", ()): "whole",
+    ("whole_shelf", (3,)): "latest",
+    ("whole_shelf", (1,)): "last",
+    ("read_after", ()): "after",
+    ("description", ()): "about",
+}
+"""Calls that need fitted signals, and the kind of claim that each makes."""
 CARRIERS = 3  # shelf books named with their shares, at most
+CAPS = (1.0, 1.25, 1.5, 2.0, 3.0)
+"""With fitted signals: lifts from which the words beside them may be weak, fair, good, strong and striking."""
 LEAST_SHARE = 10  # per cent, below which a book is not named; the one with the largest share always is
 
 Line = tuple[Evidence, ...]
@@ -53,8 +71,20 @@ def level(value: float, bounds: np.ndarray) -> int:
     return int(np.searchsorted(bounds, value, side="right"))
 
 
+def places(values: np.ndarray) -> np.ndarray:
+    """Place of every value, 1 for the highest; equal values share the better place."""
+    return 1 + (values[None] > values[:, None]).sum(1)
+
+
 def strength(level: int) -> str | None:
     return STRENGTHS[level - 1] if level else None
+
+
+def capped(strong: int, beside: Claim) -> int:
+    """The level that may stand beside a stated lift, which is the weaker of the two: no `striking` beside 1.2 times what
+    chance would give."""
+    lift = beside.numbers.get("lift")
+    return strong if lift is None else min(strong, 1 + level(lift, np.array(CAPS)))
 
 
 def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
@@ -148,9 +178,9 @@ class Tools:
         return other
 
     @property
-    def unread(self) -> np.ndarray:
-        """Whether each candidate has too few readers for the graph to speak of it, bool (C,)."""
-        return np.asarray(self._counts[self.candidates] < KNOWN)
+    def little_read(self) -> np.ndarray:
+        """Whether each candidate has so few readers that the tools speak of its description, bool (C,)."""
+        return np.asarray(self._counts[self.candidates] < TOLD)
 
     def readers(self, item: int) -> int:
         """Readers of an item, the reader asked about left out."""
@@ -179,12 +209,12 @@ class Tools:
                 self.candidates.tolist()
             ):
                 return ToolResponse(name, tuple(arguments), self.item_cf(window, only or None))
-            case "whole_shelf" | "read_after" | "description", () if self.signals is not None:
-                return ToolResponse(name, (), self.fitted(FITTED[name]))
+            case call if self.signals is not None and call in FITTED:
+                return ToolResponse(*call, self.fitted(FITTED[call]))
         raise ValueError(
             f"tool call {name}({', '.join(map(str, arguments))}) is not one of profile(), recent(window), "
             "user_cf(readers), item_cf(window[, candidates])"
-            + (", whole_shelf(), read_after(), description()" if self.signals else "")
+            + (", whole_shelf([books]), read_after(), description()" if self.signals else "")
         )
 
     def genres(self, window: int) -> list[Evidence]:
@@ -226,16 +256,24 @@ class Tools:
         read = self.graph.matrix[readers][:, self.candidates].toarray()
         return read.sum(0), weight @ read / weight.sum(), read
 
+    def _at(self, values: np.ndarray) -> list[dict[str, float]]:
+        """Each candidate's place by these values, as numbers of a claim; none without fitted signals."""
+        if self.signals is None:
+            return [{}] * len(values)
+        return [{"rank": int(rank), "among": len(values)} for rank in places(values)]
+
     def user_cf(self, asked: int) -> tuple[Line, ...]:
         """A line for each candidate that some of the `asked` most similar readers read."""
         counts, share, read = self.similar_share(asked)
         readers, weight = (part[:asked] for part in self._nearest)
+        at = self._at(share)
         lines = []
         for column, item in enumerate(self.candidates):
             strong = level(share[column], self.bounds["similar"])
             if not strong:
                 continue
-            numbers = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
+            numbers: dict[str, float] = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
+            numbers |= at[column]
             who = np.flatnonzero(read[:, column])[:SAMPLE] if counts[column] >= WITHHELD else ()
             edges = tuple(
                 edge
@@ -268,6 +306,7 @@ class Tools:
         """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
         both, after, pull, follow = self.pulls(window)
         shelf = self.history[-window:]
+        pulled, followed = self._at(pull), self._at(follow)
         lines = []
         for column, item in enumerate(self.candidates.tolist()):
             if only is not None and item not in only:
@@ -277,13 +316,21 @@ class Tools:
                 level(pull[column], self.bounds["pull"]),
                 level(follow[column], self.bounds["read_next"]),
             )
+            strongest = self._strongest(shelf, item, both[:, column]) if strong else None
+            if strongest is not None and self.signals is not None:
+                strong, soon = capped(strong, strongest.claim), capped(soon, strongest.claim)
             if strong:
                 linked = [
                     (int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD
                 ]
                 evidence.append(
                     Evidence(
-                        Claim("pull", item, numbers={"window": len(shelf)}, strength=strength(strong)),
+                        Claim(
+                            "pull",
+                            item,
+                            numbers={"window": len(shelf)} | pulled[column],
+                            strength=strength(strong),
+                        ),
                         tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked),
                     )
                 )
@@ -293,13 +340,18 @@ class Tools:
                 ]
                 evidence.append(
                     Evidence(
-                        Claim("read_next", item, numbers={"window": len(shelf)}, strength=strength(soon)),
+                        Claim(
+                            "read_next",
+                            item,
+                            numbers={"window": len(shelf)} | followed[column],
+                            strength=strength(soon),
+                        ),
                         tuple(Edge(f"i:{s}", f"i:{item}", "read_next", n) for s, n in steps),
                     )
                 )
             evidence += self._relations(item)
-            if strong:
-                evidence.append(self._strongest(shelf, item, both[:, column]))
+            if strongest is not None:
+                evidence.append(strongest)
             if evidence:
                 lines.append(tuple(evidence))
         return tuple(lines)
@@ -333,7 +385,7 @@ class Tools:
             raise ValueError(f"{kind} needs fitted signals, and these tools have none")
         if kind not in self._parts:
             own = self._own if len(self._own) else None
-            self._parts[kind] = self.signals[kind].parts(self.history, self.candidates, own)
+            self._parts[kind] = self.signals.parts(kind, self.history, self.candidates, own)
         return self._parts[kind]
 
     def fitted(self, kind: Fitted) -> tuple[Line, ...]:
@@ -346,12 +398,12 @@ class Tools:
     def _fitted_lines(self, kind: Fitted) -> tuple[Line, ...]:
         parts = self.parts(kind)
         score = parts.sum(0)
+        at = self._at(score)
         lines = []
         for column, item in enumerate(self.candidates.tolist()):
             strong = strength(level(score[column], self.bounds[kind]))
-            if strong is None or (kind == "about" and self._counts[item] >= KNOWN):
+            if strong is None or (kind == "about" and self._counts[item] >= TOLD):
                 continue
-            rank = 1 + int((score > score[column]).sum())
             share = 100 * parts[:, column] / score[column]
             edges = []
             carried: list[Evidence] = []
@@ -362,10 +414,14 @@ class Tools:
                 anchor = int(self.history[place])
                 edge = Edge(f"i:{anchor}", f"i:{item}", "carries", percent / 100)
                 edges.append(edge)
+                if kind == "last":  # it is that book alone
+                    break
                 carried.append(
                     Evidence(Claim("carried", item, anchor, {"share": percent}, label=kind), (edge,))
                 )
-            numbers = {"rank": rank, "among": len(self.candidates)}
+            numbers = at[column]
+            if kind == "about":
+                numbers = numbers | {"under": WITHHELD if self._counts[item] < WITHHELD else TOLD}
             lines.append(
                 (Evidence(Claim(kind, item, numbers=numbers, strength=strong), tuple(edges)), *carried)
             )

@@ -6,13 +6,13 @@ copied wrongly, or made up, is found out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from star.evidence.claims import LEAST_LIFT, MOST_LIFT, WITHHELD, Claim, Edge, Evidence, Verdict, stated
-from star.evidence.tools import ASKED, FITTED, Tools, figures
+from star.evidence.tools import ASKED, FITTED, Line, Tools, figures
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,32 @@ def check(claim: Claim, tools: Tools) -> Finding:
         )
     if claim.subject is None or not 0 <= claim.subject < len(tools.catalog):
         return Finding({}, (), "unsupported")
-    if claim.kind in ("whole", "after", "about", "carried"):
+    if claim.kind in FITTED.values() or claim.kind == "carried":
         return _fitted(claim, tools)
-    about = tools.about(claim.subject)
+    about = tools if _placed(claim, tools) else tools.about(claim.subject)
     if claim.kind == "co_read" and claim.anchor is not None:
         return _co_read(claim, about)
     if claim.kind == "similar":
         asked = claim.numbers.get("of", 0)
         truth = about.user_cf(int(asked)) if asked in ASKED else ()
-        finding = _compare(claim, [e for line in truth for e in line])
+        finding = _compare(claim, _said(claim, truth))
         heard = tools.heard(int(asked)) if truth else asked
         return replace(finding, heard=int(heard)) if heard < asked else finding
-    truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))))
-    return _compare(claim, [e for line in truth for e in line if e.claim.kind == claim.kind])
+    truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))), [claim.subject])
+    return _compare(claim, _said(claim, truth))
+
+
+def _placed(claim: Claim, tools: Tools) -> bool:
+    """Whether the tools state this claim with a place, for which all candidates are looked at."""
+    placed = tools.signals is not None and claim.kind in ("pull", "read_next", "similar")
+    return placed and claim.subject in tools.candidates
+
+
+def _said(claim: Claim, lines: Sequence[Line]) -> list[Evidence]:
+    """Evidence of the claim's kind about its subject."""
+    return [
+        e for line in lines for e in line if (e.claim.kind, e.claim.subject) == (claim.kind, claim.subject)
+    ]
 
 
 def _compare(claim: Claim, truth: list[Evidence]) -> Finding:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from star.evidence.claims import STRENGTHS, Claim
+from star.evidence.claims import Claim
 from star.evidence.tools import FITTED, WINDOWS, ToolResponse, Tools
-from star.mars.judgement import Judgement
+from star.mars.judgement import LEVEL, Judgement, features
 from star.trace.grammar import RANKED, item_word, line
 
-LEVEL = {word: place + 1 for place, word in enumerate(STRENGTHS)}
+QUOTED = 3  # lines quoted of each contender where there are fitted signals: those with the most points
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,14 @@ class Blackboard:
         self.log.append(Message(agent, "tool_call", (), response))
         return response
 
-    def found(self, name: str) -> list[ToolResponse]:
-        """Answers of a tool so far, oldest first."""
-        return [m.response for m in self.log if m.response is not None and m.response.name == name]
+    def found(self, name: str, arguments: tuple[int, ...] | None = None) -> list[ToolResponse]:
+        """Answers of a tool so far, oldest first; only those to a call with these arguments, if they are given."""
+        answers = [m.response for m in self.log if m.response is not None and m.response.name == name]
+        return [a for a in answers if arguments is None or a.arguments == arguments]
+
+    def all_found(self) -> list[list[ToolResponse]]:
+        """Answers of each call whose lines stand for themselves: similar readers, and those with fitted signals."""
+        return [self.found("user_cf"), *(self.found(*call) for call in FITTED)]
 
 
 def plan(board: Blackboard) -> None:
@@ -71,7 +76,7 @@ def user_profile(board: Blackboard) -> None:
     """Analyst: the genres of the whole shelf."""
     if "profile" in board.judgement.looks:
         board.call("user profile", "profile")
-    if board.tools.signals is not None and any(board.tools.unread):
+    if board.tools.signals is not None and any(board.tools.little_read):
         board.call("user profile", "description")
 
 
@@ -88,6 +93,8 @@ def recent_interest(board: Blackboard) -> None:
         board.call("recent interest", "recent", board.judgement.window)
     board.call("recent interest", "item_cf", board.judgement.window)
     if board.tools.signals is not None:
+        board.call("recent interest", "whole_shelf", 3)
+        board.call("recent interest", "whole_shelf", 1)
         board.call("recent interest", "read_after")
 
 
@@ -116,7 +123,10 @@ def claims_by_item(responses: Sequence[ToolResponse]) -> dict[int, list[Claim]]:
 
 
 def points(claims: Sequence[Claim], j: Judgement) -> float:
-    """Points of one line: a weighted sum of its strengths; the lift only breaks ties."""
+    """Points of one line: a weighted sum of its strengths, where the lift only breaks ties; or, with learned weights, of all
+    that it says."""
+    if j.learned:
+        return sum(j.learned[name] * value for name, value in features(claims).items())
     w, total = j.weights, 0.0
     for claim in claims:
         match claim.kind:
@@ -126,8 +136,6 @@ def points(claims: Sequence[Claim], j: Judgement) -> float:
                 total += w.read_next * LEVEL[str(claim.strength)]
             case "similar":
                 total += w.similar * LEVEL[str(claim.strength)]
-            case "whole" | "after" | "about":
-                total += getattr(w, claim.kind) * LEVEL[str(claim.strength)]
             case "series":
                 total += w.sequel if claim.label == "sequel" else w.series
             case "author":
@@ -141,8 +149,8 @@ def weigh(board: Blackboard) -> dict[int, float]:
     """Points of every candidate from all evidence so far; the tools' first and second answers count alike."""
     total: dict[int, float] = defaultdict(float)
     j = board.judgement
-    for name in ("user_cf", *FITTED):
-        for claims in claims_by_item(board.found(name)).values():
+    for answers in board.all_found():
+        for claims in claims_by_item(answers).values():
             total[claims[0].subject or 0] += points(claims, j)
     looks: dict[int, list[float]] = defaultdict(list)
     for response in board.found("item_cf"):
@@ -199,10 +207,13 @@ def reflect(board: Blackboard) -> None:
 def _quotes(board: Blackboard, ranked: Sequence[int]) -> list[list[str]]:
     """Quotations of the evidence for the ranking: lines about the shelf and about three contenders."""
     leading = _leading(board.found("recent")) or _leading(board.found("profile"))
-    by_tool = [claims_by_item(board.found(name)) for name in ("item_cf", "user_cf", *FITTED)]
+    by_tool = [claims_by_item(answers) for answers in (board.found("item_cf"), *board.all_found())]
     quotes = [line([leading])] if leading else []
     for item in ranked[:3]:
-        quotes += [line(said[item], closing=False) for said in by_tool if item in said]
+        lines = [said[item] for said in by_tool if item in said]
+        if board.judgement.learned:
+            lines = sorted(lines, key=lambda claims: -points(claims, board.judgement))[:QUOTED]
+        quotes += [line(claims, closing=False) for claims in lines]
     return quotes
 
 

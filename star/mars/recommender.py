@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from star.data.dataset import Dataset
-from star.mars.judgement import weights_for
 from star.mars.run import run
 from star.recommend.assembly import Draft, assemble
 from star.recommend.recommendation import Query, Recommendation, Timing
@@ -39,7 +38,7 @@ class Teacher:
         done = run(
             tools,
             [query.seed, len(tools.history), *sorted(candidates)],
-            weights_for(self.dataset.name, fitted=True),
+            various=False,
         )
         words, said = done.words(), done.seconds
         draft = Draft(words, [True] * len(words), [said * (n + 1) / len(words) for n in range(len(words))])

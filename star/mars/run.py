@@ -14,7 +14,7 @@ from star.evidence.graph import Graph
 from star.evidence.signals import Signals
 from star.evidence.tools import Attributes, Tools
 from star.mars import agents
-from star.mars.judgement import TUNED, Weights, draw, weights_for
+from star.mars.judgement import TUNED, Weights, draw, draw_learned, steady, weights_for
 from star.ranking import Ranked
 from star.trace.grammar import call_words, response_words
 
@@ -42,17 +42,24 @@ class Run:
         return words
 
 
-def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodbooks"]) -> Run:
+def run(
+    tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodbooks"], various: bool = True
+) -> Run:
     """Let the agents answer one query.
 
     Args:
         tools: bound to the reader's shelf and the candidates.
         seed: of judgement and wording; equal tools and seed give equal runs.
-        weights: those of the data set, `weights_for`.
+        weights: those of the data set, `weights_for`, for tools without fitted signals.
+        various: with fitted signals, draw the judgement; False: always `steady`, which ranks best.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    board = agents.Blackboard(tools, draw(rng, weights), rng)
+    if tools.signals is None:
+        judgement = draw(rng, weights)
+    else:
+        judgement = draw_learned(rng, len(tools.history)) if various else steady(len(tools.history))
+    board = agents.Blackboard(tools, judgement, rng)
     agents.plan(board)
     agents.user_profile(board)
     agents.historical_interest(board)
@@ -69,7 +76,8 @@ def run(tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodb
 
 
 class MarsRanker:
-    """The teacher as a `Ranker`: one run per task, seeded by the task's shelf and candidates."""
+    """The teacher as a `Ranker`: one run per task, seeded by the task's shelf and candidates. With fitted signals its
+    judgement is the steady one."""
 
     def __init__(
         self,
@@ -82,7 +90,7 @@ class MarsRanker:
     ):
         self.name = name
         self.graph, self.catalog, self.seed, self.signals = graph, dataset.catalog, seed, signals
-        self.weights = weights or weights_for(dataset.name, signals is not None)
+        self.weights = weights or weights_for(dataset.name)
         self.attributes = Attributes.of(dataset.catalog)
 
     def run(self, task: Task) -> Run:
@@ -96,7 +104,8 @@ class MarsRanker:
             task.reader,
             self.signals,
         )
-        return run(tools, [self.seed, len(task.history), *sorted(task.candidates)], self.weights)
+        seed = [self.seed, len(task.history), *sorted(task.candidates)]
+        return run(tools, seed, self.weights, various=False)
 
     def rank(self, tasks: Sequence[Task]) -> list[Ranked]:
         out = []

@@ -24,14 +24,16 @@ from scipy.stats import rankdata
 
 from star.data.cache import Arrays, remembered
 from star.data.dataset import Dataset
-from star.data.tasks import NEGATIVES, Split, Task, make_tasks
+from star.data.tasks import NEGATIVES, Split, Task, make_tasks, split
+from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph, crossfit
-from star.evidence.retrieval import LATEST, Retriever
-from star.evidence.signals import RECENT, Signals
+from star.evidence.retrieval import Retriever
+from star.evidence.signals import LATEST, RECENT, Signals
 from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
 from star.ranking import Score
 
 LISTS = 12_000
+FIXED = 4  # columns of `features` that are not there three times
 SCENARIOS = ("classic", "user_cold_start")  # of the fitted lists
 SOURCES = (
     "data/tasks",
@@ -67,7 +69,7 @@ def features(
     if signals is not None:
         shelf, items = tools.history, tools.candidates
         columns += [signal.parts(shelf, items).sum(0) for signal in (signals.whole, signals.after)]
-        columns += [signals.whole.parts(shelf[-n:], items).sum(0) for n in LATEST]
+        columns += [signals.whole.parts(shelf[-n:], items).sum(0) for n in LATEST.values()]
         columns += [signals.about.parts(shelf[-RECENT:], items).sum(0)]
     if latent is not None:
         columns += list(latent(task).T)
@@ -127,14 +129,14 @@ def training_lists(
                     dataset.interactions, readers, scenario, kind, graph.counts, retriever, each, 1, seed
                 )
                 for task in tasks:
-                    if kind == "retrieved" and not _came_by_itself(dataset, retriever, task):
+                    if kind == "retrieved" and not came_by_itself(dataset, retriever, task):
                         continue
                     xs.append(features(graph, dataset, attributes, task, more, signals))
                     ys.append(np.array(task.candidates) == task.target)
     return np.concatenate(xs), np.concatenate(ys)
 
 
-def _came_by_itself(dataset: Dataset, retriever: Retriever, task: Task) -> bool:
+def came_by_itself(dataset: Dataset, retriever: Retriever, task: Task) -> bool:
     """Whether retrieval ranks the target among the first `NEGATIVES` + 1 unread books."""
     seen = dataset.interactions.history(task.reader)
     found = retriever(np.array(task.history), NEGATIVES + 1 + len(seen), task.reader)
@@ -177,16 +179,56 @@ def fusion(
     return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed), signals=signals)
 
 
+def carried_over(graph: Graph, dataset: Dataset, source: Dataset, fitted: bool, seed: int = 0) -> Score:
+    """The trees of another data set, used on this one as they are: they see `comparable` columns only.
+
+    Args:
+        graph: of this data set.
+        fitted: both data sets have fitted signals.
+    """
+    there = split(source.interactions)
+    around = Graph.build(source.interactions, there.train)
+
+    def signals_of(data: Dataset, parts: Split, graph: Graph) -> Signals | None:
+        return kept_signals(data, parts, graph, Attributes.of(data.catalog)) if fitted else None
+
+    signals = signals_of(source, there, around)
+
+    def make() -> Arrays:
+        x, y = training_lists(
+            source, there, LISTS, seed, whole=None if signals is None else (around, signals)
+        )
+        return {"x": x, "y": y}
+
+    lists = remembered("fusion", source, there, (seed, LISTS, fitted), SOURCES, make)
+    x = lists["x"]
+    trees = _one_thread(fit, x[:, comparable(x.shape[1])], lists["y"], seed)
+    return Scorer(
+        graph,
+        dataset,
+        trees,
+        signals=signals_of(dataset, split(dataset.interactions), graph),
+        columns=comparable,
+    )
+
+
+def comparable(width: int) -> slice:
+    """Of so many columns of `features`, those that mean the same in every data set: ranks and ratios within the list, and
+    relations."""
+    return slice((width - FIXED) // 3, width - 1)
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Log-odds of a task's candidates, float (C,), from fitted trees over one graph's signals. `latent` gives further
-    scores, (C, k), to trees that were fitted with them."""
+    scores, (C, k), to trees that were fitted with them. `columns`: number of columns → those that the trees see."""
 
     graph: Graph
     dataset: Dataset
     trees: Any
     latent: Score | None = None
     signals: Signals | None = None
+    columns: Callable[[int], slice] = slice
 
     @cached_property
     def _attributes(self) -> Attributes:
@@ -194,7 +236,7 @@ class Scorer:
 
     def __call__(self, task: Task) -> np.ndarray:
         rows = features(self.graph, self.dataset, self._attributes, task, self.latent, self.signals)
-        return np.asarray(_one_thread(self.trees.decision_function, rows))
+        return np.asarray(_one_thread(self.trees.decision_function, rows[:, self.columns(rows.shape[1])]))
 
 
 def _one_thread(work: Callable[..., Any], *args: Any) -> Any:

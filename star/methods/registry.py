@@ -1,6 +1,7 @@
 """Name in `star evaluate` → ranker, with the data and checkpoints that it needs.
 
-`star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed.
+`star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed. `fusion:DATASET`:
+the trees of another data set, used as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from star.data.cache import Arrays, remembered
-from star.data.dataset import Dataset
+from star.data.dataset import Dataset, names
 from star.data.tasks import SPANS, Split, Task
 from star.errors import UserError
 from star.evidence.fitting import kept_signals
@@ -215,6 +216,30 @@ def _folder(name: str) -> str | None:
     return folder if folder != name and (Path(folder) / "star.json").is_file() else None
 
 
+def _source(name: str) -> str | None:
+    """The data set in a name like `fusion:goodbooks`."""
+    source = name.removeprefix("fusion:")
+    return source if source != name and source in names() else None
+
+
+def _carried(source: str) -> Callable[[Context], Ranker]:
+    from star.data.loading import load_dataset
+    from star.methods.fusion import carried_over
+
+    return _scored(
+        f"fusion:{source}", lambda c: carried_over(c.graph, c.dataset, load_dataset(source), c.fitted, c.seed)
+    )
+
+
+def _named(name: str) -> Callable[[Context], Ranker] | None:
+    """How the method of this name is built; None: there is no such method."""
+    if name in METHODS:
+        return METHODS[name]
+    if (folder := _folder(name)) is not None:
+        return _other(folder)
+    return None if (source := _source(name)) is None else _carried(source)
+
+
 def applies(name: str, cell: tuple[str, str]) -> bool:
     """Whether a method can answer a cell (scenario, negatives). The oracle needs the whole history, and negatives that do
     not depend on it."""
@@ -241,28 +266,27 @@ def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[st
     return names, notes
 
 
-def check_methods(names: Sequence[str]) -> list[str]:
+def check_methods(methods: Sequence[str]) -> list[str]:
     """The names without repeats.
 
     Raises:
         UserError: an unknown name, or no name.
     """
-    unknown = [name for name in names if name not in METHODS and _folder(name) is None]
-    if unknown or not names:
+    unknown = [name for name in methods if _named(name) is None]
+    if unknown or not methods:
         raise UserError(
             f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}, and "
-            "star:FOLDER for another checkpoint, where FOLDER holds its star.json, as star:runs/demo/pretrain/model"
+            "star:FOLDER for another checkpoint, where FOLDER holds its star.json, as star:runs/demo/pretrain/model, and "
+            "fusion:DATASET for the trees of another imported data set"
         )
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(methods))
 
 
-def rankers(names: Sequence[str], context: Context) -> list[Ranker]:
+def rankers(methods: Sequence[str], context: Context) -> list[Ranker]:
     """The rankers of these names, ready to rank.
 
     Raises:
         UserError: an unknown name, star without a checkpoint, or oracle on a data set that STAR did not simulate.
     """
-    return [
-        METHODS[name](context) if name in METHODS else _other(_folder(name) or "")(context)
-        for name in check_methods(names)
-    ]
+    built = [_named(name) for name in check_methods(methods)]
+    return [build(context) for build in built if build is not None]

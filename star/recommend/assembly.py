@@ -24,6 +24,8 @@ REASONS = (
     "co_read",
     "whole",
     "after",
+    "latest",
+    "last",
     "similar",
     "author",
     "about",
@@ -39,9 +41,9 @@ def silent(tool: str, w: Words) -> str:
         "recent": f"none of these last {w.items} has {a(w.genre)}",
         "user_cf": f"similar {w.users} {w.past} none of the candidates",
         "item_cf": f"these last {w.items} lead to none of the candidates asked about",
-        "whole_shelf": f"the {w.shelf} as a whole leads to none of the candidates",
+        "whole_shelf": f"the {w.items} looked at together lead to none of the candidates",
         "read_after": f"what others {w.past} after these {w.items} leads to none of the candidates",
-        "description": f"by their descriptions, no candidate without {w.users} fits the {w.shelf}",
+        "description": f"by their descriptions, no candidate with few {w.users} fits the {w.shelf}",
     }
     return f"nothing: {says[tool]}"
 
@@ -198,7 +200,7 @@ def _arguments(step: Step, catalog: Catalog) -> dict[str, object] | None:
     """Arguments of a tool call by name, candidates as item ids; None for other steps."""
     if step.arguments is None:
         return None
-    names = {"recent": "window", "user_cf": "readers", "item_cf": "window"}
+    names = {"recent": "window", "user_cf": "readers", "item_cf": "window", "whole_shelf": "window"}
     named: dict[str, object] = {}
     if step.arguments and step.name in names:
         named[names[step.name]] = step.arguments[0]
@@ -228,6 +230,10 @@ def _how_sure(finding: Finding, w: Words) -> str:
 
 def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
     """One line: a supported claim about the item, preferably the model's own."""
+    too_few = any(
+        c.claim.subject == item and c.claim.kind == "co_read" and "both" not in c.claim.numbers
+        for c in claims
+    )
     about = [
         c
         for c in claims
@@ -236,7 +242,10 @@ def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
         and c.claim.kind in REASONS
         and (
             "both" in c.claim.numbers or c.claim.kind not in ("co_read", "similar")
-        )  # too little to tell is no reason
+        )  # too little to tell is no reason,
+        and not (
+            too_few and c.claim.kind == "pull" and "rank" in c.claim.numbers
+        )  # nor is how strongly it is told
     ]
     about.sort(
         key=lambda c: (

@@ -36,6 +36,10 @@ def number_name(name: str, w: Words) -> str:
         "books": w.items,
         "window": f"last {w.items} looked at",
         "level": "strength, 1 to 6",
+        "rank": "place",
+        "among": "candidates",
+        "share": "per cent of the score",
+        "under": f"fewer {w.users} than",
     }
     return names.get(name, name)
 

@@ -9,15 +9,16 @@ A trace is one line of words separated by spaces. Teacher, training, decoding, v
     <recommend> ITEM ITEM ITEM ITEM ITEM </recommend>
 
 A LINE states the signals of one candidate, or the count of one genre. It ends with `;`.
-    ITEM [STRENGTH] [next_STRENGTH] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
-    ITEM similar_STRENGTH BOTH/ASKED [ITEM] ;     or     ITEM similar_STRENGTH few [ITEM] ;
-    ITEM whole_STRENGTH RANK/AMONG [SHARE% ANCHOR]… [ITEM] ;     and the same with after_ and about_
+    ITEM [STRENGTH [PLACE]] [next_STRENGTH [PLACE]] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
+    ITEM similar_STRENGTH BOTH/ASKED [PLACE] [ITEM] ;     or     ITEM similar_STRENGTH few [PLACE] [ITEM] ;
+    ITEM whole_STRENGTH PLACE [under_N] [SHARE% ANCHOR]… [ITEM] ;     and the same with latest_, last_, after_ and about_
     GENRE N of M ;
 STRENGTH is one of the words in `STRENGTHS`. N is a volume (`sequel_`, `series_`) or the number of books on the shelf by the
 same author (`author_`). `GENRE N of M`: N of the M books looked at have this genre.
 `xLIFT BOTH /OF ANCHOR`: BOTH of the OF readers of the book ANCHOR read ITEM, LIFT times what chance would give.
 `BOTH/ASKED`: BOTH of the ASKED most similar readers read ITEM. `few`: fewer than five readers.
-`RANK/AMONG`: ITEM has the RANK-th highest score of AMONG candidates. `SHARE% ANCHOR`: the book carries this share of it.
+PLACE is `#RANK/AMONG`: ITEM has the RANK-th highest score of AMONG candidates. `SHARE% ANCHOR`: the book carries this share
+of it. `under_N`: ITEM has fewer than N readers. These are said by tools with fitted signals only.
 
 A line begins with the candidate's name, so a quotation can be continued from the name. In a tool's answer the line also
 ends with the name. At this last word the model has read all evidence of the line and its candidate.
@@ -38,7 +39,7 @@ from typing import Literal
 
 from star.data.catalog import Catalog
 from star.data.words import Words
-from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim
+from star.evidence.claims import LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim, place_words
 from star.evidence.tools import COUNTED, ToolResponse
 
 StepType = Literal["plan", "tool_call", "tool_response", "reflection", "recommend"]
@@ -74,17 +75,19 @@ REMARKS = (
 
 ITEM = re.compile(r"<i(\d{1,9})>\Z", re.ASCII)
 NUMBER, STRENGTH = r"(-?\d{1,9}(?:\.\d{1,9})?)", f"({'|'.join(STRENGTHS)})"
+PLACE = r"#(\d{1,9})/(\d{1,9})"
 GENRE = re.compile(r"_(\S+) (\d{1,9}) of (\d{1,9})", re.ASCII)
 SIMILAR = re.compile(
-    rf"<i(\d{{1,9}})> similar_{STRENGTH} (?:(\d{{1,9}})/(\d{{1,9}})|few)(?: <i\1>)?", re.ASCII
+    rf"<i(\d{{1,9}})> similar_{STRENGTH} (?:(\d{{1,9}})/(\d{{1,9}})|few)(?: {PLACE})?(?: <i\1>)?", re.ASCII
 )
 RELATED = re.compile(
-    rf"<i(\d{{1,9}})>(?: {STRENGTH})?(?: next_{STRENGTH})?(?: (sequel|series)_{NUMBER})?(?: author_(\d{{1,9}}))?"
-    r"(?: x(\d{1,9}(?:\.\d)?) (\d{1,9}) /(\d{1,9}) <i(\d{1,9})>|( few))?(?: <i\1>)?",
+    rf"<i(\d{{1,9}})>(?: {STRENGTH}(?: {PLACE})?)?(?: next_{STRENGTH}(?: {PLACE})?)?(?: (sequel|series)_{NUMBER})?"
+    r"(?: author_(\d{1,9}))?(?: x(\d{1,9}(?:\.\d)?) (\d{1,9}) /(\d{1,9}) <i(\d{1,9})>|( few))?(?: <i\1>)?",
     re.ASCII,
 )
 FITTED = re.compile(
-    rf"<i(\d{{1,9}})> (whole|after|about)_{STRENGTH} (\d{{1,9}})/(\d{{1,9}})((?: \d{{1,9}}% <i\d{{1,9}}>)*)(?: <i\1>)?",
+    rf"<i(\d{{1,9}})> (whole|latest|last|after|about)_{STRENGTH} {PLACE}(?: under_(\d{{1,9}}))?"
+    r"((?: \d{1,9}% <i\d{1,9}>)*)(?: <i\1>)?",
     re.ASCII,
 )
 
@@ -165,6 +168,8 @@ def _spoken(phrase: Sequence[str], catalog: Catalog) -> str:
             shown.append(word.replace("author_", f"{w.creator} "))
         elif (item := item_row(word)) is not None:
             shown.append(f"“{catalog[item].title}”")
+        elif found := re.fullmatch(PLACE, word, re.ASCII):
+            shown.append(place_words(float(found[1]), float(found[2])))
         elif found := re.match(r"(\d*)/(\d+)\Z", word):
             shown.append(f"{found[1]} of {found[2]}".strip())
         elif word in CAPPED:
@@ -194,11 +199,12 @@ def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
     subject = None
     for claim in claims:
         n, subject = claim.numbers, claim.subject
+        at = [f"#{n['rank']:g}/{n['among']:g}"] if "rank" in n else []
         match claim.kind:
             case "pull":
-                words.append(str(claim.strength))
+                words += [str(claim.strength), *at]
             case "read_next":
-                words.append(f"next_{claim.strength}")
+                words += [f"next_{claim.strength}", *at]
             case "series":
                 words.append(f"{claim.label}_{number_word(n['number'])}")
             case "author":
@@ -212,9 +218,11 @@ def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
                 words += [
                     f"similar_{claim.strength}",
                     f"{n['both']:g}/{n['of']:g}" if "both" in n else "few",
+                    *at,
                 ]
-            case "whole" | "after" | "about":
-                words += [f"{claim.kind}_{claim.strength}", f"{n['rank']:g}/{n['among']:g}"]
+            case "whole" | "latest" | "last" | "after" | "about":
+                words += [f"{claim.kind}_{claim.strength}", *at]
+                words += [f"under_{n['under']:g}"] if "under" in n else []
             case "carried":
                 words += [f"{n['share']:g}%", item_word(claim.anchor or 0)]
             case "genre":
@@ -320,7 +328,7 @@ def read_line(words: Sequence[str], context: CallContext) -> list[Claim]:
         numbers = (
             {"both": float(found[3]), "of": float(found[4])} if found[3] else {"of": float(context.asked)}
         )
-        return [Claim("similar", int(found[1]), numbers=numbers, strength=found[2])]
+        return [Claim("similar", int(found[1]), numbers=numbers | _at(found[5], found[6]), strength=found[2])]
     if found := FITTED.fullmatch(text):
         return _fitted(found)
     if found := RELATED.fullmatch(text):
@@ -329,22 +337,30 @@ def read_line(words: Sequence[str], context: CallContext) -> list[Claim]:
 
 
 def _fitted(found: re.Match[str]) -> list[Claim]:
-    name, kind, strength, rank, among, carriers = found.groups()
-    claims = [Claim(kind, int(name), numbers={"rank": float(rank), "among": float(among)}, strength=strength)]  # type: ignore[arg-type]
+    name, kind, strength, rank, among, under, carriers = found.groups()
+    numbers = _at(rank, among) | ({"under": float(under)} if under else {})
+    claims = [Claim(kind, int(name), numbers=numbers, strength=strength)]  # type: ignore[arg-type]
     for share, anchor in re.findall(r"(\d+)% <i(\d+)>", carriers):
         claims.append(Claim("carried", int(name), int(anchor), {"share": float(share)}, label=kind))
     return claims
 
 
+def _at(rank: str | None, among: str | None) -> dict[str, float]:
+    """A place among the candidates as numbers of a claim; none where none is said."""
+    return {"rank": float(rank), "among": float(among)} if rank and among else {}
+
+
 def _related(found: re.Match[str], context: CallContext) -> list[Claim]:
-    name, pull, following, series, volume, author, lift, both, of, anchor, few = found.groups()
+    name, pull, *pulled, following, rank, among, series, volume, author, lift, both, of, anchor, few = (
+        found.groups()
+    )
     subject = int(name)
     window = {"window": context.window_of(subject)}
     claims: list[Claim] = []
     if pull:
-        claims.append(Claim("pull", subject, numbers=window, strength=pull))
+        claims.append(Claim("pull", subject, numbers=window | _at(*pulled), strength=pull))
     if following:
-        claims.append(Claim("read_next", subject, numbers=window, strength=following))
+        claims.append(Claim("read_next", subject, numbers=window | _at(rank, among), strength=following))
     if series:
         claims.append(Claim("series", subject, label=series, numbers={"number": float(volume)}))
     if author:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,11 +18,13 @@ from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.evidence import fitting
 from star.evidence import signals as S
-from star.evidence.claims import STRENGTHS
+from star.evidence.claims import STRENGTHS, sentence
 from star.evidence.fitting import calibrated, fit_signals, from_arrays, to_arrays
 from star.evidence.graph import Graph
-from star.evidence.tools import FITTED, Attributes, Tools
+from star.evidence.tools import ASKED, FITTED, WINDOWS, Attributes, Tools, level, strength
 from star.evidence.verification import check
+from star.trace import grammar
+from star.trace.grammar import CallContext, read_line
 
 KINDS = tuple(FITTED.values())
 
@@ -53,14 +56,15 @@ def test_shares_sum_to_the_score_and_a_book_taken_away_takes_its_share(
 ) -> None:
     shelf, items = (np.array(part) for part in query)
     for kind in KINDS:
-        signal = fitted()[kind]
-        parts = signal.parts(shelf, items)
+        parts = fitted().parts(kind, shelf, items)
         assert parts.shape == (len(shelf), len(items))
-        scores = signal.scores(shelf)[items]
+        scores = fitted()[kind].scores(shelf[-S.LATEST.get(kind, len(shelf)) :])[items]
         np.testing.assert_allclose(parts.sum(0), scores, atol=1e-6)
         # Weights depend on a book's place from the end. Take the oldest away, and every other keeps its place.
-        if kind != "about":  # a mean over the shelf: the number of books changes too
-            rest = signal.parts(shelf[1:], items).sum(0)
+        if (
+            kind != "about" and len(shelf) not in S.LATEST.values()
+        ):  # a mean over the shelf: the number of books changes too
+            rest = fitted().parts(kind, shelf[1:], items).sum(0)
             np.testing.assert_allclose(scores - rest, parts[0], atol=1e-6)
 
 
@@ -155,8 +159,8 @@ def test_what_the_tools_say_is_supported_and_a_changed_number_is_not() -> None:
         shelf = data.interactions.history(reader)[:-1].tolist()
         candidates = [i for i in range(60) if i not in shelf][:20]
         tools = tools_of(shelf, candidates)
-        for name in FITTED:
-            for line in tools.call(name, ()).lines:
+        for call in FITTED:
+            for line in tools.call(*call).lines:
                 for evidence in line:
                     assert check(evidence.claim, tools).verdict == "supported"
                     assert check(evidence.claim, tools).edges == evidence.edges
@@ -173,6 +177,116 @@ def test_what_the_tools_say_is_supported_and_a_changed_number_is_not() -> None:
                         assert check(changed, tools).verdict == "unsupported"
                     seen += 1
     assert seen > 100
+
+
+ALL_CALLS = [*(("item_cf", (w,)) for w in WINDOWS), *(("user_cf", (a,)) for a in ASKED), *FITTED]
+LEAST = dict(
+    zip(STRENGTHS, (0.0, 1.0, 1.25, 1.5, 2.0, 3.0), strict=True)
+)  # lift that a word may stand beside
+
+
+def words_and_lift(tools: Tools) -> list[tuple[int, int, float, float]]:
+    """Column, level of co-reading and of read-next without regard to the lift, and the lift, of lines that state one."""
+    _, _, pull, follow = tools.pulls(10)
+    found = []
+    for line in tools.item_cf(10):
+        for claim in (e.claim for e in line):
+            if claim.kind == "co_read" and "lift" in claim.numbers:
+                column = tools.candidates.tolist().index(claim.subject)
+                levels = (
+                    level(v[column], tools.bounds[n]) for v, n in ((pull, "pull"), (follow, "read_next"))
+                )
+                found.append((column, *levels, claim.numbers["lift"]))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(queries())
+def test_a_word_of_strength_never_contradicts_the_lift_beside_it(query: tuple[list[int], list[int]]) -> None:
+    tools = tools_of(*query)
+    said = {line[0].claim.subject: [e.claim for e in line] for line in tools.item_cf(10)}
+    for column, *levels, lift in words_and_lift(tools):
+        claims = {c.kind: c for c in said[tools.candidates[column]]}
+        for kind, uncapped in zip(("pull", "read_next"), levels, strict=True):
+            if kind not in claims:
+                assert uncapped == 0
+                continue
+            word = str(claims[kind].strength)
+            assert LEAST[word] <= lift
+            stronger = STRENGTHS[STRENGTHS.index(word) + 1 :][:1]  # the weaker of the two, and no weaker
+            assert STRENGTHS.index(word) + 1 == uncapped or lift < LEAST[stronger[0]]
+
+
+def test_where_every_signal_is_striking_the_lift_chooses_the_word() -> None:
+    data, words = reading.dataset(), set()
+    low = {"pull": np.full(6, 1e-9), "read_next": np.full(6, 1e-9)}
+    signals = replace(fitted(), bounds=fitted().bounds | low)
+    for reader in reading.parts().valid[:20].tolist():
+        shelf = data.interactions.history(reader)[:-1].tolist()
+        given = shelf, [i for i in range(120) if i not in shelf]
+        attributes = Attributes.of(data.catalog)
+        for evidence in Tools(reading.graph(), data.catalog, attributes, *given, None, signals).item_cf(10):
+            claims = {e.claim.kind: e.claim for e in evidence}
+            lift = claims["co_read"].numbers.get("lift", 99)
+            word = max((w for w in STRENGTHS if LEAST[w] <= lift), key=STRENGTHS.index, default="faint")
+            assert claims["pull"].strength == word
+            assert "read_next" not in claims or claims["read_next"].strength == word
+            words.add(word)
+        plain = Tools(reading.graph(), data.catalog, attributes, *given)
+        for evidence in plain.item_cf(10):
+            claims = {e.claim.kind: e.claim for e in evidence}
+            assert not any("rank" in claim.numbers for claim in claims.values())
+            if "pull" in claims:  # as the shipped checkpoints know it, whatever the lift
+                column = plain.candidates.tolist().index(claims["pull"].subject)
+                assert claims["pull"].strength == strength(
+                    level(plain.pulls(10)[2][column], plain.bounds["pull"])
+                )
+    assert len(words) >= 4
+
+
+@settings(max_examples=30, deadline=None)
+@given(queries())
+def test_a_place_is_one_more_than_the_candidates_that_score_higher(
+    query: tuple[list[int], list[int]],
+) -> None:
+    tools = tools_of(*query)
+    values = {
+        "pull": tools.pulls(10)[2],
+        "read_next": tools.pulls(10)[3],
+        "similar": tools.similar_share(50)[1],
+    }
+    values |= {kind: tools.parts(kind).sum(0) for kind in KINDS}
+    for call in (("item_cf", (10,)), ("user_cf", (50,)), *FITTED):
+        for line in tools.call(*call).lines:
+            for claim in (e.claim for e in line):
+                if claim.kind in values:
+                    mine = values[claim.kind][tools.candidates.tolist().index(claim.subject)]
+                    higher = sum(v > mine for v in values[claim.kind].tolist())
+                    assert (claim.numbers["rank"], claim.numbers["among"]) == (higher + 1, len(query[1]))
+
+
+def test_what_fitted_tools_say_reads_back_and_is_supported() -> None:
+    data, kinds = reading.dataset(), set()
+    for reader in reading.parts().valid[:10].tolist():
+        shelf = data.interactions.history(reader)[:-1].tolist()
+        tools = tools_of(shelf, [i for i in range(60, 120) if i not in shelf][:20])
+        for name, arguments in ALL_CALLS:
+            context = CallContext(len(shelf))
+            context.heard(name, arguments)
+            for evidence in tools.call(name, arguments).lines:
+                claims = [e.claim for e in evidence]
+                assert read_line(grammar.line(claims)[:-1], context) == claims
+                assert all(check(claim, tools).verdict == "supported" for claim in claims)
+                kinds |= {claim.kind for claim in claims}
+                for claim in claims:
+                    if "rank" in claim.numbers:
+                        other = replace(
+                            claim, numbers=dict(claim.numbers) | {"rank": claim.numbers["rank"] + 1}
+                        )
+                        assert check(other, tools).verdict == "unsupported"
+                        said = sentence(claim, data.catalog)
+                        assert re.search(r"(first|\d(st|nd|rd|th)) of 20 candidates", said)
+    assert kinds >= {"pull", "read_next", "similar", "co_read", "whole", "latest", "last", "after", "carried"}
 
 
 def test_kept_as_arrays_and_read_back() -> None:

@@ -216,6 +216,8 @@ def test_as_a_method_of_the_table(serve: Callable[[Answer], Server], monkeypatch
     made = evaluate(reading.dataset(), ["mars:chat"], ["classic"], ["uniform"], tasks=2)
     assert made["rows"][0]["n"] == 2 and made["rows"][0]["model_calls"] >= 6
     server.close()
-    monkeypatch.setattr(openai.OpenAI, "_calculate_retry_timeout", lambda *_, **__: 0.0)  # it tries again at once
+    monkeypatch.setattr(
+        openai.OpenAI, "_calculate_retry_timeout", lambda *_, **__: 0.0
+    )  # it tries again at once
     with pytest.raises(UserError, match="no usable message"):
         evaluate(reading.dataset(), ["mars:chat"], ["classic"], ["uniform"], tasks=1)

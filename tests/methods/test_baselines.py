@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from star.data.tasks import Task, make_tasks, split
 from star.errors import UserError
 from star.evaluation import metrics
 from star.evidence.graph import Graph
+from star.evidence.tools import Attributes
 from star.methods import baselines, factorisation, fusion, sasrec
 from star.methods.baselines import ByScore
 from star.methods.registry import METHODS, Context, check_methods, default_methods, rankers
@@ -199,7 +201,7 @@ def test_fusion_keeps_its_lists(tmp_path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_target_is_put_into_fusions_retrieved_lists_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ranker that only knows what retrieval returned cannot tell the target in the lists that are kept."""
     kept: list[bool] = []
-    real = fusion._came_by_itself
+    real = fusion.came_by_itself
 
     def watch(dataset, retriever, task):  # type: ignore[no-untyped-def]
         verdict = real(dataset, retriever, task)
@@ -210,7 +212,7 @@ def test_no_target_is_put_into_fusions_retrieved_lists_by_hand(monkeypatch: pyte
             kept.append(set(first) == set(task.candidates))
         return verdict
 
-    monkeypatch.setattr(fusion, "_came_by_itself", watch)
+    monkeypatch.setattr(fusion, "came_by_itself", watch)
     fusion.training_lists(reading.dataset(), reading.parts(), 80)
     assert kept and all(kept)
 
@@ -251,3 +253,39 @@ def test_oracle_orders_by_the_probability_that_readers_were_simulated_with() -> 
     log_p = log_probabilities(Figures.load(catalog=demo.catalog), asked[0].history)
     assert (np.diff(log_p[list(answer.order)]) <= 0).all()
     assert mean(lineup[0], asked) > mean(lineup[1], asked)
+
+
+def test_what_is_comparable_are_ranks_ratios_and_relations() -> None:
+    data, graph, parts = reading.dataset(), reading.graph(), reading.parts()
+    (task,) = make_tasks(data.interactions, parts.test, "classic", "uniform", graph.counts, None, 1, 1)
+    x = fusion.features(graph, data, Attributes.of(data.catalog), task)
+    kept = x[:, fusion.comparable(x.shape[1])]
+    raw = (x.shape[1] - fusion.FIXED) // 3
+    assert kept.shape[1] == 2 * raw + 3
+    assert (kept[:, :raw] > 0).all() and (kept[:, :raw] <= 1).all()  # ranks
+    ratios = kept[:, raw : 2 * raw]
+    np.testing.assert_allclose(ratios[:, x[:, :raw].max(0) > 1e-6].max(0), 1, atol=1e-6)
+    assert len(task.history) > 3 and not (kept == len(task.history)).any()  # no length of the shelf
+
+
+def test_trees_of_another_data_set_rank_better_than_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAR_DATA", str(tmp_path))
+    monkeypatch.setattr(fusion, "LISTS", 400)
+    data, parts, graph = reading.dataset(), reading.parts(), reading.graph()
+    other = reading.dataset(260, 1)
+    monkeypatch.setattr("star.methods.registry.names", lambda: ["demo", "other"])
+    monkeypatch.setattr("star.data.loading.load_dataset", lambda name: other)
+    assert check_methods(["fusion:other"]) == ["fusion:other"]
+    with pytest.raises(UserError, match="fusion:elsewhere"):
+        check_methods(["fusion:elsewhere"])
+    (ranker,) = rankers(["fusion:other"], Context(data, parts, graph))
+    tasks = make_tasks(data.interactions, parts.test, "classic", "uniform", graph.counts, None, 60, 1)
+    ranked = ranker.rank(tasks)
+    assert ranker.name == "fusion:other" and all(
+        sorted(r.order) == sorted(t.candidates) for r, t in zip(ranked, tasks, strict=True)
+    )
+    assert (
+        np.mean([r.order.index(t.target) < 5 for r, t in zip(ranked, tasks, strict=True)]) > 0.4
+    )  # chance: .25
