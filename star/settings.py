@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """How the page is served."""
+    """How the page is served, and which cluster shares the work of other commands."""
 
     model_config = SettingsConfigDict(env_prefix="STAR_", extra="ignore")
 
@@ -28,3 +29,5 @@ class Settings(BaseSettings):
     """Addresses or networks of proxies in front, separated by commas: only they are believed about callers' addresses."""
     database_url: str | None = None
     """Where ratings are kept: `sqlite:///FILE` or `postgresql://USER@HOST/NAME`; None is `data/annotations.sqlite`."""
+    ray_address: str | None = Field(default=None, validation_alias="RAY_ADDRESS")
+    """Ray cluster that shares the work of evaluation, trajectories and tuning; by Ray's own name."""

@@ -22,7 +22,8 @@ annotation/test_queue student/test_shipped_checkpoints annotation/test_hidden_it
 training/test_prior evaluation/test_counterfactual data/test_simulator ui/test_annotation_api methods/test_baselines
 ui/test_server_crash evaluation/test_erasure training/test_vectors evidence/test_leak training/test_pretrain
 annotation/test_half_made training/test_preference cli/test_recommend browser/test_hostile browser/test_covers
-evaluation/test_evaluate ui/test_outage ui/test_guard evaluation/test_parallel evaluation/test_trace_quality
+evaluation/test_evaluate ui/test_outage ui/test_guard evaluation/test_parallel evaluation/test_cluster
+evaluation/test_trace_quality
 """.split()
 
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,13 @@ from tqdm import tqdm
 
 from star.data import tasks as T
 from star.data.catalog import Catalog
+from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.data.loading import load_dataset
 from star.data.tasks import Task
 from star.errors import UserError, command
-from star.evidence.graph import Graph, crossfit
+from star.evaluation.parallel import Each, Work, workers
+from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes, Tools
 from star.mars.judgement import weights_for
@@ -150,52 +152,75 @@ def shard_of(folder: Path, fold: int) -> Path:
     return folder / f"fold{fold}.parquet"
 
 
-def make_latent(config: Config, folds: list[int]) -> None:
-    """Fit the latent models of these folds, each on the readers of the other folds."""
-    data = load_dataset(config.dataset)
-    split = T.split(data.interactions)
+@dataclass(frozen=True)
+class Folds:
+    """What every fold is made from; each process loads its own."""
+
+    config: Config
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.config,)
+
+    @cached_property
+    def data(self) -> Dataset:
+        return load_dataset(self.config.dataset)
+
+    @cached_property
+    def split(self) -> T.Split:
+        return T.split(self.data.interactions)
+
+    def latent(self, fold: int) -> Score:
+        return latent(file_of(self.config.trajectory_folder, fold))
+
+    def graph(self, fold: int) -> Graph:
+        """Of the readers of the other folds."""
+        return Graph.build(self.data.interactions, self.split.train[self.split.folds != fold])
+
+
+def make_latent(made: Folds, fold: int) -> None:
+    """Fit the latent models of a fold, on the readers of the other folds."""
+    config = made.config
     device_for(config.threads)
-    for fold, (_, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
-        if fold in folds:
-            fit_latent(graph, config.latent_epochs, file_of(config.trajectory_folder, fold), config.seed)
+    fit_latent(made.graph(fold), config.latent_epochs, file_of(config.trajectory_folder, fold), config.seed)
 
 
-def make_folds(config: Config, folds: list[int]) -> None:
-    """Write the missing shards of these folds."""
-    data = load_dataset(config.dataset)
-    split = T.split(data.interactions)
-    folder = config.trajectory_folder
-
-    def known(fold: int) -> Score:
-        return latent(file_of(config.trajectory_folder, fold))
-
-    trees: dict[int, Any] = {}  # for even folds, trees fitted on odd ones, and vice versa
-    for fold, (inside, graph) in enumerate(crossfit(data.interactions, split.train, split.folds)):
-        if fold not in folds or shard_of(folder, fold).exists():
-            continue
-        half = fold % 2
-        if half not in trees:
-            others = np.unique(split.folds[split.folds % 2 != half]).tolist()
-            trees[half] = fit(
-                *training_lists(data, split, config.guide_lists, config.seed, others, known), config.seed
-            )
-        guide = Scorer(graph, data, trees[half], known(fold))
-        rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold, guide)
-        write_shard(rows, shard_of(folder, fold))
+def make_trees(made: Folds, half: int) -> Any:
+    """The distillation teacher's trees for the even folds or for the odd ones, fitted on the others."""
+    config, folds = made.config, made.split.folds
+    others = np.unique(folds[folds % 2 != half]).tolist()
+    lists = training_lists(made.data, made.split, config.guide_lists, config.seed, others, made.latent)
+    return fit(*lists, config.seed)
 
 
-def in_processes(
-    many: int, work: Callable[[Config, list[int]], None], config: Config, folds: list[int]
-) -> None:
-    """Share the folds among at most `many` processes."""
-    if min(many, len(folds)) < 2:
-        if folds:
-            work(config, folds)
-        return
-    lots = np.array_split(folds, min(many, len(folds)))
-    with ProcessPoolExecutor(len(lots), multiprocessing.get_context("spawn")) as pool:
-        for done in [pool.submit(work, config, lot.tolist()) for lot in lots]:
-            done.result()
+def make_fold(made: Folds, job: tuple[int, Any]) -> None:
+    """Write the shard of a fold, with the trees of its half."""
+    (fold, trees), config, data = job, made.config, made.data
+    graph, inside = made.graph(fold), made.split.train[made.split.folds == fold]
+    guide = Scorer(graph, data, trees, made.latent(fold))
+    rows = fold_rows(data.interactions, inside, graph, data.catalog, config, fold, guide)
+    write_shard(rows, shard_of(config.trajectory_folder, fold))
+
+
+def make_all(made: Folds, left: list[int], unfitted: list[int], each: Each) -> None:
+    """Make what is missing: the latent models of folds, the teacher's trees, then the shards.
+
+    Raises:
+        UserError: a file was written where this machine does not see it.
+    """
+    folder = made.config.trajectory_folder
+
+    def files(what: str, work: Work, jobs: dict[int, Any], file: Callable[[Path, int], Path]) -> None:
+        named = [(f"{what} of fold {fold}", job) for fold, job in jobs.items()]
+        for fold, _ in zip(jobs, tqdm(each(work, named), what, len(named)), strict=True):
+            if not file(folder, fold).exists():
+                raise UserError(
+                    f"{file(folder, fold)} was written on another machine; share {folder} among the machines"
+                )
+
+    files("latent models", make_latent, {fold: fold for fold in unfitted}, file_of)
+    halves = sorted({fold % 2 for fold in left})
+    trees = dict(zip(halves, each(make_trees, [(f"trees of half {n}", n) for n in halves]), strict=True))
+    files("trajectories", make_fold, {fold: (fold, trees[fold % 2]) for fold in left}, shard_of)
 
 
 def main() -> None:
@@ -205,10 +230,11 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--folds", help="only these folds, for example 0,1")
     parser.add_argument("--processes", type=int, default=1, help="number of processes that share the folds")
+    parser.add_argument("--ray", help="Ray cluster that shares the folds instead: HOST:PORT, or auto")
     args = parser.parse_args()
     config = load_config(args.config)
-    data = load_dataset(config.dataset)
-    split = T.split(data.interactions)
+    made = Folds(config)
+    data, split = made.data, made.split
     there = np.unique(split.folds).tolist()
     folds = [int(fold) for fold in args.folds.split(",")] if args.folds else there
     if args.processes < 1 or not set(folds) <= set(there):
@@ -222,11 +248,13 @@ def main() -> None:
     left = [fold for fold in folds if not shard_of(folder, fold).exists()]
     # The trees of a fold are fitted on lists of other folds, so one missing shard needs the latent models of all folds.
     unfitted = [fold for fold in there if left and not file_of(config.trajectory_folder, fold).exists()]
-    in_processes(args.processes, make_latent, config, unfitted)
-    # Even folds share their trees, and so do odd folds; this order lets most processes fit one of the two.
-    in_processes(args.processes, make_folds, config, sorted(left, key=lambda fold: (fold % 2, fold)))
+    if left:
+        with workers(made, args.processes, args.ray) as each:
+            make_all(made, left, unfitted, each)
     print(json.dumps(manifest.finish(folder, data, split)))
 
 
 if __name__ == "__main__":
-    command(main)
+    from training import trajectories  # under this name other machines find what they are sent
+
+    command(trajectories.main)

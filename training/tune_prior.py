@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -29,6 +29,7 @@ from star.errors import UserError, command
 from star.evaluation import metrics
 from star.evaluation.counterfactual import swapped_answers
 from star.evaluation.evaluate import in_turn, questions
+from star.evaluation.parallel import workers
 from star.evaluation.pooling import rounded
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--tasks", type=int, default=300, help="per cell")
     parser.add_argument("--processes", type=int, default=1, help="number of processes that share the work")
+    parser.add_argument("--ray", help="Ray cluster that shares the work instead: HOST:PORT, or auto")
     parser.add_argument("--followed", type=float, default=0.6, help="share of tasks, at least")
     args = parser.parse_args()
     config = load_config(args.config)
@@ -67,7 +69,7 @@ def main() -> None:
     asked = in_turn(cells, EXCHANGED)
     jobs = [("hits", tasks) for tasks in cells]
     jobs += [("moved", asked[begin : begin + BATCH]) for begin in range(0, len(asked), BATCH)]
-    found = all_of(jobs, data, graph, folder, args.processes)
+    found = all_of(jobs, Even(data, graph, folder), args.processes, args.ray)
     means = np.mean([each.mean(0) for (what, _), each in zip(jobs, found, strict=True) if what == "hits"], 0)
     after = np.concatenate([each for (what, _), each in zip(jobs, found, strict=True) if what == "moved"])
     chosen = 0.0
@@ -83,29 +85,34 @@ def main() -> None:
     print(json.dumps({"chosen": chosen, "written": str(folder / "star.json")}))
 
 
+@dataclass(frozen=True)
+class Even:
+    """A student that is loaded when it is first asked for, with a weight of 1; each process loads its own."""
+
+    data: Dataset
+    graph: Graph
+    folder: Path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.data, self.graph, self.folder)
+
+    @cached_property
+    def student(self) -> StarRanker:
+        return weighted(StarRanker.load(self.data, self.graph, self.folder, adapter=False), 1.0)
+
+
 def all_of(
-    jobs: Sequence[tuple[str, list[Task]]], data: Dataset, graph: Graph, folder: Path, processes: int
+    jobs: Sequence[tuple[str, list[Task]]], even: Even, processes: int = 1, ray: str | None = None
 ) -> list[np.ndarray]:
-    """Results of `hits` or `moved` for each group of tasks, shared among `processes`."""
-    what = "lots of validation tasks"
-    if processes == 1:
-        _begin(data, graph, folder)
-        return [_do(job) for job in tqdm(jobs, what)]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, _begin, (data, graph, folder)) as pool:
-        return list(tqdm(pool.map(_do, jobs), what, len(jobs)))
+    """Results of `hits` or `moved` for each group of tasks, shared as `workers` says."""
+    with workers(even, processes, ray) as each:
+        found = each(_do, [(f"group {n} of tasks", job) for n, job in enumerate(jobs, 1)])
+        return list(tqdm(found, "groups of validation tasks", len(jobs)))
 
 
-_student: list[StarRanker] = []  # in each process: the student, loaded once
-
-
-def _begin(data: Dataset, graph: Graph, folder: Path) -> None:
-    _student[:] = [weighted(StarRanker.load(data, graph, folder, adapter=False), 1.0)]
-
-
-def _do(job: tuple[str, list[Task]]) -> np.ndarray:
+def _do(even: Even, job: tuple[str, list[Task]]) -> np.ndarray:
     what, tasks = job
-    return hits(_student[0], tasks) if what == "hits" else moved(_student[0], tasks)
+    return hits(even.student, tasks) if what == "hits" else moved(even.student, tasks)
 
 
 def weighted(student: StarRanker, weight: float) -> StarRanker:
@@ -157,4 +164,6 @@ def of_each_weight(even: GenerationState) -> np.ndarray | None:
 
 
 if __name__ == "__main__":
-    command(main)
+    from training import tune_prior  # under this name other machines find what they are sent
+
+    command(tune_prior.main)

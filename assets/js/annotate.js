@@ -54,7 +54,7 @@ STAR.annotate = (root) => {
       }
       find("[data-sides]").classList.toggle("pair", record.kind === "pair");
       sides.forEach((side, i) => side.show(record.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
-      find("[data-shelf]").replaceChildren(STAR.shelf(record.sides[0].shelf));
+      find("[data-shelf]").replaceChildren(STAR.shelf(record.sides[0]));
     }
     const newer = saver.opened();
     form.load(record, newer || record.answer);

@@ -90,9 +90,9 @@ STAR.lead = (root) => {
         field("Records", records), field("Ratings per record", overlap),
         field("Share of gold items", gold, "items with a known answer among those an annotator gets"),
         field("Threshold", threshold, "points apart beyond which a record is adjudicated"),
-        field("Rubric", rubric), field("Seed", seed, "of readers, order and sides")),
+        field("Rubric", rubric), field("Seed", seed, `of ${root.dataset.users}, order and sides`)),
       make("fieldset", {}, make("legend", {}, "Scenarios"), scenarios),
-      make("fieldset", {}, make("legend", {}, "Difficulty: shares of readers"), levels.map(([level, input]) => make("label.star-check", {}, level, input))),
+      make("fieldset", {}, make("legend", {}, `Difficulty: shares of ${root.dataset.users}`), levels.map(([level, input]) => make("label.star-check", {}, level, input))),
       make("div.star-buttons", {}, make("button.star-button.primary", { type: "submit" }, "Create"),
         make("button.star-button", { type: "button", onclick: () => box.fresh.replaceChildren() }, "Cancel"))));
     name.focus();
@@ -210,7 +210,7 @@ STAR.lead = (root) => {
     const holder = make("div.star-sides", {}, sides.map((side) => side.root));
     holder.classList.toggle("pair", found.kind === "pair");
     box.one.replaceChildren(make("h2", {}, `Record ${record}: ${found.disagreement} points apart`), said,
-      make("div.star-record", {}, make("div.star-shown", {}, answers(found), STAR.shelf(found.sides[0].shelf), holder), formBox));
+      make("div.star-record", {}, make("div.star-shown", {}, answers(found), STAR.shelf(found.sides[0]), holder), formBox));
     sides.forEach((side, i) => side.show(found.sides[i], (step) => form.edit({ step, side: side.name, claim: null, start: null, end: null, reason: "" })));
     form.load({ rubric: found.rubric, kind: found.kind, editable: true }, null);
     form.focus({ preventScroll: true });

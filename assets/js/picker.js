@@ -3,8 +3,9 @@
 
 STAR.picker = (element, props, server) => {
   const find = (selector) => element.querySelector(selector);
-  const say = (words) => { find("[data-said]").textContent = words; };
+  const say = (text) => { find("[data-said]").textContent = text; };
   const group = `star-mode-${Math.random().toString(36).slice(2)}`;
+  const words = find(".star-picker").dataset; // what is said in the words of the data set
   let shelf = [];
 
   const make = (tag, className, text) => {
@@ -94,7 +95,7 @@ STAR.picker = (element, props, server) => {
     const list = make("ol");
     books.forEach((book) => { const item = make("li"); item.append(rowOf(book)); list.append(item); });
     const more = `${total} in all · id ${user}`;
-    box.replaceChildren(make("h4", "", "Latest books, newest first"), list, make("p", "star-hint", more));
+    box.replaceChildren(make("h4", "", words.latest), list, make("p", "star-hint", more));
   }
   const reader = combo(find('[data-combo="reader"]'), (text) => server.readers(text), (row) => {
     say(`${row.label} picked`);
@@ -137,7 +138,7 @@ STAR.picker = (element, props, server) => {
     }));
   }
   const book = combo(find('[data-combo="book"]'), (text) => (text ? server.books(text) : Promise.resolve({ rows: [] })), (row) => {
-    if (shelf.some((other) => other.id === row.id)) say(`${row.label} is on the shelf already`);
+    if (shelf.some((other) => other.id === row.id)) say(`${row.label} ${words.there}`);
     else change([...shelf, row], `${row.label} added`);
     book.value = "";
   });
@@ -155,6 +156,6 @@ STAR.picker = (element, props, server) => {
   server.readers("").then(({ rows, error }) => {
     if (props.value.reader !== null) return;
     if (rows && rows.length) pick(rows[0].id);
-    else find("[data-history]").replaceChildren(make("p", "star-hint", error || "This data set has no readers."));
+    else find("[data-history]").replaceChildren(make("p", "star-hint", error || words.nobody));
   }).catch(() => undefined);
 };

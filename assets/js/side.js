@@ -2,12 +2,12 @@
    A flag points into a text by code points. The page shows the text in pieces, so each place is searched for in them. */
 "use strict";
 
-/* The reader's shelf, latest book first. */
-STAR.shelf = (books) => {
+/* The shelf of a side, latest item first, under its heading. */
+STAR.shelf = ({ heading, shelf }) => {
   const { make, bdi } = STAR.desk;
-  const list = (some) => make("ol", {}, some.map((book) => make("li", {}, make("b", {}, bdi(book.title)), book.by ? [" ", bdi(book.by)] : null)));
-  return make("div.star-shelf-row", {}, make("h2", {}, `The reader's shelf: ${books.length} ${books.length === 1 ? "book" : "books"}, latest first`),
-    list(books.slice(0, 10)), books.length > 10 && make("details", {}, make("summary", {}, `${books.length - 10} more`), list(books.slice(10))));
+  const list = (some) => make("ol", {}, some.map((item) => make("li", {}, make("b", {}, bdi(item.title)), item.by ? [" ", bdi(item.by)] : null)));
+  return make("div.star-shelf-row", {}, make("h2", {}, heading),
+    list(shelf.slice(0, 10)), shelf.length > 10 && make("details", {}, make("summary", {}, `${shelf.length - 10} more`), list(shelf.slice(10))));
 };
 
 STAR.side = (template, name = null) => {

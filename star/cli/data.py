@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from star.data.words import Words
 from star.display import document, echo, isolated
 from star.errors import UserError
 
@@ -49,23 +50,46 @@ def import_(
     ] = None,
     licence: Annotated[str | None, typer.Option(help="table and recbole: licence of the rows")] = None,
     citation: Annotated[str | None, typer.Option(help="table and recbole: whom to cite")] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            help="What the page speaks of: book, film, product or item (goodbooks: book, movielens: film, amazon: "
+            "product, others: item)"
+        ),
+    ] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A word of one's own, once per word: FIELD=WORD such as item=song; FIELD is item, items, user, users, "
+            "past, participle, gerund, shelf, on, creator, series, volume or genre"
+        ),
+    ] = None,
 ) -> None:
     """Make a data set from files on disk."""
     from star.data.importers import FORMATS, import_dataset
 
     options: dict[str, Any] = {"licence": licence, "citation": citation}
-    options["columns"] = _mapping(column) if column else None
+    options["columns"] = _mapping("--column", "COLUMN", "user=member", column) if column else None
     options = {key: value for key, value in options.items() if value is not None}
     takers = [name for name, read in FORMATS.items() if "columns" in signature(read).parameters]
     if options and format not in takers:
         raise UserError(
             f"--column, --licence and --citation belong to {' and '.join(takers)}, not to {format}; leave them out"
         )
+    own = _mapping("--words", "WORD", "item=song", words or [])
     with _bar() as progress:
         made = import_dataset(
-            format, path, name, min_item_readers, min_reader_items, progress=progress, **options
+            format,
+            path,
+            name,
+            min_item_readers,
+            min_reader_items,
+            progress=progress,
+            domain=domain,
+            words=own,
+            **options,
         )
-    echo(f"{name}: {_counts(made.manifest)}", err=True)
+    echo(f"{name}: {_counts(made.manifest, made.catalog.words)}", err=True)
 
 
 # `star import --help` says which files each format reads.
@@ -90,7 +114,7 @@ def _bar() -> Iterator[Callable[[str], None]]:
 
 def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
     """List the data sets at hand; a broken one is named last, and the exit status is 2."""
-    from star.data import dataset
+    from star.data import dataset, loading
 
     rows, broken = [], []
     for name in dataset.names():
@@ -103,7 +127,9 @@ def datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON")]
     else:
         for row in rows:
             title, licence = isolated(row["title"]), isolated(row["licence"])
-            echo(f"{isolated(row['name'])}: {title}; {_counts({'counts': row})}; {licence}")
+            echo(
+                f"{isolated(row['name'])}: {title}; {_counts({'counts': row}, loading.load_words(row['name']))}; {licence}"
+            )
     if broken:
         for line in broken[:-1]:
             echo(f"star: {line}", err=True)
@@ -128,12 +154,12 @@ def _row(name: str) -> dict[str, Any]:
     return {"name": name, "title": title, **counts, "licence": licence}
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
+def _mapping(option: str, value: str, example: str, pairs: list[str]) -> dict[str, str]:
     """`["user=member"]` to `{"user": "member"}`."""
     for pair in pairs:
-        field, mark, column = pair.partition("=")
-        if not (field and mark and column):
-            raise UserError(f"--column {pair!r} is not FIELD=COLUMN; write it like user=member")
+        field, mark, given = pair.partition("=")
+        if not (field and mark and given):
+            raise UserError(f"{option} {pair!r} is not FIELD={value}; write it like {example}")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -153,6 +179,6 @@ def _manifest(name: str) -> dict[str, Any]:
         raise UserError(f"{path} is not a manifest ({error}); import {name} again") from None
 
 
-def _counts(manifest: dict[str, Any]) -> str:
+def _counts(manifest: dict[str, Any], w: Words) -> str:
     counts = manifest["counts"]
-    return f"{counts['readers']} readers, {counts['items']} items, {counts['interactions']} interactions"
+    return f"{counts['readers']} {w.users}, {counts['items']} items, {counts['interactions']} interactions"

@@ -15,10 +15,12 @@ from star.display import echo, isolated, line
 from star.errors import UserError
 
 if TYPE_CHECKING:
-    from star.evaluation.parallel import Progress
+    from star.evaluation.lineup import Progress
 
 TRACES = "Measure this many of STAR's traces too: valid, supported, constrained and unconstrained"
 FULL = "Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)"
+
+RAY = "Ray cluster that shares the work instead: HOST:PORT, or auto for the one of this machine"
 
 
 def evaluate(
@@ -53,6 +55,7 @@ def evaluate(
         typer.Option("--fitted", help="Fitted signals for MARS, fusion and retrieval; lists keep the rules"),
     ] = False,
     processes: Annotated[int, typer.Option(min=1, help="Number of processes that share the work")] = 1,
+    ray: Annotated[str | None, typer.Option(help=RAY)] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
 ) -> None:
     """Compare methods on readers that nothing was fitted on: 1 + 19 candidates, intervals over readers."""
@@ -82,6 +85,7 @@ def evaluate(
             full=full,
             fitted=fitted,
             processes=processes,
+            ray=ray,
         )
     _write({"command": _command(locals()), **document}, json_out, markdown)
 

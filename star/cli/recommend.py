@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from star.data.words import capital
 from star.display import document, echo, isolated
 from star.errors import UserError
 
@@ -22,7 +23,7 @@ def recommend(
     users: Annotated[
         str | None, typer.Option(help="File of readers' ids, one a line; - for standard input.")
     ] = None,
-    k: Annotated[int, typer.Option(help="How many books.")] = 5,
+    k: Annotated[int, typer.Option(help="How many items.")] = 5,
     seed: Annotated[
         int, typer.Option(help="0: the likeliest words; any other number draws the wording.")
     ] = 0,
@@ -41,7 +42,7 @@ def recommend(
         bool, typer.Option("--raw", help="The trace in the grammar's words, as the model wrote it.")
     ] = False,
 ) -> None:
-    """Recommend books to a reader, to a shelf, or to many readers."""
+    """Recommend items to a reader, to a shelf, or to many readers."""
     if sum(given is not None for given in (user, shelf, users)) != 1:
         raise UserError(
             "give --user ID, --shelf ID,ID,… or --users FILE; exactly one of them says whom to recommend to"
@@ -77,7 +78,7 @@ def recommend(
             text = document(done.to_json(data.catalog, id))
         else:
             text = (raw if as_written else readable)(done, data.catalog)
-            text = text if users is None else f"Reader {isolated(id)}\n\n{text}\n"
+            text = text if users is None else f"{capital(data.catalog.words.user)} {isolated(id)}\n\n{text}\n"
         tqdm.write(text, file=sys.stdout)  # above the bar, where both go to one terminal
         sys.stdout.flush()
 

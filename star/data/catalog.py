@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from star.data.words import BOOK, Words
 from star.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item. `id` is the data set's own; `year` may be negative (BC)."""
+    """One item. `id` is the data set's own; `year` may be negative (BC). `contributors`: others than its creators, with
+    their roles, as `Bo Ink (translator)`."""
 
     id: str
     title: str
@@ -24,6 +26,7 @@ class Item:
     number: float | None = None
     genres: tuple[str, ...] = ()
     theme: str | None = None
+    contributors: tuple[str, ...] = ()
 
 
 def fold(text: str) -> str:
@@ -54,9 +57,10 @@ def title_marks(items: Sequence[Item]) -> str:
 
 @dataclass(frozen=True)
 class Catalog(Sequence[Item]):
-    """Items in a fixed order; the position is the item's `index` everywhere in STAR."""
+    """Items in a fixed order; the position is the item's `index` everywhere in STAR. `words`: what people call them."""
 
     items: tuple[Item, ...]
+    words: Words = BOOK
     _by_id: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,12 +99,12 @@ class Catalog(Sequence[Item]):
     @cached_property
     def _folded(self) -> list[tuple[str, str]]:
         return [
-            (fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators))))
+            (fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators, *item.contributors))))
             for item in self.items
         ]
 
     def search(self, text: str, limit: int = 20) -> list[int]:
-        """Indices of items whose title, series or creators hold every word of `text`, title matches first."""
+        """Indices of items whose title, series, creators or contributors hold every word of `text`, title matches first."""
         words = fold(text).split()
         if not words:
             return []

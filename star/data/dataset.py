@@ -30,7 +30,10 @@ def home() -> Path:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set. `manifest` holds at least name, title, source, licence, counts, checksum, simulated (bool)."""
+    """One data set. `manifest` holds at least name, title, source, licence, counts, checksum, simulated (bool).
+
+    A saved manifest also holds the catalogue's `words`.
+    """
 
     name: str
     catalog: Catalog
@@ -56,7 +59,10 @@ class Dataset:
         try:
             write_tables(self.catalog, self.interactions, temporary)
             manifest = dict(
-                self.manifest, name=self.name, checksum=checksum(temporary / "interactions.parquet")
+                self.manifest,
+                name=self.name,
+                checksum=checksum(temporary / "interactions.parquet"),
+                words=self.catalog.words.to_json(),
             )
             (temporary / "manifest.json").write_text(
                 json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from star.data.catalog import Catalog
 from star.data.dataset import Dataset, home, names
 from star.data.simulator import load_demo
+from star.data.words import BOOK, Words, words_of
 from star.errors import UserError
 
 
@@ -33,7 +35,21 @@ def load_dataset(name: str) -> Dataset:
         catalog, interactions = parquet.read_tables(folder)
         if not isinstance(manifest, dict):
             raise ValueError("manifest.json is no JSON object")
+        catalog = Catalog(catalog.items, words_of(manifest))
     except damaged as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"data set {name!r} in {folder} is damaged ({reason}); import it again") from None
     return Dataset(name, catalog, interactions, manifest)
+
+
+def load_words(name: str) -> Words:
+    """What people call the items and users of a data set, from its manifest alone.
+
+    The page is laid out with them before the data set is loaded. A manifest that cannot be read has the words of books:
+    loading the data set will say what is wrong.
+    """
+    try:
+        manifest = json.loads((home() / Path(name).name / "manifest.json").read_text("utf-8"))
+        return words_of(manifest) if isinstance(manifest, dict) and name != "demo" else BOOK
+    except (OSError, ValueError, RecursionError):
+        return BOOK

@@ -32,8 +32,10 @@ CATALOGUE_SCHEMA: dict[str, Any] = {
     "number": pl.Float64,
     "genres": pl.List(pl.String),
     "theme": pl.String,
+    "contributors": pl.List(pl.String),
 }
 """Column → type of `catalogue.parquet`, one row per item."""
+LISTS = ("creators", "genres", "contributors")
 
 
 def write_tables(catalog: Catalog, interactions: Interactions, folder: Path) -> None:
@@ -56,10 +58,10 @@ def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
     """The items with every text as one clean line; an item without a title is called by its id.
 
     Args:
-        frame: columns of CATALOGUE_SCHEMA; `series` and `theme` may be missing.
+        frame: columns of CATALOGUE_SCHEMA; `series`, `theme` and `contributors` may be missing.
     """
     words = {name: one_lines(frame[name]) for name in ("title", "series", "theme") if name in frame.columns}
-    members = {name: one_line_lists(frame[name]) for name in ("creators", "genres")}
+    members = {name: one_line_lists(frame[name]) for name in LISTS if name in frame.columns}
     number = pl.when(pl.col("number").is_finite()).then(pl.col("number")).alias("number")
     return frame.with_columns(number, **words, **members).with_columns(
         pl.col("title").fill_null(pl.col("id"))
@@ -69,20 +71,23 @@ def clean_items(frame: pl.DataFrame) -> pl.DataFrame:
 def items_of(frame: pl.DataFrame) -> tuple[Item, ...]:
     """The rows of a frame, with columns of CATALOGUE_SCHEMA, as items in row order."""
     return tuple(
-        Item(**dict(row, creators=tuple(row["creators"] or ()), genres=tuple(row["genres"] or ())))
+        Item(**row | {name: tuple(row.get(name) or ()) for name in LISTS})
         for row in frame.iter_rows(named=True)
     )
 
 
 def _catalogue_frame(catalog: Catalog) -> pl.DataFrame:
     columns: dict[str, Any] = {name: [getattr(item, name) for item in catalog] for name in CATALOGUE_SCHEMA}
-    for name in ("creators", "genres"):
+    for name in LISTS:
         columns[name] = [list(values) for values in columns[name]]
     return pl.DataFrame(columns, schema=CATALOGUE_SCHEMA)
 
 
 def _read_catalogue(frame: pl.DataFrame) -> Catalog:
-    typed = frame.select(pl.col(name).cast(kind) for name, kind in CATALOGUE_SCHEMA.items())
+    old = {"contributors"} - set(frame.columns)  # a data set imported before sources' roles were read
+    typed = frame.select(
+        pl.col(name).cast(kind) for name, kind in CATALOGUE_SCHEMA.items() if name not in old
+    )
     return Catalog(items_of(clean_items(typed)))
 
 

@@ -40,6 +40,7 @@ FIGURES = DEMO / "figures.npz"
 N_READERS = 3_000
 SEED = 20_260_917
 SHORTEST, LONGEST = 10, 60
+COLUMNS = ("id", "title", "creators", "year", "series", "number", "genres", "theme")
 History = Sequence[int] | np.ndarray
 BATCH = 500  # readers simulated side by side; bounds memory, does not change what is drawn
 NOTICE = (
@@ -57,7 +58,7 @@ def read_catalog(path: Path = DEMO / "catalog.csv") -> Catalog:
         raise UserError(f"no catalogue at {path}; restore data/demo/catalog.csv from the repository")
     with path.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    missing = [name for name in Item.__slots__ if rows and name not in rows[0]]
+    missing = [name for name in COLUMNS if rows and name not in rows[0]]
     if missing or not rows:
         raise UserError(f"{path} lacks {', '.join(missing) or 'rows'}; restore it from the repository")
     return Catalog(tuple(_item(row) for row in rows))

@@ -15,14 +15,15 @@ from star.errors import UserError
 from star.evaluation import metrics
 from star.evaluation.agentrecbench import Benchmark, read_tasks
 from star.evaluation.full_catalogue import check_depth, full_catalogue
-from star.evaluation.parallel import Progress, Work, helpers
+from star.evaluation.lineup import Answers, Lineup, Progress
+from star.evaluation.parallel import workers
 from star.evaluation.pooling import METRICS, Cell, Outcome, paired, pools, rounded
 from star.evaluation.unseen import Unseen, read_unseen
 from star.evidence.graph import Graph
 from star.evidence.hygiene import Hygiene
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
-from star.methods.registry import Context, check_methods, rankers
+from star.methods.registry import Context, check_methods
 from star.ranking import Ranker
 
 TASKS = 400
@@ -46,6 +47,7 @@ def evaluate(
     full: int = 0,
     fitted: bool = False,
     processes: int = 1,
+    ray: str | None = None,
 ) -> dict[str, Any]:
     """Run every method on the same tasks.
 
@@ -57,7 +59,7 @@ def evaluate(
         traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
         full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: none.
         fitted: MARS, the fusion and that retrieval have the fitted signals, and its lists keep the rules.
-        processes: number of processes that share the work; only the seconds depend on it.
+        processes, ray: who shares the work (`star/evaluation/parallel.py`); only the seconds depend on it.
 
     Returns:
         the document of `star evaluate --json`: dataset, checkpoint, seed, split, tasks, test_users, rows (one per
@@ -82,13 +84,14 @@ def evaluate(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
         )
     context = Context(dataset, parts, graph, model, seed, fitted)
-    with helpers(context, processes - 1) as pool:
-        work = Work(methods, asked, pool)
-        lineup = rankers(methods, context)  # may fit for minutes; the helpers rank meanwhile
+    named = Lineup(context)
+    lineup = [named[name] for name in check_methods(methods)]  # fits what no run has fitted before
+    with workers(named, processes, ray) as each:
+        answers = Answers(methods, asked, each)
         these = (parts.part(split_name) if readers is None else readers)[:tasks]
         catalogue = _catalogue(context, lineup, source, these, full, progress) if full else None
         looked_at = _trace_quality(lineup, list(asked.values()), traces, progress)
-        outcomes = work.outcomes({ranker.name: ranker for ranker in lineup}, progress)
+        outcomes = answers.outcomes(progress)
     timed = traces and "star" in methods
     return {
         **_setup(context, methods, split_name, tasks, unseen, found),

@@ -1,111 +1,157 @@
-"""Distributes the tasks of an evaluation among processes: helpers begin with the last method, this process with the
-first."""
+"""One function over many jobs: in this process, in a pool of processes, or on a Ray cluster, with the same results."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import os
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-import numpy as np
+from star.errors import UserError
+from star.settings import Settings
 
-from star.data.dataset import Dataset
-from star.data.tasks import Task, split
-from star.evaluation import metrics
-from star.evaluation.pooling import Cell, Outcome
-from star.evidence.graph import Graph
-from star.methods.registry import Context, applies, check_methods, rankers
-from star.ranking import Ranked, Ranker
+PATIENCE = 30  # seconds in which a cluster has to answer
 
-CHUNK = 200  # tasks handed to a ranker at once
+Work = Callable[[Any, Any], Any]
+"""(what is shared, job) → result. Other processes import it by its module, which therefore is not `__main__`."""
 
-Progress = Callable[[str, int, int], None]
-"""(what is running, tasks done, tasks in all)."""
+Each = Callable[[Work, Iterable[tuple[str, Any]]], Iterator[Any]]
+"""Work and named jobs → their results, in the order of the jobs. The jobs begin at once, or in this process when asked for.
+A job that fails raises a UserError with its name."""
 
-_there: dict[str, Ranker] = {}  # in a helper: the rankers built so far
-_context: list[Context] = []  # in a helper: the data they are built from
+_shared: dict[Any, Any] = {}  # in a worker: what the jobs share, by its reference on a cluster
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a job has no result."""
+
+    why: str
 
 
 @contextmanager
-def helpers(context: Context, many: int) -> Iterator[ProcessPoolExecutor | None]:
-    """A pool of `many` helper processes, each with its own rankers; None without helpers."""
-    if many < 1:
-        yield None
-        return
-    if context.fitted:
-        context.signals  # noqa: B018  fitted and kept once, before every helper asks for them
-    given = (context.dataset, context.model, context.seed, context.fitted)
-    pool = ProcessPoolExecutor(many, multiprocessing.get_context("spawn"), _begin, given)
+def workers(shared: Any, processes: int = 1, ray: str | None = None) -> Iterator[Each]:
+    """Processes that work on jobs as long as the context is open.
+
+    Args:
+        shared: first argument of all work; sent to each worker once, so a large part is better loaded there, when it is
+            first used.
+        processes: number of local processes; with 1 this process does all.
+        ray: address of a Ray cluster, whose CPUs work instead; None: that of the settings, if they have one.
+
+    Raises:
+        UserError: no cluster at that address, or Ray is not installed.
+    """
+    address = ray or Settings().ray_address
+    if address:
+        with _cluster(address, shared) as submit:
+            yield partial(_results, submit)
+    elif processes > 1:
+        spawn = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(processes, spawn, _receive, (shared,))
+        try:
+            yield partial(_results, lambda *job: partial(_fetch, pool.submit(_do, None, *job).result))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    else:
+        yield partial(_results, lambda work, job: partial(work, shared, job))
+
+
+def _results(
+    submit: Callable[[Work, Any], Callable[[], Any]], work: Work, jobs: Iterable[tuple[str, Any]]
+) -> Iterator[Any]:
+    waiting = [(name, submit(work, job)) for name, job in jobs]
+    return (_named(name, result) for name, result in waiting)
+
+
+def _named(name: str, result: Callable[[], Any]) -> Any:
     try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return result()
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
-def _begin(dataset: Dataset, model: str | None, seed: int, fitted: bool) -> None:
-    parts = split(dataset.interactions)
-    graph = Graph.build(dataset.interactions, parts.train)
-    _context.append(Context(dataset, parts, graph, model, seed, fitted))
+def _fetch(result: Callable[[], Any]) -> Any:
+    """The result of another process. Whatever went wrong in it becomes a UserError."""
+    try:
+        found = result()
+    except Exception as error:  # not of the work, which gives Failed
+        last = (str(error).strip().splitlines() or [""])[-1]
+        raise UserError(
+            f"its process ended before it did ({type(error).__name__}: {last}); if memory ran out, take fewer processes"
+        ) from error
+    if isinstance(found, Failed):
+        raise UserError(found.why)
+    return found
 
 
-def _rank(name: str, tasks: list[Task]) -> list[Ranked]:
-    if name not in _there:
-        _there.update({name: rankers([name], _context[0])[0]})
-    return _there[name].rank(tasks)
+def _receive(shared: Any) -> None:
+    _shared[None] = shared
 
 
-class Work:
-    """The tasks of every method and cell that it applies to; helpers begin at once."""
-
-    def __init__(
-        self,
-        methods: Sequence[str],
-        questions: dict[Cell, list[Task]],
-        pool: ProcessPoolExecutor | None = None,
-    ):
-        self.questions = questions
-        self.plan = [
-            (name, cell) for name in check_methods(methods) for cell in questions if applies(name, cell)
-        ]
-        self.chunks = [
-            (name, cell, questions[cell][begin : begin + CHUNK])
-            for name, cell in self.plan
-            for begin in range(0, len(questions[cell]), CHUNK)
-        ]
-        self.begun: dict[int, Future[list[Ranked]]] = {}
-        if pool is not None:
-            for n in reversed(range(len(self.chunks))):
-                name, _, tasks = self.chunks[n]
-                self.begun[n] = pool.submit(_rank, name, tasks)
-
-    def outcomes(self, lineup: Mapping[str, Ranker], progress: Progress) -> dict[tuple[str, Cell], Outcome]:
-        """Answers by method and cell; `lineup`: this process's rankers by name."""
-        total = sum(len(tasks) for *_, tasks in self.chunks)
-        done, left = 0, []
-        answers: dict[tuple[str, Cell], dict[int, list[Ranked]]] = {key: {} for key in self.plan}
-        for n, (name, cell, tasks) in enumerate(self.chunks):
-            progress(f"{name}, {cell[0]}, {cell[1]}", done, total)
-            if n in self.begun and not self.begun[n].cancel():
-                left.append(n)
-                continue
-            answers[name, cell][n] = lineup[name].rank(tasks)
-            done += len(tasks)
-        for n in left:
-            name, cell, tasks = self.chunks[n]
-            answers[name, cell][n] = self.begun[n].result()
-            done += len(tasks)
-            progress(f"{name}, {cell[0]}, {cell[1]}", done, total)
-        progress("done", total, total)
-        return {key: self._outcome(*key, found) for key, found in answers.items()}
-
-    def _outcome(self, name: str, cell: Cell, found: dict[int, list[Ranked]]) -> Outcome:
-        tasks, answers = self.questions[cell], [a for n in sorted(found) for a in found[n]]
-        ranks = [_place(name, task, answer) for task, answer in zip(tasks, answers, strict=True)]
-        return Outcome(np.array(ranks), np.array([t.reader for t in tasks]), answers)
+def _do(reference: Any, work: Work, job: Any) -> Any:
+    """In a worker: one job, or why it failed."""
+    try:
+        return work(_shared[reference], job)
+    except UserError as error:
+        return Failed(str(error))
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        return Failed(
+            f"{type(error).__name__}: {error} ({at.filename}, line {at.lineno}); one local process shows more of it"
+        )
 
 
-def _place(name: str, task: Task, answer: Ranked) -> int:
-    if sorted(answer.order) != sorted(task.candidates):
-        raise ValueError(f"{name} did not return the {len(task.candidates)} candidates, each once")
-    return metrics.rank_of(answer.order, task.target)
+@contextmanager
+def _cluster(address: str, shared: Any) -> Iterator[Callable[[Work, Any], Callable[[], Any]]]:
+    try:
+        import ray
+    except ImportError:
+        raise UserError(
+            f"the Ray cluster {address!r} needs the package ray; pip install 'star-recommender[ray]'"
+        ) from None
+    _check(address)
+    with ray.init(address, log_to_driver=False, logging_level="ERROR"):
+        # Nested, so that a worker fetches it once rather than for every job.
+        reference = [ray.put(shared)]
+        remote = ray.remote(_do_there).options(scheduling_strategy="SPREAD")
+        here = os.getcwd()
+        yield lambda *job: partial(_fetch, partial(ray.get, remote.remote(reference, here, *job)))
+
+
+def _check(address: str) -> None:
+    """Joins the cluster from another process first: where none answers, Ray waits for minutes and then ends the process."""
+    join = "import sys, ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", join, address], capture_output=True, text=True, timeout=PATIENCE
+        )
+        said = (done.stderr.strip().splitlines() or [""])[-1] if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        said = f"no answer within {PATIENCE} seconds"
+    if said:
+        raise UserError(
+            f"no Ray cluster was reached at {address!r} ({said}); expected HOST:PORT as `ray start --head` prints it, or "
+            "auto for the one of this machine: start it, and run this on one of its machines, or leave --ray out"
+        )
+
+
+def _do_there(reference: list[Any], folder: str, work: Work, job: Any) -> Any:
+    """`_do` in a worker of a cluster, in the folder in which the command was given."""
+    import ray
+
+    if reference[0] not in _shared:
+        if not os.path.isdir(folder):
+            return Failed(f"{socket.gethostname()} has no folder {folder}; share it among the machines")
+        os.chdir(folder)
+        _shared.clear()
+        _shared[reference[0]] = ray.get(reference[0])
+    return _do(reference[0], work, job)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from star.data.catalog import Catalog
+from star.data.words import Words, a
 
 Fitted = Literal["whole", "latest", "last", "after", "about"]
 """Signals that are sums over the shelf: whole shelf, last three books, last book; what comes after; the description."""
@@ -132,30 +133,57 @@ def bounds(claim: Claim, found: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-SOURCE = {
-    "whole": "the whole shelf",
-    "latest": "the last three books",
-    "last": "the last book",
-    "after": "the order of reading",
-    "about": "the description",
-}
-COMPARED = {
-    "pull": "co-reading",
-    "read_next": "what is read next",
-    "similar": "what similar readers read",
-    "whole": "what the whole shelf leads to",
-    "latest": "what the last three books lead to",
-    "last": "what the last book leads to",
-    "after": "what others read after these books",
-}
-"""Signals that two items may be compared on, in words."""
-SAYS = {
-    "whole": "the shelf as a whole leads to",
-    "latest": "the last three books of the shelf lead to",
-    "last": "the last book of the shelf leads to",
-    "after": "what others read after these books leads to",
-    "about": "by its description, the shelf leads to",
-}
+COMPARED = ("pull", "read_next", "similar", "whole", "latest", "last", "after")
+"""Signals that two items may be compared on: those which the tools compute for every candidate."""
+
+
+def _compared(signal: str | None, w: Words) -> str:
+    """A signal as what two items are compared in."""
+    match signal:
+        case "pull":
+            return f"co-{w.gerund}"
+        case "read_next":
+            return f"what is {w.participle} next"
+        case "similar":
+            return f"what similar {w.users} {w.past}"
+        case "whole":
+            return f"what the whole {w.shelf} leads to"
+        case "latest":
+            return f"what the last three {w.items} lead to"
+        case "last":
+            return f"what the last {w.item} leads to"
+        case _:
+            return f"what others {w.past} after these {w.items}"
+
+
+def _source(label: str | None, w: Words) -> str:
+    """What a score rests on, as the subject of `says for …`."""
+    match label:
+        case "whole":
+            return f"the whole {w.shelf}"
+        case "latest":
+            return f"the last three {w.items} of the {w.shelf}"
+        case "last":
+            return f"the last {w.item} of the {w.shelf}"
+        case "after":
+            return f"the order of {w.gerund}"
+        case _:
+            return "the description"
+
+
+def _leads(kind: Fitted, w: Words) -> str:
+    """What leads to an item, up to its title."""
+    match kind:
+        case "whole":
+            return f"the {w.shelf} as a whole leads to"
+        case "latest":
+            return f"the last three {w.items} of the {w.shelf} lead to"
+        case "last":
+            return f"the last {w.item} of the {w.shelf} leads to"
+        case "after":
+            return f"what others {w.past} after these {w.items} leads to"
+        case "about":
+            return f"by its description, the {w.shelf} leads to"
 
 
 def place_words(rank: float, among: float) -> str:
@@ -167,12 +195,13 @@ def place_words(rank: float, among: float) -> str:
 
 
 def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = MappingProxyType({})) -> str:
-    """The claim in plain words, titles in place of items. Plain text: escape before it enters HTML.
+    """The claim in plain words, those of the catalogue, and titles in place of items. Plain text: escape before it enters
+    HTML.
 
     Args:
         found: what the graph holds, as far as it is known; tells a capped lift from one that is 99 by chance.
     """
-    n = claim.numbers
+    n, w = claim.numbers, catalog.words
     subject = "?" if claim.subject is None else catalog[claim.subject].title
     anchor = "?" if claim.anchor is None else catalog[claim.anchor].title
     at = f", {place_words(n['rank'], n['among'])}" if "rank" in n else ""
@@ -180,42 +209,38 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
         case "co_read" if "both" in n:
             times = f"{bound('lift', n['lift'], found)} {n['lift']:g}".lstrip()
             return (
-                f"{n['both']:,.0f} of the {n['of']:,.0f} readers of {anchor} also read {subject}, "
+                f"{n['both']:,.0f} of the {n['of']:,.0f} {w.users} of {anchor} also {w.past} {subject}, "
                 f"{times} times what chance would give"
             )
         case "co_read":
-            return (
-                f"fewer than five readers of any one of these books also read {subject}: too little to tell"
-            )
+            return f"fewer than five {w.users} of any one of these {w.items} also {w.past} {subject}: too little to tell"
         case "pull":
-            return f"co-reading of {subject} with the last {n['window']:.0f} books is {claim.strength}{at}"
+            return f"co-{w.gerund} of {subject} with the last {n['window']:.0f} {w.items} is {claim.strength}{at}"
         case "read_next":
-            return f"{subject} is read soon after the last {n['window']:.0f} books: {claim.strength}{at}"
+            return f"{subject} is {w.participle} soon after the last {n['window']:.0f} {w.items}: {claim.strength}{at}"
         case "similar" if "both" in n:
-            readers = f"{n['both']:.0f} of the {n['of']:.0f} most similar readers"
-            return f"{readers} read {subject}: {claim.strength}{at}"
+            users = f"{n['both']:.0f} of the {n['of']:.0f} most similar {w.users}"
+            return f"{users} {w.past} {subject}: {claim.strength}{at}"
         case "similar":
-            few = f"fewer than five of the {n['of']:.0f} most similar readers read {subject}"
+            few = f"fewer than five of the {n['of']:.0f} most similar {w.users} {w.past} {subject}"
             return f"{few}: {claim.strength}{at}, too little to tell"
         case "series" if claim.label == "sequel":
-            return f"{subject} is the next volume ({n['number']:g}) of a series on the shelf"
+            return f"{subject} is the next {w.volume} ({n['number']:g}) of {a(w.series)} {w.on_shelf}"
         case "series":
-            return f"{subject} is volume {n['number']:g} of a series on the shelf"
+            return f"{subject} is {w.volume} {n['number']:g} of {a(w.series)} {w.on_shelf}"
         case "about" if n.get("under") == WITHHELD:
-            alone = f"by its description alone (it has fewer than {WITHHELD} readers)"
-            return f"{alone}, the shelf leads to {subject}: {claim.strength}{at}"
+            alone = f"by its description alone (it has fewer than {WITHHELD} {w.users})"
+            return f"{alone}, the {w.shelf} leads to {subject}: {claim.strength}{at}"
         case "whole" | "latest" | "last" | "after" | "about":
-            few = f" (it has fewer than {n['under']:.0f} readers)" if "under" in n else ""
-            return f"{SAYS[claim.kind]} {subject}{few}: {claim.strength}{at}"
+            few = f" (it has fewer than {n['under']:.0f} {w.users})" if "under" in n else ""
+            return f"{_leads(claim.kind, w)} {subject}{few}: {claim.strength}{at}"
         case "over":
-            return f"in {COMPARED[claim.label or '']}, {subject} stands above {anchor}"
+            return f"in {_compared(claim.label, w)}, {subject} stands above {anchor}"
         case "carried":
-            return (
-                f"{anchor} carries {n['share']:.0f} % of what {SOURCE[claim.label or '']} says for {subject}"
-            )
+            return f"{anchor} carries {n['share']:.0f} % of what {_source(claim.label, w)} says for {subject}"
         case "author":
-            return f"{n['books']:.0f} on the shelf by the author of {subject}"
+            return f"{n['books']:.0f} {w.on_shelf} by the {w.creator} of {subject}"
         case "genre":
-            return f"{n['books']:.0f} of the {n['of']:.0f} books looked at are {claim.label}"
+            return f"{n['books']:.0f} of the {n['of']:.0f} {w.items} looked at are {claim.label}"
         case _:
             return claim.label or ""

@@ -72,8 +72,8 @@ def node_label(node: str, catalog: Catalog) -> str:
         case "i":
             return catalog[int(rest)].title
         case "r":
-            return f"reader {int(rest) + 1}"
+            return f"{catalog.words.user} {int(rest) + 1}"
         case "g":
             return rest
         case _:
-            return "this reader"
+            return f"this {catalog.words.user}"

@@ -272,7 +272,7 @@ class Tools:
             strong = level(share[column], self.bounds["similar"])
             if not strong:
                 continue
-            numbers = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
+            numbers: dict[str, float] = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
             numbers |= at[column]
             who = np.flatnonzero(read[:, column])[:SAMPLE] if counts[column] >= WITHHELD else ()
             edges = tuple(

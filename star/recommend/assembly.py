@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from star.data.catalog import Catalog
+from star.data.words import Words, a, capital
 from star.evidence.claims import WITHHELD, Claim, Edge, sentence
 from star.evidence.subgraph import build
 from star.evidence.tools import Tools
@@ -18,15 +19,6 @@ from star.trace.grammar import CallContext, TraceError, spoken
 from star.trace.steps import Step, read_step, steps_of
 
 NOTHING = ("nothing", ";")  # a tool's whole answer when it finds nothing
-SILENT = {
-    "profile": "nothing: no book of the shelf has a genre",
-    "recent": "nothing: none of these last books has a genre",
-    "user_cf": "nothing: similar readers read none of the candidates",
-    "item_cf": "nothing: these last books lead to none of the candidates asked about",
-    "whole_shelf": "nothing: the books looked at together lead to none of the candidates",
-    "read_after": "nothing: what others read after these books leads to none of the candidates",
-    "description": "nothing: by their descriptions, no candidate with few readers fits the shelf",
-}
 REASONS = (
     "series",
     "co_read",
@@ -40,6 +32,20 @@ REASONS = (
     "read_next",
     "pull",
 )  # kinds of claims, the best reason first
+
+
+def silent(tool: str, w: Words) -> str:
+    """What a tool's answer says when it finds nothing."""
+    says = {
+        "profile": f"no {w.item} of the {w.shelf} has {a(w.genre)}",
+        "recent": f"none of these last {w.items} has {a(w.genre)}",
+        "user_cf": f"similar {w.users} {w.past} none of the candidates",
+        "item_cf": f"these last {w.items} lead to none of the candidates asked about",
+        "whole_shelf": f"the {w.items} looked at together lead to none of the candidates",
+        "read_after": f"what others {w.past} after these {w.items} leads to none of the candidates",
+        "description": f"by their descriptions, no candidate with few {w.users} fits the {w.shelf}",
+    }
+    return f"nothing: {says[tool]}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ def read_draft(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[S
                 except TraceError as error:
                     text += f" [not readable: {error}]"
             if step and call and inside == NOTHING:
-                text = SILENT[str(call.name)]
+                text = silent(str(call.name), tools.catalog.words)
                 step = replace(step, claims=(Claim("opinion", label=text),))
             first = len(stated)
             stated += [Stated(claim, own) for claim in step.claims] if step else []
@@ -167,7 +173,7 @@ def checked(
     return tuple(
         CheckedClaim(
             each.claim,
-            _text(each.claim, finding, catalog) + _how_sure(finding),
+            _text(each.claim, finding, catalog) + _how_sure(finding, catalog.words),
             finding.found,
             (),
             "model" if each.own else "tool",
@@ -210,12 +216,12 @@ def _text(claim: Claim, finding: Finding, catalog: Catalog) -> str:
     return sentence(claim, catalog, finding.found)
 
 
-def _how_sure(finding: Finding) -> str:
+def _how_sure(finding: Finding, w: Words) -> str:
     """A supported lift's interval, and whether it may be chance; or the number of similar readers, if the call asked for
     more."""
     if finding.heard is not None:
         few = "fewer than five" if finding.heard < WITHHELD else f"only {finding.heard}"
-        return f" ({few} readers share a book with the shelf)"
+        return f" ({few} {w.users} share {a(w.item)} with the {w.shelf})"
     if finding.interval is None or finding.verdict != "supported":
         return ""
     low, high = finding.interval
@@ -248,7 +254,7 @@ def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
         )
     )
     return (
-        about[0].text[:1].upper() + about[0].text[1:]
+        capital(about[0].text)
         if about
         else "No evidence of the graph is about it; the model ranked it all the same."
     )

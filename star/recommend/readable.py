@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from star.data.catalog import Catalog, Item
+from star.data.words import Words, capital
 from star.display import isolated, isolating, line
 from star.evidence.claims import Verdict
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
@@ -22,20 +23,30 @@ NAMES = {
     "reflection": "Reflection",
     "recommend": "Ranking",
 }
-NUMBERS = {
-    "both": "readers of both",
-    "of": "out of",
-    "lift": "times chance",
-    "number": "volume",
-    "books": "books",
-    "window": "last books looked at",
-    "level": "strength, 1 to 6",
-    "rank": "place",
-    "among": "candidates",
-    "share": "per cent of the score",
-    "under": "fewer readers than",
-}
 Named = Callable[[str], str]  # isolates the names in a text
+
+
+def number_name(name: str, w: Words) -> str:
+    """What a number of a claim counts: `readers of both`, `volume`."""
+    names = {
+        "both": f"{w.users} of both",
+        "of": "out of",
+        "lift": "times chance",
+        "number": w.volume,
+        "books": w.items,
+        "window": f"last {w.items} looked at",
+        "level": "strength, 1 to 6",
+        "rank": "place",
+        "among": "candidates",
+        "share": "per cent of the score",
+        "under": f"fewer {w.users} than",
+    }
+    return names.get(name, name)
+
+
+def argument_name(name: str, w: Words) -> str:
+    """An argument of a tool call as people read it: the number of similar users that `user_cf` asks."""
+    return w.users if name == "readers" else name
 
 
 def year(value: int | None) -> str:
@@ -44,17 +55,18 @@ def year(value: int | None) -> str:
 
 
 def byline(item: Item) -> str:
-    """Author and year in plain text: `Frank Herbert, 1965`."""
+    """Author, others with their roles, and year in plain text: `Frank Herbert, 1965`."""
     authors = " and ".join(map(isolated, item.creators[:2]))
-    return ", ".join(part for part in (authors, year(item.year)) if part)
+    others = map(isolated, item.contributors[:2])
+    return ", ".join(part for part in (authors, *others, year(item.year)) if part)
 
 
-def volume(item: Item) -> str:
+def volume(item: Item, w: Words) -> str:
     """Series and volume in plain text: `Dune, volume 2`; empty without a series."""
     if not item.series:
         return ""
     series = isolated(item.series)
-    return series if item.number is None else f"{series}, volume {item.number:g}"
+    return series if item.number is None else f"{series}, {w.volume} {item.number:g}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -82,7 +94,7 @@ def ranked(text: str) -> list[str]:
 def readable(answer: Recommendation, catalog: Catalog) -> str:
     """A finished answer for a terminal: the steps with their statements and what the graph says of each, then the books."""
     named = isolating(names_in(answer, catalog))
-    lines = [*_steps(answer, named), *_books(answer, catalog, named), "", tally(answer)]
+    lines = [*_steps(answer, named, catalog.words), *_books(answer, catalog, named), "", tally(answer)]
     return "\n".join(map(line, lines))
 
 
@@ -103,33 +115,34 @@ def tally(answer: Recommendation) -> str:
     )
 
 
-def _steps(answer: Recommendation, named: Named) -> Iterator[str]:
+def _steps(answer: Recommendation, named: Named, w: Words) -> Iterator[str]:
     for step in answer.steps:
         if step.type == "recommend":
             continue  # the books follow, with their reasons
-        yield NAMES[step.type] if step.type != "tool_call" else f"{NAMES[step.type]}: {_call(step)}"
+        yield NAMES[step.type] if step.type != "tool_call" else f"{NAMES[step.type]}: {_call(step, w)}"
         if step.type == "tool_call" and step.name:
             continue
-        lines = [_statement(answer.claims[index], named) for index in step.claims]
+        lines = [_statement(answer.claims[index], named, w) for index in step.claims]
         if not lines:
             lines = [named(step.text)] if step.text.strip(" .;") else ["nothing found"]
         yield from (f"  {each}" for each in lines)
         yield ""
 
 
-def _call(step: StepView) -> str:
+def _call(step: StepView, w: Words) -> str:
     given = ", ".join(
-        f"{name} = {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
+        f"{argument_name(name, w)} = "
+        f"{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
         for name, value in (step.arguments or {}).items()
     )
     return f"{step.name or 'tool'}({given})"
 
 
-def _statement(claim: CheckedClaim, named: Named) -> str:
+def _statement(claim: CheckedClaim, named: Named, w: Words) -> str:
     """One statement with its mark, `✓ 146 of the 428 readers of …`; if unsupported, with the graph's numbers."""
-    text = named(claim.text[:1].upper() + claim.text[1:])
+    text = named(capital(claim.text))
     if claim.verdict == "unsupported":
-        found = ", ".join(f"{NUMBERS.get(name, name)} {number(value)}" for name, value in claim.found.items())
+        found = ", ".join(f"{number_name(name, w)} {number(value)}" for name, value in claim.found.items())
         text += f" (the graph has {found or 'nothing of it'})"
     return f"{VERDICTS[claim.verdict][0]} {text}"
 
@@ -137,5 +150,6 @@ def _statement(claim: CheckedClaim, named: Named) -> str:
 def _books(answer: Recommendation, catalog: Catalog, named: Named) -> Iterator[str]:
     for entry in answer.items:
         book = catalog[entry.item]
-        by = f" ({', '.join(map(isolated, book.creators))})" if book.creators else ""
+        names = ", ".join(map(isolated, (*book.creators, *book.contributors)))
+        by = f" ({names})" if names else ""
         yield f"{entry.rank}. {isolated(book.title)}{by}: {named(entry.reason)}"

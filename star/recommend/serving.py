@@ -6,6 +6,7 @@ import numpy as np
 
 from star.data import tasks
 from star.data.dataset import Dataset
+from star.data.words import a
 from star.errors import UserError
 from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph
@@ -45,14 +46,15 @@ class ServingContext:
             UserError: the query cannot be answered.
         """
         size = len(self.dataset.catalog)
+        w = self.dataset.catalog.words
         if not query.history:
-            raise UserError("the shelf is empty; put at least one book on it")
+            raise UserError(f"the {w.shelf} is empty; put at least one {w.item} {w.on} it")
         if bad := [i for i in (*query.history, *(query.candidates or ())) if not 0 <= i < size]:
             raise UserError(
                 f"item row {bad[0]} is outside the catalogue of {size} items; pick from the catalogue"
             )
         if not 1 <= query.k <= RANKED_AT_MOST:
-            raise UserError(f"{query.k} books were asked for; choose from 1 to {RANKED_AT_MOST}")
+            raise UserError(f"{query.k} {w.items} were asked for; choose from 1 to {RANKED_AT_MOST}")
         history = np.array(list(dict.fromkeys(query.history)), dtype=np.int64)
         candidates = self._candidates(query, history, np.ones(size, dtype=bool) if known is None else known)
         return Tools(
@@ -71,34 +73,36 @@ class ServingContext:
         Raises:
             UserError: no candidate is left; the message says why.
         """
+        w = self.dataset.catalog.words
         free = np.ones(len(known), dtype=bool)
         free[history] = False
         if query.candidates is not None:
             given = np.array(list(dict.fromkeys(query.candidates)), dtype=np.int64)
             if len(given) and not free[given].any():
                 raise UserError(
-                    f"all {len(given)} candidates are on the shelf; give others, or none to have them retrieved"
+                    f"all {len(given)} candidates are {w.on_shelf}; give others, or none to have them retrieved"
                 )
             candidates = given[free[given] & known[given]]
             if not len(candidates):
                 raise UserError(
-                    "none of the candidates is a book that the model knows; give others, or none to have them retrieved"
+                    f"none of the candidates is {a(w.item)} that the model knows; give others, or none to have them "
+                    "retrieved"
                 )
             return candidates
         if not free.any():
             raise UserError(
-                f"the shelf holds all {len(free)} items of the catalogue, so nothing is left to recommend; take some "
-                "off, or choose another reader"
+                f"the {w.shelf} holds all {len(free)} items of the catalogue, so nothing is left to recommend; take some "
+                f"off, or choose another {w.user}"
             )
         if not (free & known).any():
             raise UserError(
-                f"the model knows none of the {int(free.sum())} items that are not on the shelf; train it on this catalogue "
+                f"the model knows none of the {int(free.sum())} items that are not {w.on_shelf}; train it on this catalogue "
                 "with training/run.sh, or take some off"
             )
         found = self.retriever(history, CANDIDATES, query.reader, known)
         if not len(found):
             raise UserError(
-                f"none of the {int((free & known).sum())} items left can be recommended: each is another edition of one on "
-                "the shelf, or not the next volume of its series; take some off, or choose another reader"
+                f"none of the {int((free & known).sum())} items left can be recommended: each is another edition of one "
+                f"{w.on_shelf}, or not the next {w.volume} of its {w.series}; take some off, or choose another {w.user}"
             )
         return np.random.default_rng([query.seed, len(history)]).permutation(found)

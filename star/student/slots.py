@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from star.evidence.claims import STRENGTHS, WITHHELD, Claim
+from star.evidence.claims import COMPARED, STRENGTHS, WITHHELD, Claim
 from star.evidence.tools import ASKED, WINDOWS, ToolResponse
 
 SLOTS = 20
@@ -27,9 +27,7 @@ DISCUSSED = 6  # the five that are recommended, and the strongest that is not
 QUOTED = 6  # signals quoted of an item, at most
 UNREAD = "unread"
 """In place of `about`, for items with fewer than five readers."""
-KINDS = ("pull", "read_next", "similar", "whole", "latest", "last", "after", "about", UNREAD)
-COMPARED = KINDS[:7]
-"""Signals that two items may be compared on: those which the tools compute for every candidate."""
+KINDS = (*COMPARED, "about", UNREAD)
 PAD, PROFILE, LOOK, SHORTLIST, REFLECTION, RECOMMEND, END, CLOSE, OVER = (
     "<pad>",
     "<profile>",

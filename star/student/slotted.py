@@ -18,13 +18,12 @@ import torch
 from torch.nn import functional
 
 from star.errors import UserError
-from star.evidence.claims import Claim
+from star.evidence.claims import COMPARED, Claim
 from star.evidence.tools import Tools
 from star.student.compact import Compact, Past, shapes
 from star.student.slots import (
     CALLS,
     CLOSE,
-    COMPARED,
     DISCUSSED,
     END,
     KINDS,

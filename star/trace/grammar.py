@@ -40,6 +40,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from star.data.catalog import Catalog
+from star.data.words import Words
 from star.evidence.claims import COMPARED, LEAST_LIFT, MOST_LIFT, STRENGTHS, Claim, place_words
 from star.evidence.tools import COUNTED, ToolResponse
 
@@ -132,11 +133,44 @@ CAPPED = {
 }  # the largest and the smallest lift that have a word
 
 
+def _in_domain(phrase: str, w: Words) -> str | None:
+    """A sentence of a plan in the words of a catalogue; None for any other phrase."""
+    if found := re.fullmatch(r"(look back|take the last) (\d+) books", phrase):
+        return f"{found[1]} {found[2]} {w.items}"
+    if found := re.fullmatch(r"(ask|compare with) (\d+) readers", phrase):
+        return f"{found[1]} {found[2]} {w.users}"
+    begun = phrase.removesuffix(" first")  # the sentence may still be growing
+    said = {
+        "know the shelf": f"know the {w.shelf}",
+        "trust co_reading": f"trust co-{w.gerund}",
+        "trust similar readers": f"trust similar {w.users}",
+        "trust what is read next": f"trust what is {w.participle} next",
+    }.get(begun)
+    return said and said + phrase[len(begun) :]
+
+
 def spoken(words: Iterable[str], catalog: Catalog) -> str:
-    """Words as shown to people: titles for items, genres and numbers as they are written."""
-    shown = []
+    """Words as shown to people: titles for items, genres and numbers as they are written, plans in the catalogue's words."""
+    phrases: list[list[str]] = [[]]
     for word in words:
-        if (item := item_row(word)) is not None:
+        phrases[-1].append(word)
+        if word == ";":
+            phrases.append([])
+    shown = " ".join(text for phrase in phrases if (text := _spoken(phrase, catalog)))
+    return shown.replace(" ;", ";").replace("co reading", "co-reading")
+
+
+def _spoken(phrase: Sequence[str], catalog: Catalog) -> str:
+    """One phrase, with its `;` if it has one."""
+    shown = []
+    w = catalog.words
+    own = _in_domain(" ".join(phrase).removesuffix(" ;"), w)
+    if own is not None:
+        return own + " ;" if phrase[-1] == ";" else own
+    for word in phrase:
+        if word.startswith("author_"):
+            shown.append(word.replace("author_", f"{w.creator} "))
+        elif (item := item_row(word)) is not None:
             shown.append(f"“{catalog[item].title}”")
         elif found := re.fullmatch(PLACE, word, re.ASCII):
             shown.append(place_words(float(found[1]), float(found[2])))
@@ -146,7 +180,7 @@ def spoken(words: Iterable[str], catalog: Catalog) -> str:
             shown.append(f"{word} or {CAPPED[word]}")
         else:
             shown.append(word.replace("_", " ").strip())
-    return " ".join(shown).replace(" ;", ";").replace("co reading", "co-reading")
+    return " ".join(shown)
 
 
 # writing

@@ -5,6 +5,7 @@ Components are made by functions, because Gradio writes a `.pyi` stub beside the
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -19,7 +20,7 @@ def live(value: list[Block] | None = None, *, label: str, polite: bool = False, 
     The template is fixed. A template that holds the value would be rebuilt at every update, ten times a second.
     `polite`: screen readers read changes out.
     """
-    spoken, named = "polite" if polite else "off", f'aria-label="{label}"'
+    spoken, named = "polite" if polite else "off", f'aria-label="{escape(label)}"'
     return gr.HTML(
         value=value or [],
         html_template=f'<div class="star-live" role="region" {named} aria-live="{spoken}"></div>',

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import cache
 
 from star.data.dataset import Dataset
-from star.data.loading import load_dataset
+from star.data.loading import load_dataset, load_words
+from star.data.words import BOOK, Words
 from star.errors import UserError
 from star.methods.answering import recommender_for
 from star.recommend.recommender import Recommender
@@ -25,6 +26,7 @@ class Loader:
         load: returns the recommender; may take long.
         load_dataset: returns the data set alone, much sooner, so that visitors can search while the model loads. This copy
             is dropped once the recommender is loaded.
+        words: what the page calls items and users before the data set is loaded.
         model: name or folder of the checkpoint that `load` takes; `mars`: the teacher; None: the checkpoint named like the
             data set, or the teacher without one.
     """
@@ -34,8 +36,9 @@ class Loader:
         load: Callable[[], Recommender],
         load_dataset: Callable[[], Dataset] | None = None,
         model: str | None = None,
+        words: Words = BOOK,
     ) -> None:
-        self.model = model
+        self.model, self.words = model, words
         self._load, self._load_dataset = load, load_dataset
         self._changed = threading.Condition()
         self._dataset: Dataset | None = None
@@ -49,7 +52,12 @@ class Loader:
 
         data = cache(lambda: load_dataset(settings.dataset))  # read once, for the search and for the model
 
-        return cls(lambda: recommender_for(data(), settings.model), data, settings.model)
+        return cls(
+            lambda: recommender_for(data(), settings.model),
+            data,
+            settings.model,
+            load_words(settings.dataset),
+        )
 
     def start(self) -> None:
         """Start loading; a second call does nothing."""

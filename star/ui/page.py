@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import gradio as gr
 from gradio.themes import Base
 
 from star.annotation.workflow.people import allows
+from star.data.words import Words, capital
 from star.errors import UserError
 from star.methods.answering import untaught
 from star.ui.assets import script, stylesheet
@@ -34,9 +36,13 @@ ICON = "data:image/svg+xml," + quote(
     'd="M8 1l2 5 5 .4-4 3.3 1.3 5L8 12l-4.300 2.700 1.300-5-4-3.300L6 6z"/></svg>'
 )
 
-HEADER = """
+
+def header(w: Words) -> str:
+    """The page's headline in the data set's words."""
+    said = f"{capital(w.items)}, and the reasons for them, read from what {w.users} {w.past} together."
+    return f"""
 <header class="star-header">
-  <div><h1>STAR</h1><p>Books, and the reasons for them, read from what readers read together.</p></div>
+  <div><h1>STAR</h1><p>{escape(said)}</p></div>
   <button type="button" class="star-theme" role="switch" aria-checked="false" data-theme-switch>Dark</button>
 </header>
 """
@@ -82,7 +88,9 @@ def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
         auth: to the annotation database; None leaves out the tabs Annotate and Lead.
     """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(HEADER, js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False)
+        gr.HTML(
+            header(loader.words), js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False
+        )
         about = live(
             block(views.loading("Loading data set and model…")),
             label="Data set and checkpoint",
@@ -94,9 +102,9 @@ def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
                 adapter = explore(loader, runs)
             if auth is not None:
                 with gr.Tab("Annotate"):
-                    annotate()
+                    annotate(loader.words)
                 with gr.Tab("Lead", visible=not auth.accounts) as lead_tab:
-                    lead()
+                    lead(loader.words)
 
         def report() -> Iterator[tuple[list[Block], Any]]:
             for shown, name in loaded(loader):

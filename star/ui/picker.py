@@ -1,8 +1,9 @@
-"""The choice of a reader of the data set, or of books for a new shelf. Its value holds row numbers only."""
+"""The choice of a user of the data set, or of items for a new shelf. Its value holds row numbers only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -10,6 +11,7 @@ import gradio as gr
 from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.interactions import Interactions
+from star.data.words import Words, a, capital
 from star.display import isolated, line
 from star.errors import UserError
 from star.recommend.recommendation import Query
@@ -26,10 +28,14 @@ def reader_row(data: Dataset, row: int) -> Row:
 
     Names are isolated here, since rows enter the page as text.
     """
-    history = data.interactions.history(row)
+    history, w = data.interactions.history(row), data.catalog.words
     lately = f" · lately {isolated(data.catalog[int(history[-1])].title)}" if len(history) else ""
     lately += "" if row in data.held_out else " · seen in training"
-    return {"id": row, "label": f"Reader {row + 1}", "note": plural(len(history), "book") + lately}
+    return {
+        "id": row,
+        "label": f"{capital(w.user)} {row + 1}",
+        "note": plural(len(history), w.item, w.items) + lately,
+    }
 
 
 def book_row(catalog: Catalog, index: int) -> Row:
@@ -38,7 +44,7 @@ def book_row(catalog: Catalog, index: int) -> Row:
     return {
         "id": index,
         "label": isolated(item.title),
-        "note": " · ".join(p for p in (byline(item), volume(item)) if p),
+        "note": " · ".join(p for p in (byline(item), volume(item, catalog.words)) if p),
     }
 
 
@@ -49,7 +55,7 @@ def find_readers(data: Dataset, text: str) -> list[Row]:
     if not words:
         return [reader_row(data, row) for row in spread(log, sorted(data.held_out))]
     found: dict[int, None] = {}
-    digits = words.lower().removeprefix("reader").strip()
+    digits = words.lower().removeprefix(data.catalog.words.user.lower()).strip()
     if digits.isdecimal() and 0 < int(digits) <= len(log):
         found[int(digits) - 1] = None
     try:
@@ -110,22 +116,25 @@ def query(value: Any, data: Dataset, k: Any = 5, seed: Any = 0) -> Query:
     Raises:
         UserError: no reader picked, an empty shelf, a row not in the data set, a number out of its range.
     """
-    k = _whole(k, 1, MOST_BOOKS, "The number of books")
+    w = data.catalog.words
+    k = _whole(k, 1, MOST_BOOKS, f"The number of {w.items}")
     seed = _whole(seed, 0, 2**31 - 1, "The seed")
     value = value if isinstance(value, dict) else {}
     if value.get("mode") == "shelf":
         shelf = value.get("shelf")
         shelf = shelf if isinstance(shelf, list) else []
         if not shelf:
-            raise UserError("The shelf is empty. Search for a title you like and add at least one book.")
+            raise UserError(
+                f"The {w.shelf} is empty. Search for a title you like and add at least one {w.item}."
+            )
         return Query(
-            tuple(dict.fromkeys(_row(i, len(data.catalog), "book") for i in shelf)), None, None, k, seed
+            tuple(dict.fromkeys(_row(i, len(data.catalog), w.item) for i in shelf)), None, None, k, seed
         )
     if value.get("reader") is None:
         raise UserError(
-            "No reader is picked yet. Choose one from the list, or put together a shelf of your own."
+            f"No {w.user} is picked yet. Choose one from the list, or put together {a(w.shelf)} of your own."
         )
-    row = _row(value["reader"], len(data.interactions), "reader")
+    row = _row(value["reader"], len(data.interactions), w.user)
     return Query(tuple(int(i) for i in data.interactions.history(row)), row, None, k, seed)
 
 
@@ -142,38 +151,42 @@ def _row(value: Any, limit: int, what: str) -> int:
     return value
 
 
-TEMPLATE = """
-<div class="star-picker">
-  <div class="star-modes" role="radiogroup" aria-label="Who are the books for?">
-    <label><input type="radio" value="reader" checked data-mode><span>A reader</span></label>
-    <label><input type="radio" value="shelf" data-mode><span>Your own shelf</span></label>
+def template(w: Words) -> str:
+    """The picker's frame. The attributes of its root are what `picker.js` says in the catalogue's words."""
+    item, user, users, shelf = (escape(word) for word in (w.item, w.user, w.users, w.shelf))
+    return f"""
+<div class="star-picker" data-latest="Latest {escape(w.items)}, newest first" data-there="is {escape(w.on_shelf)} already"
+  data-nobody="This data set has no {users}.">
+  <div class="star-modes" role="radiogroup" aria-label="Who are the {escape(w.items)} for?">
+    <label><input type="radio" value="reader" checked data-mode><span>{capital(a(user))}</span></label>
+    <label><input type="radio" value="shelf" data-mode><span>Your own {shelf}</span></label>
   </div>
   <div data-pane="reader">
     <div class="star-combo" data-combo="reader">
-      <label><span>Reader</span>
+      <label><span>{capital(user)}</span>
         <input type="text" role="combobox" aria-expanded="false" aria-autocomplete="list" autocomplete="off"
-          spellcheck="false" placeholder="Number, or a book lately read"></label>
-      <ul role="listbox" aria-label="Readers" hidden></ul>
+          spellcheck="false" placeholder="Number, or {a(item)} lately {escape(w.participle)}"></label>
+      <ul role="listbox" aria-label="{capital(users)}" hidden></ul>
     </div>
-    <button type="button" class="star-link" data-another>Another reader</button>
+    <button type="button" class="star-link" data-another>Another {user}</button>
     <div class="star-history" data-history></div>
   </div>
   <div data-pane="shelf" hidden>
     <div class="star-combo" data-combo="book">
-      <label><span>Add a book</span>
+      <label><span>Add {a(item)}</span>
         <input type="text" role="combobox" aria-expanded="false" aria-autocomplete="list" autocomplete="off"
-          spellcheck="false" placeholder="Title, author or series"></label>
-      <ul role="listbox" aria-label="Books" hidden></ul>
+          spellcheck="false" placeholder="Title, {escape(w.creator)} or {escape(w.series)}"></label>
+      <ul role="listbox" aria-label="{capital(escape(w.items))}" hidden></ul>
     </div>
-    <ol class="star-shelf" data-shelf aria-label="Your shelf, oldest first"></ol>
-    <p class="star-hint">The shelf is read from top to bottom; the last book counts as the latest.</p>
+    <ol class="star-shelf" data-shelf aria-label="Your {shelf}, oldest first"></ol>
+    <p class="star-hint">The {shelf} is read from top to bottom; the last {item} counts as the latest.</p>
   </div>
   <p class="star-sr" role="status" data-said></p>
 </div>
 """
 
 
-def picker(dataset: Callable[[], Dataset], **options: Any) -> gr.HTML:
+def picker(dataset: Callable[[], Dataset], w: Words, **options: Any) -> gr.HTML:
     """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows]}`.
 
     Look-ups run as server functions, outside the queue, so typing never waits for a running recommendation.
@@ -189,14 +202,18 @@ def picker(dataset: Callable[[], Dataset], **options: Any) -> gr.HTML:
         return guarded(lambda: find_readers(dataset(), str(text)[:100]))
 
     def reader(row: int) -> Row:
-        return guarded(lambda: reader_detail(dataset(), _row(row, len(dataset().interactions), "reader")))
+        return guarded(
+            lambda: reader_detail(
+                dataset(), _row(row, len(dataset().interactions), dataset().catalog.words.user)
+            )
+        )
 
     def books(text: str) -> Row:
         return guarded(lambda: find_books(dataset().catalog, str(text)[:100]))
 
     return gr.HTML(
         value={"mode": "reader", "reader": None, "shelf": []},
-        html_template=TEMPLATE,
+        html_template=template(w),
         js_on_load="STAR.picker(element, props, server);",
         head=script("star.js") + script("picker.js"),
         server_functions=[readers, reader, books],

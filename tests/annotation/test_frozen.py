@@ -44,7 +44,7 @@ def test_a_stored_run_looks_as_it_did(shelf: tuple[int, ...]) -> None:
     for view in (views.cards, trace, evidence, payload):
         old, new = (by_title(json.dumps(view(*run), ensure_ascii=False), run[1]) for run in (before, now))
         assert old == new
-    assert edge_table(before[0]) == edge_table(now[0])
+    assert edge_table(*before) == edge_table(*now)
 
 
 def test_books_keep_their_facts() -> None:
@@ -55,7 +55,7 @@ def test_books_keep_their_facts() -> None:
 
 def test_a_blinded_run_does_not_say_who_wrote_it() -> None:
     shown = from_json(blinded(stored(3)))
-    text = json.dumps([views.cards(*shown), trace(*shown), evidence(*shown), edge_table(shown[0])])
+    text = json.dumps([views.cards(*shown), trace(*shown), evidence(*shown), edge_table(*shown)])
     open_ = json.dumps([views.cards(*from_json(stored(3))), trace(*from_json(stored(3)))])
     for betrays in ("of the model", "star-share", " token", "0.21 s"):
         assert betrays in open_ and betrays not in text, betrays

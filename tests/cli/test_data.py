@@ -60,7 +60,7 @@ def test_import_of_a_table_with_a_mapping(tmp_path, monkeypatch, capsys):
     path = write(tmp_path / "in", {"log.csv": RATINGS}) / "log.csv"
     columns = ("--column", "user=user_id", "--column", "item=book_id")
     assert star(monkeypatch, "import", "table", path, "--name", "log", *columns, *ONE) == 0
-    assert "log: 2 readers, 3 items, 5 interactions" in capsys.readouterr().err
+    assert "log: 2 users, 3 items, 5 interactions" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_titles_of_data_sets_have_no_control_characters(home, monkeypatch, capsy
     manifest = {"title": "\x1b[31mToy\x00\nbox\ud83d", "licence": "x", "counts": counts}
     (home / "toy" / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     kept = r'"title": "\u001b[31mToy\u0000\nbox\ud83d"'
-    for form, expected in (((), "toy: Toy box\ufffd; 2 readers"), (("--json",), kept)):
+    for form, expected in (((), "toy: Toy box\ufffd; 2 users"), (("--json",), kept)):
         assert star(monkeypatch, "datasets", *form) == 0
         assert expected in capsys.readouterr().out
 

@@ -83,8 +83,8 @@ def test_many_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.undo()  # a helper has the length of its own module
     student, tasks = _student_and_tasks(tmp_path)
     jobs = [("hits", tasks[:6]), ("moved", tasks[:4]), ("hits", tasks[6:])]
-    given = (jobs, student.dataset, student.graph, tmp_path / "tiny")
-    one, two = (tune_prior.all_of(*given, n) for n in (1, 2))
+    even = tune_prior.Even(student.dataset, student.graph, tmp_path / "tiny")
+    one, two = (tune_prior.all_of(jobs, even, n) for n in (1, 2))
     assert one[0].any() and one[1].any()
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -61,7 +61,7 @@ def leftward(text: str) -> set[str]:
 def shown(answer: Recommendation) -> str:
     cards = views.cards(answer, DATA.catalog)
     cards = re.sub(r"<svg class=\"star-cover\".*?</svg>", "", cards)  # covers have their own tests
-    blocks = [*trace(answer, DATA.catalog), *evidence(answer, DATA.catalog), *edge_table(answer)]
+    blocks = [*trace(answer, DATA.catalog), *evidence(answer, DATA.catalog), *edge_table(answer, DATA.catalog)]
     header = views.loaded(DATA, answer.checkpoint) + views.status(toy.PAYLOADS[0], "error")
     return header + cards + "".join(block["html"] for block in blocks)
 

@@ -10,6 +10,7 @@ import pytest
 import toy
 
 from star.data.catalog import Catalog, Item
+from star.data.words import BOOK
 from star.evidence.claims import Claim, Edge
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, StepView, Timing
 from star.ui.views import cards as views
@@ -58,7 +59,7 @@ class Tags(HTMLParser):
 
 
 def every_view(answer: Recommendation, catalog: Catalog) -> str:
-    blocks = [*trace(answer), *evidence(answer, catalog), *edge_table(answer)]
+    blocks = [*trace(answer), *evidence(answer, catalog), *edge_table(answer, catalog)]
     return views.cards(answer, catalog) + "".join(block["html"] for block in blocks)
 
 
@@ -95,7 +96,7 @@ def test_nothing_is_recommended_before_the_ranking(model: toy.ToyRecommender) ->
         assert "<h3>" not in html and not any(title in html for title in titles)
     html = views.cards(last, model.dataset.catalog)
     assert re.findall(r"<h3><bdi>(.*?)</bdi></h3>", html) == titles
-    assert views.cards(None, None, 7).count("<li") == 7
+    assert views.empty(BOOK, 7).count("<li") == 7
 
 
 def test_card_shows_what_is_known(model: toy.ToyRecommender) -> None:
@@ -172,16 +173,18 @@ def test_claims_of_a_snapshot_may_come_later(model: toy.ToyRecommender) -> None:
 
 def test_stated_and_found_are_compared() -> None:
     claim = Claim("co_read", 1, 0, {"both": 56, "of": 28, "lift": 0.9})
-    html = numbers(CheckedClaim(claim, "", {"both": 16, "of": 28, "lift": 0.9}, (), "model", "unsupported"))
+    html = numbers(
+        CheckedClaim(claim, "", {"both": 16, "of": 28, "lift": 0.9}, (), "model", "unsupported"), BOOK
+    )
     rows = re.findall(r"<tr>(.*?)</tr>", html)
     assert "56" in rows[1] and "16" in rows[1] and ">differs<" in rows[1]
     assert ">differs<" not in rows[2] + rows[3]
-    assert numbers(CheckedClaim(Claim("opinion"), "", {}, (), "model", "opinion")) == ""
+    assert numbers(CheckedClaim(Claim("opinion"), "", {}, (), "model", "opinion"), BOOK) == ""
 
 
 def test_missing_number_is_a_dash() -> None:
     claim = CheckedClaim(Claim("co_read", 1, 0, {"both": 5}), "", {}, (), "model", "unsupported")
-    assert "—" in numbers(claim)
+    assert "—" in numbers(claim, BOOK)
 
 
 def test_about_finds_subject_anchor_and_path(model: toy.ToyRecommender) -> None:
@@ -197,7 +200,7 @@ def test_every_node_has_a_heading_and_every_edge_a_row(model: toy.ToyRecommender
     for node in answer.nodes:
         assert f'data-about="{node.id}"' in html
     assert html.count("data-evidence=") == len(answer.claims)
-    assert edge_table(answer)[0]["html"].count("<tr tabindex") == len(answer.edges)
+    assert edge_table(answer, model.dataset.catalog)[0]["html"].count("<tr tabindex") == len(answer.edges)
     assert evidence(replace(answer, finished=False), model.dataset.catalog) == []
 
 
@@ -212,7 +215,7 @@ def test_every_node_has_a_heading_and_every_edge_a_row(model: toy.ToyRecommender
     ],
 )
 def test_weights_in_words(kind: str, value: float, words: str) -> None:
-    assert weight(kind, value) == words
+    assert weight(kind, value, BOOK) == words
 
 
 def test_facts_are_plain_text(model: toy.ToyRecommender) -> None:
@@ -228,7 +231,7 @@ def test_years(value: int | None, words: str) -> None:
 def test_finished_line() -> None:
     answer = Recommendation("d", "c", Query((1,)), (), timing=Timing(0.21, 1.84, 214, 1))
     assert (
-        views.finished(answer)
+        views.finished(answer, BOOK)
         == "0 books for your shelf in 1.8 s · first words after 0.21 s · 214 tokens · 1 tool call"
     )
 

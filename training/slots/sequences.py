@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import rankdata
 
+from star.evidence.claims import COMPARED
 from star.evidence.signals import RARITY
 from star.student.slots import (
     CLOSE,
-    COMPARED,
     DISCUSSED,
     END,
     KINDS,

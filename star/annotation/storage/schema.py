@@ -10,11 +10,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from star.annotation.storage.models import Choice
 from star.annotation.storage.models import Kind as CampaignKind
 from star.annotation.workflow.text import FLAGS, ID_MOST, NAME, printable, within
+from star.data.words import words_of
 from star.errors import UserError
 from star.evidence.claims import STRENGTHS, Kind, Verdict
 from star.trace.grammar import StepType
@@ -102,6 +111,7 @@ class BookDocument(Strict):
     row: Count | None = None
     title: Text | None = None
     creators: Names | None = None
+    contributors: Names | None = None
     year: Annotated[int, Field(ge=-10_000, le=10_000)] | None = None
     series: Text | None = None
     number: Real | None = None
@@ -122,7 +132,15 @@ class RunDocument(Strict):
     graph: GraphDocument | None = None
     titles: dict[Name, Text] | None = None
     books: dict[Name, BookDocument] | None = None
+    words: dict[Name, Name] | None = None
     measures: dict[Name, Real] | None = None
+
+    @field_validator("words")
+    @classmethod
+    def shown(cls, words: dict[str, str] | None) -> dict[str, str] | None:
+        """Each word can be shown (`star.data.words`)."""
+        words_of({"words": words})
+        return words
 
     @model_validator(mode="after")
     def places(self) -> RunDocument:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from star.data.catalog import Catalog, Item
+from star.data.words import BOOK, words_of
 from star.evidence.claims import STRENGTHS, Claim, Edge
 from star.evidence.subgraph import Node
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
@@ -21,7 +22,8 @@ FIELDS = ("creators", "year", "series", "number", "genres", "theme")
 def shown(catalog: Catalog, row: int) -> dict[str, Any]:
     """The stored facts of a book: what the page shows, and its row, which the trace's words name (`<i7>`)."""
     item = asdict(catalog[row])
-    return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS}
+    others = {"contributors": item["contributors"]} if item["contributors"] else {}
+    return {"row": row, "title": item["title"]} | {name: item[name] for name in FIELDS} | others
 
 
 def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
@@ -29,7 +31,8 @@ def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
 
     Documents of other tools may lack a graph, claims or facts about books; what they hold is shown.
     """
-    catalog = Catalog(tuple(_books(document)))
+    given = document.get("words")
+    catalog = Catalog(tuple(_books(document)), BOOK if given is None else words_of({"words": given}))
     row = {item.id: place for place, item in enumerate(catalog)}
     graph = document.get("graph") or {}
     nodes, renamed = [], {}
@@ -85,8 +88,8 @@ def _books(document: Mapping[str, Any]) -> Iterator[Item]:
         (*document.get("shelf", ()), *sorted(mentioned), *document.get("candidates", ()), *titles)
     )
     for id in ids:
-        known = {name: facts.get(id, {}).get(name) for name in FIELDS}
-        many = {name: tuple(known[name] or ()) for name in ("creators", "genres")}
+        known = {name: facts.get(id, {}).get(name) for name in (*FIELDS, "contributors")}
+        many = {name: tuple(known[name] or ()) for name in ("creators", "genres", "contributors")}
         yield Item(id=id, title=str(titles.get(id, id)), **known | many)
 
 

@@ -11,6 +11,7 @@ from star.annotation.workflow.documents import DESERVED, GoldAnswer, RunJson, Sa
 from star.annotation.workflow.frozen import shown
 from star.data.dataset import Dataset
 from star.data.tasks import MIX, Task, difficulty, make_tasks, split
+from star.data.words import BOOK
 from star.errors import UserError
 from star.evidence.graph import Graph
 from star.mars.run import MarsRanker
@@ -117,20 +118,24 @@ def draw(
         columns.append([*first, *spare][:share])
     drawn = [pick for row in zip_longest(*columns) for pick in row if pick is not None][:n]
     if len(drawn) < n:
+        users = dataset.catalog.words.users
         raise UserError(
-            f"{n} readers needed, and {dataset.name!r} has {len(drawn)} test readers' tasks in {', '.join(scenarios)}; "
+            f"{n} {users} needed, and {dataset.name!r} has {len(drawn)} test {users}' tasks in {', '.join(scenarios)}; "
             "ask for fewer records, or name more scenarios"
         )
     return drawn
 
 
 def run_of(recommender: Recommender, query: Query, user: str | None = None) -> RunJson:
-    """One run, frozen: the document of `star recommend --json` with its books (`frozen.shown`) and their titles."""
+    """One run, frozen: the document of `star recommend --json` with its items (`frozen.shown`) and their titles, and the
+    words of the data set where they are not those of books."""
     catalog = recommender.dataset.catalog
     done = answer(recommender, query)
     rows = dict.fromkeys((*query.history, *done.candidates))
     books = {catalog[row].id: shown(catalog, row) for row in rows}
-    return done.to_json(catalog, user) | {
-        "titles": {id: book["title"] for id, book in books.items()},
-        "books": books,
-    }
+    own = {} if catalog.words == BOOK else {"words": catalog.words.to_json()}
+    return (
+        done.to_json(catalog, user)
+        | {"titles": {id: book["title"] for id, book in books.items()}, "books": books}
+        | own
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from star.data import dataset
+from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.importers import amazon, goodbooks, movielens, recbole
 from star.data.importers.amazon import read_amazon
@@ -21,6 +23,7 @@ from star.data.importers.movielens import read_movielens
 from star.data.importers.raw import UNREADABLE, Raw, Step, say, silent
 from star.data.importers.recbole import read_recbole
 from star.data.importers.table import read_table
+from star.data.words import words_for
 from star.errors import UserError
 from star.plain_text import one_line
 
@@ -48,11 +51,14 @@ def import_dataset(
     min_reader_items: int | None = None,
     say: Say = say,
     progress: Step = silent,
+    domain: str | None = None,
+    words: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Dataset:
     """Read `path` as `format`, check and threshold it, save it under `name`, and return it.
 
-    Thresholds left None are the format's own. `options` go to the format's reader.
+    Thresholds left None are the format's own. `domain` and `words` say what people call items and users
+    (`star.data.words.words_for`). `options` go to the format's reader.
     `progress` is told of each step before it begins. A data set of this name is
     replaced only once everything is read, checked and written.
 
@@ -62,6 +68,7 @@ def import_dataset(
     check_name(name)
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}; give one of {', '.join(FORMATS)}")
+    called = words_for(format, domain, words)
     if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):
         raise UserError(one_line(f"{path} has a name that is not UTF-8 text; rename it"))
     say(f"reading {path} as {format}")
@@ -71,6 +78,7 @@ def import_dataset(
         made = build(raw, name, min_item_readers, min_reader_items, say, progress)
     except UserError as error:
         raise UserError(one_line(f"{path}: {error}")) from None
+    made = replace(made, catalog=Catalog(made.catalog.items, called))
     progress("writing the data set")
     try:
         made.save(dataset.home() / name)

@@ -15,6 +15,7 @@ from star.data.importers.archives import unpacked
 from star.data.importers.columns import Say, ids
 from star.data.importers.files import brief, find, need
 from star.data.importers.raw import Raw, by_time, item_frame, say
+from star.data.importers.roles import role_of
 from star.data.importers.separated import read_csv
 from star.data.importers.times import times
 from star.data.importers.typed import read_jsonl
@@ -136,7 +137,8 @@ def _item(id: str, row: dict[str, Any]) -> Item:
         creators = [_words(author["name"])]
     else:
         # The store of a book reads "A. Writer (Author), B. Drawer (Illustrator)"; else it is a brand.
-        creators = re.findall(r"(?:^|,\s*)([^(]+?)\s*\(Author\)", store) or [
+        named = [name.strip() for name in re.findall(r"(?:^|,)([^(]+\([^()]*\))", store)]
+        creators = [name for name in named if role_of(name)[1]] or [
             re.sub(r"\s*\([^()]*\).*", "", store).strip()
         ]
     # The first category repeats the department ("Books"), the rest run from wide to narrow.

@@ -13,6 +13,7 @@ from star.data.catalog import Catalog, Item
 from star.data.dataset import Dataset
 from star.data.importers.columns import Say, compact
 from star.data.importers.raw import Raw, Step, say, silent
+from star.data.importers.roles import by_role
 from star.data.interactions import Interactions
 from star.data.parquet import clean_items, items_of
 from star.errors import UserError
@@ -260,7 +261,7 @@ def _catalog(ids: pl.Series, items: pl.DataFrame | None) -> Catalog:
     if items is None:
         return Catalog(tuple(Item(id=id, title=id) for id in ids))
     joined = ids.to_frame("id").join(items, on="id", how="left", maintain_order="left")
-    return Catalog(items_of(clean_items(joined)))
+    return Catalog(tuple(map(by_role, items_of(clean_items(joined)))))
 
 
 def _check_ratings(raw: Raw) -> None:

@@ -17,8 +17,10 @@ Step = Callable[[str], None]
 STEPS = 5
 """Number of steps that every import tells of."""
 UNREADABLE: tuple[type[BaseException], ...] = (*POLARS_FAILURES, OSError)
-# No source has themes: they are written by hand for the embedded demo.
-ITEM_SCHEMA: dict[str, Any] = {name: kind for name, kind in CATALOGUE_SCHEMA.items() if name != "theme"}
+# No source has themes: they are written by hand for the embedded demo. Contributors are told from creators by `roles.py`.
+ITEM_SCHEMA: dict[str, Any] = {
+    name: kind for name, kind in CATALOGUE_SCHEMA.items() if name not in ("theme", "contributors")
+}
 
 
 @dataclass
@@ -32,7 +34,8 @@ class Raw:
         events: one row per interaction, columns `user` and `item` (integers, strings, or what `compact` makes of
             these), and where the source has them `time` (Int64, seconds since 1970) and `rating` (Float32). A
             reader's books are in row order, or by `time` where there is one.
-        items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none.
+        items: ITEM_SCHEMA, one row per item that the source describes, or None where it describes none. A creator may
+            have a role behind the name, as `Bo Ink (Translator)`.
         rating_range: lowest and highest rating that the source allows, or None where there is no such bound.
         notices: lines that must accompany the data wherever they are shown or passed on.
         min_item_readers, min_reader_items: default thresholds.

@@ -6,16 +6,22 @@ evidence, edges) enters the page as HTML; everything else enters as text.
 
 from __future__ import annotations
 
+from html import escape
+
 import gradio as gr
 
+from star.data.words import Words
 from star.ui.assets import script
-from star.ui.views.graph_view import TEMPLATE as GRAPH
+from star.ui.views.graph_view import template as graph
 
-SIDE = f"""
+
+def side(w: Words) -> str:
+    """The frame of one trace: cards, trace, graph and evidence. Records of any data set are shown in it."""
+    return f"""
 <template data-side>
   <section class="star-scope star-side">
     <h2 data-side-name hidden></h2>
-    <div class="star-side-cards"><div class="star-live" role="region" aria-label="Recommended books"></div></div>
+    <div class="star-side-cards"><div class="star-live" role="region" aria-label="Recommended {escape(w.items)}"></div></div>
     <div class="star-why">
       <div class="star-left">
         <h2>Trace</h2>
@@ -23,7 +29,7 @@ SIDE = f"""
       </div>
       <div class="star-right">
         <h2>Graph</h2>
-        <div data-graph>{GRAPH}</div>
+        <div data-graph>{graph(w)}</div>
         <h2>Evidence</h2>
         <div class="star-evidence-panel"><div class="star-live" role="region" aria-label="Evidence"></div></div>
         <details class="star-edges"><summary>Edges of the graph as a table</summary>
@@ -35,9 +41,12 @@ SIDE = f"""
 </template>
 """
 
-FRAME = f"""
+
+def frame(w: Words) -> str:
+    """What the scripts fill."""
+    return f"""
 <div class="star-annotate" data-annotate>
-  {SIDE}
+  {side(w)}
   <div data-entrance></div>
   <div data-desk hidden>
     <div class="star-bar">
@@ -56,6 +65,7 @@ FRAME = f"""
 </div>
 """
 
+
 SCRIPTS = (
     "vis-network.js",
     "star.js",
@@ -68,10 +78,10 @@ SCRIPTS = (
 )
 
 
-def annotate() -> gr.HTML:
+def annotate(w: Words) -> gr.HTML:
     """Lay out the tab inside the Blocks being built."""
     return gr.HTML(
-        html_template=FRAME,
+        html_template=frame(w),
         js_on_load="STAR.annotate(element.querySelector('[data-annotate]'));",
         head="".join(map(script, SCRIPTS)),
         apply_default_css=False,

@@ -10,6 +10,8 @@ from typing import Any
 
 import gradio as gr
 
+from star.data.catalog import Catalog
+from star.data.words import Words, a
 from star.errors import UserError
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender
@@ -36,10 +38,11 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
     Returns:
         the switch of the model's adapter, which the page shows once an adapter is loaded.
     """
+    w = loader.words
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
-            chosen = picker(loader.dataset, elem_id="picker")
-            k = gr.Slider(1, MOST_BOOKS, value=5, step=1, label="How many books", elem_id="k")
+            chosen = picker(loader.dataset, w, elem_id="picker")
+            k = gr.Slider(1, MOST_BOOKS, value=5, step=1, label=f"How many {w.items}", elem_id="k")
             with gr.Accordion("Advanced", open=False):
                 seed = gr.Number(
                     0,
@@ -59,19 +62,19 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
             stop = gr.Button("Stop", visible=False, elem_id="stop")
         with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
             status = live(
-                block(views.status("Pick a reader or put together a shelf, then press Recommend.")),
+                block(views.status(f"Pick {a(w.user)} or put together {a(w.shelf)}, then press Recommend.")),
                 label="Status",
                 polite=True,
                 elem_id="status",
             )
-            cards = live(block(views.cards(None, None)), label="Recommended books", elem_id="cards")
+            cards = live(block(views.empty(w)), label=f"Recommended {w.items}", elem_id="cards")
             with gr.Row(elem_classes="star-why"):
                 with gr.Column(min_width=300, elem_classes="star-left"):
                     gr.HTML("<h2>Trace</h2>", apply_default_css=False)
                     steps = live(block(WAITING), label="Trace", elem_id="trace")
                 with gr.Column(min_width=300, elem_classes="star-right"):
                     gr.HTML("<h2>Graph</h2>", apply_default_css=False)
-                    graph = graph_view(elem_id="graph")
+                    graph = graph_view(w, elem_id="graph")
                     gr.HTML("<h2>Evidence</h2>", apply_default_css=False)
                     proof = live(label="Evidence", polite=True, elem_id="evidence")
                     table = live(label="Edges of the graph", elem_id="edges")
@@ -116,10 +119,10 @@ def answer(
     adapted: bool = True,
 ) -> Iterator[Update]:
     """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, buttons."""
-    run = runs.begin(session)
+    run, w = runs.begin(session), loader.words
     last: Recommendation | None = None
     try:
-        yield _update("Reading the history…")
+        yield _update("Reading the history…", w)
         recommender = None
         while recommender is None:
             recommender = loader.recommender(0.25)
@@ -129,22 +132,23 @@ def answer(
             if recommender is None:
                 if loader.seconds > PATIENCE:
                     raise UserError("The model has been loading for minutes; the server's log may say why.")
-                yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.")
+                yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.", w)
         question = query(value, recommender.dataset, count, 0 if number is None else number)
         question = replace(question, adapter=adapted)
+        w = recommender.dataset.catalog.words
         for last in _throttled(recommender, question):
             if not runs.wanted(session, run):
                 yield _ended("Stopped. What was written so far stays below.", "idle", False)
                 return
             if last.finished:
                 runs.keep(run, last, recommender.dataset.catalog)
-            yield _update(_progress(last), last, recommender, run)
+            yield _update(_progress(last, w), w, last, recommender, run)
     except UserError as error:
         yield _ended(str(error), "error", last is None)
     except Exception:
         log.exception("a recommendation failed")
-        words = "Something went wrong on our side, and the log has it. Please try again."
-        yield _ended(words, "error", last is None)
+        failed = "Something went wrong on our side, and the log has it. Please try again."
+        yield _ended(failed, "error", last is None)
 
 
 def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
@@ -157,9 +161,9 @@ def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommenda
             yield snapshot
 
 
-def _progress(answer: Recommendation) -> str:
+def _progress(answer: Recommendation, w: Words) -> str:
     if answer.finished:
-        return views.finished(answer)
+        return views.finished(answer, w)
     words = {
         "plan": "Planning…",
         "tool_call": "Asking the graph…",
@@ -172,6 +176,7 @@ def _progress(answer: Recommendation) -> str:
 
 def _update(
     words: str,
+    w: Words,
     answer: Recommendation | None = None,
     recommender: Recommender | None = None,
     run: str = "",
@@ -182,14 +187,20 @@ def _update(
     fresh = answer is None or done
     return (
         block(views.status(words, "done" if done else "busy")),
-        block(views.cards(answer if done else None, catalog, answer.query.k if answer else 5)),
+        block(_cards(answer, catalog, w)),
         trace(answer, catalog) if answer is not None else block(WAITING),
         payload(answer, catalog, run) if fresh else gr.skip(),
         evidence(answer, catalog) if fresh else gr.skip(),
-        edge_table(answer) if fresh else gr.skip(),
+        edge_table(answer, catalog) if fresh else gr.skip(),
         gr.update(visible=done),
         gr.update(visible=not done),
     )
+
+
+def _cards(answer: Recommendation | None, catalog: Catalog | None, w: Words) -> str:
+    if answer is None or catalog is None:
+        return views.empty(w)
+    return views.cards(answer, catalog) if answer.finished else views.empty(w, answer.query.k)
 
 
 def _ended(words: str, kind: str, empty: bool) -> Update:

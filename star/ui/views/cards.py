@@ -1,4 +1,4 @@
-"""Book cards, status lines and the page's header as HTML. Pure functions.
+"""Cards of items, status lines and the page's header as HTML. Pure functions.
 
 All text of a catalogue or model goes through `display`: `bdi` for a single name, `html` for names among other words.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from html import escape
 
-from star.data.catalog import Catalog, Item
+from star.data.catalog import Catalog
 from star.data.dataset import Dataset
+from star.data.words import Words, capital
 from star.display import bdi, html, isolating
 from star.evidence.claims import Verdict
 from star.recommend.readable import VERDICTS as VERDICTS
@@ -59,23 +60,29 @@ def about(answer: Recommendation, node: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def cards(answer: Recommendation | None, catalog: Catalog | None, k: int = 5) -> str:
-    """The recommended books; before the model has ranked them, `k` empty places without titles."""
-    if answer is None or catalog is None or not answer.items:
-        empty = '<li class="star-card empty"><span></span></li>' * k
-        return f'<ol class="star-cards" aria-label="Recommended books, not ranked yet">{empty}</ol>'
+def empty(w: Words, k: int = 5) -> str:
+    """`k` empty places without titles, before the model has ranked anything."""
+    places = '<li class="star-card empty"><span></span></li>' * k
+    return f'<ol class="star-cards" aria-label="Recommended {escape(w.items)}, not ranked yet">{places}</ol>'
+
+
+def cards(answer: Recommendation, catalog: Catalog) -> str:
+    """The recommended items; before the model has ranked them, as many empty places."""
+    if not answer.items:
+        return empty(catalog.words, answer.query.k)
     best = max(r.score or 0.0 for r in answer.items) or 1.0
     named = isolating(names_in(answer, catalog))
-    rows = "".join(_card(answer, r, catalog[r.item], best, html(named(r.reason))) for r in answer.items)
-    return f'<ol class="star-cards" aria-label="Recommended books">{rows}</ol>'
+    rows = "".join(_card(answer, r, catalog, best, html(named(r.reason))) for r in answer.items)
+    return f'<ol class="star-cards" aria-label="Recommended {escape(catalog.words.items)}">{rows}</ol>'
 
 
-def _card(answer: Recommendation, entry: Recommended, item: Item, best: float, reason: str) -> str:
+def _card(answer: Recommendation, entry: Recommended, catalog: Catalog, best: float, reason: str) -> str:
     """One card; `reason` is HTML."""
+    item, w = catalog[entry.item], catalog.words
     genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
     rank = escape(str(entry.rank))
     node = f"i:{entry.item}"
-    series = f'<p class="star-series">{html(volume(item))}</p>' if item.series else ""
+    series = f'<p class="star-series">{html(volume(item, w))}</p>' if item.series else ""
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
         f'<span class="star-rank" aria-label="Rank {rank}">{rank}</span></div>'
@@ -84,7 +91,7 @@ def _card(answer: Recommendation, entry: Recommended, item: Item, best: float, r
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{reason}</p>'
         f"{_share(entry.score, best)}{tally(answer, about(answer, node))}"
         f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
-        "Why this book?</button></div></li>"
+        f"Why this {escape(w.item)}?</button></div></li>"
     )
 
 
@@ -104,17 +111,19 @@ def status(words: str, kind: str = "idle") -> str:
     return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}</span></p>'
 
 
-def whom(answer: Recommendation) -> str:
+def whom(answer: Recommendation, w: Words) -> str:
     """Who gets the answer: `Reader 17` or `your shelf`."""
-    return "your shelf" if answer.query.reader is None else f"Reader {answer.query.reader + 1}"
+    return (
+        f"your {w.shelf}" if answer.query.reader is None else f"{capital(w.user)} {answer.query.reader + 1}"
+    )
 
 
-def finished(answer: Recommendation) -> str:
+def finished(answer: Recommendation, w: Words) -> str:
     """The status line of a complete answer."""
     time = answer.timing
     took = "" if time.total_s is None else f" in {time.total_s:.1f} s"
     parts = [
-        f"{plural(len(answer.items), 'book')} for {whom(answer)}{took}",
+        f"{plural(len(answer.items), w.item, w.items)} for {whom(answer, w)}{took}",
         "" if time.first_token_s is None else f"first words after {time.first_token_s:.2f} s",
         plural(time.generated_tokens, "token") if time.generated_tokens else "",
         plural(time.tool_calls, "tool call") if time.tool_calls else "",
@@ -129,18 +138,22 @@ def loaded(
     prior: float = 0.0,
     untaught: str | None = None,
 ) -> str:
-    """The page's header: data set and checkpoint, and a note where the readers are simulated.
+    """The page's header: data set and checkpoint, and a note where the users are simulated.
 
     Args:
-        without_token: number of books for which the checkpoint has no token, so that it cannot recommend them.
+        without_token: number of items for which the checkpoint has no token, so that it cannot recommend them.
         prior: product-of-experts weight of the parametric prior (`Checkpoint.prior`).
         untaught: what to say where the teacher answers because no student is trained (`methods.answering.untaught`).
     """
-    title = str(data.manifest.get("title") or data.name)
-    counts = f"{plural(len(data.catalog), 'book')}, {plural(len(data.interactions), 'reader')}"
+    title, w = str(data.manifest.get("title") or data.name), data.catalog.words
+    counts = escape(
+        f"{plural(len(data.catalog), w.item, w.items)}, {plural(len(data.interactions), w.user, w.users)}"
+    )
     model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else "loading…"
     missing = (
-        f" · {plural(without_token, 'book')} it has no token for, never recommended" if without_token else ""
+        f" · {escape(plural(without_token, w.item, w.items))} it has no token for, never recommended"
+        if without_token
+        else ""
     )
     if prior:
         share = prior / (1 + prior)
@@ -149,8 +162,8 @@ def loaded(
         missing += " · the teacher: agents that speak by rules, without trained weights"
     note = f'<p class="star-note">{escape(untaught[:1].upper() + untaught[1:])}.</p>' if untaught else ""
     note += (
-        '<p class="star-note"><b>The readers are simulated.</b> They are sampled from a model of reading '
-        "behaviour; no real person’s reading is shown.</p>"
+        f'<p class="star-note"><b>The {escape(w.users)} are simulated.</b> They are sampled from a model of '
+        f"{escape(w.gerund)} behaviour; no real person’s {escape(w.gerund)} is shown.</p>"
         if data.manifest.get("simulated")
         else ""
     )

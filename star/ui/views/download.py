@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from star.data.catalog import Catalog
+from star.data.words import capital
 from star.display import bdi
 from star.recommend.recommendation import Recommendation
 from star.ui.assets import FILES
 from star.ui.views.cards import whom
-from star.ui.views.evidence_view import NODE_KINDS
+from star.ui.views.evidence_view import node_kinds
 from star.ui.views.graph_view import NODE_STYLE, network
 
 # pyvis 0.3.2 links Bootstrap from a CDN even when asked for everything in line.
@@ -29,15 +31,16 @@ _SIGNS = {"user": "◆", "history": "■", "recommended": "★", "candidate": "�
 
 def _heading(answer: Recommendation, catalog: Catalog) -> str:
     """Title, ranking and legend of the page. Ours, because pyvis does not escape its own heading."""
-    kinds = {node.kind for node in answer.nodes}
+    w, kinds = catalog.words, {node.kind for node in answer.nodes}
+    names = node_kinds(w)
     legend = "".join(
-        f'<span class="key"><span style="color:{NODE_STYLE[kind][2]}">{sign}</span> {NODE_KINDS[kind]}</span>'
+        f'<span class="key"><span style="color:{NODE_STYLE[kind][2]}">{sign}</span> {escape(names[kind])}</span>'
         for kind, sign in _SIGNS.items()
         if kind in kinds
     )
     books = "".join(f"<li>{bdi(catalog[r.item].title)}</li>" for r in answer.items)
     return (
-        f"<h1>Books for {whom(answer)}, and the graph they rest on</h1><ol>{books}</ol>"
+        f"<h1>{escape(capital(w.items))} for {escape(whom(answer, w))}, and the graph they rest on</h1><ol>{books}</ol>"
         f"<p>STAR, data set {bdi(answer.dataset)}, checkpoint {bdi(answer.checkpoint)}</p>"
         f"<p>{legend}</p>"
     )

@@ -5,40 +5,49 @@ from __future__ import annotations
 from html import escape
 
 from star.data.catalog import Catalog
+from star.data.words import Words
 from star.display import bdi, html, isolated, isolating
 from star.evidence.subgraph import Node
 from star.recommend.recommendation import Recommendation, names_in
 from star.ui.views.cards import about, byline, plural, tally, volume
 from star.ui.views.trace_view import Block, claim_line
 
-NODE_KINDS = {
-    "user": "the reader or shelf",
-    "history": "on the shelf",
-    "recommended": "recommended",
-    "candidate": "mentioned",
-    "reader": "other reader",
-    "genre": "genre",
-}
-EDGE_KINDS = {
-    "read": "read",
-    "co_read": "read by the same readers",
-    "read_next": "read soon after",
-    "similar": "similar reader",
-    "carries": "carries the score of",
-    "series": "same series",
-    "author": "same author",
-    "genre": "of the genre",
-}
+
+def node_kinds(w: Words) -> dict[str, str]:
+    """Kind of node → what the legend calls it."""
+    return {
+        "user": f"the {w.user} or {w.shelf}",
+        "history": w.on_shelf,
+        "recommended": "recommended",
+        "candidate": "mentioned",
+        "reader": f"other {w.user}",
+        "genre": w.genre,
+    }
 
 
-def weight(kind: str, value: float) -> str:
+def edge_kinds(w: Words) -> dict[str, str]:
+    """Kind of edge → what stands between its ends."""
+    return {
+        "read": w.past,
+        "co_read": f"{w.participle} by the same {w.users}",
+        "read_next": f"{w.participle} soon after",
+        "similar": f"similar {w.user}",
+        "carries": "carries the score of",
+        "series": f"same {w.series}",
+        "author": f"same {w.creator}",
+        "genre": f"of the {w.genre}",
+    }
+
+
+def weight(kind: str, value: float, w: Words) -> str:
     """An edge's weight in words, as `3 readers`."""
     match kind:
         case "co_read" | "read_next":
-            return plural(round(value), "reader")
+            return plural(round(value), w.user, w.users)
         case "similar":
-            # A whole number counts shared books, a fraction is the similarity itself.
-            return plural(round(value), "shared book") if value >= 1 else f"similarity {value:.2f}"
+            # A whole number counts shared items, a fraction is the similarity itself.
+            shared = plural(round(value), f"shared {w.item}", f"shared {w.items}")
+            return shared if value >= 1 else f"similarity {value:.2f}"
         case "carries":
             return f"{value:.0%} of it"
         case _:
@@ -50,8 +59,8 @@ def _facts(node: Node, catalog: Catalog) -> list[str]:
     if node.id.startswith("i:"):
         item = catalog[int(node.id[2:])]
         genres = ", ".join(map(isolated, item.genres))
-        lines += [byline(item), volume(item), genres, isolated(item.theme or "")]
-    lines.append(NODE_KINDS.get(node.kind, node.kind))
+        lines += [byline(item), volume(item, catalog.words), genres, isolated(item.theme or "")]
+    lines.append(node_kinds(catalog.words).get(node.kind, node.kind))
     return [line for line in lines if line]
 
 
@@ -65,9 +74,9 @@ def _heading(answer: Recommendation, node: Node, catalog: Catalog) -> str:
     lines = _facts(node, catalog)
     shelf = ""
     if node.kind == "user":
-        books = [catalog[i] for i in answer.query.history[-8:][::-1]]
-        titles = "; ".join(bdi(book.title) for book in books)
-        shelf = f"<p>{plural(len(answer.query.history), 'book')}; last: {titles}</p>"
+        titles = "; ".join(bdi(catalog[i].title) for i in answer.query.history[-8:][::-1])
+        size = plural(len(answer.query.history), catalog.words.item, catalog.words.items)
+        shelf = f"<p>{escape(size)}; last: {titles}</p>"
     none = "" if claims else '<p class="star-wait">No claim of this trace is about it.</p>'
     return (
         f'<header data-about="{escape(node.id, quote=True)}" hidden>'
@@ -95,7 +104,9 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     # The model's claims come first; the tools' claims are more numerous.
     order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
     named = isolating(names_in(answer, catalog))
-    lines = "".join(f'<li data-evidence="{i}">{claim_line(answer, i, named)}</li>' for i in order)
+    lines = "".join(
+        f'<li data-evidence="{i}">{claim_line(answer, i, catalog.words, named)}</li>' for i in order
+    )
     back = (
         '<button type="button" class="star-link" data-all aria-expanded="false">Show all claims</button>'
         '<button type="button" class="star-link" data-clear hidden>Clear the selection</button>'
@@ -108,10 +119,11 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     ]
 
 
-def edge_table(answer: Recommendation | None) -> list[Block]:
+def edge_table(answer: Recommendation | None, catalog: Catalog | None) -> list[Block]:
     """The graph's edges, most cited first, as a table for keyboards and screen readers."""
-    if answer is None or not answer.finished:
+    if answer is None or catalog is None or not answer.finished:
         return []
+    kinds = edge_kinds(catalog.words)
     labels = {node.id: node.label for node in answer.nodes}
     cited: dict[int, int] = {}
     for claim in answer.claims:
@@ -124,8 +136,8 @@ def edge_table(answer: Recommendation | None) -> list[Block]:
         source, target = (bdi(labels.get(end, end)) for end in (edge.source, edge.target))
         rows += (
             f'<tr tabindex="0" data-edge="{index}" aria-current="false"><td>{source}</td>'
-            f"<td>{escape(EDGE_KINDS.get(edge.kind, edge.kind))}</td><td>{target}</td>"
-            f"<td>{weight(edge.kind, edge.weight)}</td><td>{cited.get(index, 0) or ''}</td></tr>"
+            f"<td>{escape(kinds.get(edge.kind, edge.kind))}</td><td>{target}</td>"
+            f"<td>{escape(weight(edge.kind, edge.weight, catalog.words))}</td><td>{cited.get(index, 0) or ''}</td></tr>"
         )
     return [
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,11 +12,12 @@ import networkx as nx
 from pyvis.network import Network
 
 from star.data.catalog import Catalog
+from star.data.words import Words
 from star.display import isolated
 from star.recommend.recommendation import Recommendation
 from star.ui.assets import script
 from star.ui.views.cards import about, plural
-from star.ui.views.evidence_view import EDGE_KINDS, NODE_KINDS, facts, weight
+from star.ui.views.evidence_view import edge_kinds, facts, node_kinds, weight
 
 # Most nodes of each kind that are drawn, so that a canvas stays legible. The table has all edges.
 MOST = {"user": 1, "recommended": 10, "history": 10, "candidate": 5, "reader": 24, "genre": 6}
@@ -80,7 +82,7 @@ def _ends(answer: Recommendation, edge: int) -> tuple[str, str]:
 
 def network(answer: Recommendation, catalog: Catalog) -> Network:
     """The graph as a pyvis network. Titles are plain text, which vis-network shows as text."""
-    graph = cut(answer)
+    graph, kinds = cut(answer), edge_kinds(catalog.words)
     # Directed, because pyvis drops the second edge between two nodes of an undirected network.
     net = Network(height="100vh", directed=True, cdn_resources="in_line")
     for node_id, data in graph.nodes(data=True):
@@ -99,7 +101,9 @@ def network(answer: Recommendation, catalog: Catalog) -> Network:
     for source, target, index, edge in graph.edges(keys=True, data="edge"):
         colour, dashes = EDGE_STYLE.get(edge.kind, EDGE_STYLE["read"])
         words = " ".join(
-            w for w in (EDGE_KINDS.get(edge.kind, edge.kind), weight(edge.kind, edge.weight)) if w
+            word
+            for word in (kinds.get(edge.kind, edge.kind), weight(edge.kind, edge.weight, catalog.words))
+            if word
         )
         net.add_edge(
             source,
@@ -135,6 +139,7 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         return {"run": "", "nodes": [], "edges": [], "claims": []}
     nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
     labels = {node.id: isolated(node.label) for node in answer.nodes}
+    kinds = edge_kinds(catalog.words)
     return {
         "run": run,
         "nodes": nodes,
@@ -147,20 +152,22 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
             " – ".join(
                 (
                     labels.get(e.source, e.source),
-                    EDGE_KINDS.get(e.kind, e.kind),
+                    kinds.get(e.kind, e.kind),
                     labels.get(e.target, e.target),
                 )
             )
             for e in answer.edges
         ],
         "hidden": len(answer.nodes) - len(nodes),
-        "nodeKinds": NODE_KINDS,
-        "edgeKinds": EDGE_KINDS,
+        "nodeKinds": node_kinds(catalog.words),
+        "edgeKinds": kinds,
         "files": f"star-runs/{run}" if run else "",
     }
 
 
-TEMPLATE = """
+def template(w: Words) -> str:
+    """The graph's frame: tools, canvas and legend."""
+    return f"""
 <div class="star-graph">
   <div class="star-tools" role="toolbar" aria-label="Graph tools">
     <input type="search" placeholder="Find a node…" aria-label="Find a node" data-find>
@@ -172,17 +179,17 @@ TEMPLATE = """
     <a data-html download>HTML</a><a data-json download>JSON</a>
   </div>
   <div class="star-canvas" aria-hidden="true"></div>
-  <p class="star-empty">The part of the reader–book graph that the trace cites is drawn here.</p>
+  <p class="star-empty">The part of the {escape(w.user)}–{escape(w.item)} graph that the trace cites is drawn here.</p>
   <div class="star-legend" role="group" aria-label="Legend: press to hide or show a kind"></div>
 </div>
 """
 
 
-def graph_view(**options: Any) -> gr.HTML:
+def graph_view(w: Words, **options: Any) -> gr.HTML:
     """The graph on the page; its value is a `payload`. Emits `node_click` with the node's id."""
     return gr.HTML(
         value=payload(None, None),
-        html_template=TEMPLATE,
+        html_template=template(w),
         js_on_load=(
             "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
             "watch('value', () => draw(props.value)); draw(props.value);"

@@ -8,7 +8,7 @@ from typing import Any
 
 from star.annotation.workflow.frozen import from_json
 from star.annotation.workflow.rubric import CANNOT_JUDGE, Version
-from star.recommend.readable import NAMES
+from star.recommend.readable import NAMES, plural
 from star.ui.views import cards as views
 from star.ui.views.evidence_view import edge_table, evidence
 from star.ui.views.graph_view import payload
@@ -23,14 +23,15 @@ def side(run: Run) -> dict[str, Any]:
     `cards`, `trace`, `evidence` and `edges` are HTML of the views, which escape all text; the rest is plain text.
     """
     answer, catalog = from_json(run)
-    shelf = [catalog[row] for row in answer.query.history]
+    shelf, w = [catalog[row] for row in answer.query.history], catalog.words
     return {
-        "shelf": [{"title": book.title, "by": views.byline(book)} for book in reversed(shelf)],
+        "heading": f"The {w.user}'s {w.shelf}: {plural(len(shelf), w.item, w.items)}, latest first",
+        "shelf": [{"title": item.title, "by": views.byline(item)} for item in reversed(shelf)],
         "cards": views.cards(answer, catalog),
         "trace": trace(answer, catalog),
         "graph": payload(answer, catalog),
         "evidence": evidence(answer, catalog),
-        "edges": edge_table(answer),
+        "edges": edge_table(answer, catalog),
         "steps": [
             {"name": NAMES[step.type], "text": step.text, "claims": list(step.claims)}
             for step in answer.steps

@@ -9,9 +9,10 @@ from html import escape
 from itertools import groupby
 
 from star.data.catalog import Catalog
+from star.data.words import BOOK, Words
 from star.display import bdi, html, isolating
 from star.evidence.claims import bound, stated
-from star.recommend.readable import NAMES, NUMBERS, VERDICTS, number, plural
+from star.recommend.readable import NAMES, VERDICTS, argument_name, number, number_name, plural
 from star.recommend.readable import ranked as ranked
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
 from star.ui.views.cards import mark, tally
@@ -20,7 +21,7 @@ Block = dict[str, str]
 Named = Callable[[str], str]  # isolates the names in a text
 
 
-def numbers(claim: CheckedClaim) -> str:
+def numbers(claim: CheckedClaim, w: Words) -> str:
     """Stated and found numbers side by side; a difference is marked in words too."""
     said = stated(claim.claim)
     names = list(dict.fromkeys([*said, *claim.found]))
@@ -33,7 +34,7 @@ def numbers(claim: CheckedClaim) -> str:
         differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
         note = "differs" if differs and not (capped and claim.verdict == "supported") else ""
         rows += (
-            f"<tr><th scope='row'>{escape(NUMBERS.get(name, name))}</th><td>{number(given, capped)}</td>"
+            f"<tr><th scope='row'>{escape(number_name(name, w))}</th><td>{number(given, capped)}</td>"
             f'<td>{number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
@@ -42,7 +43,7 @@ def numbers(claim: CheckedClaim) -> str:
     )
 
 
-def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
+def claim_line(answer: Recommendation, index: int, w: Words, named: Named = str) -> str:
     """One claim: a button that selects its path, and its numbers, which show while it is selected."""
     claim = answer.claims[index]
     words = VERDICTS[claim.verdict][1]
@@ -52,8 +53,12 @@ def claim_line(answer: Recommendation, index: int, named: Named = str) -> str:
         f'<div class="star-claim {escape(claim.verdict)}" data-claim-row="{index}">'
         f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
         f"<span>{html(named(claim.text))}</span></button>"
-        f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim)}</div></div>'
+        f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim, w)}</div></div>'
     )
+
+
+def _words(catalog: Catalog | None) -> Words:
+    return BOOK if catalog is None else catalog.words
 
 
 def _prose(text: str, named: Named) -> str:
@@ -76,10 +81,10 @@ def body(
         full = _grouped(answer, claims, key, catalog, step.type != "tool_response", named)
         short = f"<summary>as written</summary>{_prose(step.text, named)}"
         return f'{full}<details class="star-raw" data-key="{key}-raw">{short}</details>'
-    rest, out = step.text, ""
+    rest, out, w = step.text, "", _words(catalog)
     for index in claims:
         before, found, after = rest.partition(answer.claims[index].text)
-        out += _prose(before.lstrip(" .;") if found else "", named) + claim_line(answer, index, named)
+        out += _prose(before.lstrip(" .;") if found else "", named) + claim_line(answer, index, w, named)
         rest = after if found else rest
     return out + _prose(rest.lstrip(" .;"), named)
 
@@ -92,11 +97,11 @@ def _grouped(
     unfold: bool,
     named: Named,
 ) -> str:
-    """Claims one below another; consecutive claims about one book fold under its title."""
+    """Claims one below another; consecutive claims about one item fold under its title."""
     out = ""
     for subject, run in groupby(claims, lambda index: answer.claims[index].claim.subject):
         group = list(run)
-        lines = "".join(claim_line(answer, index, named) for index in group)
+        lines = "".join(claim_line(answer, index, _words(catalog), named) for index in group)
         if subject is None or len(group) == 1 or catalog is None:
             out += lines
             continue
@@ -119,9 +124,10 @@ def _argument(value: object) -> str:
     return bdi(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _call(step: StepView) -> str:
+def _call(step: StepView, w: Words) -> str:
     given = ", ".join(
-        f"{html(str(name))} = <i>{_argument(value)}</i>" for name, value in (step.arguments or {}).items()
+        f"{html(argument_name(str(name), w))} = <i>{_argument(value)}</i>"
+        for name, value in (step.arguments or {}).items()
     )
     return f"<code>{html(step.name or 'tool')}({given})</code>"
 
@@ -136,7 +142,11 @@ def _tool(
 ) -> str:
     running = not answer.finished and (response is None or not response.finished)
     steps = (call,) if response is None else (call, response)
-    label = _call(call) if call.finished or call.name else f"<code>{html(named(call.text))}</code>"
+    label = (
+        _call(call, _words(catalog))
+        if call.finished or call.name
+        else f"<code>{html(named(call.text))}</code>"
+    )
     inside = (
         body(answer, response, key, catalog, named)
         if response is not None
@@ -170,7 +180,7 @@ def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list
         if step.type == "recommend":
             text = "".join(f"<li>{bdi(line)}</li>" for line in ranked(step.text))
             inside = f"<ol class='star-ranking'>{text}</ol>" + "".join(
-                claim_line(answer, i, named) for i in step.claims
+                claim_line(answer, i, _words(catalog), named) for i in step.claims
             )
         else:
             inside = body(answer, step, key, catalog, named)

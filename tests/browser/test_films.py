@@ -1,0 +1,91 @@
+"""A page over films in a browser: no word of it is of books, whatever is pressed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+from conftest import STAR  # noqa: E402
+from films import write_films  # noqa: E402
+from serving import free_port, serve  # noqa: E402
+from test_explore import LONG, ask  # noqa: E402
+
+from star.data.importers import import_dataset  # noqa: E402
+
+pytestmark = pytest.mark.browser
+
+OF_BOOKS = re.compile(r"\b(books?|readers?|shelf|author)\b", re.IGNORECASE)
+# The text of the page, folded parts too, and the attributes that are shown or read out, those of templates too.
+SHOWN = """() => {
+  const roots = [document.body, ...[...document.querySelectorAll("template")].map((one) => one.content)];
+  const found = [];
+  for (const root of roots) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode())
+      if (!node.parentElement?.closest("script, style")) found.push(node.data);
+    for (const element of root.querySelectorAll("[aria-label], [title], [placeholder]"))
+      for (const name of ["aria-label", "title", "placeholder"]) found.push(element.getAttribute(name) || "");
+    for (const input of root.querySelectorAll("input")) found.push(input.value);
+  }
+  return found.filter((text) => text.trim());
+}"""
+VALUES = {"reader", "shelf"}  # of the two radio buttons; nobody sees them
+
+
+@pytest.fixture(scope="module")
+def films_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("films")
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STAR_DATA", str(folder / "sets"))
+        import_dataset("movielens", write_films(folder / "in"), "films")
+        command = [sys.executable, "-c", STAR, "serve", "--dataset", "films", "--port", str(port)]
+        process, url = serve(command, port, folder / "log", STAR_DATA=str(folder / "sets"))
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+def quiet(page: Any) -> None:
+    shown = [text for text in page.evaluate(SHOWN) if text not in VALUES]
+    assert len(shown) > 50
+    assert [text for text in shown if OF_BOOKS.search(text)] == []
+
+
+def test_no_word_of_books(films_url: str, visit: Any) -> None:
+    page = visit(films_url).page
+    viewer = page.get_by_role("combobox", name="Viewer")
+    expect(viewer).to_have_value(re.compile(r"Viewer \d+ · 14 films · lately Picture \d+"), timeout=LONG)
+    quiet(page)
+    ask(page)
+    expect(page.locator("#cards .star-card")).to_have_count(5)
+    expect(page.locator("#status")).to_contain_text(re.compile(r"5 films for Viewer \d+"))
+    expect(page.locator(".star-legend")).to_contain_text("on the watch list")
+    quiet(page)
+    page.get_by_text("Your own watch list").click()
+    page.get_by_role("combobox", name="Add a film").fill("Picture 7")
+    page.get_by_role("option").first.click()
+    page.get_by_role("combobox", name="Add a film").fill("Picture 7")
+    page.get_by_role("option").first.click()
+    expect(page.locator(".star-picker [data-said]")).to_have_text(re.compile("is on the watch list already"))
+    quiet(page)
+
+
+@pytest.mark.parametrize("tab", ["Annotate", "Lead"])
+def test_no_word_of_books_in_the_other_tabs(films_url: str, visit: Any, tab: str) -> None:
+    page = visit(films_url).page
+    page.get_by_role("tab", name=tab).click()
+    if tab == "Lead":
+        page.locator("#lead").get_by_label("Your name").fill("Lea", timeout=LONG)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="New campaign").click(timeout=LONG)
+        expect(page.get_by_text("Difficulty: shares of viewers")).to_be_visible()
+    quiet(page)
