@@ -272,7 +272,9 @@ class Tools:
             strong = level(share[column], self.bounds["similar"])
             if not strong:
                 continue
-            numbers: dict[str, float] = {"of": asked} | ({"both": int(counts[column])} if counts[column] >= WITHHELD else {})
+            numbers: dict[str, float] = {"of": asked}
+            if counts[column] >= WITHHELD:
+                numbers["both"] = int(counts[column])
             numbers |= at[column]
             who = np.flatnonzero(read[:, column])[:SAMPLE] if counts[column] >= WITHHELD else ()
             edges = tuple(
