@@ -25,7 +25,9 @@ class SlotStar:
     adapter: str | None = None
 
     def __init__(self, dataset: Dataset, model: str):
-        from star.student.slotted import SlotCheckpoint  # importing torch takes seconds, and the page opens before
+        from star.student.slotted import (
+            SlotCheckpoint,  # importing torch takes seconds, and the page opens before
+        )
 
         self._serving = ServingContext(dataset, fitted=True)
         self._model = SlotCheckpoint.load(checkpoint_folder(model))
@@ -82,6 +84,5 @@ class SlotStar:
             UserError: as `stream`, once that query begins.
         """
         for query in queries:
-            for answer in self.stream(query):
-                pass
-            yield answer
+            *_, last = self.stream(query)
+            yield last

@@ -1,7 +1,7 @@
 """The language of a student whose items are slots of the query, for any catalogue.
 
-Candidates are `<c1>` to `<c20>`, in the shuffled order of the list; no item has a word of its own, so nothing can be known by
-name. The student reads of a tool's answer the places and strengths, each as one word such as `after:2:strong`, and the
+Candidates are `<c1>` to `<c20>`, in the shuffled order of the list. No item has a word of its own, so nothing can be known
+by name. The student reads of a tool's answer the places and strengths, each as one word such as `after:2:strong`, and the
 relations. Every word about a candidate also carries the slot of that candidate, added to its embedding. The words that it
 writes are turned into the words of the trace (`star/trace/grammar.py`), which people, verification and page read.
 
@@ -73,7 +73,9 @@ class Vocabulary:
         self.slots = len(self.words)
         self.words += [f"<c{n}>" for n in range(1, SLOTS + 1)]
         self.signals = len(self.words)
-        self.words += [f"{kind}:{place}:{word}" for kind in KINDS for place in range(1, SLOTS + 1) for word in STRENGTHS]
+        self.words += [
+            f"{kind}:{place}:{word}" for kind in KINDS for place in range(1, SLOTS + 1) for word in STRENGTHS
+        ]
         self.on = len(self.words)
         self.words += [f"on_{kind}" for kind in KINDS]
         self.related = len(self.words)
@@ -108,7 +110,9 @@ class Vocabulary:
         """The slot that a word names; None for other words."""
         return number - self.slots + 1 if self.slots <= number < self.slots + SLOTS else None
 
-    def signal(self, kind: int | np.ndarray, place: int | np.ndarray, level: int | np.ndarray) -> int | np.ndarray:
+    def signal(
+        self, kind: int | np.ndarray, place: int | np.ndarray, level: int | np.ndarray
+    ) -> int | np.ndarray:
         """Number of the word that states a place (from 1) and a level (from 1) of a signal."""
         return self.signals + (kind * SLOTS + place - 1) * len(STRENGTHS) + level - 1
 
@@ -228,24 +232,19 @@ def lines_about(said: Sequence[Claim], words: Sequence[int]) -> list[list[Claim]
     Args:
         said: what the tools said about the candidate; volumes, windows and counts of readers are taken from there.
     """
-    by_word = {}
+    by_word: dict[int, Claim] = {}
     for claim in said:
         word = word_of(claim, SLOTS)
         if word is not None:
             by_word.setdefault(word, claim)
     related = ("pull", "read_next", "series", "author")
     line: list[Claim] = []
-    others: list[list[Claim]] = []
+    others: dict[int, list[Claim]] = {}
     for word in dict.fromkeys(words):
-        claim = by_word.get(word) or _invented(word, said)
-        if claim is None:
-            continue
-        if claim.kind in related:
-            line.append(claim)
-        else:
-            others.append([claim])
+        if (stated := by_word.get(word) or _invented(word, said)) is not None:
+            (line if stated.kind in related else others.setdefault(word, [])).append(stated)
     line.sort(key=lambda claim: related.index(claim.kind))
-    return ([line] if line else []) + others
+    return ([line] if line else []) + list(others.values())
 
 
 def _invented(word: int, said: Sequence[Claim]) -> Claim | None:

@@ -48,10 +48,9 @@ LONGEST = 14  # words of a paragraph before it is closed
 STATED = [*range(V.signals, V.on), *range(V.related, V.calls)]
 """Words that state something of an item."""
 SUBJECT = {word: about_what(word) for word in STATED}
-SPOKEN = (
-    {("user_cf", n): f"compare with {n} readers" for n in (30, 50)}
-    | {("item_cf", n): f"look back {n} books" for n in (5, 10, 20)}
-)
+SPOKEN = {("user_cf", n): f"compare with {n} readers" for n in (30, 50)} | {
+    ("item_cf", n): f"look back {n} books" for n in (5, 10, 20)
+}
 
 
 class SlotNetwork(Compact):
@@ -63,7 +62,11 @@ class SlotNetwork(Compact):
         words = (table[parts] * (parts > 0)[..., None]).sum(1)
         words[V.slots : V.slots + SLOTS] += slots
         self._slots = torch.cat([torch.zeros_like(slots[:1]), slots])
-        body = {name.replace("body.", "model."): tensor for name, tensor in tensors.items() if name.startswith("body.")}
+        body = {
+            name.replace("body.", "model."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("body.")
+        }
         super().__init__(config, {**body, "model.embed_tokens.weight": words})
         self._named = torch.zeros(len(V), dtype=torch.bool)
         self._named[V.slots : V.slots + SLOTS] = True
@@ -99,11 +102,20 @@ class SlotCheckpoint:
         try:
             about = json.loads((folder / "star.json").read_text("utf-8"))
             config = json.loads((folder / "config.json").read_text("utf-8"))
-            tensors = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+            tensors = {
+                name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()
+            }
             hidden = config["hidden_size"]
-            wanted = {"table": (int(V.parts.max()) + 1, hidden), "slot_rows": (SLOTS, hidden)}
+            wanted: dict[str, tuple[int, ...]] = {
+                "table": (int(V.parts.max()) + 1, hidden),
+                "slot_rows": (SLOTS, hidden),
+            }
             body = shapes({**config, "vocab_size": len(V)})
-            wanted |= {name.replace("model.", "body.", 1): shape for name, shape in body.items() if "embed" not in name}
+            wanted |= {
+                name.replace("model.", "body.", 1): shape
+                for name, shape in body.items()
+                if "embed" not in name
+            }
             if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
                 raise ValueError("weights of other words or sizes than expected")
             if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
@@ -111,7 +123,9 @@ class SlotCheckpoint:
             return cls(folder.name, SlotNetwork(config, tensors), about)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"checkpoint {folder} cannot be read ({reason}); copy the whole folder again") from error
+            raise UserError(
+                f"checkpoint {folder} cannot be read ({reason}); copy the whole folder again"
+            ) from error
 
 
 @dataclass
@@ -277,7 +291,12 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
         for claims in lines_about(about.get(item, []), quoted):
             state.say(line(claims, closing=False))
         if rival is not None:
-            state.say(line([Claim("over", item, state.candidates[rival[0] - 1], label=KINDS[rival[1]])], closing=False))
+            state.say(
+                line(
+                    [Claim("over", item, state.candidates[rival[0] - 1], label=KINDS[rival[1]])],
+                    closing=False,
+                )
+            )
         yield
     _write(state, V.number[END], 0, past)
     state.say(["</reflection>"])

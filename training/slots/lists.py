@@ -15,7 +15,7 @@ from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
 from star.evidence.signals import RECENT, Signals
 from star.evidence.tools import Attributes, Tools
-from star.methods.fusion import came_by_itself, _relations
+from star.methods.fusion import _relations, came_by_itself
 
 RAW = (
     "pull5", "pull10", "pull20", "next5", "next10", "next20", "similar30", "similar50",

@@ -1,4 +1,4 @@
-"""How a slot student ranks: from all it heard, and from its own words alone, with a rule-made reflection on its shortlist."""
+"""How a slot student ranks: from all it heard, and from words alone, by a rule-made reflection on its own shortlist."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ def ranks(model: nn.Module, lists: Lists, seed: int = 0, batch: int = 64) -> dic
     for start in range(0, len(lists.target), batch):
         rows = range(start, min(start + batch, len(lists.target)))
         orders = [
-            np.random.default_rng([seed, row]).permutation(int((lists.place[row, :, 0] > 0).sum())) for row in rows
+            np.random.default_rng([seed, row]).permutation(int((lists.place[row, :, 0] > 0).sum()))
+            for row in rows
         ]
-        heard = [look(lists, row, order, plan(int(lists.length[row]))) for row, order in zip(rows, orders, strict=True)]
+        heard = [
+            look(lists, row, order, plan(int(lists.length[row])))
+            for row, order in zip(rows, orders, strict=True)
+        ]
         scores = pointed(model, [a for a, _ in heard])
         second, chosen, targets = [], [], []
         for at, (row, order) in enumerate(zip(rows, orders, strict=True)):

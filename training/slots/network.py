@@ -77,7 +77,9 @@ def losses(model: nn.Module, batch: list[Sequence]) -> dict[str, torch.Tensor]:
         if some:
             row, place, word = (torch.tensor(part) for part in zip(*some, strict=True))
             logits = hidden[row, place] @ output.T
-            found[kind] = torch.stack([F.cross_entropy(logits, word), (logits.argmax(-1) == word).float().mean()])
+            found[kind] = torch.stack(
+                [F.cross_entropy(logits, word), (logits.argmax(-1) == word).float().mean()]
+            )
     pointed = output[VOCABULARY.slots : VOCABULARY.slots + SLOTS]
     for kind in ("shortlist", "rank", "point"):
         soft = [(r, p, q) for r, s in enumerate(batch) for p, q, k in s.soft if k == kind]
@@ -109,6 +111,8 @@ def save(model: SlotStudent, folder: Path, about: dict[str, Any]) -> None:
         "rms_norm_eps": c.rms_norm_eps,
         "rope_parameters": {"rope_theta": 10_000.0},
     }
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors"
+    )
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     (folder / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

@@ -1,14 +1,16 @@
-"""Training sequences of the slot student: calls and their answers, shortlist and reflection; and the re-reading that ranks."""
+"""Training sequences of the slot student: calls and answers, shortlist and reflection; and the re-reading that ranks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from scipy.stats import rankdata
 
 from star.evidence.claims import COMPARED
 from star.evidence.signals import RARITY
+from star.evidence.tools import ASKED, WINDOWS
 from star.student.slots import (
     CLOSE,
     DISCUSSED,
@@ -28,7 +30,6 @@ from star.student.slots import (
     Tokens,
     plan,
 )
-from star.evidence.tools import ASKED, WINDOWS
 from training.slots.lists import RAW
 
 V = VOCABULARY
@@ -169,9 +170,7 @@ def advantage(one: list[int], other: list[int]) -> int | None:
     return best if best is not None and lead[best] > 0 else None
 
 
-def paragraphs(
-    heard: dict[int, list[int]], chosen: list[int], against: dict[int, int]
-) -> dict[int, Tokens]:
+def paragraphs(heard: dict[int, list[int]], chosen: list[int], against: dict[int, int]) -> dict[int, Tokens]:
     """Slot → what is said of it. `against`: slot → the slot it is compared with."""
     out = {}
     for slot in chosen:
@@ -192,7 +191,7 @@ def paragraphs(
 
 def rivals(chosen: list[int]) -> dict[int, int]:
     """Each discussed slot is compared with the next one of the shortlist, the last with none."""
-    return dict(zip(chosen, chosen[1:], strict=False))
+    return dict(pairwise(chosen))
 
 
 def calls_of(rng: np.random.Generator, shelf: int, various: bool) -> list[tuple[str, tuple[int, ...]]]:
@@ -246,7 +245,10 @@ def make(lists: Lists, row: int, rng: np.random.Generator) -> tuple[Sequence, Se
         for word, of in zip(said[slot].words, said[slot].slots, strict=True):
             a.write(word, of, "written")
     a.write(V.number[END], 0, "written")
-    best = {kind: [s for s, words in heard.items() if any(is_first(w, kind) for w in words)] for kind in range(len(KINDS))}
+    best = {
+        kind: [s for s, words in heard.items() if any(is_first(w, kind) for w in words)]
+        for kind in range(len(KINDS))
+    }
     for kind in rng.permutation(len(KINDS))[:3].tolist():
         if best[kind]:
             first = np.zeros(n)
@@ -277,4 +279,3 @@ def reread(said: dict[int, Tokens], order: list[int]) -> Sequence:
         b.extend(said[slot])
     b.add(V.number[RECOMMEND])
     return b
-

@@ -1,6 +1,6 @@
 """Train the slot student on kept lists of many catalogues.
 
-    python -m training.slots.train --lists FILE --out FOLDER --minutes 30
+python -m training.slots.train --lists FILE --out FOLDER --minutes 30
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from training.slots.sequences import make
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--lists", required=True, help="lists for training and validation")
     parser.add_argument("--out", required=True, help="folder of the checkpoint")
     parser.add_argument("--steps", type=int, default=20_000)

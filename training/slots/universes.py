@@ -23,7 +23,9 @@ def universe(seed: int) -> Dataset:
     catalog, place = _catalog(rng, genre, items)
     spread = rng.uniform(0.3, 1.0)
     taste = rng.normal(0, 1, (genres, factors))[genre] * spread + rng.normal(0, 1, (items, factors))
-    taste += rng.normal(0, 1, (items, factors))[place] * rng.uniform(0, 1.0)  # creators and series have tastes of their own
+    taste += rng.normal(0, 1, (items, factors))[place] * rng.uniform(
+        0, 1.0
+    )  # creators and series have tastes of their own
     taste /= np.sqrt(factors)
     turn = rng.normal(0, 1, (factors, factors)) * rng.uniform(0, 0.6) / np.sqrt(factors) + np.eye(factors)
     strength = rng.uniform(0.6, 2.2)
@@ -35,18 +37,26 @@ def universe(seed: int) -> Dataset:
         tempo=rng.normal(0, rng.uniform(0, 0.15), items),
         taste_in=taste + rng.normal(0, 1, taste.shape) * rng.uniform(0, 0.5) / np.sqrt(factors),
         taste_out=taste @ turn,
-        scale=rng.gamma(1.5, 1, (states, 1)) * rng.uniform(0.5, 1.5, (states, factors)) * strength * [[1.0], [0.35], [0.35]],
+        scale=rng.gamma(1.5, 1, (states, 1))
+        * rng.uniform(0.5, 1.5, (states, factors))
+        * strength
+        * [[1.0], [0.35], [0.35]],
         decay=np.array([rng.uniform(0.6, 0.95), rng.uniform(0.1, 0.8)]),
         damping=float(rng.uniform(0.3, 1.0)),
         relation=np.stack(
-            [np.append(rng.gamma(1.5, 0.5, 2), rng.uniform(0.2, 0.8)), np.append(rng.gamma(1.5, 0.6, 2), rng.uniform(0.2, 0.8))]
+            [
+                np.append(rng.gamma(1.5, 0.5, 2), rng.uniform(0.2, 0.8)),
+                np.append(rng.gamma(1.5, 0.6, 2), rng.uniform(0.2, 0.8)),
+            ]
         ),
         volume=np.array([rng.gamma(1.5, 1.2), rng.uniform(0.2, 0.8), rng.gamma(1.5, 0.8)]),
         sharpness=float(rng.uniform(0.7, 1.3)),
         lengths=rng.dirichlet(np.full(51, 3.0) * np.exp(-np.arange(51) * rng.uniform(0, 0.06))),
         relations=Relations.of(catalog),
     )
-    return Dataset(f"universe-{seed}", catalog, simulate(figures, readers, seed), {"name": f"universe-{seed}"})
+    return Dataset(
+        f"universe-{seed}", catalog, simulate(figures, readers, seed), {"name": f"universe-{seed}"}
+    )
 
 
 def _catalog(rng: np.random.Generator, genre: np.ndarray, items: int) -> tuple[Catalog, np.ndarray]:
@@ -64,13 +74,21 @@ def _catalog(rng: np.random.Generator, genre: np.ndarray, items: int) -> tuple[C
                 series[item], number[item] = f"series {run}", float(volume)
             run += 1
         who += 1
-    titles = [" ".join(f"w{genre[i]}x{w}" for w in rng.integers(0, WORDS, rng.integers(1, 5))) for i in range(items)]
+    titles = [
+        " ".join(f"w{genre[i]}x{w}" for w in rng.integers(0, WORDS, rng.integers(1, 5))) for i in range(items)
+    ]
     return (
         Catalog(
             tuple(
                 Item(
-                    id=f"u{i}", title=titles[i], creators=(f"creator {creator[i]}",), year=None, series=series[i],
-                    number=number[i], genres=(f"genre {genre[i]}",), theme=None,
+                    id=f"u{i}",
+                    title=titles[i],
+                    creators=(f"creator {creator[i]}",),
+                    year=None,
+                    series=series[i],
+                    number=number[i],
+                    genres=(f"genre {genre[i]}",),
+                    theme=None,
                 )
                 for i in range(items)
             )
