@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from star.errors import command
+from star.errors import UserError, command
 from training.lib.muon import Muon
 from training.slots.measure import hit_mean, ranks
 from training.slots.network import WEIGHTS, SlotStudent, losses, save
-from training.slots.sequences import make
+from training.slots.sequences import Lists, bounds_of, lists_from, make
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--lists", required=True, help="lists for training and validation")
+    parser.add_argument("--lists", required=True, help="folder of the lists")
     parser.add_argument("--out", required=True, help="folder of the checkpoint")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--minutes", type=float, default=60.0, help="end after so many")
@@ -39,8 +38,7 @@ def main() -> None:
     parser.add_argument("--start", help="state of an earlier run")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    with Path(args.lists).open("rb") as handle:
-        train, valid = pickle.load(handle)
+    train, valid = read_lists(Path(args.lists))
     model = SlotStudent(args.hidden, args.layers, 4, 2 * args.hidden, args.seed)
     if args.start:
         model.load_state_dict(torch.load(args.start))
@@ -82,6 +80,41 @@ def main() -> None:
         if (step + 1) % args.measure_every == 0:
             keep(model, out, step + 1, valid)
     keep(model, out, step + 1, valid)
+
+
+def read_lists(folder: Path) -> tuple[list[tuple[float, Lists]], dict[str, Lists]]:
+    """Weight and lists of each catalogue, and the lists of validation readers by data set.
+
+    Raises:
+        UserError: the folder lacks lists.
+    """
+    found = sorted(folder.glob("data-*.npz"))
+    soft_files = sorted(folder.glob("soft-universes-*.npz"))
+    if not found or not soft_files:
+        raise UserError(
+            f"{folder} has no lists; make them with python -m training.slots.prepare --out {folder}"
+        )
+    train, valid = [], {}
+    for file in found:
+        name = file.stem.removeprefix("data-")
+        stored = arrays(file)
+        bounds = bounds_of(stored)
+        train.append(
+            (1 / len(found), lists_from(stored, arrays(folder / f"soft-{name}.npz")["soft"], bounds))
+        )
+        if (folder / f"valid-{name}.npz").is_file():
+            valid[name] = lists_from(arrays(folder / f"valid-{name}.npz"), None, bounds)
+    soft = arrays(soft_files[-1])
+    ends = np.cumsum(soft["of"])
+    for seed, end in enumerate(ends):
+        own = soft["soft"][end - soft["of"][seed] : end]
+        train.append((1 / len(ends), lists_from(arrays(folder / f"universe-{seed}.npz"), own)))
+    return train, valid
+
+
+def arrays(file: Path) -> dict[str, np.ndarray]:
+    with np.load(file, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def keep(model: SlotStudent, out: Path, steps: int, valid: dict) -> None:
