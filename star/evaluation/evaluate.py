@@ -160,6 +160,13 @@ def _trace_quality(
     lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
 ) -> dict[str, Any] | None:
     """All measurements of the student's traces; None without `traces` or without a student."""
+    any_catalogue = next((ranker for ranker in lineup if ranker.name == "slots"), None)
+    if traces and any_catalogue is not None:
+        from star.evaluation.own_words import own_words
+        from star.methods.slotted import SlotRanker
+
+        assert isinstance(any_catalogue, SlotRanker)
+        return {"own_words": own_words(any_catalogue, in_turn(cells_of, traces), progress)}
     students = [ranker for ranker in lineup if ranker.name == "star"]
     if not traces or not students:
         return None

@@ -7,7 +7,7 @@ what the student wrote of it (compare arXiv 2404.18988). Slots stand for candida
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +141,8 @@ class SlotState:
     generated: int = 0
     """Words of its own language that the student wrote."""
     prefilled: int = 0
+    broken: str | None = None
+    """The first word that the student would have written against the grammar, had it been allowed."""
     finished: bool = False
     order: list[int] = field(default_factory=list)
     """Discussed candidates (catalogue rows), best first."""
@@ -166,12 +168,11 @@ class SlotState:
         self.own += [own] * len(words)
 
 
-def write(state: SlotState, seed: int | None = None, shuffle: int | None = None) -> Iterator[None]:
+def write(state: SlotState, seed: int | None = None) -> Iterator[None]:
     """Drive one answer to its end; yields after every step of the trace.
 
     Args:
         seed: of the shortlist, drawn from its probabilities; None: the most likely one.
-        shuffle: of the paragraphs in the second reading, for measurements; None: as they were written.
     """
     network, past = state.checkpoint.network, Past()
     rng = None if seed is None else np.random.default_rng(seed)
@@ -184,7 +185,7 @@ def write(state: SlotState, seed: int | None = None, shuffle: int | None = None)
     yield
     for _ in _reflect(state, past, shortlist):
         yield
-    _rank(state, shuffle)
+    _rank(state)
     state.finished = True
     yield
 
@@ -206,7 +207,7 @@ def _look(state: SlotState, network: SlotNetwork, past: Past, logits: torch.Tens
     allowed = [V.calls + n for n in range(len(CALLS))]
     calls = []
     while allowed:
-        word = best(logits, [*allowed, V.number[LOOK]])
+        word = _best(state, logits, [*allowed, V.number[LOOK]])
         if word == V.number[LOOK]:
             break
         allowed.remove(word)
@@ -246,7 +247,7 @@ def _shortlist(state: SlotState, past: Past, rng: np.random.Generator | None) ->
     while len(chosen) < wanted:
         scores = logits[[V.slot(slot) for slot in left]].double()
         if rng is None:
-            at = int(scores.argmax())
+            at = left.index(_best(state, logits, [V.slot(slot) for slot in left]) - V.slots + 1)
         else:
             at = int(rng.choice(len(left), p=scores.softmax(0).numpy() / float(scores.softmax(0).sum())))
         chosen.append(left.pop(at))
@@ -263,7 +264,7 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
     state.say(["<reflection>"])
     left = list(shortlist)
     while left:
-        slot = (best(logits, [V.slot(s) for s in left])) - V.slots + 1
+        slot = _best(state, logits, [V.slot(s) for s in left]) - V.slots + 1
         left.remove(slot)
         said = Tokens()
         said.add(V.slot(slot), slot)
@@ -275,7 +276,7 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
             spoken = {SUBJECT[w] for w in quoted}
             allowed = [w for w in STATED if SUBJECT[w] not in spoken] if len(quoted) < LONGEST else []
             allowed += [V.number[OVER]] if others else []
-            word = best(logits, [*allowed, V.number[CLOSE]])
+            word = _best(state, logits, [*allowed, V.number[CLOSE]])
             if word == V.number[OVER]:
                 said.add(word, slot)
                 logits = _write(state, word, slot, past)
@@ -307,27 +308,32 @@ def _compare(
     state: SlotState, said: Tokens, slot: int, others: list[int], logits: torch.Tensor, past: Past
 ) -> tuple[int, int]:
     """The slot that this one is put above, and the signal that it is put above on."""
-    other = best(logits, [V.slot(s) for s in others]) - V.slots + 1
+    other = _best(state, logits, [V.slot(s) for s in others]) - V.slots + 1
     said.add(V.slot(other), other)
     logits = _write(state, V.slot(other), other, past)
-    kind = best(logits, [V.on + n for n in range(len(COMPARED))]) - V.on
+    kind = _best(state, logits, [V.on + n for n in range(len(COMPARED))]) - V.on
     said.add(V.on + kind, slot)
     _write(state, V.on + kind, slot, past)
     return other, kind
 
 
-def _rank(state: SlotState, shuffle: int | None) -> None:
-    """The second reading: the reflection's words, and nothing else."""
+def reread(checkpoint: SlotCheckpoint, paragraphs: Mapping[int, Tokens]) -> list[float]:
+    """Probability of each discussed slot at the first place, by the second reading: these paragraphs in their order, and
+    nothing else."""
     tokens = Tokens()
     tokens.add(V.number[REFLECTION])
-    discussed = list(state.paragraphs)
-    if shuffle is not None:
-        discussed = np.random.default_rng(shuffle).permutation(discussed).tolist()
-    for slot in discussed:
-        tokens.extend(state.paragraphs[slot])
+    for paragraph in paragraphs.values():
+        tokens.extend(paragraph)
     tokens.add(V.number[RECOMMEND])
-    logits = _read(state, tokens, Past())
-    shares = logits[[V.slot(slot) for slot in discussed]].softmax(0).tolist()
+    logits = checkpoint.network.read(tokens, Past())
+    shares: list[float] = logits[[V.slot(slot) for slot in paragraphs]].softmax(0).tolist()
+    return shares
+
+
+def _rank(state: SlotState) -> None:
+    discussed = list(state.paragraphs)
+    shares = reread(state.checkpoint, state.paragraphs)
+    state.prefilled += 2 + sum(map(len, state.paragraphs.values()))
     state.scores = dict.fromkeys(state.candidates, 0.0)
     state.scores |= {state.candidates[slot - 1]: share for slot, share in zip(discussed, shares, strict=True)}
     places = sorted(range(len(discussed)), key=lambda n: (-shares[n], discussed[n]))
@@ -336,6 +342,9 @@ def _rank(state: SlotState, shuffle: int | None) -> None:
     state.generated += min(state.k, len(state.order))
 
 
-def best(logits: torch.Tensor, allowed: list[int]) -> int:
-    """The most likely of these words."""
-    return allowed[int(logits[allowed].argmax())]
+def _best(state: SlotState, logits: torch.Tensor, allowed: list[int]) -> int:
+    """The most likely of the words that the grammar allows. A more likely one that it does not allow is noted."""
+    word = allowed[int(logits[allowed].argmax())]
+    if state.broken is None and float(logits.max()) > float(logits[word]):
+        state.broken = f"{V.words[int(logits.argmax())]!r} in place of {V.words[word]!r}"
+    return word
