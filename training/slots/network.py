@@ -16,6 +16,8 @@ from training.slots.sequences import Sequence
 
 WEIGHTS = {"call": 0.3, "shortlist": 1.0, "written": 1.0, "rank": 1.0, "point": 0.5}
 """Weight of each kind of loss, a mean over its positions."""
+OPEN = 0.1
+"""Weight of naming a slot where only a slot may follow."""
 SCALE = 0.05
 
 
@@ -88,9 +90,13 @@ def losses(model: nn.Module, batch: list[Sequence]) -> dict[str, torch.Tensor]:
             wanted = torch.zeros(len(soft), SLOTS)
             for at, (_, _, q) in enumerate(soft):
                 wanted[at, : len(q)] = torch.from_numpy(q)
-            logp = (hidden[row, place] @ pointed.T).log_softmax(-1)
+            at = hidden[row, place]
+            logits = at @ pointed.T
+            logp = logits.log_softmax(-1)
+            # That a slot follows at all, for the unconstrained student.
+            anything = ((at @ output.T).logsumexp(-1) - logits.logsumexp(-1)).mean()
             right = (logp.argmax(-1) == wanted.argmax(-1)).float().mean()
-            found[kind] = torch.stack([-(wanted * logp).sum(-1).mean(), right])
+            found[kind] = torch.stack([-(wanted * logp).sum(-1).mean() + OPEN * anything, right])
     return found
 
 

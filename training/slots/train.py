@@ -9,11 +9,14 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from star.errors import UserError, command
+from star.student.checkpoint import SLOTS, read_about
 from training.lib.muon import Muon
 from training.slots.measure import hit_mean, ranks
 from training.slots.network import WEIGHTS, SlotStudent, losses, save
@@ -35,13 +38,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--measure-every", type=int, default=1_000)
-    parser.add_argument("--start", help="state of an earlier run")
+    parser.add_argument("--start", help="folder of a checkpoint to go on from")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     train, valid = read_lists(Path(args.lists))
     model = SlotStudent(args.hidden, args.layers, 4, 2 * args.hidden, args.seed)
     if args.start:
-        model.load_state_dict(torch.load(args.start))
+        model.load_state_dict(load_file(Path(args.start) / "model.safetensors"))
     inside = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("body")]
     outside = [p for name, p in model.named_parameters() if not (p.ndim == 2 and name.startswith("body"))]
     optimisers = [
@@ -51,7 +54,11 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     share = np.array([weight for weight, _ in train])
     share = share / share.sum()
-    begun, seen, out = time.monotonic(), {}, Path(args.out)
+    stages = dict(read_about(Path(args.start))["stages"]) if args.start else {}
+    stage = "train" + (f"-{len(stages) + 1}" if stages else "")
+    settings = ("batch", "rate", "minutes", "seed", "threads")
+    stages[stage] = {"catalogues": len(train), **{name: vars(args)[name] for name in settings}}
+    begun, seen, out = time.monotonic(), dict[str, list[np.ndarray]](), Path(args.out)
     for step in range(args.steps):
         done = max(step / args.steps, (time.monotonic() - begun) / 60 / args.minutes)
         if done >= 1:
@@ -77,9 +84,10 @@ def main() -> None:
             means = {kind: [round(float(v), 3) for v in np.mean(values, 0)] for kind, values in seen.items()}
             print(step + 1, round((time.monotonic() - begun) / 60, 1), json.dumps(means), flush=True)
             seen = {}
+        stages[stage]["steps"] = step + 1
         if (step + 1) % args.measure_every == 0:
-            keep(model, out, step + 1, valid)
-    keep(model, out, step + 1, valid)
+            keep(model, out, stages, valid)
+    keep(model, out, stages, valid)
 
 
 def read_lists(folder: Path) -> tuple[list[tuple[float, Lists]], dict[str, Lists]]:
@@ -117,12 +125,16 @@ def arrays(file: Path) -> dict[str, np.ndarray]:
         return dict(stored)
 
 
-def keep(model: SlotStudent, out: Path, steps: int, valid: dict) -> None:
-    found = {}
-    for name, lists in valid.items():
-        found[name] = {kind: round(hit_mean(lists, rank), 4) for kind, rank in ranks(model, lists).items()}
-    print("validation", steps, json.dumps(found), flush=True)
-    save(model, out, {"form": "slots", "stages": {"train": {"steps": steps, "validation": found}}})
+def keep(model: SlotStudent, out: Path, stages: dict[str, Any], valid: dict[str, Lists]) -> None:
+    """Measure on the validation readers and write the checkpoint."""
+    found = {
+        name: {kind: round(hit_mean(lists, rank), 4) for kind, rank in ranks(model, lists).items()}
+        for name, lists in valid.items()
+    }
+    *_, last = stages.values()
+    last["validation"] = found
+    print("validation", last["steps"], json.dumps(found), flush=True)
+    save(model, out, {"form": SLOTS, "stages": stages})
 
 
 if __name__ == "__main__":
