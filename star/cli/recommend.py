@@ -52,7 +52,7 @@ def recommend(
     from tqdm import tqdm
 
     from star.data.loading import load_dataset
-    from star.methods.answering import recommender_for, untaught
+    from star.methods.answering import recommender_for
     from star.recommend.readable import raw, readable
     from star.recommend.recommendation import Query
     from star.recommend.recommender import answers
@@ -63,8 +63,6 @@ def recommend(
         for reader, history in histories(data, user, shelf, users)
     ]
     star = recommender_for(data, model)
-    if notice := untaught(star):
-        echo(notice, err=True)
     if star.without_token:
         echo(
             f"{star.without_token} of {len(data.catalog)} items have no token in checkpoint {star.checkpoint} "

@@ -151,25 +151,24 @@ def _check_full(full: int, tasks_from: Path | None) -> None:
 def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[str, float]:
     """Median seconds per query, asked one after the other as on the page."""
     from star.evaluation.trace_quality import latency  # brings torch
-    from star.recommend.recommender import Star
+    from star.methods.answering import recommender_for
 
-    return latency(Star(dataset, model), readers.tolist())
+    return latency(recommender_for(dataset, model), readers.tolist())
 
 
 def _trace_quality(
     lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
 ) -> dict[str, Any] | None:
     """All measurements of the student's traces; None without `traces` or without a student."""
-    any_catalogue = next((ranker for ranker in lineup if ranker.name == "slots"), None)
-    if traces and any_catalogue is not None:
-        from star.evaluation.own_words import own_words
-        from star.methods.slotted import SlotRanker
-
-        assert isinstance(any_catalogue, SlotRanker)
-        return {"own_words": own_words(any_catalogue, in_turn(cells_of, traces), progress)}
-    students = [ranker for ranker in lineup if ranker.name == "star"]
+    students = [ranker for ranker in lineup if ranker.name in ("star", "slots")]
     if not traces or not students:
         return None
+    from star.methods.slotted import SlotRanker
+
+    if isinstance(students[0], SlotRanker):
+        from star.evaluation.own_words import own_words
+
+        return {"own_words": own_words(students[0], in_turn(cells_of, traces), progress)}
     from star.evaluation.answers import answers  # these bring torch
     from star.evaluation.counterfactual import permutation_test, reflection_test, swap_test
     from star.evaluation.erasure import erasure_test

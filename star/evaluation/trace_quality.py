@@ -19,7 +19,7 @@ from star.evaluation.answers import read_trace
 from star.evidence.verification import check
 from star.methods.student import BATCH, StarRanker
 from star.recommend.recommendation import Query
-from star.recommend.recommender import Star
+from star.recommend.recommender import Recommender
 from star.student.decoding import write_many
 from star.trace.citation import citations
 
@@ -103,7 +103,7 @@ def _mode(ranker: StarRanker, tasks: Sequence[Task], free: bool, progress: Progr
     }
 
 
-def latency(star: Star, readers: Sequence[int], limit: int = 30) -> dict[str, float]:
+def latency(star: Recommender, readers: Sequence[int], limit: int = 30) -> dict[str, float]:
     """Median seconds to the first word and to the end of an answer, one query at a time, with retrieved candidates."""
     first, total = [], []
     for reader in readers[: limit + 1]:

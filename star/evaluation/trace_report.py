@@ -32,7 +32,7 @@ ARMS = {
 
 def trace_tables(quality: dict[str, Any]) -> list[Table]:
     """All tables of an evaluation's `trace_quality`; a table without data has no rows."""
-    return [make(quality) for make in (_traces, _erasure, _swapped, _reflection, _turns)]
+    return [make(quality) for make in (_traces, _erasure, _swapped, _reflection, _turns, _own_words)]
 
 
 def _figure(value: float | None) -> str:
@@ -41,7 +41,7 @@ def _figure(value: float | None) -> str:
 
 def _traces(quality: dict[str, Any]) -> Table:
     """Quality of the student's traces, constrained and unconstrained."""
-    if not quality:
+    if "served" not in quality:
         return NOTHING
     names = [name for name in COLUMNS if name in quality["served"]]
     body = tuple((title, *(_figure(quality[mode][name]) for name in names)) for mode, title in MODES.items())
@@ -61,6 +61,29 @@ def _traces(quality: dict[str, Any]) -> Table:
             f"mean hit rate falls from {moved['mean']:.3f} to {moved['mean_permuted']:.3f}"
         )
     return Table(caption, ("traces", *(COLUMNS[name] for name in names)), body)
+
+
+def _own_words(quality: dict[str, Any]) -> Table:
+    """Whether the ranking of the student for any catalogue follows its words, and whether these are true."""
+    found = quality.get("own_words")
+    if not found or not found["n"]:
+        return NOTHING
+    body = (
+        ("valid, without constraints", _figure(found["valid"])),
+        (f"what is quoted is true ({found['claims']} claims)", _figure(found["claim_precision"])),
+        (f"comparisons are true ({found['comparisons']})", _figure(found["comparisons_true"])),
+        ("the first recommended is discussed", _figure(found["discussed"]["first"])),
+        ("all recommended are discussed", _figure(found["discussed"]["all"])),
+        ("candidates in another order: the same first choice", _figure(found["reordered"])),
+        ("paragraphs in another order: the same first choice", _figure(found["shuffled"])),
+        ("what is stated of the first two exchanged: the second leads", _figure(found["exchanged"])),
+        ("mean hit rate from all that was heard", _figure(found["heard"])),
+        ("mean hit rate from the words alone", _figure(found["words"])),
+        ("words generated", _figure(found["generated_tokens"])),
+        ("words read", _figure(found["prefilled_tokens"])),
+        ("different plans", str(found["plans"])),
+    )
+    return Table(f"The student's own words, {found['n']} answers", ("what", "share or mean"), body)
 
 
 def _within(moved: dict[str, Any]) -> str:

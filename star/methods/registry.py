@@ -122,6 +122,10 @@ def _slots(context: Context, folder: Path | None = None, name: str = "slots") ->
 
 
 def _star(context: Context, name: str = "star", adapter: bool = True) -> Ranker:
+    if context.checkpoint is None and context.model is None and find_checkpoint(ANY) is not None:
+        return _slots(context, name=name)
+    if context.checkpoint is not None and serves_any(context.checkpoint):
+        return _slots(context, context.checkpoint, name)
     if context.checkpoint is None:
         raise UserError(
             f"star has no checkpoint {context.model or context.dataset.name!r} (looked in assets/models); "

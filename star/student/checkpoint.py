@@ -14,7 +14,7 @@ from star.errors import UserError
 
 MODELS = ROOT / "assets" / "models"
 RUNS = ROOT / "runs"
-ANY = "any"
+ANY = "star"
 """The checkpoint under `assets/models` that answers for every data set without one of its own."""
 SLOTS = "slots"  # the `form` of its kind in `star.json`
 AGAIN = "copy the whole folder again, or train it again"

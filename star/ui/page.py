@@ -13,7 +13,6 @@ from gradio.themes import Base
 from star.annotation.workflow.people import allows
 from star.data.words import Words, capital
 from star.errors import UserError
-from star.methods.answering import untaught
 from star.ui.assets import script, stylesheet
 from star.ui.live import block, live
 from star.ui.loader import Loader
@@ -147,7 +146,6 @@ def loaded(loader: Loader) -> Iterator[tuple[list[Block], str | None]]:
                     recommender.checkpoint,
                     without,
                     recommender.prior,
-                    untaught(recommender),
                 )
             )
             yield shown, recommender.adapter

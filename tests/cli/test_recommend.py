@@ -24,10 +24,11 @@ from star.data.catalog import Catalog
 from star.display import clean, isolated
 from star.evidence.claims import Claim
 from star.mars.recommender import Teacher
-from star.methods.answering import load_recommender, untaught
+from star.methods.answering import load_recommender
 from star.recommend.readable import readable
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
 from star.recommend.recommender import Star, answer
+from star.recommend.slotted import SlotStar
 from star.settings import Settings
 from star.student import checkpoint as fingerprint
 from star.student import decoding
@@ -68,15 +69,16 @@ def without_times(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def test_the_teacher_answers_where_no_student_is_trained_and_says_so(
+def test_the_student_for_any_catalogue_answers_where_none_is_trained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert star(monkeypatch, "--user", READERS[0], "--json") == 0
     out, err = capsys.readouterr()
     document = json.loads(out)
-    assert document["checkpoint"] == "mars" and len(document["items"]) == 5
-    assert err.count("\n") == 1 and "no student is trained for this catalogue" in err
-    assert "training/run.sh --dataset reading" in err and "hours" in err
+    assert document["checkpoint"] == "star" and len(document["items"]) == 5 and err == ""
+    own = [claim for claim in document["claims"] if claim["author"] == "model"]
+    assert any(claim["kind"] == "over" for claim in own)
+    assert {item["id"] for item in document["items"]} <= {claim["subject"] for claim in own}
 
 
 def test_the_teacher_by_name_answers_on_every_data_set(
@@ -102,23 +104,20 @@ def test_an_unknown_model_stays_an_error(
     assert out == "" and err.count("\n") == 1 and "no checkpoint 'nowhere'" in err
 
 
-def test_the_page_says_that_the_teacher_answers() -> None:
+def test_the_page_opens_with_the_student_for_any_catalogue() -> None:
     loader = Loader.of(Settings(dataset="reading"))
     loader.start()
     ready = loader.recommender(30)
-    assert ready is not None and ready.checkpoint == "mars" and ready.adapter is None
-    html = views.loaded(ready.dataset, ready.checkpoint, 0, ready.prior, untaught(ready))
-    assert "The teacher answers; no student is trained for this catalogue" in html
-    assert "training/run.sh --dataset reading" in html
+    assert isinstance(ready, SlotStar) and ready.adapter is None
+    assert "<b>" in views.loaded(ready.dataset, ready.checkpoint, 0, ready.prior)
     (*_, last) = ready.stream(Query(tuple(DATA.interactions.history(0).tolist()), 0, adapter=False))
     assert last.finished and last.items
 
 
-def test_a_campaign_takes_the_teacher_for_no_student(home: Path) -> None:
-    ready = load_recommender("reading")
-    assert at_hand("reading", None, ready) == ("mars",) == at_hand("reading", "mars")
-    with pytest.raises(ValueError, match="no checkpoint 'reading'"):
-        open_systems(("star", "mars"), DATA, None, ready)
+def test_a_campaign_takes_the_student_for_any_catalogue_where_none_is_trained(home: Path) -> None:
+    ready = load_recommender("reading", "mars")
+    assert at_hand("reading", None, ready) == ("star", "mars") == at_hand("reading", "mars")
+    assert isinstance(open_systems(("star", "mars"), DATA, "mars").recommenders["star"], SlotStar)
     toys.save_checkpoint(home / "runs" / "reading" / "checkpoint")
     assert at_hand("reading", "mars", ready) == ("star", "mars")
     opened = open_systems(("star", "mars"), DATA, "mars", ready)

@@ -121,7 +121,7 @@ def test_the_ranking_sees_nothing_but_the_words(
 def test_serving_computes_what_training_computes(tmp_path: Path) -> None:
     from training.slots.network import SlotStudent, padded, save
 
-    model = SlotStudent(32, 2, 2, 64, 3)
+    model = SlotStudent(32, 2, 2, 64, 3).bfloat16().float()  # as the file holds it
     save(model, tmp_path, {"form": "slots"})
     rng = np.random.default_rng(0)
     tokens = Tokens()

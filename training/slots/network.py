@@ -117,8 +117,7 @@ def save(model: SlotStudent, folder: Path, about: dict[str, Any]) -> None:
         "rms_norm_eps": c.rms_norm_eps,
         "rope_parameters": {"rope_theta": 10_000.0},
     }
-    save_file(
-        {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors"
-    )
+    weights = {name: value.to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     (folder / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

@@ -44,7 +44,8 @@ def main() -> None:
     train, valid = read_lists(Path(args.lists))
     model = SlotStudent(args.hidden, args.layers, 4, 2 * args.hidden, args.seed)
     if args.start:
-        model.load_state_dict(load_file(Path(args.start) / "model.safetensors"))
+        stored = load_file(Path(args.start) / "model.safetensors")
+        model.load_state_dict({name: value.float() for name, value in stored.items()})
     inside = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("body")]
     outside = [p for name, p in model.named_parameters() if not (p.ndim == 2 and name.startswith("body"))]
     optimisers = [

@@ -15,7 +15,8 @@ from star.annotation.workflow.campaigns import System
 from star.data.dataset import Dataset
 from star.errors import UserError
 from star.recommend.recommender import TEACHER, Recommender, Star
-from star.student.checkpoint import checkpoint_folder, fingerprint
+from star.recommend.slotted import SlotStar
+from star.student.checkpoint import ANY, checkpoint_folder, find_checkpoint, fingerprint, serves_any
 
 FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>[0-9]{1,9}))?")
 
@@ -67,8 +68,10 @@ def at_hand(dataset: str, model: str | None, ready: Recommender | None = None) -
 
 
 def _student_of(dataset: str, model: str | None) -> str:
-    """If the page answers with the teacher (`mars`), `star` is the data set's own student."""
-    return dataset if model is None or model == TEACHER else model
+    """If the page answers with the teacher (`mars`), `star` is the data set's own student, or the one for any."""
+    if model is not None and model != TEACHER:
+        return model
+    return dataset if find_checkpoint(dataset) is not None else ANY
 
 
 def open_systems(
@@ -113,6 +116,8 @@ def _load(one: Wanted, dataset: Dataset, model: str | None, student: Recommender
     folder = _folder(one, dataset, model)
     if one.kind == "star:sft" and not (folder / "adapter").is_dir():
         raise UserError(f"star:sft differs from star only where there is an adapter; {folder.name} has none")
+    if serves_any(folder):
+        return SlotStar(dataset, str(folder))
     return Star(dataset, str(folder), one.kind == "star")
 
 

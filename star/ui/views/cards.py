@@ -136,14 +136,12 @@ def loaded(
     checkpoint: str | None,
     without_token: int = 0,
     prior: float = 0.0,
-    untaught: str | None = None,
 ) -> str:
     """The page's header: data set and checkpoint, and a note where the users are simulated.
 
     Args:
         without_token: number of items for which the checkpoint has no token, so that it cannot recommend them.
         prior: product-of-experts weight of the parametric prior (`Checkpoint.prior`).
-        untaught: what to say where the teacher answers because no student is trained (`methods.answering.untaught`).
     """
     title, w = str(data.manifest.get("title") or data.name), data.catalog.words
     counts = escape(
@@ -160,8 +158,7 @@ def loaded(
         missing += f" · ranking: {1 - share:.0%} evidence, {share:.0%} parametric prior"
     if checkpoint == TEACHER:
         missing += " · the teacher: agents that speak by rules, without trained weights"
-    note = f'<p class="star-note">{escape(untaught[:1].upper() + untaught[1:])}.</p>' if untaught else ""
-    note += (
+    note = (
         f'<p class="star-note"><b>The {escape(w.users)} are simulated.</b> They are sampled from a model of '
         f"{escape(w.gerund)} behaviour; no real person’s {escape(w.gerund)} is shown.</p>"
         if data.manifest.get("simulated")
