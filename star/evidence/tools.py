@@ -129,7 +129,8 @@ class Tools:
         self.bounds = signals.bounds if signals else FIXED
         self._lines: dict[Fitted, tuple[Line, ...]] = {}
         self._parts: dict[Fitted, np.ndarray] = {}
-        self._counted = (np.zeros((0, len(candidates)), np.int64),) * 2
+        none = np.zeros((0, len(candidates)), np.int64)
+        self._counted: tuple[np.ndarray, np.ndarray] = none, none
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
@@ -279,7 +280,8 @@ class Tools:
         if more > 0:
             older = self.history[len(self.history) - size :][:more]
             new = self.graph.pairs(older, self.candidates, self.reader)
-            self._counted = tuple(np.concatenate(pair) for pair in zip(new, self._counted, strict=True))
+            both, after = (np.concatenate(pair) for pair in zip(new, self._counted, strict=True))
+            self._counted = both, after
         both, after = self._counted
         return both[len(both) - size :], after[len(after) - size :]
 

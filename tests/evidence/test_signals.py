@@ -197,7 +197,7 @@ def test_kept_beside_the_data_and_made_again_when_they_change(
         return fitting.kept_signals(data, parts, graph, Attributes.of(data.catalog))
 
     first, again = ask(data), ask(data)
-    assert len(made) == 1 and isinstance(again.whole.p, np.memmap)
+    assert len(made) == 1 and isinstance(again.whole.p.base, np.memmap)
     np.testing.assert_array_equal(first.whole.p, again.whole.p)
     (folder,) = (tmp_path / ".cache").iterdir()
     (folder / "w.npy").unlink()
