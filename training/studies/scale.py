@@ -299,7 +299,8 @@ def evidence_table(rows: list[dict[str, Any]]) -> str:
     """What the evidence of the same data sets needs, as a Markdown table."""
     head = (
         *("rows", "items", "graph, s", "signals, s", "of CPU, s", "its peak, GiB", "kept, GiB"),
-        *("page, s", "its peak, GiB", "`star recommend`, s", "query, ms", "of CPU, ms", "slowest tenth, ms", "measured"),
+        *("page, s", "of CPU, s", "its peak, GiB", "`star recommend`, s", "of CPU, s"),
+        *("query, ms", "of CPU, ms", "slowest tenth, ms", "measured"),
     )
     lines = []
     for row in rows:
@@ -316,8 +317,10 @@ def evidence_table(rows: list[dict[str, Any]]) -> str:
                 f"{starts['first']['peak_gib']:.1f}",
                 f"{found['kept_gib']:.1f}",
                 f"{starts['serve']['seconds']:.1f}",
+                f"{starts['serve']['cpu_seconds']:.1f}",
                 f"{starts['serve']['peak_gib']:.1f}",
                 f"{starts['recommend']['seconds']:.1f}",
+                f"{starts['recommend']['cpu_seconds']:.1f}",
                 f"{1e3 * query['seconds'][0]:.0f}",
                 f"{1e3 * query['cpu_seconds'][0]:.0f}",
                 f"{1e3 * query['seconds'][1]:.0f}",
