@@ -182,6 +182,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "preferences": preferences,
     "modules": reference.module_tables,
     "scale": lambda: scale.table(json.loads(scale.RESULTS.read_text("utf-8"))),
+    "scale-evidence": lambda: scale.evidence_table(json.loads(scale.RESULTS.read_text("utf-8"))),
     "commands": lambda: reference.command_tables(app),
     "training": reference.training_tables,
     "config": lambda: reference.field_table(ROOT / "training" / "lib" / "config.py", "Config"),

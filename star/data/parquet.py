@@ -5,13 +5,16 @@ Only imports and imported data sets need polars. The embedded demo does not load
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from star.data.cache import MAPPED, Arrays, kept_folder
 from star.data.catalog import Catalog, Item
+from star.data.dataset import checksum
 from star.data.interactions import Interactions
 from star.plain_text import one_line_lists, one_lines
 
@@ -108,10 +111,35 @@ def _interactions_frame(interactions: Interactions) -> pl.DataFrame:
 
 
 def _read_interactions(file: Path, n_items: int) -> Interactions:
-    """Piece by piece, each put where it belongs: nothing is in memory twice, and of the ids only the readers' first rows."""
+    """From `MAPPED` rows on, arrays that are kept beside the data sets and memory-mapped, found by the file's checksum."""
     lazy = pl.scan_parquet(file, glob=False)
     columns = lazy.collect_schema().names()
     n_rows = lazy.select(pl.len()).collect().item()
+    if n_rows < MAPPED:
+        return _from_arrays(_arrays(lazy, columns, n_rows), n_items)
+    names = ["ids", "ends", "indptr", *(name for name in _KINDS if name in ("item", *columns))]
+    name, key = f"interactions-{file.parent.name}", checksum(file)[:16]
+    return _from_arrays(kept_folder(name, key, names, lambda: _arrays(lazy, columns, n_rows)), n_items)
+
+
+def _from_arrays(arrays: Arrays, n_items: int) -> Interactions:
+    ids, ends = arrays["ids"].tobytes(), arrays["ends"].tolist()
+    return Interactions(
+        users=tuple(ids[a:b].decode() for a, b in pairwise([0, *ends])),
+        indptr=arrays["indptr"],
+        items=arrays["item"],
+        n_items=n_items,
+        times=arrays.get("time"),
+        ratings=arrays.get("rating"),
+    )
+
+
+def _arrays(lazy: pl.LazyFrame, columns: list[str], n_rows: int) -> Arrays:
+    """The table as arrays: `ids`, those of the readers one after the other in UTF-8; `ends`, where each ends; `indptr`, and
+    the columns of `_KINDS`.
+
+    Piece by piece, each put where it belongs: nothing is in memory twice, and of the ids only the readers' first rows.
+    """
     arrays = {name: np.empty(n_rows, kind) for name, kind in _KINDS.items() if name in ("item", *columns)}
     users: list[str] = []
     starts: list[np.ndarray] = []
@@ -125,11 +153,9 @@ def _read_interactions(file: Path, n_items: int) -> Interactions:
         before = rows[-1]
         for name, array in arrays.items():
             array[first : first + len(rows)] = piece[name].to_numpy()
-    return Interactions(
-        users=tuple(users),
-        indptr=np.append(np.concatenate([*starts, []]), n_rows).astype(np.int64),
-        items=arrays["item"],
-        n_items=n_items,
-        times=arrays.get("time"),
-        ratings=arrays.get("rating"),
-    )
+    ids = [user.encode() for user in users]
+    return arrays | {
+        "ids": np.frombuffer(b"".join(ids), np.uint8),
+        "ends": np.cumsum([len(each) for each in ids], dtype=np.int64),
+        "indptr": np.append(np.concatenate([*starts, []]), n_rows).astype(np.int64),
+    }

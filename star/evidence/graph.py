@@ -8,8 +8,8 @@ served by the graph of the other folds (`crossfit`), so counts look in training 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +17,12 @@ import scipy.sparse as sp
 
 from star.data.interactions import Interactions
 
-MARKED = 5_000_000  # readers × anchors from which a sparse product is faster than marking
+MARKED = 5_000_000  # readers × anchors from which bits of readers are compared instead
 AT_ONCE = 64  # anchors whose readers are marked at a time
+BITS = 2**26  # readers × items that are marked at a time, in bytes
+SAMPLED = 6_000_000
+"""Interactions that co-reading with the whole catalogue is summed over: of a larger graph, those of every second, third, …
+reader. `training/studies/sample_readers.py` measures what that costs."""
 NEXT_WINDOW = 3  # a book counts as read next when it is among the three that follow
 
 
@@ -36,9 +40,39 @@ class Graph:
 
     @classmethod
     def build(cls, interactions: Interactions, rows: np.ndarray) -> Graph:
-        """The graph of the readers `rows` of a data set."""
+        """The graph of the readers `rows` of a data set; it has their order, not their times and ratings."""
         rows = np.asarray(rows, dtype=np.int64)
-        return cls(interactions.subset(rows), rows)
+        return cls(replace(interactions, times=None, ratings=None).subset(rows), rows)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that `from_arrays` needs to have the same graph again without counting."""
+        return {
+            "rows": self.rows,
+            "indptr": self.interactions.indptr,
+            "items": self.interactions.items,
+            "sorted_items": self.matrix.indices,
+            "starts": self.by_item.indptr,
+            "readers": self.by_item.indices,
+            "following": self._following_books,
+            "sampled_starts": self._sampled.indptr,
+            "sampled_readers": self._sampled.indices,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], interactions: Interactions) -> Graph:
+        """The graph of `arrays`, which may be memory-mapped, cut from the data set's `interactions`."""
+        users = tuple(map(interactions.users.__getitem__, arrays["rows"].tolist()))
+        n_items = interactions.n_items
+        graph = cls(Interactions(users, arrays["indptr"], arrays["items"], n_items), arrays["rows"])
+        ones = np.ones(len(arrays["items"]), np.float32)  # of both matrices; nobody writes into them
+        matrix = sp.csr_matrix((ones, arrays["sorted_items"], arrays["indptr"]), (len(users), n_items))
+        by_item = sp.csr_matrix((ones, arrays["readers"], arrays["starts"]), (n_items, len(users)))
+        matrix.has_sorted_indices = by_item.has_sorted_indices = True
+        graph.__dict__.update(matrix=matrix, by_item=by_item, _following_books=arrays["following"])
+        readers, starts = arrays["sampled_readers"], arrays["sampled_starts"]
+        sampled = sp.csr_matrix((ones[: len(readers)], readers, starts), (n_items, graph._sample_size))
+        graph.__dict__["_sampled"] = sampled
+        return graph
 
     @property
     def n_readers(self) -> int:
@@ -63,21 +97,43 @@ class Graph:
         """Binary items × readers, float32."""
         return self.matrix.T.tocsr()
 
-    @cached_property
-    def _owner(self) -> np.ndarray:
-        """Reader of every interaction, int32 (N,)."""
-        lengths = np.diff(self.interactions.indptr)
-        return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    @property
+    def _step(self) -> int:
+        """1: co-reading is summed over all readers; n: over every n-th. The split has put them into a random order."""
+        return max(1, len(self.interactions.items) // SAMPLED)
+
+    @property
+    def _sample_size(self) -> int:
+        return -(-self.n_readers // self._step)
 
     @cached_property
-    def _places(self) -> np.ndarray:
-        """Interactions ordered by item, then reader; those of item i lie between `by_item.indptr[i]` and `[i + 1]`, (N,)."""
-        return np.argsort(self.interactions.items, kind="stable")
+    def _sampled(self) -> sp.csr_matrix:
+        """`by_item` of every `_step`-th reader, items × readers of the sample."""
+        return self.by_item if self._step == 1 else self.matrix[:: self._step].T.tocsr()
 
-    def _rows(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the readers of these items lie in `by_item.indices`, item after item, and how many each has."""
-        starts = self.by_item.indptr[items].astype(np.int64)
-        lengths = self.by_item.indptr[items + 1] - starts
+    @cached_property
+    def _following_books(self) -> np.ndarray:
+        """The book that each interaction's reader read 1, 2, … NEXT_WINDOW places later, -1: none, int32 (NEXT_WINDOW, N).
+
+        Interactions are ordered by item, then reader, as in `by_item`.
+        """
+        indptr, items = self.interactions.indptr, self.interactions.items
+        shape = (self.n_readers, self.n_items)
+        # Scipy orders by item in one pass; sorting takes ten times as long.
+        places = sp.csr_matrix((np.arange(len(items)), items, indptr), shape).tocsc().data
+        after = np.full((NEXT_WINDOW, len(items)), -1, np.int32)
+        left = np.repeat(indptr[1:], np.diff(indptr))[places] - places - 1
+        for step in range(1, NEXT_WINDOW + 1):
+            inside = left >= step
+            after[step - 1, inside] = items[places[inside] + step]
+        return after
+
+    def _rows(self, items: np.ndarray, of: sp.csr_matrix | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Where the readers of these items lie in `by_item.indices` (or those `of` another), item after item, and how many
+        each has."""
+        indptr = (self.by_item if of is None else of).indptr
+        starts = indptr[items].astype(np.int64)
+        lengths = indptr[items + 1] - starts
         return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum()), lengths
 
     def without(self, reader: int | None) -> np.ndarray:
@@ -107,26 +163,57 @@ class Graph:
         """Readers of both, int64 (anchors, items), without `reader`'s own row. On the diagonal: the item's readers."""
         anchors, items = np.asarray(anchors, np.int64), np.asarray(items, np.int64)
         shared = np.zeros((len(anchors), len(items)), np.int64)
-        places, lengths = self._rows(items)
-        filled = np.flatnonzero(lengths)
-        if len(filled):
-            readers, starts = self.by_item.indices[places], np.cumsum(lengths) - lengths
-            for first in range(0, len(anchors), AT_ONCE):
-                some = anchors[first : first + AT_ONCE]
-                if len(places) * len(some) > MARKED:
-                    product = self.by_item[items] @ self.by_item[some].T
-                    shared[first : first + AT_ONCE] = product.toarray().T
-                    continue
-                taken, sizes = self._rows(some)
-                read = np.zeros((self.n_readers, len(some)), np.bool_)
-                read[self.by_item.indices[taken], np.repeat(np.arange(len(some)), sizes)] = True
-                sums = np.add.reduceat(read[readers], starts[filled], axis=0, dtype=np.int64)
-                shared[first : first + AT_ONCE, filled] = sums.T
+        readers = int(self.counts[items].sum())
+        for first in range(0, len(anchors), AT_ONCE):
+            some = anchors[first : first + AT_ONCE]
+            count = self._both_by_bits if readers * len(some) > MARKED else self._both_by_marks
+            shared[first : first + AT_ONCE] = count(some, items)
         own = self.position(reader)
         if own is not None:
             row = self.interactions.history(own)
             shared -= np.isin(anchors, row)[:, None] & np.isin(items, row)[None]
         return shared
+
+    def _both_by_marks(self, anchors: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Readers of both, int64 (anchors, items): every reader of an item looks up whether they read the anchors."""
+        shared = np.zeros((len(anchors), len(items)), np.int64)
+        places, lengths = self._rows(items)
+        filled = np.flatnonzero(lengths)
+        if len(filled):
+            readers, starts = self.by_item.indices[places], np.cumsum(lengths) - lengths
+            taken, sizes = self._rows(anchors)
+            read = np.zeros((self.n_readers, len(anchors)), np.bool_)
+            read[self.by_item.indices[taken], np.repeat(np.arange(len(anchors)), sizes)] = True
+            sums = np.add.reduceat(read[readers], starts[filled], axis=0, dtype=np.int64)
+            shared[:, filled] = sums.T
+        return shared
+
+    def _both_by_bits(self, anchors: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Readers of both, int64 (anchors, items), from one bit for each reader: does not grow with the items' readers."""
+        asked, shared = self._bits(anchors), np.zeros((len(anchors), len(items)), np.int64)
+        step = max(1, BITS // max(self.n_readers, 1))
+        for first in range(0, len(items), step):
+            some = items[first : first + step].tobytes()
+            last = self._last_bits
+            if last is None or last[0] != some:  # a query asks for the same candidates with several windows
+                last = some, self._bits(items[first : first + step])
+                self.__dict__["_last_bits"] = last  # one assignment, so that threads may share the graph
+            for row, anchor in enumerate(asked):
+                shared[row, first : first + step] = np.bitwise_count(last[1] & anchor).sum(1, dtype=np.int64)
+        return shared
+
+    @cached_property
+    def _last_bits(self) -> tuple[bytes, np.ndarray] | None:
+        """The items whose bits were asked for last, and these bits."""
+        return None
+
+    def _bits(self, items: np.ndarray) -> np.ndarray:
+        """The readers of each item as bits, uint64 (items, U / 64)."""
+        marked = np.zeros((len(items), -(-self.n_readers // 64) * 64), np.bool_)
+        starts, readers = self.by_item.indptr, self.by_item.indices
+        for row, item in zip(marked, items.tolist(), strict=True):
+            row[readers[starts[item] : starts[item + 1]]] = True
+        return np.packbits(marked, axis=1, bitorder="little").view(np.uint64)
 
     def after(self, anchors: np.ndarray, items: np.ndarray, reader: int | None = None) -> np.ndarray:
         """Readers who read the item among the NEXT_WINDOW books after the anchor, int64 (anchors, items)."""
@@ -144,20 +231,20 @@ class Graph:
         """All steps from an anchor to one of the NEXT_WINDOW books after it: the anchor's position in `anchors`, (S,), and
         the book, (S,); `reader`'s own steps left out."""
         taken, lengths = self._rows(np.asarray(anchors, np.int64))
-        who, place = np.repeat(np.arange(len(lengths)), lengths), self._places[taken]
-        owner, items, own = self._owner, self.interactions.items, self.position(reader)
+        who, own = np.repeat(np.arange(len(lengths)), lengths), self.position(reader)
         if own is not None:
-            others = owner[place] != own
-            who, place = who[others], place[others]
+            others = self.by_item.indices[taken] != own
+            who, taken = who[others], taken[others]
         steps = []
-        for step in range(1, NEXT_WINDOW + 1):
-            inside = place + step < len(items)
-            inside[inside] = owner[place[inside] + step] == owner[place[inside]]
-            steps.append((who[inside], items[place[inside] + step]))
-        return np.concatenate([w for w, _ in steps]), np.concatenate([i for _, i in steps])
+        for following in self._following_books:
+            book = following[taken]
+            steps.append((who[book >= 0], book[book >= 0]))
+        return np.concatenate([w for w, _ in steps]), np.concatenate([b for _, b in steps])
 
     def co_reading(self, weights: np.ndarray, reader: int | None = None) -> np.ndarray:
         """Σ_i weights_i · (readers of i and j) for every item j.
+
+        A graph of more than `SAMPLED` interactions estimates it: n times the sum over every n-th reader.
 
         Args:
             weights: (I, K), K weightings of the items at once.
@@ -165,16 +252,16 @@ class Graph:
         Returns:
             float32 (I, K), without `reader`'s own row.
         """
-        used = np.flatnonzero(weights.any(axis=1))
-        places, lengths = self._rows(used)
-        readers, own = self.by_item.indices[places], self.position(reader)
+        own, sampled, step = self.position(reader), self._sampled, self._step
         out = np.zeros(weights.shape, np.float32)
         for column in range(weights.shape[1]):
+            used = np.flatnonzero(weights[:, column])
+            places, lengths = self._rows(used, sampled)
             each = np.repeat(weights[used, column], lengths)
-            reached = np.bincount(readers, each, minlength=self.n_readers).astype(np.float32)
-            if own is not None:
-                reached[own] = 0
-            out[:, column] = self.by_item @ reached
+            reached = np.bincount(sampled.indices[places], each, minlength=self._sample_size)
+            if own is not None and own % step == 0:
+                reached[own // step] = 0
+            out[:, column] = sampled @ (step * reached.astype(np.float32))
         return out
 
     def read_next(self, anchors: np.ndarray, weights: np.ndarray, reader: int | None = None) -> np.ndarray:
@@ -195,6 +282,12 @@ class Graph:
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:
         return self._weighing(None)
 
+    def _overlap(self, items: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """`matrix @ vector` of a vector that is zero outside `items`, sorted: the same sums in the same order."""
+        if 2 * self.counts[items].sum() > len(self.interactions.items):
+            return np.asarray(self.matrix @ vector)
+        return np.asarray(self.by_item[items].T @ vector[items])
+
     def similar_readers(
         self, history: np.ndarray, n: int, reader: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -204,11 +297,26 @@ class Graph:
             positions in this graph (m,) with m <= n, and their similarity (m,), best first; readers who share
             nothing are left out.
         """
+        asked = np.asarray(history).tobytes(), n, reader
+        last = self._last_similar
+        if last is None or last[0] != asked:  # retrieval and tools ask the same
+            last = asked, self._similar_readers(history, n, reader)
+            self.__dict__["_last_similar"] = last
+        return last[1]
+
+    @cached_property
+    def _last_similar(self) -> tuple[tuple[bytes, int, int | None], tuple[np.ndarray, np.ndarray]] | None:
+        """The last question for similar readers, with its answer."""
+        return None
+
+    def _similar_readers(
+        self, history: np.ndarray, n: int, reader: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         own = self.position(reader)
         idf, norms = self._weights if own is None else self._weighing(own)
         vector = np.zeros(self.n_items, dtype=np.float32)
         vector[history] = idf[history] ** 2
-        overlap = self.matrix @ vector
+        overlap = self._overlap(np.unique(history), vector)
         similarity = overlap / np.maximum(norms * np.sqrt(vector.sum() + 1e-9), 1e-9)
         others = np.arange(self.n_readers)
         if own is not None:

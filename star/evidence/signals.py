@@ -119,15 +119,23 @@ class WholeShelf(ShelfSignal):
             self.head, self.n_items, self.p + px @ np.linalg.solve(inner, px.T).astype(np.float32)
         )
 
+    @cached_property
+    def _diagonal(self) -> np.ndarray:
+        """Of `p`, (M,)."""
+        return np.array(self.p.diagonal())
+
     @staticmethod
     def weights(size: int) -> np.ndarray:
         """Weight of every book of a shelf of this size, oldest first, (size,)."""
         return np.where(np.arange(size) >= size - RECENT, 1 + EMPHASIS, 1.0)
 
-    def _table(self, at: np.ndarray, to: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def _table(
+        self, at: np.ndarray, to: np.ndarray | slice, own: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """P at these positions of `head`, (A, C), and its diagonal at `to`, (C,), of the fit without one reader's row `own`;
         rows at -1 are 0."""
-        rows, diagonal = np.where(at[:, None] >= 0, self.p[np.ix_(at, to)], 0), self.p[to, to]
+        rows, diagonal = self.p[at[:, None], to] if isinstance(to, np.ndarray) else self.p[at, to], self._diagonal[to]
+        rows[at < 0] = 0
         if own is not None and len(mine := self.column[own][self.column[own] >= 0]):
             px = self.p[mine].sum(0, dtype=np.float64)  # Sherman and Morrison: one row taken out of XᵀX
             rest = 1 - px[mine].sum()
@@ -137,7 +145,7 @@ class WholeShelf(ShelfSignal):
 
     def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
         """Score of every item, float (I,); 0 for those outside the head."""
-        rows, diagonal = self._table(self.column[shelf], np.arange(len(self.head)), own)
+        rows, diagonal = self._table(self.column[shelf], slice(None), own)
         weights = self.weights(len(shelf))
         found = -(weights @ rows) / diagonal
         out = np.zeros(self.n_items)

@@ -7,6 +7,7 @@ or an order: lines come in the order of the (shuffled) candidates. Weighing them
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,9 +67,10 @@ class ToolResponse:
     lines: tuple[Line, ...]
 
 
-def level(value: float, bounds: np.ndarray) -> int:
-    """0 (nothing to say) to 6 (striking)."""
-    return int(np.searchsorted(bounds, value, side="right"))
+def levels(values: np.ndarray, bounds: np.ndarray) -> list[int]:
+    """0 (nothing to say) to 6 (striking), for each value."""
+    found: list[int] = np.searchsorted(bounds, values, side="right").tolist()
+    return found
 
 
 def places(values: np.ndarray) -> np.ndarray:
@@ -84,15 +86,21 @@ def capped(strong: int, beside: Claim) -> int:
     """The level that may stand beside a stated lift, which is the weaker of the two: no `striking` beside 1.2 times what
     chance would give."""
     lift = beside.numbers.get("lift")
-    return strong if lift is None else min(strong, 1 + level(lift, np.array(CAPS)))
+    return strong if lift is None else min(strong, 1 + bisect_right(CAPS, lift))
 
 
 def lift_interval(both: int, of: int, base: float) -> tuple[float, float]:
     """95 % Wilson interval of both / of, divided by the base rate: the range the lift may have."""
+    low, high = lift_intervals(np.array(both), np.array(of), np.array(base))
+    return float(low), float(high)
+
+
+def lift_intervals(both: np.ndarray, of: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`lift_interval` of many counts; the arrays broadcast."""
     z, p = 1.96, both / of
     centre = (p + z * z / (2 * of)) / (1 + z * z / of)
     half = z / (1 + z * z / of) * np.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    return float(max(centre - half, 0) / base), float((centre + half) / base)
+    return np.maximum(centre - half, 0) / base, (centre + half) / base
 
 
 def figures(lift: float) -> float:
@@ -152,6 +160,8 @@ class Tools:
         self.bounds = signals.bounds if signals else FIXED
         self._lines: dict[Fitted, tuple[Line, ...]] = {}
         self._parts: dict[Fitted, np.ndarray] = {}
+        none = np.zeros((0, len(candidates)), np.int64)
+        self._counted: tuple[np.ndarray, np.ndarray] = none, none
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
@@ -267,9 +277,10 @@ class Tools:
         counts, share, read = self.similar_share(asked)
         readers, weight = (part[:asked] for part in self._nearest)
         at = self._at(share)
+        strengths = levels(share, self.bounds["similar"])
         lines = []
         for column, item in enumerate(self.candidates):
-            strong = level(share[column], self.bounds["similar"])
+            strong = strengths[column]
             if not strong:
                 continue
             numbers: dict[str, float] = {"of": asked}
@@ -294,7 +305,7 @@ class Tools:
         """For the last `window` books × candidates: readers of both (W, C) and read-next counts (W, C); then the mean
         cosine of co-reading (C,) and the recency-weighted mean of read-next cosines (C,)."""
         shelf, candidates = self.history[-window:], self.candidates
-        both, after = self.graph.pairs(shelf, candidates, self.reader)
+        both, after = self._pairs(len(shelf))
         anchors, subjects = (
             np.maximum(self._counts[shelf], 1)[:, None],
             np.maximum(self._counts[candidates], 1)[None],
@@ -304,27 +315,37 @@ class Tools:
         follow = (recency / recency.sum()) @ (after / np.sqrt((anchors + 5) * (subjects + 5)))
         return both, after, pull, follow
 
+    def _pairs(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Readers of both and read-next counts of the last `size` books × candidates, each counted once for all windows."""
+        more = size - len(self._counted[0])
+        if more > 0:
+            older = self.history[len(self.history) - size :][:more]
+            new = self.graph.pairs(older, self.candidates, self.reader)
+            both, after = (np.concatenate(pair) for pair in zip(new, self._counted, strict=True))
+            self._counted = both, after
+        both, after = self._counted
+        return both[len(both) - size :], after[len(after) - size :]
+
     def item_cf(self, window: int, only: Sequence[int] | None = None) -> tuple[Line, ...]:
         """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
         both, after, pull, follow = self.pulls(window)
         shelf = self.history[-window:]
+        strengths, follows = levels(pull, self.bounds["pull"]), levels(follow, self.bounds["read_next"])
         pulled, followed = self._at(pull), self._at(follow)
+        surely = self._surely(shelf, both)
         lines = []
         for column, item in enumerate(self.candidates.tolist()):
             if only is not None and item not in only:
                 continue
             evidence: list[Evidence] = []
-            strong, soon = (
-                level(pull[column], self.bounds["pull"]),
-                level(follow[column], self.bounds["read_next"]),
+            strong, soon = strengths[column], follows[column]
+            strongest = (
+                self._strongest(shelf, item, both[:, column], surely[:, column]) if strong else None
             )
-            strongest = self._strongest(shelf, item, both[:, column]) if strong else None
             if strongest is not None and self.signals is not None:
                 strong, soon = capped(strong, strongest.claim), capped(soon, strongest.claim)
             if strong:
-                linked = [
-                    (int(s), float(n)) for s, n in zip(shelf, both[:, column], strict=True) if n >= WITHHELD
-                ]
+                linked = self._linked(shelf, both[:, column])
                 evidence.append(
                     Evidence(
                         Claim(
@@ -337,9 +358,7 @@ class Tools:
                     )
                 )
             if soon:
-                steps = [
-                    (int(s), float(n)) for s, n in zip(shelf, after[:, column], strict=True) if n >= WITHHELD
-                ]
+                steps = self._linked(shelf, after[:, column])
                 evidence.append(
                     Evidence(
                         Claim(
@@ -358,20 +377,26 @@ class Tools:
                 lines.append(tuple(evidence))
         return tuple(lines)
 
-    def _strongest(self, shelf: np.ndarray, item: int, both: np.ndarray) -> Evidence:
+    @staticmethod
+    def _linked(shelf: np.ndarray, counts: np.ndarray) -> list[tuple[int, float]]:
+        """The books with a count that may be shown, and these counts."""
+        shown = counts >= WITHHELD
+        return list(zip(shelf[shown].tolist(), counts[shown].astype(float).tolist(), strict=True))
+
+    def _surely(self, shelf: np.ndarray, both: np.ndarray) -> np.ndarray:
+        """Lower end of the lift's interval for the last books × candidates, (W, C); -1 under five co-readers."""
+        of = np.maximum(self._counts[shelf], 1)[:, None]
+        base = np.maximum(self._counts[self.candidates], 1)[None] / max(self.n_readers, 1)
+        return np.where(both >= WITHHELD, lift_intervals(both, of, base)[0], -1)
+
+    def _strongest(self, shelf: np.ndarray, item: int, both: np.ndarray, surely: np.ndarray) -> Evidence:
         """The anchor whose readers read the item most surely above chance (by the lower end of the lift's interval), among
         those with five co-readers or more."""
-        of = np.maximum(self._counts[shelf], 1)
-        supported = both >= WITHHELD
-        if not supported.any():
+        best = int(np.argmax(surely))
+        if surely[best] < 0:
             return Evidence(Claim("co_read", item, numbers={"window": len(shelf)}))
         base = self._counts[item] / self.n_readers
-        surely = [
-            lift_interval(int(n), int(m), base)[0] if ok else -1
-            for n, m, ok in zip(both, of, supported, strict=True)
-        ]
-        best = int(np.argmax(surely))
-        anchor, n, m = int(shelf[best]), int(both[best]), int(of[best])
+        anchor, n, m = int(shelf[best]), int(both[best]), max(int(self._counts[shelf[best]]), 1)
         claim = Claim("co_read", item, anchor, {"both": n, "of": m, "lift": rounded_lift(n / m / base)})
         return Evidence(
             claim, (Edge(f"i:{anchor}", f"i:{item}", "co_read", float(n)),), lift_interval(n, m, base)
@@ -400,10 +425,10 @@ class Tools:
     def _fitted_lines(self, kind: Fitted) -> tuple[Line, ...]:
         parts = self.parts(kind)
         score = parts.sum(0)
-        at = self._at(score)
+        at, strengths = self._at(score), levels(score, self.bounds[kind])
         lines = []
         for column, item in enumerate(self.candidates.tolist()):
-            strong = strength(level(score[column], self.bounds[kind]))
+            strong = strength(strengths[column])
             if strong is None or (kind == "about" and self._counts[item] >= TOLD):
                 continue
             share = 100 * parts[:, column] / score[column]

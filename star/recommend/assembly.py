@@ -110,7 +110,7 @@ def assemble(
         for claim, finding in zip(checked(stated, findings, catalog), findings, strict=True)
     )
     items = tuple(
-        Recommended(n + 1, item, scores[item], _reason(item, claims)) for n, item in enumerate(ranking)
+        Recommended(n + 1, item, scores[item], reason(item, claims)) for n, item in enumerate(ranking)
     )
     return replace(
         answer,
@@ -228,7 +228,7 @@ def _how_sure(finding: Finding, w: Words) -> str:
     return f" (95 % interval {low:.1f} to {high:.1f}{': may be chance' if low < 1 else ''})"
 
 
-def _reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
+def reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
     """One line: a supported claim about the item, preferably the model's own."""
     too_few = any(
         c.claim.subject == item and c.claim.kind == "co_read" and "both" not in c.claim.numbers

@@ -9,8 +9,8 @@ from star.data.dataset import Dataset
 from star.data.words import a
 from star.errors import UserError
 from star.evidence.fitting import kept_signals
-from star.evidence.graph import Graph
 from star.evidence.hygiene import Hygiene, Rules
+from star.evidence.keeping import training_graph
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes, Tools
 from star.recommend.recommendation import Query
@@ -30,7 +30,7 @@ class ServingContext:
         """
         self.dataset = dataset
         self.split = tasks.split(dataset.interactions)
-        self.graph = Graph.build(dataset.interactions, self.split.train)
+        self.graph = training_graph(dataset, self.split)
         self.attributes = Attributes.of(dataset.catalog)
         self.signals = kept_signals(dataset, self.split, self.graph, self.attributes) if fitted else None
         hygiene = Hygiene.of(dataset.catalog, rules)

@@ -104,12 +104,12 @@ def test_page_json_and_stored_run_say_it_alike() -> None:
     assert claim["found"] == {"both": 5, "of": 5, "lift": 138} and claim["verdict"] == "supported"
     stored, _ = from_json(document)
     for one in (answer.claims[0], stored.claims[0]):
-        html = numbers(one)
+        html = numbers(one, toys.hand_catalog().words)
         assert "<td>more than 99</td><td>138</td>" in html and "differs</td>" not in html
     (claim,) = stored.to_json(toys.hand_catalog())["claims"]
     assert claim["stated"]["lift_more_than"] == 99
     wrong = shown(Claim("co_read", 1, 0, {"both": 5, "of": 5, "lift": 99}), lifted(400))
-    html = numbers(wrong.claims[0])
+    html = numbers(wrong.claims[0], toys.hand_catalog().words)
     assert wrong.claims[0].verdict == "unsupported" and "<td>more than 99</td><td>80</td>" in html
     assert html.count("differs</td>") == 1
 

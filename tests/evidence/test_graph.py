@@ -164,3 +164,32 @@ def test_a_catalogue_has_no_largest_size_and_an_item_no_most_readers() -> None:
     graph = Graph.build(Interactions.from_histories([[0]] * 65_536, 1), np.arange(65_536))
     assert graph.counts.tolist() == [65_536]
     assert graph.both(np.array([0]), np.array([0])).tolist() == [[65_536]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(questions())
+def test_bits_of_readers_give_the_same_counts(
+    question: tuple[list[list[int]], int, list[int], list[int], int | None],
+) -> None:
+    histories, size, anchors, items, reader = question
+    graph = Graph.build(Interactions.from_histories(histories, size), np.arange(len(histories)))
+    given = np.array(anchors, np.int64), np.array(items, np.int64), reader
+    marked = graph.both(*given)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("star.evidence.graph.MARKED", -1)
+        patch.setattr("star.evidence.graph.BITS", 1)  # one item at a time
+        np.testing.assert_array_equal(graph.both(*given), marked)
+
+
+def test_a_graph_of_arrays_is_the_graph_that_they_come_from() -> None:
+    built, data = reading.graph(), reading.dataset().interactions
+    again = Graph.from_arrays(built.arrays(), data)
+    assert again.interactions.users == built.interactions.users
+    for found, expected in zip(every(again), every(built), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert (again.matrix != built.matrix).nnz == (again.by_item != built.by_item).nnz == 0
+    history = data.history(int(reading.parts().valid[0]))
+    for found, expected in zip(
+        again.similar_readers(history, 9), built.similar_readers(history, 9), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

@@ -21,7 +21,7 @@ from star.evidence import signals as S
 from star.evidence.claims import STRENGTHS, sentence
 from star.evidence.fitting import calibrated, fit_signals, from_arrays, to_arrays
 from star.evidence.graph import Graph
-from star.evidence.tools import ASKED, FITTED, WINDOWS, Attributes, Tools, level, strength
+from star.evidence.tools import ASKED, FITTED, WINDOWS, Attributes, Tools, levels, strength
 from star.evidence.verification import check
 from star.trace import grammar
 from star.trace.grammar import CallContext, read_line
@@ -193,10 +193,10 @@ def words_and_lift(tools: Tools) -> list[tuple[int, int, float, float]]:
         for claim in (e.claim for e in line):
             if claim.kind == "co_read" and "lift" in claim.numbers:
                 column = tools.candidates.tolist().index(claim.subject)
-                levels = (
-                    level(v[column], tools.bounds[n]) for v, n in ((pull, "pull"), (follow, "read_next"))
+                strengths = (
+                    levels(v, tools.bounds[n])[column] for v, n in ((pull, "pull"), (follow, "read_next"))
                 )
-                found.append((column, *levels, claim.numbers["lift"]))
+                found.append((column, *strengths, claim.numbers["lift"]))
     return found
 
 
@@ -205,9 +205,9 @@ def words_and_lift(tools: Tools) -> list[tuple[int, int, float, float]]:
 def test_a_word_of_strength_never_contradicts_the_lift_beside_it(query: tuple[list[int], list[int]]) -> None:
     tools = tools_of(*query)
     said = {line[0].claim.subject: [e.claim for e in line] for line in tools.item_cf(10)}
-    for column, *levels, lift in words_and_lift(tools):
+    for column, *uncapped_of, lift in words_and_lift(tools):
         claims = {c.kind: c for c in said[tools.candidates[column]]}
-        for kind, uncapped in zip(("pull", "read_next"), levels, strict=True):
+        for kind, uncapped in zip(("pull", "read_next"), uncapped_of, strict=True):
             if kind not in claims:
                 assert uncapped == 0
                 continue
@@ -239,7 +239,7 @@ def test_where_every_signal_is_striking_the_lift_chooses_the_word() -> None:
             if "pull" in claims:  # as the shipped checkpoints know it, whatever the lift
                 column = plain.candidates.tolist().index(claims["pull"].subject)
                 assert claims["pull"].strength == strength(
-                    level(plain.pulls(10)[2][column], plain.bounds["pull"])
+                    levels(plain.pulls(10)[2], plain.bounds["pull"])[column]
                 )
     assert len(words) >= 4
 
@@ -311,7 +311,7 @@ def test_kept_beside_the_data_and_made_again_when_they_change(
         return fitting.kept_signals(data, parts, graph, Attributes.of(data.catalog))
 
     first, again = ask(data), ask(data)
-    assert len(made) == 1 and isinstance(again.whole.p, np.memmap)
+    assert len(made) == 1 and isinstance(again.whole.p.base, np.memmap)
     np.testing.assert_array_equal(first.whole.p, again.whole.p)
     (folder,) = (tmp_path / ".cache").iterdir()
     (folder / "w.npy").unlink()

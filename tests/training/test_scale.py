@@ -35,3 +35,18 @@ def test_every_kind_is_imported_and_is_the_same_log(tmp_path, monkeypatch, kind)
     assert len(made.interactions) == len(np.unique(rows["user"]))
     expected = pl.DataFrame(rows).sort("user", "time").filter(pl.col("user") == 1)["time"]
     assert made.interactions.times_of(0).tolist() == expected.to_list()
+
+
+def test_a_row_without_evidence_is_left_out_of_its_table():
+    start = {"seconds": 7.0, "cpu_seconds": 3.0, "peak_gib": 1.5}
+    found = {
+        "graph_seconds": 12.0,
+        "signals_seconds": 90.0,
+        "starts": {key: start for key in ("first", "second", "serve", "recommend")},
+        "query": {"seconds": [0.1234, 0.2], "cpu_seconds": [0.05, 0.1]},
+        "kept_gib": 2.0,
+    }
+    row = {"rows": 25_000_000, "items": 59_138, "measured": "2026-11-29"}
+    head, ruler, *lines = scale.evidence_table([row, {**row, "evidence": found}]).splitlines()
+    assert head.count("|") == ruler.count("|") == lines[0].count("|") and len(lines) == 1
+    assert "| 25 M | 59,138 | 12 | 90 |" in lines[0] and "| 123 | 50 | 200 |" in lines[0]

@@ -27,7 +27,7 @@ FILES = {
     for file in [*(ROOT / "training").rglob("*.py"), ROOT / "docs" / "build.py"]
     if "__main__" in file.read_text("utf-8")
 }
-DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo", "scale_stages")
+DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo", "scale_stages", "sample_readers")
 OUT = ("scale",)
 
 

@@ -1,4 +1,4 @@
-"""A synthetic log as long-tailed as MovieLens 25M, and what one machine needs to import and to load it.
+"""A synthetic log as long-tailed as MovieLens 25M, and what one machine needs to import, to serve and to query it.
 
     python -m training.studies.scale --rows 25000000 --out /tmp/log             # write the log
     python -m training.studies.scale --rows 25000000 --out /tmp/log --measure   # and import it, print JSON
@@ -6,7 +6,8 @@
 
 `--kind parts` is a folder of Parquet parts as Spark writes them, with numbers as ids; `text` has ids such as `u0000042`
 instead; `movielens` is ratings.csv and movies.csv. The rows of the parts are in no order at all, those of ratings.csv
-are sorted by reader and film, as in the release. The same rows, seed and kind give the same log.
+are sorted by reader and film, as in the release, and every film with a reader is imported. The same rows, seed and kind
+give the same log.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -163,17 +165,31 @@ from star.data.loading import load_dataset
 from star.data.tasks import split
 data = load_dataset(sys.argv[1])
 loaded = time.perf_counter()
-split(data.interactions)
+parts = split(data.interactions)
 print(json.dumps({"load": loaded - began, "split": time.perf_counter() - loaded, "readers": len(data.interactions),
-    "items": len(data.catalog), "interactions": len(data.interactions.items)}))
+    "items": len(data.catalog), "interactions": len(data.interactions.items),
+    "reader": data.interactions.users[parts.valid[0]]}))
 """
+_SERVE = """
+import sys
+from star.settings import Settings
+from star.ui.loader import Loader
+from star.ui.server import application
+from fastapi.testclient import TestClient
+loader = Loader.of(Settings(dataset=sys.argv[1], model="mars"))
+with TestClient(application(loader), base_url="http://127.0.0.1") as visitor:
+    assert visitor.get("/").status_code == 200
+    assert loader.recommender(600.0) is not None
+"""
+"""The page of `star serve`, until it has the recommender."""
 
 
 def measure(folder: Path, rows: int, kind: str) -> dict[str, Any]:
-    """Seconds and peak GiB of the import of a folder that `write` wrote, and of loading the result."""
-    form = "movielens" if kind == "movielens" else "table"
+    """Seconds and peak GiB of the import of a folder that `write` wrote, of loading the result, and of `evidence`."""
+    form, more = ("movielens", ["--min-item-readers", "1"]) if kind == "movielens" else ("table", [])
     home, name = folder.with_name(f"{folder.name}.sets"), f"scale-{kind}"
-    seconds, busy, peak, _ = measured(["-c", _STAR, "import", form, str(folder), "--name", name], home)
+    shutil.rmtree(home, ignore_errors=True)  # nothing is kept from an earlier run
+    seconds, busy, peak, _ = measured(["-c", _STAR, "import", form, str(folder), "--name", name, *more], home)
     _, load_busy, load_peak, said = measured(["-c", _LOAD, name], home)
     found = json.loads(said)
     return {
@@ -192,6 +208,36 @@ def measure(folder: Path, rows: int, kind: str) -> dict[str, Any]:
         "load_peak_gib": round(load_peak, 2),
         "split_seconds": round(found["split"], 1),
         "cores": os.cpu_count(),
+        "measured": date.today().isoformat(),
+        "evidence": evidence(home, name, found["reader"]),
+    }
+
+
+def evidence(home: Path, name: str, reader: str) -> dict[str, Any]:
+    """Seconds, seconds on the processors and peak GiB of four starts, and a query's seconds, median and 90th percentile.
+
+    The first start counts and fits, the second reads what was kept; so do the page and `star recommend`.
+    """
+    first, again = (
+        measured(["-m", "training.studies.scale_stages", "--dataset", name], home) for _ in range(2)
+    )
+    page = measured(["-c", _SERVE, name], home)
+    answer = measured(
+        ["-c", _STAR, "recommend", "--dataset", name, "--model", "mars", "--user", reader], home
+    )
+    built, found = json.loads(first[3]), json.loads(again[3])
+    starts = {"first": first, "second": again, "serve": page, "recommend": answer}
+    return {
+        "graph_seconds": built["stages"]["graph"]["seconds"],
+        "signals_seconds": built["stages"]["signals"]["seconds"],
+        "starts": {
+            key: {"seconds": round(given[0], 1), "cpu_seconds": round(given[1], 1), "peak_gib": round(given[2], 2)}
+            for key, given in starts.items()
+        },
+        "books": found["books"],
+        "candidates": found["candidates"],
+        "query": found["query"],
+        "kept_gib": round(_size(home / ".cache"), 2),
     }
 
 
@@ -226,6 +272,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "of CPU, s",
         "its peak, GiB",
         "data set, GiB",
+        "measured",
     )
     lines = [
         (
@@ -240,11 +287,47 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{row['load_cpu_seconds']:.0f}",
             f"{row['load_peak_gib']:.1f}",
             f"{row['set_gib']:.2f}",
+            row["measured"],
         )
         for row in rows
     ]
-    ruler = ("---:", ":---", *["---:"] * 9)
+    ruler = ("---:", ":---", *["---:"] * 10)
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ruler, *lines))
+
+
+def evidence_table(rows: list[dict[str, Any]]) -> str:
+    """What the evidence of the same data sets needs, as a Markdown table."""
+    head = (
+        *("rows", "items", "graph, s", "signals, s", "of CPU, s", "its peak, GiB", "kept, GiB"),
+        *("page, s", "of CPU, s", "its peak, GiB", "`star recommend`, s", "of CPU, s"),
+        *("query, ms", "of CPU, ms", "slowest tenth, ms", "measured"),
+    )
+    lines = []
+    for row in rows:
+        if (found := row.get("evidence")) is None:
+            continue
+        starts, query = found["starts"], found["query"]
+        lines.append(
+            (
+                f"{row['rows'] / 1e6:g} M",
+                f"{row['items']:,}",
+                f"{found['graph_seconds']:.0f}",
+                f"{found['signals_seconds']:.0f}",
+                f"{starts['first']['cpu_seconds']:.0f}",
+                f"{starts['first']['peak_gib']:.1f}",
+                f"{found['kept_gib']:.1f}",
+                f"{starts['serve']['seconds']:.1f}",
+                f"{starts['serve']['cpu_seconds']:.1f}",
+                f"{starts['serve']['peak_gib']:.1f}",
+                f"{starts['recommend']['seconds']:.1f}",
+                f"{starts['recommend']['cpu_seconds']:.1f}",
+                f"{1e3 * query['seconds'][0]:.0f}",
+                f"{1e3 * query['cpu_seconds'][0]:.0f}",
+                f"{1e3 * query['seconds'][1]:.0f}",
+                row["measured"],
+            )
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ("---:",) * len(head), *lines))
 
 
 def _size(folder: Path) -> float:
@@ -259,7 +342,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", choices=KINDS, default="parts")
     parser.add_argument("--out", type=Path, required=True, help="folder that is written, and replaced")
-    parser.add_argument("--measure", action="store_true", help="import it, load it, and print JSON")
+    parser.add_argument("--measure", action="store_true", help="import, load, serve and query it, and print JSON")
     parser.add_argument("--record", action="store_true", help="put what was measured into docs/scale.md")
     args = parser.parse_args()
     check(args.out, args.rows)

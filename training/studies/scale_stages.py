@@ -2,8 +2,9 @@
 
     python -m training.studies.scale_stages --dataset NAME
 
-The stages: loading the data set NAME, its split, the graph of its training readers, one retrieval and every tool call for
-a validation reader, first with everything still to be counted, then again as every later reader has it.
+The stages: loading the data set NAME, its split, the graph of its training readers, the fitted signals, and the rules of a
+list. Then queries: one retrieval and every tool call for a validation reader, the first query alone, then the median and
+the 90th percentile over `QUERIES` other readers. A second run finds what the first one kept.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset
 from star.data.tasks import Split, split
 from star.errors import command
-from star.evidence.graph import Graph
+from star.evidence.fitting import kept_signals
+from star.evidence.hygiene import Hygiene
+from star.evidence.keeping import training_graph
 from star.evidence.retrieval import Retriever
-from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
+from star.evidence.tools import ASKED, FITTED, WINDOWS, Attributes, Tools
 
 T = TypeVar("T")
 CALLS: tuple[tuple[str, tuple[int, ...]], ...] = (
@@ -31,8 +34,10 @@ CALLS: tuple[tuple[str, tuple[int, ...]], ...] = (
     *(("recent", (window,)) for window in WINDOWS),
     *(("user_cf", (asked,)) for asked in ASKED),
     *(("item_cf", (window,)) for window in WINDOWS),
+    *((name, ()) for name in FITTED),
 )
-"""Every call that needs no fitted signals."""
+"""Every tool call that there is."""
+QUERIES = 40
 
 
 class Stages:
@@ -54,24 +59,41 @@ def stages(name: str, candidates: int = 100) -> dict[str, Any]:
     taken = Stages()
     data: Dataset = taken.run("load", lambda: load_dataset(name))
     parts: Split = taken.run("split", lambda: split(data.interactions))
-    graph = taken.run("graph", lambda: Graph.build(data.interactions, parts.train))
+    graph = taken.run("graph", lambda: training_graph(data, parts))
     attributes = taken.run("attributes", lambda: Attributes.of(data.catalog))
-    retriever = Retriever(graph, attributes)
-    later = int(
-        np.argsort(np.diff(data.interactions.indptr)[parts.valid], kind="stable")[len(parts.valid) // 2]
+    signals = taken.run("signals", lambda: kept_signals(data, parts, graph, attributes))
+    retriever = Retriever(
+        graph, attributes, signals, taken.run("rules", lambda: Hygiene.of(data.catalog, None))
     )
-    for suffix, reader in (("first", parts.valid[later - 1]), ("next", parts.valid[later])):
-        history = data.interactions.history(int(reader)).astype(np.int64)
-        found = taken.run(f"retrieval, {suffix}", lambda history=history: retriever(history, candidates))
-        tools = Tools(graph, data.catalog, attributes, history.tolist(), found.tolist())
-        taken.run(f"tools, {suffix}", lambda tools=tools: [tools.call(*each) for each in CALLS])
+    spent: list[tuple[float, float]] = []
+    books: list[int] = []
+
+    def query(reader: int) -> None:
+        history = data.interactions.history(reader).astype(np.int64)
+        began, busy = time.perf_counter(), time.process_time()
+        found = retriever(history, candidates)
+        tools = Tools(
+            graph, data.catalog, attributes, history.tolist(), found.tolist(), reader, signals
+        )
+        for each in CALLS:
+            tools.call(*each)
+        spent.append((time.perf_counter() - began, time.process_time() - busy))
+        books.append(len(history))
+
+    first, *others = parts.valid[: QUERIES + 1].tolist()
+    taken.run("first query", lambda: query(first))
+    taken.run("queries", lambda: [query(reader) for reader in others])
     return {
         "readers": len(data.interactions),
         "items": len(data.catalog),
         "interactions": len(data.interactions.items),
-        "history": len(history),
-        "candidates": len(found),
+        "books": int(np.median(books[1:])),
+        "candidates": candidates,
         "stages": taken.rows,
+        "query": {
+            name: [round(float(np.quantile([each[place] for each in spent[1:]], share)), 4) for share in (0.5, 0.9)]
+            for place, name in enumerate(("seconds", "cpu_seconds"))
+        },
     }
 
 
