@@ -29,6 +29,7 @@ FILES = {
 }
 DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo", "scale_stages", "sample_readers")
 OUT = ("scale",)
+LISTS = ("prepare", "train")
 
 
 def said_by(
@@ -44,7 +45,7 @@ def said_by(
 
 
 def test_every_stage_is_here() -> None:
-    assert FILES.keys() == {*CONFIG, *DATASET, *OUT, "build"}
+    assert FILES.keys() == {*CONFIG, *DATASET, *OUT, *LISTS, "build"}
 
 
 @pytest.mark.parametrize("stage", CONFIG)
@@ -123,3 +124,12 @@ def test_a_table_without_its_evaluation(
     monkeypatch.setattr("star.ROOT", tmp_path)
     assert "evaluation/none.json" in said_by("build", capsys, monkeypatch)
     assert (tmp_path / "README.md").read_text("utf-8") == readme
+
+
+def test_lists_of_no_data_set_and_none_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--out", str(tmp_path), "--validation", "nothing")
+    assert "'nothing'" in said_by("prepare", capsys, monkeypatch, *given)
+    given = ("--lists", str(tmp_path), "--out", str(tmp_path / "checkpoint"))
+    assert "training.slots.prepare" in said_by("train", capsys, monkeypatch, *given)
