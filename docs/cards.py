@@ -11,10 +11,14 @@ from typing import Any
 
 from star import ROOT
 from star.errors import UserError
-from star.student.checkpoint import MODELS
+from star.student.checkpoint import MODELS, SLOTS
 
+ANY = ("any-ml-small", "any-goodbooks")
+"""Evaluations of the student for any catalogue."""
 LICENCES = {
     "demo": "CC BY-SA 4.0: trained on readers simulated from figures fitted to goodbooks-10k (Zygmunt Zając); see NOTICE",
+    "star": "CC BY-SA 4.0: trained on lists derived from goodbooks-10k (Zygmunt Zając), the demo and drawn universes; the "
+    "weights hold no person's rows and know no item; see NOTICE",
     "goodbooks": "CC BY-SA 4.0: derived from goodbooks-10k (Zygmunt Zając); the weights hold no person's rows; see NOTICE",
 }
 WORDS = {"mended_lines": "corrected lines"}  # keys of star.json that have another word today
@@ -36,9 +40,9 @@ def card(name: str) -> str:
     folder = MODELS / name
     about = json.loads((folder / "star.json").read_text("utf-8"))
     if name not in LICENCES:
-        raise UserError(
-            f"{folder} has no licence; add it to LICENCES in docs/cards.py"
-        )
+        raise UserError(f"{folder} has no licence; add it to LICENCES in docs/cards.py")
+    if about.get("form") == SLOTS:
+        return _any(folder, about)
     said = evaluation(name)
     recipe = "\n".join(
         f"- {_named(stage)}: "
@@ -77,6 +81,45 @@ The graph does not support a small share of its claims; the page marks each one.
 
 **Licence**: {LICENCES[name]}{"; the base has a licence of its own" if "base" in about else ""}.
 """
+
+
+def _any(folder: Path, about: dict[str, Any]) -> str:
+    """The card of the student for any catalogue."""
+    shape = json.loads((folder / "config.json").read_text("utf-8"))
+    recipe = "\n".join(
+        f"- {stage}: " + ", ".join(f"{key} {value}" for key, value in values.items() if key != "validation")
+        for stage, values in about["stages"].items()
+    )
+    measured = "\n".join(f"- {_pooled(evaluation(name))}" for name in ANY)
+    return f"""# STAR checkpoint `{folder.name}`, for any catalogue
+
+A decoder of the Qwen3 architecture: {shape["num_hidden_layers"]} layers, width {shape["hidden_size"]}, \
+{shape["num_attention_heads"]} heads; {_megabytes(folder)} of safetensors in bf16. Trained from scratch in this repository. \
+It has no word for any item: candidates are slots of the query (`docs/any-catalogue.md`).
+
+**Use**: it answers for every data set without a checkpoint of its own; `--model {folder.name}` asks it for the others. \
+It is no chat model and writes nothing but the words of `star/student/slots.py`.
+
+**Data**: training readers of goodbooks and of the demo, and drawn universes. MovieLens trained nothing.
+
+**Stages** (`python -m training.slots.train`):
+{recipe}
+
+**Figures**, mean of HR@1, HR@3, HR@5 over all cells with 95 % intervals; all tables are in `docs/results/any-catalogue.md`:
+{measured}
+
+**Limits**: twenty candidates; each tool is asked once. Some claims are wrong; the page marks each one.
+
+**Licence**: {LICENCES[folder.name]}.
+"""
+
+
+def _pooled(document: dict[str, Any]) -> str:
+    rows = [r for r in document["rows"] if r["scenario"] == "pooled"]
+    shown = (
+        f"{r['method']} {r['mean']:.3f} ({r['ci']['mean'][0]:.3f} to {r['ci']['mean'][1]:.3f})" for r in rows
+    )
+    return f"{document['dataset']}: {', '.join(shown)} (`{document['command']}`)"
 
 
 def _compact(folder: Path, about: dict[str, Any]) -> str:

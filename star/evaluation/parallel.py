@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import logging
 import os
 import socket
 import subprocess
@@ -119,7 +120,7 @@ def _cluster(address: str, shared: Any) -> Iterator[Callable[[Work, Any], Callab
             f"the Ray cluster {address!r} needs the package ray; pip install 'star-recommender[ray]'"
         ) from None
     _check(address)
-    with ray.init(address, log_to_driver=False, logging_level="ERROR"):
+    with ray.init(address, log_to_driver=False, logging_level=logging.ERROR):
         # Nested, so that a worker fetches it once rather than for every job.
         reference = [ray.put(shared)]
         remote = ray.remote(_do_there).options(scheduling_strategy="SPREAD")

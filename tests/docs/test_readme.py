@@ -231,7 +231,7 @@ def test_every_link_leads_somewhere() -> None:
 def test_every_page_of_docs_is_reached_from_readme() -> None:
     reached = set(re.findall(r"\]\(([^)#\s]+)\)", read("README.md")))
     reached |= {
-        f"docs/results/{name}" for name in re.findall(r"\]\((\w+\.md)\)", read("docs/results/README.md"))
+        f"docs/results/{name}" for name in re.findall(r"\]\(([\w-]+\.md)\)", read("docs/results/README.md"))
     }
     assert {page.relative_to(ROOT).as_posix() for page in DOCS.rglob("*.md")} <= reached
 
