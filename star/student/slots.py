@@ -117,8 +117,8 @@ class Vocabulary:
         return self.signals + (kind * SLOTS + place - 1) * len(STRENGTHS) + level - 1
 
     def length(self, shelf: int) -> int:
-        """Number of the word for the size of the shelf."""
-        return self.lengths + int(np.searchsorted(LENGTHS, shelf, side="right")) - 1
+        """Number of the word for the size of the shelf; the longest are rare in training and have the word before."""
+        return self.lengths + int(np.searchsorted(LENGTHS, min(shelf, LENGTHS[-1] - 1), side="right")) - 1
 
     def call(self, call: tuple[str, tuple[int, ...]]) -> int:
         return self.calls + CALLS.index(call)
