@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ def own_words(
     Returns:
         n; `valid`: share of answers in which no likelier word broke the grammar; `claims`, `claim_precision`,
         `comparisons`, `comparisons_true`; `discussed`: share of answers that discuss the first recommended item, and all;
-        `reordered`, `shuffled`: share with the same first choice for candidates in another order, and for paragraphs
+        `reordered`, `shuffled`: share with the same first choice for candidates in other slots, and for paragraphs
         in another order; `exchanged`: share in which the first two turn when what is stated of them is exchanged;
         `heard`, `words`: mean hit rate of the first look and of the ranking; generated and prefilled tokens; `plans`.
     """
@@ -47,7 +46,7 @@ def own_words(
         counts["valid"] += state.broken is None and readable(state)
         counts["first discussed"] += state.order[0] in discussed(state)
         counts["all discussed"] += set(state.order[:5]) <= discussed(state)
-        counts["reordered"] += answered(ranker, another_order(task, done)).order[0] == state.order[0]
+        counts["reordered"] += answered(ranker, task, draw=1).order[0] == state.order[0]
         counts["shuffled"] += first_of(state, dict(reversed(state.paragraphs.items()))) == state.order[0]
         if len(state.order) > 1:
             counts["exchangeable"] += 1
@@ -82,17 +81,11 @@ def own_words(
     }
 
 
-def answered(ranker: SlotRanker, task: Task) -> SlotState:
-    state = next(iter(ranker.states([task])))
+def answered(ranker: SlotRanker, task: Task, draw: int = 0) -> SlotState:
+    state = next(iter(ranker.states([task], draw)))
     for _ in write(state):
         pass
     return state
-
-
-def another_order(task: Task, seed: int) -> Task:
-    """The same task with its candidates in other slots."""
-    shuffled = np.random.default_rng([seed, 1]).permutation(task.candidates)
-    return replace(task, candidates=tuple(int(c) for c in shuffled))
 
 
 def readable(state: SlotState) -> bool:
@@ -110,13 +103,13 @@ def own_claims(state: SlotState) -> list[Any]:
 
 
 def discussed(state: SlotState) -> set[int]:
-    return {state.candidates[slot - 1] for slot, said in state.paragraphs.items() if len(said) > 2}
+    return {state.slots[slot - 1] for slot, said in state.paragraphs.items() if len(said) > 2}
 
 
 def first_of(state: SlotState, paragraphs: dict[int, Tokens]) -> int:
     """The first choice of a second reading of these paragraphs."""
     shares = reread(state.checkpoint, paragraphs)
-    return state.candidates[list(paragraphs)[int(np.argmax(shares))] - 1]
+    return state.slots[list(paragraphs)[int(np.argmax(shares))] - 1]
 
 
 def exchanged(state: SlotState) -> dict[int, Tokens]:

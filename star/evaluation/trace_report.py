@@ -74,7 +74,7 @@ def _own_words(quality: dict[str, Any]) -> Table:
         (f"comparisons are true ({found['comparisons']})", _figure(found["comparisons_true"])),
         ("the first recommended is discussed", _figure(found["discussed"]["first"])),
         ("all recommended are discussed", _figure(found["discussed"]["all"])),
-        ("candidates in another order: the same first choice", _figure(found["reordered"])),
+        ("candidates in other slots: the same first choice", _figure(found["reordered"])),
         ("paragraphs in another order: the same first choice", _figure(found["shuffled"])),
         ("what is stated of the first two exchanged: the second leads", _figure(found["exchanged"])),
         ("mean hit rate from all that was heard", _figure(found["heard"])),

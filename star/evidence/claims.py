@@ -229,7 +229,7 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
         case "series":
             return f"{subject} is {w.volume} {n['number']:g} of {a(w.series)} {w.on_shelf}"
         case "about" if n.get("under") == WITHHELD:
-            alone = f"by its description alone (it has fewer than {WITHHELD} {w.users})"
+            alone = f"by its description alone (it has fewer than five {w.users})"
             return f"{alone}, the {w.shelf} leads to {subject}: {claim.strength}{at}"
         case "whole" | "latest" | "last" | "after" | "about":
             few = f" (it has fewer than {n['under']:.0f} {w.users})" if "under" in n else ""

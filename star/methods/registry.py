@@ -279,7 +279,9 @@ def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[st
     if checkpoint is None:
         names.remove("star")
         names.remove("star:behind-mars")
-        notes.append(f"star is left out: no checkpoint {model or dataset.name!r} under assets/models")
+        notes.append(
+            f"star is left out: no checkpoint {model or dataset.name!r} under assets/models; slots answers here"
+        )
     return names, notes
 
 

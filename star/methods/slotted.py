@@ -32,21 +32,22 @@ class SlotRanker:
     ) -> SlotRanker:
         return cls(dataset, graph, signals, SlotCheckpoint.load(folder), name)
 
-    def states(self, tasks: Sequence[Task]) -> Iterator[SlotState]:
-        """One state per task, at its start."""
+    def states(self, tasks: Sequence[Task], draw: int = 0) -> Iterator[SlotState]:
+        """One state per task, at its start, with its candidates in the slots of this draw."""
         attributes, catalog = Attributes.of(self.dataset.catalog), self.dataset.catalog
         for t in tasks:
             tools = Tools(self.graph, catalog, attributes, t.history, t.candidates, t.reader, self.signals)
-            yield SlotState(self.checkpoint, tools)
+            yield SlotState(self.checkpoint, tools, draw=draw)
 
     def rank(self, tasks: Sequence[Task]) -> list[Ranked]:
         out = []
-        for state in self.states(tasks):
+        for task, state in zip(tasks, self.states(tasks), strict=True):
             began = time.perf_counter()
             for _ in write(state):
                 pass
             # What is not discussed cannot be recommended; it stands behind, as the first look has it.
             rest = [c for c in sorted(state.heard, key=lambda c: -state.heard[c]) if c not in state.order]
-            order = (*state.order, *rest)
+            out_of_sight = [c for c in sorted(task.candidates) if c not in state.heard]  # beyond twenty
+            order = (*state.order, *rest, *out_of_sight)
             out.append(Ranked(order, time.perf_counter() - began, state.generated, 1))
         return out

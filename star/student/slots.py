@@ -1,6 +1,6 @@
 """The language of a student whose items are slots of the query, for any catalogue.
 
-Candidates are `<c1>` to `<c20>`, in the shuffled order of the list. No item has a word of its own, so nothing can be known
+Candidates are `<c1>` to `<c20>`, drawn at random. No item has a word of its own, so nothing can be known
 by name. The student reads of a tool's answer the places and strengths, each as one word such as `after:2:strong`, and the
 relations. Every word about a candidate also carries the slot of that candidate, added to its embedding. The words that it
 writes are turned into the words of the trace (`star/trace/grammar.py`), which people, verification and page read.
@@ -192,14 +192,15 @@ def read(response: ToolResponse, slot_of: dict[int, int]) -> Tokens:
     Args:
         slot_of: catalogue row → slot of a candidate.
     """
-    out = Tokens()
+    said = []
     for line in response.lines:
         for evidence in line:
             claim = evidence.claim
-            if claim.subject in slot_of:
-                word = word_of(claim, len(slot_of))
-                if word is not None:
-                    out.add(word, slot_of[claim.subject])
+            if claim.subject in slot_of and (word := word_of(claim, len(slot_of))) is not None:
+                said.append((slot_of[claim.subject], word))
+    out = Tokens()
+    for slot, word in sorted(said, key=lambda pair: pair[0]):  # the order of a slot's words is kept
+        out.add(word, slot)
     return out
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from star.errors import UserError
 from star.evidence.claims import COMPARED, Claim
-from star.evidence.tools import Tools
+from star.evidence.tools import ASKED, FITTED, WINDOWS, Tools, places
 from star.student.compact import Compact, Past, shapes
 from star.student.slots import (
     CALLS,
@@ -135,6 +135,8 @@ class SlotState:
     checkpoint: SlotCheckpoint
     tools: Tools
     k: int = 5
+    draw: int = 0
+    """Which of the ways to give candidates their slots."""
     words: list[str] = field(default_factory=list)
     own: list[bool] = field(default_factory=list)
     calls: int = 0
@@ -157,15 +159,36 @@ class SlotState:
     def __post_init__(self) -> None:
         self.candidates = self.tools.candidates.tolist()
         if len(self.candidates) > SLOTS:
-            raise ValueError(f"{len(self.candidates)} candidates, expected at most {SLOTS}")
+            self.tools = narrowed(self.tools)
+            self.candidates = self.tools.candidates.tolist()
+
+    @cached_property
+    def slots(self) -> list[int]:
+        """The candidate of each slot, the first of slot 1. It does not depend on the order in which they are given."""
+        items = sorted(self.candidates)
+        rng = np.random.default_rng([self.draw, len(self.tools.history), *items])
+        return [items[place] for place in rng.permutation(len(items))]
 
     @cached_property
     def slot_of(self) -> dict[int, int]:
-        return {item: n for n, item in enumerate(self.candidates, 1)}
+        return {item: n for n, item in enumerate(self.slots, 1)}
 
     def say(self, words: list[str], own: bool = True) -> None:
         self.words += words
         self.own += [own] * len(words)
+
+
+def narrowed(tools: Tools) -> Tools:
+    """The same tools with the twenty candidates that stand first in most of the signals, as far as places tell."""
+    scores = [*tools.pulls(max(WINDOWS))[2:], tools.similar_share(max(ASKED))[1]]
+    scores += [tools.parts(kind).sum(0) for kind in FITTED.values() if kind in COMPARED]
+    standing = np.sum([1 / places(score) for score in scores], 0)
+    # Ties go to the lower row, so the order in which they are given does not matter.
+    kept = np.lexsort((tools.candidates, -standing))[:SLOTS]
+    return Tools(
+        tools.graph, tools.catalog, tools.attributes, tools.history.tolist(), tools.candidates[np.sort(kept)].tolist(),
+        tools.reader, tools.signals,
+    )  # fmt: skip
 
 
 def write(state: SlotState, seed: int | None = None) -> Iterator[None]:
@@ -252,7 +275,7 @@ def _shortlist(state: SlotState, past: Past, rng: np.random.Generator | None) ->
             at = int(rng.choice(len(left), p=scores.softmax(0).numpy() / float(scores.softmax(0).sum())))
         chosen.append(left.pop(at))
         logits = _write(state, V.slot(chosen[-1]), chosen[-1], past)
-    names = [item_word(state.candidates[slot - 1]) for slot in chosen]
+    names = [item_word(state.slots[slot - 1]) for slot in chosen]
     state.say(["<reflection>", "look", "again", "at", *names, ";", "</reflection>"])
     return chosen
 
@@ -288,13 +311,13 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
                 break
             quoted.append(word)
         state.paragraphs[slot] = said
-        item = state.candidates[slot - 1]
+        item = state.slots[slot - 1]
         for claims in lines_about(about.get(item, []), quoted):
             state.say(line(claims, closing=False))
         if rival is not None:
             state.say(
                 line(
-                    [Claim("over", item, state.candidates[rival[0] - 1], label=KINDS[rival[1]])],
+                    [Claim("over", item, state.slots[rival[0] - 1], label=KINDS[rival[1]])],
                     closing=False,
                 )
             )
@@ -335,9 +358,9 @@ def _rank(state: SlotState) -> None:
     shares = reread(state.checkpoint, state.paragraphs)
     state.prefilled += 2 + sum(map(len, state.paragraphs.values()))
     state.scores = dict.fromkeys(state.candidates, 0.0)
-    state.scores |= {state.candidates[slot - 1]: share for slot, share in zip(discussed, shares, strict=True)}
+    state.scores |= {state.slots[slot - 1]: share for slot, share in zip(discussed, shares, strict=True)}
     places = sorted(range(len(discussed)), key=lambda n: (-shares[n], discussed[n]))
-    state.order = [state.candidates[discussed[n] - 1] for n in places]
+    state.order = [state.slots[discussed[n] - 1] for n in places]
     state.say(["<recommend>", *map(item_word, state.order[: state.k]), "</recommend>"])
     state.generated += min(state.k, len(state.order))
 

@@ -155,7 +155,7 @@ def test_import(star: Star, tmp_path: Path) -> None:
     status, out, err = star(
         "import", "table", file, "--name", "x", "--min-item-readers", 1, "--min-reader-items", 1
     )
-    assert status == 0 and out == "" and harmless(err) and "x: 3 readers" in err, err
+    assert status == 0 and out == "" and harmless(err) and "x: 3 users" in err, err
     status, _, err = star("import", "table", file, "--name", "x", "--column", f"user={HOSTILE}")
     assert status == 2 and harmless(err)
 

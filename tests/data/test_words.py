@@ -29,7 +29,10 @@ CLAIMS: dict[str, Claim] = {
     "genre": Claim("genre", numbers={"books": 3, "of": 10}, label="horror"),
     "whole": Claim("whole", 1, numbers={"rank": 1, "among": 20}, strength="strong"),
     "after": Claim("after", 1, numbers={"rank": 2, "among": 20}, strength="good"),
-    "about": Claim("about", 1, numbers={"rank": 3, "among": 20}, strength="fair"),
+    "about": Claim("about", 1, numbers={"rank": 3, "among": 20, "under": 5}, strength="fair"),
+    "latest": Claim("latest", 1, numbers={"rank": 2, "among": 20}, strength="good"),
+    "last": Claim("last", 1, numbers={"rank": 3, "among": 20}, strength="fair"),
+    "over": Claim("over", 1, 0, label="after"),
     "carried": Claim("carried", 1, 0, {"share": 41}, label="after"),
     "opinion": Claim("opinion", label="evidence is thin"),
 }
@@ -49,6 +52,9 @@ SAID = {
         "after": "what others read after these books leads to New: good, 2nd of 20 candidates",
         "about": "by its description alone (it has fewer than five readers), the shelf leads to New: fair, 3rd of 20 "
         "candidates",
+        "latest": "the last three books of the shelf lead to New: good, 2nd of 20 candidates",
+        "last": "the last book of the shelf leads to New: fair, 3rd of 20 candidates",
+        "over": "in what others read after these books, New stands above Old",
         "carried": "Old carries 41 % of what the order of reading says for New",
         "opinion": "evidence is thin",
     },
@@ -67,6 +73,9 @@ SAID = {
         "after": "what others watched after these films leads to New: good, 2nd of 20 candidates",
         "about": "by its description alone (it has fewer than five viewers), the watch list leads to New: fair, 3rd of 20 "
         "candidates",
+        "latest": "the last three films of the watch list lead to New: good, 2nd of 20 candidates",
+        "last": "the last film of the watch list leads to New: fair, 3rd of 20 candidates",
+        "over": "in what others watched after these films, New stands above Old",
         "carried": "Old carries 41 % of what the order of watching says for New",
         "opinion": "evidence is thin",
     },
@@ -85,6 +94,9 @@ SAID = {
         "after": "what others bought after these products leads to New: good, 2nd of 20 candidates",
         "about": "by its description alone (it has fewer than five customers), the basket leads to New: fair, 3rd of 20 "
         "candidates",
+        "latest": "the last three products of the basket lead to New: good, 2nd of 20 candidates",
+        "last": "the last product of the basket leads to New: fair, 3rd of 20 candidates",
+        "over": "in what others bought after these products, New stands above Old",
         "carried": "Old carries 41 % of what the order of buying says for New",
         "opinion": "evidence is thin",
     },
@@ -103,6 +115,9 @@ SAID = {
         "after": "what others chose after these items leads to New: good, 2nd of 20 candidates",
         "about": "by its description alone (it has fewer than five users), the list leads to New: fair, 3rd of 20 "
         "candidates",
+        "latest": "the last three items of the list lead to New: good, 2nd of 20 candidates",
+        "last": "the last item of the list leads to New: fair, 3rd of 20 candidates",
+        "over": "in what others chose after these items, New stands above Old",
         "carried": "Old carries 41 % of what the order of choosing says for New",
         "opinion": "evidence is thin",
     },

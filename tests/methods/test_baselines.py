@@ -20,7 +20,9 @@ from star.evidence.tools import Attributes
 from star.methods import baselines, factorisation, fusion, sasrec
 from star.methods.baselines import ByScore
 from star.methods.registry import METHODS, Context, check_methods, default_methods, rankers
+from star.methods.slotted import SlotRanker
 from star.ranking import Ranker
+from star.student import checkpoint
 
 NAMES = [name for name in METHODS if not name.startswith("star") and name not in ("mars:chat", "oracle")]
 BY_SCORE = [name for name in NAMES if name != "unchanged"]
@@ -225,10 +227,15 @@ def test_names_are_checked() -> None:
         check_methods([])
 
 
-def test_star_without_a_checkpoint_says_what_to_do() -> None:
+def test_star_without_a_checkpoint_is_the_one_for_any_catalogue_or_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     context = Context(reading.dataset(), reading.parts(), reading.graph())
-    with pytest.raises(UserError, match=r"no checkpoint 'reading'.*--model"):
-        rankers(["star"], context)
+    assert isinstance(rankers(["star"], context)[0], SlotRanker)
+    with monkeypatch.context() as without:
+        without.setattr(checkpoint, "MODELS", tmp_path)
+        with pytest.raises(UserError, match=r"no checkpoint 'reading'.*--model"):
+            rankers(["star"], context)
     with pytest.raises(UserError, match=r"no checkpoint 'elsewhere'"):
         rankers(["star"], replace(context, model="elsewhere"))
     names, notes = default_methods(reading.dataset())

@@ -93,7 +93,7 @@ def test_a_trace_of_an_untrained_student_can_be_read(checkpoint: SlotCheckpoint,
     state = answered(checkpoint, tools)
     trace = parse(state.words, len(tools.history))
     assert trace.ranking == tuple(state.order[:5])
-    discussed = {tools.candidates[slot - 1] for slot in state.paragraphs}
+    discussed = {state.slots[slot - 1] for slot in state.paragraphs}
     assert set(trace.ranking) <= discussed
 
 

@@ -34,7 +34,7 @@ CALLS: tuple[tuple[str, tuple[int, ...]], ...] = (
     *(("recent", (window,)) for window in WINDOWS),
     *(("user_cf", (asked,)) for asked in ASKED),
     *(("item_cf", (window,)) for window in WINDOWS),
-    *((name, ()) for name in FITTED),
+    *FITTED,
 )
 """Every tool call that there is."""
 QUERIES = 40

@@ -92,7 +92,7 @@ def open_systems(
             f"systems {', '.join(names)}: each may be named once; give two seeds as star@1, star@2"
         )
     if ready is not None and ready.checkpoint == TEACHER:
-        ready = None  # the teacher answers because no student is trained
+        ready = None  # the page was started with the teacher
     loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
     student = next((loaded[key] for key in loaded), None)
     for one in sorted(
