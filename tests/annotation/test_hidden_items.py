@@ -23,7 +23,7 @@ from star.evidence.subgraph import LIMIT
 from star.mars.recommender import Teacher
 from star.ui.views.record_view import sides
 
-N = 12
+N = 24  # enough records that none of the rarer parts of a page is missing among the ordinary ones
 
 
 @pytest.fixture(scope="module", params=["single", "pair"])
