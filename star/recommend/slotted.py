@@ -62,8 +62,8 @@ class SlotStar:
         from star.student.slotted import SlotState, write
 
         start = time.perf_counter()
-        tools = self._serving.tools(query)
-        state = SlotState(self._model, tools, min(query.k, len(tools.candidates)))
+        state = SlotState(self._model, self._serving.tools(query), query.k)
+        tools = state.tools  # of at most twenty candidates
         answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(state.candidates))
         draft, findings, first = Draft(state.words, state.own, []), list[Finding](), None
         for _ in write(state, query.seed or None):

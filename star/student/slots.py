@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from star.evidence.claims import COMPARED, STRENGTHS, WITHHELD, Claim
+from star.evidence.claims import COMPARED, STRENGTHS, TOLD, WITHHELD, Claim
 from star.evidence.tools import ASKED, WINDOWS, ToolResponse
 
 SLOTS = 20
@@ -164,11 +164,8 @@ class Tokens:
         return len(self.words)
 
 
-def word_of(claim: Claim, among: int) -> int | None:
-    """The word that says what the student reads of a claim: place and strength, or a relation; None: nothing.
-
-    Places of longer lists than the student knows are scaled to `SLOTS`.
-    """
+def word_of(claim: Claim) -> int | None:
+    """The word that says what the student reads of a claim: place and strength, or a relation; None: nothing."""
     v, n = VOCABULARY, claim.numbers
     if claim.kind == "series":
         return v.related + (claim.label == "sequel")
@@ -196,7 +193,7 @@ def read(response: ToolResponse, slot_of: dict[int, int]) -> Tokens:
     for line in response.lines:
         for evidence in line:
             claim = evidence.claim
-            if claim.subject in slot_of and (word := word_of(claim, len(slot_of))) is not None:
+            if claim.subject in slot_of and (word := word_of(claim)) is not None:
                 said.append((slot_of[claim.subject], word))
     out = Tokens()
     for slot, word in sorted(said, key=lambda pair: pair[0]):  # the order of a slot's words is kept
@@ -227,33 +224,32 @@ def first_said(claims: Iterable[Claim]) -> dict[int, list[Claim]]:
     return out
 
 
-def lines_about(said: Sequence[Claim], words: Sequence[int]) -> list[list[Claim]]:
+def lines_about(subject: int, said: Sequence[Claim], words: Sequence[int]) -> list[list[Claim]]:
     """The claims that these words state about one candidate, a line for each tool, in the order of the tools' lines.
+
+    No word is left out: one that no tool said is a claim too, so that people read what the ranking reads.
 
     Args:
         said: what the tools said about the candidate; volumes, windows and counts of readers are taken from there.
     """
     by_word: dict[int, Claim] = {}
     for claim in said:
-        word = word_of(claim, SLOTS)
+        word = word_of(claim)
         if word is not None:
             by_word.setdefault(word, claim)
     related = ("pull", "read_next", "series", "author")
     line: list[Claim] = []
     others: dict[int, list[Claim]] = {}
     for word in dict.fromkeys(words):
-        if (stated := by_word.get(word) or _invented(word, said)) is not None:
-            (line if stated.kind in related else others.setdefault(word, [])).append(stated)
+        stated = by_word.get(word) or _invented(subject, word)
+        (line if stated.kind in related else others.setdefault(word, [])).append(stated)
     line.sort(key=lambda claim: related.index(claim.kind))
     return ([line] if line else []) + list(others.values())
 
 
-def _invented(word: int, said: Sequence[Claim]) -> Claim | None:
+def _invented(subject: int, word: int) -> Claim:
     """The claim of a word that no tool said, as the student wrote it; verification will tell."""
     v = VOCABULARY
-    subject = said[0].subject if said else None
-    if subject is None:
-        return None
     if v.related <= word < v.calls:
         text = v.words[word]
         if text.startswith("author"):
@@ -266,6 +262,6 @@ def _invented(word: int, said: Sequence[Claim]) -> Claim | None:
     if kind == "similar":
         numbers = {"of": float(max(ASKED))} | numbers
     if kind in ("about", UNREAD):
-        numbers["under"] = float(WITHHELD if kind == UNREAD else 20)
+        numbers["under"] = float(WITHHELD if kind == UNREAD else TOLD)
         kind = "about"
     return Claim(kind, subject, numbers=numbers, strength=strength)  # type: ignore[arg-type]

@@ -48,8 +48,8 @@ LONGEST = 14  # words of a paragraph before it is closed
 STATED = [*range(V.signals, V.on), *range(V.related, V.calls)]
 """Words that state something of an item."""
 SUBJECT = {word: about_what(word) for word in STATED}
-SPOKEN = {("user_cf", n): f"compare with {n} readers" for n in (30, 50)} | {
-    ("item_cf", n): f"look back {n} books" for n in (5, 10, 20)
+SPOKEN = {("user_cf", n): f"compare with {n} readers" for n in ASKED} | {
+    ("item_cf", n): f"look back {n} books" for n in WINDOWS
 }
 
 
@@ -312,7 +312,7 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
             quoted.append(word)
         state.paragraphs[slot] = said
         item = state.slots[slot - 1]
-        for claims in lines_about(about.get(item, []), quoted):
+        for claims in lines_about(item, about.get(item, []), quoted):
             state.say(line(claims, closing=False))
         if rival is not None:
             state.say(

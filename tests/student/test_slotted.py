@@ -61,7 +61,7 @@ def test_all_that_a_tool_says_with_a_place_has_a_word_in_its_slot(tools: Tools, 
     response = tools.call(*call)
     slot_of = {item: n for n, item in enumerate(tools.candidates.tolist(), 1)}
     heard = read(response, slot_of)
-    stated = [e.claim for each in response.lines for e in each if word_of(e.claim, SLOTS) is not None]
+    stated = [e.claim for each in response.lines for e in each if word_of(e.claim) is not None]
     assert len(heard) == len(stated)
     for number, slot, claim in zip(heard.words, heard.slots, stated, strict=True):
         assert slot_of[claim.subject] == slot
@@ -79,9 +79,9 @@ def test_what_is_quoted_reads_back_as_the_claims_of_the_tools(tools: Tools) -> N
             read_line(line(e.claim for e in each)[:-1], context)
         context.answering = None
     compared = 0
-    for said in first_said(heard).values():
-        words = [word for claim in said if (word := word_of(claim, SLOTS)) is not None]
-        for claims in lines_about(said, words):
+    for item, said in first_said(heard).items():
+        words = [word for claim in said if (word := word_of(claim)) is not None]
+        for claims in lines_about(item, said, words):
             again = read_line(line(claims, closing=False)[:-1], context)
             assert again == claims
             assert all(check(claim, tools).verdict == "supported" for claim in again)
@@ -156,3 +156,26 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, damage: str
     with pytest.raises(UserError, match="copy the whole folder again") as raised:
         SlotCheckpoint.load(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_word_that_no_tool_said_is_shown_and_found_unsupported(tools: Tools) -> None:
+    """Also of an item that no tool spoke of: the ranking would read it."""
+    item = int(tools.candidates[0])
+    word = VOCABULARY.number["last:20:striking"]
+    ((claim,),) = lines_about(item, [], [word])
+    (again,) = read_line(line([claim], closing=False)[:-1], CallContext(len(tools.history)))
+    assert (again.subject, again.kind, again.numbers["rank"]) == (item, "last", 20)
+    assert check(again, tools).verdict == "unsupported"
+
+
+def test_of_a_long_list_the_claims_speak_of_the_twenty_that_are_looked_at(
+    checkpoint: SlotCheckpoint, tools: Tools
+) -> None:
+    others = [i for i in range(200) if i not in tools.history][:60]
+    longer = Tools(
+        tools.graph, tools.catalog, tools.attributes, tools.history.tolist(), others, None, tools.signals
+    )
+    state = answered(checkpoint, longer)
+    assert len(state.candidates) == SLOTS and set(state.candidates) < set(others)
+    said = [claim for claim in state.said if "among" in claim.numbers]
+    assert said and all(check(claim, state.tools).verdict == "supported" for claim in said)
