@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
 from star.methods.registry import Context, check_methods
 from star.ranking import Ranker
+
+if TYPE_CHECKING:
+    from star.methods.student import StarRanker  # brings torch
 
 TASKS = 400
 COUNTERFACTUALS = 200  # traces, at most, whose evidence is erased or swapped
@@ -159,26 +162,32 @@ def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[s
 def _trace_quality(
     lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
 ) -> dict[str, Any] | None:
-    """All measurements of the student's traces; None without `traces` or without a student."""
-    students = [ranker for ranker in lineup if ranker.name in ("star", "slots")]
-    if not traces or not students:
+    """All measurements of the students' traces; None without `traces` or without a student."""
+    if not traces or not {"star", "slots"} & {ranker.name for ranker in lineup}:
         return None
     from star.methods.slotted import SlotRanker
+    from star.methods.student import StarRanker
 
-    if isinstance(students[0], SlotRanker):
-        from star.evaluation.own_words import own_words
+    asked = in_turn(cells_of, traces)
+    found: dict[str, Any] = {}
+    for ranker in lineup:
+        if isinstance(ranker, StarRanker) and ranker.name == "star":
+            found |= _traces_of(ranker, asked, progress)
+        elif isinstance(ranker, SlotRanker) and ranker.name in ("star", "slots"):
+            from star.evaluation.own_words import own_words
 
-        return {"own_words": own_words(students[0], in_turn(cells_of, traces), progress)}
+            found["own_words"] = own_words(ranker, asked, progress)
+    return found
+
+
+def _traces_of(student: StarRanker, asked: list[Task], progress: Progress) -> dict[str, Any]:
+    """Traces of the student that has a word for every item: quality, and what erasing and swapping evidence changes."""
     from star.evaluation.answers import answers  # these bring torch
     from star.evaluation.counterfactual import permutation_test, reflection_test, swap_test
     from star.evaluation.erasure import erasure_test
     from star.evaluation.one_pass import compare
     from star.evaluation.trace_quality import quality
-    from star.methods.student import StarRanker
 
-    student = students[0]
-    assert isinstance(student, StarRanker)
-    asked = in_turn(cells_of, traces)
     report = quality(student, asked, progress)
     progress("answers to change", 0, COUNTERFACTUALS)
     given = answers(student, asked[:COUNTERFACTUALS])

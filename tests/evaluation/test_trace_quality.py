@@ -27,7 +27,13 @@ def document() -> dict[str, Any]:
         patch.setitem(METHODS, "star", lambda context: scribe.student(scribe.by_item_cf))
         patch.setattr(evaluation, "_latency", lambda *_: None)
         return evaluate(
-            reading.dataset(), ["star"], ["classic"], ["uniform"], tasks=16, split_name="valid", traces=14
+            reading.dataset(),
+            ["slots", "star"],
+            ["classic"],
+            ["uniform"],
+            tasks=16,
+            split_name="valid",
+            traces=14,
         )
 
 
@@ -83,10 +89,17 @@ def test_counterfactuals_are_in_the_document(document: dict[str, Any]) -> None:
 
 def test_tables_only_of_what_was_measured(document: dict[str, Any]) -> None:
     captions = [table.caption for table in tables(document)]
-    starts = ("14 traces", "Erasure", "Swap within one tool", "Does the reflection", "One pass")
-    assert [any(caption.startswith(start) for caption in captions) for start in starts] == [True] * 5
+    starts = (
+        "14 traces",
+        "Erasure",
+        "Swap within one tool",
+        "Does the reflection",
+        "One pass",
+        "The student's own words",
+    )
+    assert [any(caption.startswith(start) for caption in captions) for start in starts] == [True] * 6
     made = [table for table in trace_tables(document["trace_quality"]) if table.rows]
-    assert [len(table.rows) for table in made] == [2, 10, 2, 1, 2]
+    assert [len(table.rows) for table in made] == [2, 10, 2, 1, 2, 13]
     assert all(len(row) == len(table.heads) for table in made for row in table.rows)
     old = {key: value for key, value in document["trace_quality"].items() if key in ("n", "served", "free")}
     recent = ("calls", "call_validity", "claim_recall", "lines", "distinct_lines", "distinct_plans")
