@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from star.data.dataset import Dataset
-from star.evidence.tools import Tools
 from star.evidence.verification import Finding
 from star.recommend.assembly import Draft, assemble, snapshot
 from star.recommend.recommendation import Query, Recommendation, Timing
@@ -40,24 +37,6 @@ class SlotStar:
     def checkpoint(self) -> str:
         return self._model.name
 
-    @property
-    def serving(self) -> ServingContext:
-        return self._serving
-
-    @property
-    def known(self) -> np.ndarray:
-        """bool (I,): items that can be recommended, which are all."""
-        return np.ones(len(self.dataset.catalog), dtype=bool)
-
-    def weights(self, tools: Tools, seed: int = 0) -> dict[int, float]:
-        """Candidate → its probability at the first ranking position, for an answer written with these tools."""
-        from star.student.slotted import SlotState, write
-
-        state = SlotState(self._model, tools)
-        for _ in write(state, seed or None):
-            pass
-        return state.scores
-
     def stream(self, query: Query) -> Iterator[Recommendation]:
         from star.student.slotted import SlotState, write
 
@@ -76,13 +55,3 @@ class SlotStar:
                 yield answer
         answer = assemble(answer, draft, tools, state.order[: state.k], state.scores, findings)
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
-
-    def together(self, queries: Sequence[Query]) -> Iterator[Recommendation]:
-        """The finished answers in order.
-
-        Raises:
-            UserError: as `stream`, once that query begins.
-        """
-        for query in queries:
-            *_, last = self.stream(query)
-            yield last

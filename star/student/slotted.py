@@ -7,7 +7,7 @@ what the student wrote of it (compare arXiv 2404.18988). Slots stand for candida
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -197,17 +197,16 @@ def write(state: SlotState, seed: int | None = None) -> Iterator[None]:
     Args:
         seed: of the shortlist, drawn from its probabilities; None: the most likely one.
     """
-    network, past = state.checkpoint.network, Past()
+    past = Past()
     rng = None if seed is None else np.random.default_rng(seed)
     start = Tokens()
     start.add(V.number[PROFILE])
     start.add(V.length(len(state.tools.history)))
     logits = _read(state, start, past)
-    yield from _look(state, network, past, logits)
+    yield from _look(state, past, logits)
     shortlist = _shortlist(state, past, rng)
     yield
-    for _ in _reflect(state, past, shortlist):
-        yield
+    yield from _reflect(state, past, shortlist)
     _rank(state)
     state.finished = True
     yield
@@ -225,7 +224,7 @@ def _write(state: SlotState, word: int, slot: int, past: Past) -> torch.Tensor:
     return state.checkpoint.network.read(tokens, past)
 
 
-def _look(state: SlotState, network: SlotNetwork, past: Past, logits: torch.Tensor) -> Iterator[None]:
+def _look(state: SlotState, past: Past, logits: torch.Tensor) -> Iterator[None]:
     """The plan, and the answers to its calls."""
     allowed = [V.calls + n for n in range(len(CALLS))]
     calls = []
@@ -268,12 +267,13 @@ def _shortlist(state: SlotState, past: Past, rng: np.random.Generator | None) ->
     chosen: list[int] = []
     wanted = min(max(DISCUSSED, state.k), len(left))
     while len(chosen) < wanted:
-        scores = logits[[V.slot(slot) for slot in left]].double()
         if rng is None:
-            at = left.index(_best(state, logits, [V.slot(slot) for slot in left]) - V.slots + 1)
+            slot = _best_slot(state, logits, left)
         else:
-            at = int(rng.choice(len(left), p=scores.softmax(0).numpy() / float(scores.softmax(0).sum())))
-        chosen.append(left.pop(at))
+            shares = logits[[V.slot(slot) for slot in left]].double().softmax(0).numpy()
+            slot = int(rng.choice(left, p=shares / shares.sum()))
+        left.remove(slot)
+        chosen.append(slot)
         logits = _write(state, V.slot(chosen[-1]), chosen[-1], past)
     names = [item_word(state.slots[slot - 1]) for slot in chosen]
     state.say(["<reflection>", "look", "again", "at", *names, ";", "</reflection>"])
@@ -287,7 +287,7 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
     state.say(["<reflection>"])
     left = list(shortlist)
     while left:
-        slot = _best(state, logits, [V.slot(s) for s in left]) - V.slots + 1
+        slot = _best_slot(state, logits, left)
         left.remove(slot)
         said = Tokens()
         said.add(V.slot(slot), slot)
@@ -331,7 +331,7 @@ def _compare(
     state: SlotState, said: Tokens, slot: int, others: list[int], logits: torch.Tensor, past: Past
 ) -> tuple[int, int]:
     """The slot that this one is put above, and the signal that it is put above on."""
-    other = _best(state, logits, [V.slot(s) for s in others]) - V.slots + 1
+    other = _best_slot(state, logits, others)
     said.add(V.slot(other), other)
     logits = _write(state, V.slot(other), other, past)
     kind = _best(state, logits, [V.on + n for n in range(len(COMPARED))]) - V.on
@@ -363,6 +363,11 @@ def _rank(state: SlotState) -> None:
     state.order = [state.slots[discussed[n] - 1] for n in places]
     state.say(["<recommend>", *map(item_word, state.order[: state.k]), "</recommend>"])
     state.generated += min(state.k, len(state.order))
+
+
+def _best_slot(state: SlotState, logits: torch.Tensor, slots: Sequence[int]) -> int:
+    """The most likely of these slots."""
+    return _best(state, logits, [V.slot(slot) for slot in slots]) - V.slots + 1
 
 
 def _best(state: SlotState, logits: torch.Tensor, allowed: list[int]) -> int:

@@ -179,3 +179,11 @@ def test_of_a_long_list_the_claims_speak_of_the_twenty_that_are_looked_at(
     assert len(state.candidates) == SLOTS and set(state.candidates) < set(others)
     said = [claim for claim in state.said if "among" in claim.numbers]
     assert said and all(check(claim, state.tools).verdict == "supported" for claim in said)
+
+
+def test_a_seed_draws_the_shortlist_and_draws_it_again(checkpoint: SlotCheckpoint, tools: Tools) -> None:
+    drawn = [answered(checkpoint, tools, seed=seed) for seed in (1, 1, 2, 3)]
+    assert drawn[0].words == drawn[1].words
+    assert len({frozenset(state.paragraphs) for state in drawn}) > 1
+    for state in drawn:
+        assert len(parse(state.words, len(tools.history)).ranking) == 5
