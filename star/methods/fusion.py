@@ -60,28 +60,40 @@ def features(
     (C, k), if given. Each of these again as rank in the list (small is best, ties share a rank) and as share of the list's
     maximum. Then same series, next volume, books by the same author, and the length of the shelf.
     """
-    tools = Tools(graph, dataset.catalog, attributes, task.history, task.candidates, task.reader)
-    columns: list[np.ndarray] = []
-    for window in WINDOWS:
-        columns += tools.pulls(window)[2:]
-    columns += [tools.similar_share(asked)[1] for asked in ASKED]
-    columns.append(np.log1p(graph.counts[list(task.candidates)]))
-    if signals is not None:
-        shelf, items = tools.history, tools.candidates
-        columns += [signal.parts(shelf, items).sum(0) for signal in (signals.whole, signals.after)]
-        columns += [signals.whole.parts(shelf[-n:], items).sum(0) for n in LATEST.values()]
-        columns += [signals.about.parts(shelf[-RECENT:], items).sum(0)]
+    found = signal_columns(graph, dataset, attributes, task, signals)
+    columns = [np.log1p(values) if name == "readers" else values for name, values in found.items()]
     if latent is not None:
         columns += list(latent(task).T)
     raw = np.stack(columns, axis=1)
     ranks = rankdata(-raw, axis=0) / len(raw)
     relative = raw / np.maximum(raw.max(axis=0), 1e-9)
-    related = _relations(attributes, np.array(task.history, dtype=np.int64), np.array(task.candidates))
+    related = relations(attributes, np.array(task.history, dtype=np.int64), np.array(task.candidates))
     length = np.full((len(raw), 1), len(task.history))
     return np.hstack([raw, ranks, relative, related, length]).astype(np.float32)
 
 
-def _relations(a: Attributes, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def signal_columns(
+    graph: Graph, dataset: Dataset, attributes: Attributes, task: Task, signals: Signals | None = None
+) -> dict[str, np.ndarray]:
+    """Name of a signal → its value for every candidate, (C,); numbers in names are windows, readers asked, last books."""
+    tools = Tools(graph, dataset.catalog, attributes, task.history, task.candidates, task.reader)
+    found: dict[str, np.ndarray] = {}
+    for window in WINDOWS:
+        _, _, found[f"pull{window}"], found[f"next{window}"] = tools.pulls(window)
+    for asked in ASKED:
+        found[f"similar{asked}"] = tools.similar_share(asked)[1]
+    found["readers"] = graph.counts[tools.candidates]
+    if signals is not None:
+        shelf, items = tools.history, tools.candidates
+        found["whole"] = signals.whole.parts(shelf, items).sum(0)
+        found["after"] = signals.after.parts(shelf, items).sum(0)
+        for n in LATEST.values():
+            found[f"whole{n}"] = signals.whole.parts(shelf[-n:], items).sum(0)
+        found["about"] = signals.about.parts(shelf[-RECENT:], items).sum(0)
+    return found
+
+
+def relations(a: Attributes, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Same series (0/1), next volume (0/1), number of books by the same author on the shelf; (C, 3)."""
     series = (a.series[candidates][:, None] == a.series[history]) & (a.series[candidates] >= 0)[:, None]
     volumes = np.where(series, a.volume[history], np.nan)

@@ -13,9 +13,9 @@ from star.data import tasks as T
 from star.data.dataset import Dataset
 from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
-from star.evidence.signals import RECENT, Signals
-from star.evidence.tools import Attributes, Tools
-from star.methods.fusion import _relations, came_by_itself
+from star.evidence.signals import Signals
+from star.evidence.tools import Attributes
+from star.methods.fusion import came_by_itself, relations, signal_columns
 
 RAW = (
     "pull5", "pull10", "pull20", "next5", "next10", "next20", "similar30", "similar50",
@@ -29,19 +29,12 @@ def evidence(
     graph: Graph, dataset: Dataset, attributes: Attributes, signals: Signals, task: T.Task
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values of every signal, float32 (20, RAW), nan in places without candidate; relations, int8 (20, RELATED)."""
-    tools = Tools(graph, dataset.catalog, attributes, task.history, task.candidates, task.reader)
-    shelf, items = tools.history, tools.candidates
-    pulls = [tools.pulls(window)[2:] for window in (5, 10, 20)]
-    columns = [p[0] for p in pulls] + [p[1] for p in pulls]
-    columns += [tools.similar_share(asked)[1] for asked in (30, 50)]
-    columns += [signals.whole.parts(shelf, items).sum(0)]
-    columns += [signals.whole.parts(shelf[-n:], items).sum(0) for n in (3, 1)]
-    columns += [signals.after.parts(shelf, items).sum(0), signals.about.parts(shelf[-RECENT:], items).sum(0)]
-    columns += [graph.counts[items]]
+    found = signal_columns(graph, dataset, attributes, task, signals)
+    shelf, items = np.array(task.history, np.int64), np.array(task.candidates, np.int64)
     raw = np.full((WIDTH, len(RAW)), np.nan, np.float32)
-    raw[: len(items)] = np.stack(columns, 1)
+    raw[: len(items)] = np.stack([found[name] for name in RAW], 1)
     related = np.zeros((WIDTH, len(RELATED)), np.int8)
-    related[: len(items)] = np.minimum(_relations(attributes, shelf, items), 3)
+    related[: len(items)] = np.minimum(relations(attributes, shelf, items), 3)
     return raw, related
 
 
@@ -49,16 +42,13 @@ def lists_of(
     graph: Graph, dataset: Dataset, signals: Signals, readers: np.ndarray, each: int, seed: int,
     scenarios: Sequence[str] = T.SCENARIOS, kinds: Sequence[str] = T.NEGATIVE_KINDS, draws: int = 1,
 ) -> Iterator[tuple]:  # fmt: skip
-    """(raw, related, target's column, length of the shelf, scenario, kind) of at most `each` tasks of every cell."""
+    """(raw, related, target's column, length of the shelf, scenario, kind, reader) of at most `each` tasks of every cell."""
     attributes = Attributes.of(dataset.catalog)
     retriever = Retriever(graph, attributes)
     for scenario, kind in T.cells(scenarios, kinds):
-        try:
-            tasks = T.make_tasks(
-                dataset.interactions, readers, scenario, kind, graph.counts, retriever, each, draws, seed
-            )
-        except StopIteration:
-            continue
+        tasks = T.make_tasks(
+            dataset.interactions, readers, scenario, kind, graph.counts, retriever, each, draws, seed
+        )
         for task in tasks:
             if kind == "retrieved" and draws == 1 and not came_by_itself(dataset, retriever, task):
                 continue

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import rankdata
 
-from star.evidence.claims import COMPARED
+from star.evidence.claims import COMPARED, TOLD, WITHHELD
 from star.evidence.signals import RARITY
 from star.evidence.tools import ASKED, WINDOWS
 from star.student.slots import (
@@ -67,7 +67,6 @@ class Lists:
     soft: np.ndarray
     scenario: np.ndarray
     kind: np.ndarray
-    reader: np.ndarray
 
 
 def bounds_of(stored: dict[str, np.ndarray]) -> np.ndarray:
@@ -95,8 +94,7 @@ def lists_from(
     soft = np.eye(SLOTS, dtype=np.float32)[target] if soft is None else soft
     readers = np.nan_to_num(raw[:, :, RAW.index("readers")], nan=0)
     return Lists(
-        level, place, readers, stored["related"], target, stored["length"], soft, stored["scenario"], stored["kind"],
-        stored["reader"],
+        level, place, readers, stored["related"], target, stored["length"], soft, stored["scenario"], stored["kind"]
     )  # fmt: skip
 
 
@@ -129,9 +127,9 @@ def answer(
             level, place = int(lists.level[row, column, s]), int(lists.place[row, column, s])
             if kind == "about":
                 readers = lists.readers[row, column]
-                if readers >= 20:
+                if readers >= TOLD:
                     continue
-                kind = UNREAD if readers < 5 else kind
+                kind = UNREAD if readers < WITHHELD else kind
             if level:
                 words.append(int(V.signal(KINDS.index(kind), place, level)))
         if call[0] == "item_cf":
