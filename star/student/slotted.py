@@ -20,6 +20,8 @@ from torch.nn import functional
 from star.errors import UserError
 from star.evidence.claims import COMPARED, Claim
 from star.evidence.tools import ASKED, FITTED, WINDOWS, Tools, places
+from star.student import soundness as sound
+from star.student.checkpoint import AGAIN, read_about
 from star.student.compact import Compact, Past, shapes
 from star.student.slots import (
     CALLS,
@@ -96,36 +98,31 @@ class SlotCheckpoint:
         Raises:
             UserError: a file is missing or damaged, or the weights are of other words or sizes.
         """
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        try:
-            about = json.loads((folder / "star.json").read_text("utf-8"))
+        with sound.loading(folder):
+            about, weights = read_about(folder), folder / "model.safetensors"
             config = json.loads((folder / "config.json").read_text("utf-8"))
-            tensors = {
-                name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()
-            }
-            hidden = config["hidden_size"]
-            wanted: dict[str, tuple[int, ...]] = {
-                "table": (int(V.parts.max()) + 1, hidden),
-                "slot_rows": (SLOTS, hidden),
-            }
-            body = shapes({**config, "vocab_size": len(V)})
-            wanted |= {
-                name.replace("model.", "body.", 1): shape
-                for name, shape in body.items()
-                if "embed" not in name
-            }
-            if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
-                raise ValueError("weights of other words or sizes than expected")
+            config["rms_norm_eps"] = float(config["rms_norm_eps"])
+            held = sound.shapes_in(weights)
+            # Before anything of the size that the config names is made.
+            layers = len({name.split(".")[2] for name in held if name.startswith("body.layers.")})
+            if config["num_hidden_layers"] != layers or held != _shapes(config):
+                raise UserError(f"weights {weights} are of other words or sizes than expected; {AGAIN}")
+            tensors = {name: tensor.float() for name, tensor in load_file(weights).items()}
             if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-                raise ValueError("not all weights are numbers")
+                raise UserError(f"weights {weights} hold NaN or infinite numbers; {AGAIN}")
             return cls(folder.name, SlotNetwork(config, tensors), about)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"checkpoint {folder} cannot be read ({reason}); copy the whole folder again"
-            ) from error
+
+
+def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Name → shape of every tensor of a checkpoint with this config."""
+    hidden = config["hidden_size"]
+    body = shapes({**config, "vocab_size": len(V)})
+    inside = {
+        name.replace("model.", "body.", 1): shape for name, shape in body.items() if "embed" not in name
+    }
+    return {"table": (int(V.parts.max()) + 1, hidden), "slot_rows": (SLOTS, hidden), **inside}
 
 
 @dataclass

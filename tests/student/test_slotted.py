@@ -137,7 +137,7 @@ def test_serving_computes_what_training_computes(tmp_path: Path) -> None:
     torch.testing.assert_close(network.read(second, past), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("damage", ["weights", "config", "size", "nan"])
+@pytest.mark.parametrize("damage", ["weights", "config", "size", "nan", "layers", "eps"])
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -149,6 +149,10 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, damage: str
         weights.write_bytes(weights.read_bytes()[:200])
     elif damage == "config":
         (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 32}))
+    elif damage in ("layers", "eps"):
+        config = json.loads((tmp_path / "config.json").read_text())
+        wrong = {"num_hidden_layers": 10**12} if damage == "layers" else {"rms_norm_eps": "small"}
+        (tmp_path / "config.json").write_text(json.dumps(config | wrong))
     else:
         tensors = load_file(weights)
         tensors["table"] = tensors["table"][:5] if damage == "size" else tensors["table"] * np.nan
