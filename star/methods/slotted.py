@@ -13,7 +13,8 @@ from star.evidence.graph import Graph
 from star.evidence.signals import Signals
 from star.evidence.tools import Attributes, Tools
 from star.ranking import Ranked
-from star.student.slotted import SlotCheckpoint, SlotState, write
+from star.student.slot_network import SlotCheckpoint
+from star.student.slotted import SlotState, write
 
 
 @dataclass(frozen=True)

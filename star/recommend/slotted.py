@@ -22,9 +22,7 @@ class SlotStar:
     adapter: str | None = None
 
     def __init__(self, dataset: Dataset, model: str):
-        from star.student.slotted import (
-            SlotCheckpoint,  # importing torch takes seconds, and the page opens before
-        )
+        from star.student.slot_network import SlotCheckpoint  # brings torch, and the page opens before
 
         self._serving = ServingContext(dataset, fitted=True)
         self._model = SlotCheckpoint.load(checkpoint_folder(model))

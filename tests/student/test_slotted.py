@@ -17,8 +17,9 @@ from star.evidence.graph import Graph
 from star.evidence.tools import Attributes, Tools
 from star.evidence.verification import check
 from star.student.compact import Past
+from star.student.slot_network import SlotCheckpoint
 from star.student.slots import CALLS, SLOTS, VOCABULARY, Tokens, first_said, lines_about, plan, read, word_of
-from star.student.slotted import SlotCheckpoint, SlotState, write
+from star.student.slotted import SlotState, write
 from star.trace.grammar import CallContext, line, read_line
 from star.trace.steps import parse
 

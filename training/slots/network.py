@@ -101,7 +101,7 @@ def losses(model: nn.Module, batch: list[Sequence]) -> dict[str, torch.Tensor]:
 
 
 def save(model: SlotStudent, folder: Path, about: dict[str, Any]) -> None:
-    """Weights and sizes, as `star.student.slotted` reads them."""
+    """Weights and sizes, as `star.student.slot_network` reads them."""
     import json
 
     from safetensors.torch import save_file

@@ -123,7 +123,7 @@ def test_a_short_training_learns_to_point(lists: Lists) -> None:
 def test_lists_are_made_and_a_student_is_trained_by_two_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from star.student.slotted import SlotCheckpoint
+    from star.student.slot_network import SlotCheckpoint
 
     monkeypatch.setattr(prepare, "HELD", 40)
     monkeypatch.setattr(prepare, "EACH", 3)
