@@ -32,6 +32,7 @@ Kind = Literal[
     "about",
     "carried",
     "over",
+    "silent",
 ]
 
 TOLD = 20  # items with fewer readers are also spoken of by their descriptions
@@ -83,6 +84,7 @@ class Claim:
                  also says under (how many readers the item has: 5 or 20)
       carried:   share (of the score, in per cent, of the shelf book `anchor`); label: one of these five
       over:      the subject's score is above that of `anchor`; label: the signal; window or of as the signal has
+      silent:    window, of (readers asked): no tool says anything of the subject
       opinion:   none; label holds the words
 
     With fitted signals pull, read_next and similar also have rank and among.
@@ -236,6 +238,8 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
             return f"{_leads(claim.kind, w)} {subject}{few}: {claim.strength}{at}"
         case "over":
             return f"in {_compared(claim.label, w)}, {subject} stands above {anchor}"
+        case "silent":
+            return f"no signal speaks for {subject}"
         case "carried":
             return f"{anchor} carries {n['share']:.0f} % of what {_source(claim.label, w)} says for {subject}"
         case "author":

@@ -11,8 +11,9 @@ from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.tasks import Split
 from star.evidence.graph import Graph
+from star.evidence.read_after import ReadAfter
 from star.evidence.retrieval import Retriever
-from star.evidence.signals import RARITY, Description, ReadAfter, Signals, WholeShelf, words_of
+from star.evidence.signals import RARITY, Description, Signals, WholeShelf, words_of
 from star.evidence.tools import FITTED, Attributes, Tools
 
 CALIBRATION = 300  # readers whose lists the strengths are calibrated on
@@ -20,8 +21,12 @@ WINDOW, ASKED, LIST = 10, 50, 20
 
 KINDS = tuple(FITTED.values())
 CALIBRATED = ("pull", "read_next", "similar", *KINDS)
-ARRAYS = ("head", "p", "w", "shelf", "described", *(f"bounds_{name}" for name in CALIBRATED))
-SOURCES = ("evidence/graph", "evidence/signals", "evidence/tools", "evidence/retrieval", "evidence/fitting")
+AFTER = ("vectors", "maps", "scales", "distance", "own")
+ARRAYS = ("head", "p", *AFTER, "shelf", "described", *(f"bounds_{name}" for name in CALIBRATED))
+SOURCES = tuple(
+    f"evidence/{name}"
+    for name in ("graph", "signals", "read_after", "attention", "tools", "retrieval", "fitting")
+)
 """Modules that the fit depends on."""
 
 
@@ -78,7 +83,7 @@ def to_arrays(signals: Signals) -> Arrays:
     fitted = {
         "head": whole.head,
         "p": whole.p,
-        "w": after.w,
+        **{name: getattr(after, name) for name in AFTER},
         "shelf": about.shelf,
         "described": about.described,
     }
@@ -90,7 +95,7 @@ def from_arrays(arrays: Arrays) -> Signals:
     bounds = {name.removeprefix("bounds_"): a for name, a in arrays.items() if name.startswith("bounds_")}
     return Signals(
         WholeShelf(head, n_items, arrays["p"]),
-        ReadAfter(head, n_items, arrays["w"]),
+        ReadAfter(*(arrays[name] for name in AFTER)),
         Description(arrays["shelf"], arrays["described"]),
         bounds,
     )

@@ -170,7 +170,8 @@ class Retriever:
         if self.fitted is not None:
             own = graph.position(reader)
             mine = None if own is None else graph.interactions.history(own)
-            scores |= {kind: self.fitted[kind].scores(history, mine) for kind in ("whole", "after", "about")}
+            scores |= {kind: self.fitted[kind].scores(history, mine) for kind in ("whole", "about")}
+            scores["after"] = self.fitted.after.chances(history)
             for n in LATEST.values():
                 scores[f"last {n}"] = self.fitted.whole.scores(history[-n:], mine)
         return scores

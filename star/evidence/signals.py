@@ -1,4 +1,4 @@
-"""Signals that are sums over the shelf, fitted in closed form: whole shelf (EASE), what comes after, description.
+"""Signals that are sums over the shelf: whole shelf (EASE) and description, in closed form, and what comes after.
 
 Each gives a candidate a score that is the sum of one part per shelf book, so a sentence can name the books that carry it
 and their shares. Parts of items outside a signal's vocabulary (the most read items, at most `HEAD`) are zero: the signal
@@ -19,16 +19,12 @@ from tqdm import tqdm
 from star.data.catalog import Catalog, Item
 from star.evidence.claims import Fitted
 from star.evidence.graph import Graph
+from star.evidence.read_after import ReadAfter
 
 HEAD = 10_000
 """Most items that a square table is fitted over: 400 MB in float32, and half a minute to invert."""
 RIDGE = 1_600.0  # EASE's λ
 RECENT, EMPHASIS = 10, 3.0  # each of the last ten books counts 1 + EMPHASIS times
-PAST, DECAY = 20, 0.9  # read-after looks back on so many books; each counts DECAY times the one after it
-SOON, FADE = 3, 0.7  # and ahead on so many; each counts FADE times the one before it
-AFTER_RIDGE = 3_000.0
-CUTS = 1_000_000
-"""Most places in histories that read-after is fitted on, drawn evenly; each is about 20 numbers."""
 KNOWN = 5  # readers from which on an item has factors of its own
 FACTORS = 128
 TEXT_RIDGE = 10.0
@@ -66,35 +62,19 @@ def inverse(gram: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ShelfSignal:
-    """Whole catalogue and candidates alike are scored by these two.
-
-    Attributes:
-        head: rows of the items that the signal knows, (M,), sorted.
-        n_items: I, size of the catalogue.
-    """
-
-    head: np.ndarray
-    n_items: int
-
-    @cached_property
-    def column(self) -> np.ndarray:
-        """Position of every item in `head`, int64 (I,), -1 for items outside it."""
-        out = np.full(self.n_items, -1)
-        out[self.head] = np.arange(len(self.head))
-        return out
-
-
-@dataclass(frozen=True)
-class WholeShelf(ShelfSignal):
+class WholeShelf:
     """EASE (Steck 2019, arXiv 1905.03375): B = I - P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹, zero diagonal.
 
     Score of item j for the shelf H with weights w: Σ_{h in H} w_h B_hj, so book h's part is w_h B_hj.
 
     Attributes:
+        head: rows of the items that the signal knows, (M,), sorted.
+        n_items: I, size of the catalogue.
         p: float32 (M, M).
     """
 
+    head: np.ndarray
+    n_items: int
     p: np.ndarray
 
     @classmethod
@@ -104,6 +84,13 @@ class WholeShelf(ShelfSignal):
         gram = (x.T @ x).toarray().astype(np.float32)
         gram[np.diag_indices_from(gram)] += ridge
         return cls(head, graph.n_items, inverse(gram))
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """Position of every item in `head`, int64 (I,), -1 for items outside it."""
+        out = np.full(self.n_items, -1)
+        out[self.head] = np.arange(len(self.head))
+        return out
 
     def without(self, x: sp.csr_matrix) -> WholeShelf:
         """The same fit without some of its readers: P + P Xᵀ (I - X P Xᵀ)⁻¹ X P (Woodbury), which costs little where they
@@ -134,7 +121,10 @@ class WholeShelf(ShelfSignal):
     ) -> tuple[np.ndarray, np.ndarray]:
         """P at these positions of `head`, (A, C), and its diagonal at `to`, (C,), of the fit without one reader's row `own`;
         rows at -1 are 0."""
-        rows, diagonal = self.p[at[:, None], to] if isinstance(to, np.ndarray) else self.p[at, to], self._diagonal[to]
+        rows, diagonal = (
+            self.p[at[:, None], to] if isinstance(to, np.ndarray) else self.p[at, to],
+            self._diagonal[to],
+        )
         rows[at < 0] = 0
         if own is not None and len(mine := self.column[own][self.column[own] >= 0]):
             px = self.p[mine].sum(0, dtype=np.float64)  # Sherman and Morrison: one row taken out of XᵀX
@@ -164,76 +154,6 @@ class WholeShelf(ShelfSignal):
         rows, diagonal = self._table(self.column[shelf], to, own)
         parts = np.where(to >= 0, -rows / diagonal, 0) * self.weights(len(shelf))[:, None]
         return np.where(shelf[:, None] == items[None], 0, parts)
-
-
-@dataclass(frozen=True)
-class ReadAfter(ShelfSignal):
-    """Ridge regression from what was read to what was read soon after: the session-aware linear model SLIT of Choi et al.
-    2021 (arXiv 2103.16104), W = (SᵀS + λI)⁻¹ SᵀT.
-
-    S has a row for each place in a history: the last `PAST` books before it, fading by `DECAY`. T has the `SOON` books from
-    it on, fading by `FADE`. Score of item j: Σ_h DECAY^(distance of h from the end) W_hj.
-
-    Attributes:
-        w: float32 (M, M).
-    """
-
-    w: np.ndarray
-
-    @classmethod
-    def fit(cls, graph: Graph, ridge: float = AFTER_RIDGE, seed: int = 0) -> ReadAfter:
-        head = head_of(graph.counts)
-        s, t = (part[:, head] for part in _cuts(graph, seed))
-        gram = (s.T @ s).toarray().astype(np.float32)
-        gram[np.diag_indices_from(gram)] += ridge
-        _, w, problem = lapack.sposv(
-            gram, (s.T @ t).toarray().astype(np.float32), lower=1, overwrite_a=1, overwrite_b=1
-        )
-        assert problem == 0  # a sum of squares plus a ridge is positive definite
-        return cls(head, graph.n_items, np.ascontiguousarray(w))
-
-    @staticmethod
-    def weights(size: int) -> np.ndarray:
-        """Weight of every book of a shelf of this size, oldest first, (size,); books before the last `PAST` have 0."""
-        back = np.arange(size - 1, -1, -1)
-        return np.where(back < PAST, DECAY ** np.minimum(back, PAST), 0.0)
-
-    def scores(self, shelf: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
-        """Score of every item, float (I,); 0 for those outside the head."""
-        shelf = shelf[-PAST:]
-        out = np.zeros(self.n_items)
-        at = self.column[shelf]
-        out[self.head] = self.weights(len(shelf)) @ np.where(at[:, None] >= 0, self.w[at], 0)
-        return out
-
-    def parts(self, shelf: np.ndarray, items: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
-        """Each shelf book's part of each item's score, float (A, C)."""
-        parts = np.zeros((len(shelf), len(items)))
-        at, to = self.column[shelf[-PAST:]], self.column[items]
-        known = (at >= 0)[:, None] & (to >= 0)
-        parts[len(shelf) - len(at) :] = np.where(known, self.w[np.ix_(at, to)], 0)
-        return parts * self.weights(len(shelf))[:, None]
-
-
-def _cuts(graph: Graph, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Past and near future of every place in the histories, (cuts, I) each; at most `CUTS` places, drawn evenly."""
-    indptr, items = graph.interactions.indptr, graph.interactions.items
-    lengths = np.diff(indptr)
-    start = np.repeat(indptr[:-1], lengths)
-    end = np.repeat(indptr[1:], lengths)
-    places = np.flatnonzero(np.arange(len(items)) > start)  # something lies before
-    if len(places) > CUTS:
-        places = np.sort(np.random.default_rng(seed).choice(places, CUTS, replace=False))
-
-    def rows(offsets: np.ndarray, weights: np.ndarray) -> sp.csr_matrix:
-        to = places[:, None] + offsets[None]
-        inside = (to >= start[places][:, None]) & (to < end[places][:, None])
-        at, which = np.nonzero(inside)
-        values = weights[which].astype(np.float32)
-        return sp.csr_matrix((values, (at, items[to[at, which]])), shape=(len(places), graph.n_items))
-
-    past = rows(-np.arange(1, PAST + 1), DECAY ** np.arange(PAST))
-    return past, rows(np.arange(SOON), FADE ** np.arange(SOON))
 
 
 @dataclass(frozen=True)

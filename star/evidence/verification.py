@@ -47,6 +47,8 @@ def check(claim: Claim, tools: Tools) -> Finding:
         return _fitted(claim, tools)
     if claim.kind == "over":
         return _over(claim, tools)
+    if claim.kind == "silent":
+        return _silent(claim, tools)
     about = tools if _placed(claim, tools) else tools.about(claim.subject)
     if claim.kind == "co_read" and claim.anchor is not None:
         return _co_read(claim, about)
@@ -76,6 +78,18 @@ def _over(claim: Claim, tools: Tools) -> Finding:
             return Finding({}, (), "unsupported")
     above = scores[items.index(claim.subject)] > scores[items.index(claim.anchor)]
     return Finding({}, (), "supported" if above else "unsupported")
+
+
+def _silent(claim: Claim, tools: Tools) -> Finding:
+    """Every tool is asked again; one that has a line about the subject refutes the claim."""
+    if claim.subject not in tools.candidates:
+        return Finding({}, (), "unsupported")
+    asked, window = (int(claim.numbers.get(name, 0)) for name in ("of", "window"))
+    lines = [*tools.user_cf(asked), *(tools.item_cf(window) if window else ())]
+    if tools.signals is not None:
+        lines += [line for kind in FITTED.values() for line in tools.fitted(kind)]
+    spoken = any(line[0].claim.subject == claim.subject for line in lines)
+    return Finding({}, (), "unsupported" if spoken else "supported")
 
 
 def _placed(claim: Claim, tools: Tools) -> bool:

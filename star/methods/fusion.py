@@ -39,6 +39,8 @@ SOURCES = (
     "data/tasks",
     "evidence/graph",
     "evidence/signals",
+    "evidence/read_after",
+    "evidence/attention",
     "evidence/tools",
     "evidence/retrieval",
     "methods/fusion",

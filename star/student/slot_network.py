@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,19 @@ class SlotNetwork(Compact):
 
     def read(self, tokens: Tokens, past: Past) -> torch.Tensor:
         """Logits (V,) behind the last of these tokens, which continue the cache."""
-        words, slots = torch.tensor(tokens.words), torch.tensor(tokens.slots)
-        with torch.inference_mode():
-            # The vector of a slot is already in its own word.
-            marks = functional.embedding(slots, self._slots) * ~self._named[words][:, None]
-            x = (functional.embedding(words, self._words) + marks)[None]
-            hidden = self._body(x, [past])
-            return self._tied(hidden[:, -1:])[0, 0]
+        return self._read([tokens], [past])[0]
+
+    def read_alike(self, texts: Sequence[Tokens]) -> torch.Tensor:
+        """Logits (B, V) behind each of these texts of equal length, read from nothing."""
+        return self._read(texts, [Past() for _ in texts])
+
+    @torch.inference_mode()
+    def _read(self, texts: Sequence[Tokens], pasts: Sequence[Past]) -> torch.Tensor:
+        words, slots = (torch.tensor([getattr(t, part) for t in texts]) for part in ("words", "slots"))
+        # The vector of a slot is already in its own word.
+        marks = functional.embedding(slots, self._slots) * ~self._named[words][..., None]
+        hidden = self._body(functional.embedding(words, self._words) + marks, pasts)
+        return self._tied(hidden[:, -1:])[:, 0]
 
 
 @dataclass(frozen=True)

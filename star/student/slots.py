@@ -28,6 +28,8 @@ QUOTED = 6  # signals quoted of an item, at most
 UNREAD = "unread"
 """In place of `about`, for items with fewer than five readers."""
 KINDS = (*COMPARED, "about", UNREAD)
+SILENT = "silent"
+"""In the paragraph of an item that no tool said anything of."""
 PAD, PROFILE, LOOK, SHORTLIST, REFLECTION, RECOMMEND, END, CLOSE, OVER = (
     "<pad>",
     "<profile>",
@@ -79,7 +81,7 @@ class Vocabulary:
         self.on = len(self.words)
         self.words += [f"on_{kind}" for kind in KINDS]
         self.related = len(self.words)
-        self.words += ["series", "sequel", *(f"author:{n}" for n in range(1, MOST_BOOKS + 1))]
+        self.words += ["series", "sequel", *(f"author:{n}" for n in range(1, MOST_BOOKS + 1)), SILENT]
         self.calls = len(self.words)
         self.words += [call_name(call) for call in CALLS]
         self.lengths = len(self.words)
@@ -252,6 +254,8 @@ def _invented(subject: int, word: int) -> Claim:
     v = VOCABULARY
     if v.related <= word < v.calls:
         text = v.words[word]
+        if text == SILENT:
+            return Claim("silent", subject)
         if text.startswith("author"):
             return Claim("author", subject, numbers={"books": float(text[7:])})
         return Claim("series", subject, label=text, numbers={"number": 0.0})

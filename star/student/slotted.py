@@ -29,6 +29,7 @@ from star.student.slots import (
     RECOMMEND,
     REFLECTION,
     SHORTLIST,
+    SILENT,
     SLOTS,
     VOCABULARY,
     Tokens,
@@ -40,6 +41,7 @@ from star.student.slots import (
 from star.trace.grammar import call_words, item_word, line, response_words
 
 V = VOCABULARY
+READINGS = 8  # of the paragraphs, when they are ranked
 LONGEST = 14  # words of a paragraph before it is closed
 STATED = [*range(V.signals, V.on), *range(V.related, V.calls)]
 """Words that state something of an item."""
@@ -217,10 +219,7 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
         rival: tuple[int, int] | None = None
         others = [s for s in shortlist if s != slot]
         while True:
-            spoken = {SUBJECT[w] for w in quoted}
-            allowed = [w for w in STATED if SUBJECT[w] not in spoken] if len(quoted) < LONGEST else []
-            allowed += [V.number[OVER]] if others else []
-            word = _best(state, logits, [*allowed, V.number[CLOSE]])
+            word = _best(state, logits, _following(quoted, bool(others)))
             if word == V.number[OVER]:
                 said.add(word, slot)
                 logits = _write(state, word, slot, past)
@@ -248,6 +247,20 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
     yield
 
 
+def _following(quoted: list[int], others: bool) -> list[int]:
+    """Words that may follow in a paragraph that states these. It states something first, and nothing more once it has said
+    that no tool spoke."""
+    closing = [V.number[CLOSE]]
+    if V.number[SILENT] in quoted:
+        return closing
+    spoken = {SUBJECT[w] for w in quoted}
+    stating = [w for w in STATED if SUBJECT[w] not in spoken] if len(quoted) < LONGEST else []
+    if not quoted:
+        return stating
+    stating = [w for w in stating if w != V.number[SILENT]]
+    return [*stating, *([V.number[OVER]] if others else []), *closing]
+
+
 def _compare(
     state: SlotState, said: Tokens, slot: int, others: list[int], logits: torch.Tensor, past: Past
 ) -> tuple[int, int]:
@@ -262,22 +275,46 @@ def _compare(
 
 
 def reread(checkpoint: SlotCheckpoint, paragraphs: Mapping[int, Tokens]) -> list[float]:
-    """Probability of each discussed slot at the first place, by the second reading: these paragraphs in their order, and
-    nothing else."""
-    tokens = Tokens()
-    tokens.add(V.number[REFLECTION])
-    for paragraph in paragraphs.values():
-        tokens.extend(paragraph)
-    tokens.add(V.number[RECOMMEND])
-    logits = checkpoint.network.read(tokens, Past())
-    shares: list[float] = logits[[V.slot(slot) for slot in paragraphs]].softmax(0).tolist()
+    """Probability of each discussed slot at the first place, by the second reading: these paragraphs, and nothing else.
+
+    They are read `READINGS` times, each time in another order and with other slots; the probability is the mean. Orders and
+    slots start from what is written. So neither the order of mention nor the names of the slots can carry the ranking.
+    """
+    written = sorted(paragraphs, key=lambda slot: _unnamed(paragraphs[slot]))
+    renamed, readings = [], []
+    for reading in range(READINGS):
+        rng = np.random.default_rng([reading, len(written)])
+        names = dict(zip(written, (1 + rng.permutation(SLOTS)[: len(written)]).tolist(), strict=True))
+        tokens = Tokens()
+        tokens.add(V.number[REFLECTION])
+        for place in rng.permutation(len(written)).tolist():
+            tokens.extend(_named(paragraphs[written[place]], names))
+        tokens.add(V.number[RECOMMEND])
+        renamed.append([V.slot(names[slot]) for slot in paragraphs])
+        readings.append(tokens)
+    logits = checkpoint.network.read_alike(readings)
+    shares: list[float] = logits.gather(1, torch.tensor(renamed)).softmax(1).mean(0).tolist()
     return shares
+
+
+def _unnamed(paragraph: Tokens) -> list[int]:
+    """The words of a paragraph without the slots that it names."""
+    return [word for word in paragraph.words if V.slot_of(word) is None]
+
+
+def _named(paragraph: Tokens, names: Mapping[int, int]) -> Tokens:
+    """The paragraph with other slots."""
+    out = Tokens()
+    for word, slot in zip(paragraph.words, paragraph.slots, strict=True):
+        named = V.slot_of(word)
+        out.add(word if named is None else V.slot(names[named]), names.get(slot, 0))
+    return out
 
 
 def _rank(state: SlotState) -> None:
     discussed = list(state.paragraphs)
     shares = reread(state.checkpoint, state.paragraphs)
-    state.prefilled += 2 + sum(map(len, state.paragraphs.values()))
+    state.prefilled += READINGS * (2 + sum(map(len, state.paragraphs.values())))
     state.scores = dict.fromkeys(state.candidates, 0.0)
     state.scores |= {state.slots[slot - 1]: share for slot, share in zip(discussed, shares, strict=True)}
     places = sorted(range(len(discussed)), key=lambda n: (-shares[n], discussed[n]))

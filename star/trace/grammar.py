@@ -12,7 +12,7 @@ A LINE states the signals of one candidate, or the count of one genre. It ends w
     ITEM [STRENGTH [PLACE]] [next_STRENGTH [PLACE]] [sequel_N | series_N] [author_N] [xLIFT BOTH /OF ANCHOR | few] [ITEM] ;
     ITEM similar_STRENGTH BOTH/ASKED [PLACE] [ITEM] ;     or     ITEM similar_STRENGTH few [PLACE] [ITEM] ;
     ITEM whole_STRENGTH PLACE [under_N] [SHARE% ANCHOR]… [ITEM] ;     and the same with latest_, last_, after_ and about_
-    ITEM over ANCHOR on SIGNAL ;
+    ITEM over ANCHOR on SIGNAL ;     or     ITEM silent ;
     GENRE N of M ;
 STRENGTH is one of the words in `STRENGTHS`. N is a volume (`sequel_`, `series_`) or the number of books on the shelf by the
 same author (`author_`). `GENRE N of M`: N of the M books looked at have this genre.
@@ -21,6 +21,7 @@ same author (`author_`). `GENRE N of M`: N of the M books looked at have this ge
 PLACE is `#RANK/AMONG`: ITEM has the RANK-th highest score of AMONG candidates. `SHARE% ANCHOR`: the book carries this share
 of it. `under_N`: ITEM has fewer than N readers. These are said by tools with fitted signals only.
 `ITEM over ANCHOR on SIGNAL`: ITEM's score is above ANCHOR's. A reflection says it, no tool does.
+`ITEM silent`: no tool said anything of ITEM. Only a reflection says it.
 
 A line begins with the candidate's name, so a quotation can be continued from the name. In a tool's answer the line also
 ends with the name. At this last word the model has read all evidence of the line and its candidate.
@@ -94,6 +95,7 @@ FITTED = re.compile(
 )
 
 OVER = re.compile(rf"<i(\d{{1,9}})> over <i(\d{{1,9}})> on ({'|'.join(COMPARED)})", re.ASCII)
+SILENT = re.compile(r"<i(\d{1,9})> silent", re.ASCII)
 
 
 class TraceError(ValueError):
@@ -231,6 +233,8 @@ def line(claims: Iterable[Claim], closing: bool = True) -> list[str]:
                 words += [f"{n['share']:g}%", item_word(claim.anchor or 0)]
             case "over":
                 words += ["over", item_word(claim.anchor or 0), "on", str(claim.label)]
+            case "silent":
+                words.append("silent")
             case "genre":
                 words += [genre_word(claim.label or ""), number_word(n["books"]), "of", number_word(n["of"])]
             case _:
@@ -339,6 +343,9 @@ def read_line(words: Sequence[str], context: CallContext) -> list[Claim]:
         return _fitted(found)
     if found := OVER.fullmatch(text):
         return [_over(int(found[1]), int(found[2]), found[3], context)]
+    if found := SILENT.fullmatch(text):
+        item = int(found[1])
+        return [Claim("silent", item, numbers={"window": context.window_of(item), "of": context.asked})]
     if found := RELATED.fullmatch(text):
         return _related(found, context)
     raise TraceError(f"{text!r} is neither a line of evidence nor a remark")

@@ -61,9 +61,8 @@ def test_shares_sum_to_the_score_and_a_book_taken_away_takes_its_share(
         scores = fitted()[kind].scores(shelf[-S.LATEST.get(kind, len(shelf)) :])[items]
         np.testing.assert_allclose(parts.sum(0), scores, atol=1e-6)
         # Weights depend on a book's place from the end. Take the oldest away, and every other keeps its place.
-        if (
-            kind != "about" and len(shelf) not in S.LATEST.values()
-        ):  # a mean over the shelf: the number of books changes too
+        # The description is a mean over the shelf, and attention is shared among its books.
+        if kind not in ("about", "after") and len(shelf) not in S.LATEST.values():
             rest = fitted().parts(kind, shelf[1:], items).sum(0)
             np.testing.assert_allclose(scores - rest, parts[0], atol=1e-6)
 
@@ -103,18 +102,10 @@ def test_items_outside_the_head_are_silent(monkeypatch: pytest.MonkeyPatch) -> N
         Interactions.from_histories([[0, 1, 2, 3], [0, 1, 2], [0, 1], [2, 4]], 6), np.arange(4)
     )
     shelf, items = np.array([0, 3]), np.arange(6)
-    for signal in (S.WholeShelf.fit(graph, 1.0), S.ReadAfter.fit(graph, 1.0)):
-        assert signal.head.tolist() == [0, 1, 2]
-        parts = signal.parts(shelf, items)
-        assert not parts[:, 3:].any() and not parts[1].any() and parts[0, 1] != 0
-
-
-def test_after_follows_the_order_of_reading() -> None:
-    histories = [[0, 1], [0, 1], [0, 1], [2, 3], [3, 2], [2, 3], [3, 2]]
-    graph = Graph.build(Interactions.from_histories(histories, 4), np.arange(len(histories)))
-    after = S.ReadAfter.fit(graph, 0.1)
-    assert after.scores(np.array([0]))[1] > 0.8
-    assert abs(after.scores(np.array([1]))[0]) < 1e-6  # 0 is never read after 1
+    signal = S.WholeShelf.fit(graph, 1.0)
+    assert signal.head.tolist() == [0, 1, 2]
+    parts = signal.parts(shelf, items)
+    assert not parts[:, 3:].any() and not parts[1].any() and parts[0, 1] != 0
 
 
 def test_description_ranks_an_item_that_nobody_read() -> None:
@@ -314,10 +305,10 @@ def test_kept_beside_the_data_and_made_again_when_they_change(
     assert len(made) == 1 and isinstance(again.whole.p.base, np.memmap)
     np.testing.assert_array_equal(first.whole.p, again.whole.p)
     (folder,) = (tmp_path / ".cache").iterdir()
-    (folder / "w.npy").unlink()
+    (folder / "maps.npy").unlink()
     ask(data)
     assert len(made) == 2 and "is made again" in capsys.readouterr().err
-    (folder / "w.npy").write_bytes(b"cut short")
+    (folder / "maps.npy").write_bytes(b"cut short")
     ask(data)
     assert len(made) == 3 and "is made again" in capsys.readouterr().err
     items = (replace(data.catalog[0], title="Another title"), *data.catalog.items[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,21 @@ from star.evidence.tools import Attributes, Tools
 from star.evidence.verification import check
 from star.student.compact import Past
 from star.student.slot_network import SlotCheckpoint
-from star.student.slots import CALLS, SLOTS, VOCABULARY, Tokens, first_said, lines_about, plan, read, word_of
-from star.student.slotted import SlotState, write
+from star.student.slots import (
+    CALLS,
+    CLOSE,
+    RECOMMEND,
+    SILENT,
+    SLOTS,
+    VOCABULARY,
+    Tokens,
+    first_said,
+    lines_about,
+    plan,
+    read,
+    word_of,
+)
+from star.student.slotted import READINGS, SlotState, reread, write
 from star.trace.grammar import CallContext, line, read_line
 from star.trace.steps import parse
 
@@ -101,22 +115,64 @@ def test_a_trace_of_an_untrained_student_can_be_read(checkpoint: SlotCheckpoint,
 def test_the_ranking_sees_nothing_but_the_words(
     checkpoint: SlotCheckpoint, tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_last: list[Tokens] = []
+    begun: list[Tokens] = []
     network = checkpoint.network
-    reading = type(network).read
+    reading = type(network)._read
 
-    def watched(self: object, tokens: Tokens, past: Past) -> torch.Tensor:
-        if past.length == 0:
-            read_last.append(tokens)
-        return reading(network, tokens, past)
+    def watched(self: object, texts: list[Tokens], pasts: list[Past]) -> torch.Tensor:
+        begun.extend(text for text, past in zip(texts, pasts, strict=True) if past.length == 0)
+        return reading(network, texts, pasts)
 
-    monkeypatch.setattr(type(network), "read", watched)
+    monkeypatch.setattr(type(network), "_read", watched)
     state = answered(checkpoint, tools)
-    assert len(read_last) == 2  # the prompt, and the second reading
-    written = Tokens()
-    for paragraph in state.paragraphs.values():
-        written.extend(paragraph)
-    assert read_last[1].words[1:-1] == written.words
+    assert len(begun) == 1 + READINGS  # the prompt, and the second reading
+    written = sorted(unnamed(paragraph.words) for paragraph in state.paragraphs.values())
+    for text in begun[1:]:
+        ends = [n for n, word in enumerate(text.words) if word == VOCABULARY.number[CLOSE]]
+        parts = [text.words[start + 1 : end + 1] for start, end in pairwise([0, *ends])]
+        assert sorted(map(unnamed, parts)) == written and text.words[ends[-1] + 1 :] == [
+            VOCABULARY.number[RECOMMEND]
+        ]
+
+
+def unnamed(words: list[int]) -> list[int]:
+    return [word for word in words if VOCABULARY.slot_of(word) is None]
+
+
+def test_order_and_names_of_the_paragraphs_do_not_carry_the_ranking(
+    checkpoint: SlotCheckpoint, tools: Tools
+) -> None:
+    said = answered(checkpoint, tools).paragraphs
+    shares = dict(zip(said, reread(checkpoint, said), strict=True))
+    turned = dict(reversed(said.items()))
+    assert dict(zip(turned, reread(checkpoint, turned), strict=True)) == pytest.approx(shares, abs=1e-6)
+    names = dict(zip(said, np.random.default_rng(0).permutation(SLOTS)[: len(said)] + 1, strict=True))
+    renamed = {}
+    for slot, paragraph in said.items():
+        renamed[int(names[slot])] = Tokens(
+            [VOCABULARY.slot(int(names[s])) if (s := VOCABULARY.slot_of(w)) else w for w in paragraph.words],
+            [int(names.get(s, 0)) for s in paragraph.slots],
+        )
+    assert list(reread(checkpoint, renamed)) == pytest.approx(list(shares.values()), abs=1e-6)
+
+
+def test_that_no_tool_spoke_is_checked(tools: Tools) -> None:
+    least = np.argsort(tools.graph.counts, kind="stable")[:4].tolist()  # hardly read, if at all
+    few = Tools(
+        tools.graph,
+        tools.catalog,
+        tools.attributes,
+        tools.history.tolist(),
+        [*tools.candidates.tolist()[:6], *least],
+    )
+    context, verdicts = CallContext(len(tools.history), asked=50, window=10), set()
+    for item in few.candidates.tolist():
+        ((claim,),) = lines_about(item, [], [VOCABULARY.number[SILENT]])
+        (again,) = read_line(line([claim], closing=False)[:-1], context)
+        spoken = item in {each[0].claim.subject for each in [*few.user_cf(50), *few.item_cf(10)]}
+        verdicts.add(check(again, few).verdict)
+        assert check(again, few).verdict == ("unsupported" if spoken else "supported")
+    assert verdicts == {"supported", "unsupported"}
 
 
 def test_serving_computes_what_training_computes(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from star.student.slots import (
     RECOMMEND,
     REFLECTION,
     SHORTLIST,
+    SILENT,
     SLOTS,
     STATES,
     UNREAD,
@@ -175,7 +176,7 @@ def paragraphs(heard: dict[int, list[int]], chosen: list[int], against: dict[int
         said = Tokens()
         said.add(V.slot(slot), slot)
         mine = heard.get(slot, [])
-        for word in quotes(mine):
+        for word in quotes(mine) or [V.number[SILENT]]:
             said.add(word, slot)
         other = against.get(slot)
         if other is not None and (kind := advantage(mine, heard.get(other, []))) is not None:
