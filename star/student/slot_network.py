@@ -40,14 +40,15 @@ class SlotNetwork(Compact):
 
     def read(self, tokens: Tokens, past: Past) -> torch.Tensor:
         """Logits (V,) behind the last of these tokens, which continue the cache."""
-        return self._read([tokens], [past])[0]
+        return self.read_many([tokens], [past])[0]
 
     def read_alike(self, texts: Sequence[Tokens]) -> torch.Tensor:
         """Logits (B, V) behind each of these texts of equal length, read from nothing."""
-        return self._read(texts, [Past() for _ in texts])
+        return self.read_many(texts, [Past() for _ in texts])
 
     @torch.inference_mode()
-    def _read(self, texts: Sequence[Tokens], pasts: Sequence[Past]) -> torch.Tensor:
+    def read_many(self, texts: Sequence[Tokens], pasts: Sequence[Past]) -> torch.Tensor:
+        """Logits (B, V) behind each of these texts of equal length, each of which continues its own cache."""
         words, slots = (torch.tensor([getattr(t, part) for t in texts]) for part in ("words", "slots"))
         # The vector of a slot is already in its own word.
         marks = functional.embedding(slots, self._slots) * ~self._named[words][..., None]

@@ -6,9 +6,10 @@ what the student wrote of it (compare arXiv 2404.18988). Slots stand for candida
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -46,6 +47,22 @@ LONGEST = 14  # words of a paragraph before it is closed
 STATED = [*range(V.signals, V.on), *range(V.related, V.calls)]
 """Words that state something of an item."""
 SUBJECT = {word: about_what(word) for word in STATED}
+
+
+def _only(words: Iterable[int]) -> torch.Tensor:
+    """Which words of the vocabulary these are, bool (V,)."""
+    out = torch.zeros(len(V), dtype=torch.bool)
+    out[list(words)] = True
+    return out
+
+
+STATING = _only(STATED)
+ON = {subject: _only(w for w in STATED if SUBJECT[w] == subject) for subject in set(SUBJECT.values())}
+"""What a word states something of → all words that do."""
+PLANNING = _only([*(V.calls + n for n in range(len(CALLS))), V.number[LOOK]])
+COMPARING = _only(V.on + n for n in range(len(COMPARED)))
+CLOSING = _only([V.number[CLOSE]])
+COMPARING_OR_CLOSING = _only([V.number[CLOSE], V.number[OVER]])
 SPOKEN = {("user_cf", n): f"compare with {n} readers" for n in ASKED} | {
     ("item_cf", n): f"look back {n} books" for n in WINDOWS
 }
@@ -114,59 +131,106 @@ def narrowed(tools: Tools) -> Tools:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Request:
+    """What an answer waits for: the logits behind these words, which continue the cache."""
+
+    tokens: Tokens
+    past: Past
+
+
+Writing = Generator[Request | None, torch.Tensor, None]
+"""Yields what it waits for and is sent the logits; yields None after every step of the trace."""
+
+
 def write(state: SlotState, seed: int | None = None) -> Iterator[None]:
     """Drive one answer to its end; yields after every step of the trace.
 
     Args:
         seed: of the shortlist, drawn from its probabilities; None: the most likely one.
     """
+    writing = _written(state, seed)
+    asked = next(writing)
+    while not state.finished:
+        if asked is None:
+            yield
+            asked = next(writing)
+        else:
+            asked = writing.send(state.checkpoint.network.read(asked.tokens, asked.past))
+    yield
+
+
+def write_all(states: Sequence[SlotState]) -> None:
+    """Drive answers of one checkpoint to their ends together: what several wait for is read in one pass. Each writes the
+    words that it writes alone."""
+    waiting = [(state, writing, next(writing)) for state in states for writing in [_written(state, None)]]
+    while waiting:
+        by_length: dict[int, list[int]] = {}
+        for number, (_, _, asked) in enumerate(waiting):
+            by_length.setdefault(0 if asked is None else len(asked.tokens), []).append(number)
+        found: dict[int, torch.Tensor] = {}
+        for length, numbers in by_length.items():
+            if length:
+                asked_here = [cast(Request, waiting[n][2]) for n in numbers]
+                network = states[0].checkpoint.network
+                logits = network.read_many([a.tokens for a in asked_here], [a.past for a in asked_here])
+                found |= dict(zip(numbers, logits, strict=True))
+        going_on = []
+        for number, (state, writing, _) in enumerate(waiting):
+            asked = writing.send(found[number]) if number in found else next(writing)
+            if not state.finished:
+                going_on.append((state, writing, asked))
+        waiting = going_on
+
+
+def _written(state: SlotState, seed: int | None) -> Writing:
     past = Past()
     rng = None if seed is None else np.random.default_rng(seed)
     start = Tokens()
     start.add(V.number[PROFILE])
     start.add(V.length(len(state.tools.history)))
-    logits = _read(state, start, past)
+    logits = yield from _read(state, start, past)
     yield from _look(state, past, logits)
-    shortlist = _shortlist(state, past, rng)
-    yield
+    shortlist = yield from _shortlist(state, past, rng)
+    yield None
     yield from _reflect(state, past, shortlist)
     _rank(state)
     state.finished = True
-    yield
+    yield None
 
 
-def _read(state: SlotState, tokens: Tokens, past: Past) -> torch.Tensor:
+Reading = Generator[Request | None, torch.Tensor, torch.Tensor]
+"""As `Writing`, up to the logits that it returns."""
+
+
+def _read(state: SlotState, tokens: Tokens, past: Past) -> Reading:
     state.prefilled += len(tokens)
-    return state.checkpoint.network.read(tokens, past)
+    return (yield Request(tokens, past))
 
 
-def _write(state: SlotState, word: int, slot: int, past: Past) -> torch.Tensor:
+def _write(state: SlotState, word: int, slot: int, past: Past) -> Reading:
     state.generated += 1
     tokens = Tokens()
     tokens.add(word, slot)
-    return state.checkpoint.network.read(tokens, past)
+    return (yield Request(tokens, past))
 
 
-def _look(state: SlotState, past: Past, logits: torch.Tensor) -> Iterator[None]:
+def _look(state: SlotState, past: Past, logits: torch.Tensor) -> Writing:
     """The plan, and the answers to its calls."""
-    allowed = [V.calls + n for n in range(len(CALLS))]
-    calls = []
-    while allowed:
-        word = _best(state, logits, [*allowed, V.number[LOOK]])
-        if word == V.number[LOOK]:
-            break
-        allowed.remove(word)
+    allowed, calls = PLANNING.clone(), []
+    while (word := _best(state, logits, allowed)) != V.number[LOOK]:
+        allowed[word] = False
         calls.append(CALLS[word - V.calls])
-        logits = _write(state, word, 0, past)
+        logits = yield from _write(state, word, 0, past)
     if not calls:  # nothing is known of the candidates without a call
         calls = [("whole_shelf", ())]
-        _write(state, V.call(calls[0]), 0, past)
+        yield from _write(state, V.call(calls[0]), 0, past)
     spoken = [SPOKEN.get((name, arguments[0])) if arguments else None for name, arguments in calls]
     plans = [phrase for phrase in spoken if phrase] or ["know the shelf first"]
     state.say(["<plan>", *(word for phrase in plans for word in [*phrase.split(), ";"]), "</plan>"])
     answers = Tokens()
     answers.add(V.number[LOOK])
-    yield
+    yield None
     for call in calls:
         name, arguments = call
         state.say(call_words(name, arguments))
@@ -176,15 +240,17 @@ def _look(state: SlotState, past: Past, logits: torch.Tensor) -> Iterator[None]:
         state.said += [evidence.claim for each in response.lines for evidence in each]
         answers.add(V.call(call))
         answers.extend(read(response, state.slot_of))
-        yield
-    _read(state, answers, past)
+        yield None
+    yield from _read(state, answers, past)
 
 
-def _shortlist(state: SlotState, past: Past, rng: np.random.Generator | None) -> list[int]:
+def _shortlist(
+    state: SlotState, past: Past, rng: np.random.Generator | None
+) -> Generator[Request | None, torch.Tensor, list[int]]:
     """The slots to be discussed."""
     tokens = Tokens()
     tokens.add(V.number[SHORTLIST])
-    logits = _read(state, tokens, past)
+    logits = yield from _read(state, tokens, past)
     left = list(state.slot_of.values())
     state.heard = {item: float(logits[V.slot(slot)]) for item, slot in state.slot_of.items()}
     chosen: list[int] = []
@@ -197,16 +263,16 @@ def _shortlist(state: SlotState, past: Past, rng: np.random.Generator | None) ->
             slot = int(rng.choice(left, p=shares / shares.sum()))
         left.remove(slot)
         chosen.append(slot)
-        logits = _write(state, V.slot(chosen[-1]), chosen[-1], past)
+        logits = yield from _write(state, V.slot(chosen[-1]), chosen[-1], past)
     names = [item_word(state.slots[slot - 1]) for slot in chosen]
     state.say(["<reflection>", "look", "again", "at", *names, ";", "</reflection>"])
     return chosen
 
 
-def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[None]:
+def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Writing:
     """A paragraph for every slot of the shortlist."""
     about = first_said(state.said)
-    logits = _write(state, V.number[REFLECTION], 0, past)
+    logits = yield from _write(state, V.number[REFLECTION], 0, past)
     state.say(["<reflection>"])
     left = list(shortlist)
     while left:
@@ -214,7 +280,7 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
         left.remove(slot)
         said = Tokens()
         said.add(V.slot(slot), slot)
-        logits = _write(state, V.slot(slot), slot, past)
+        logits = yield from _write(state, V.slot(slot), slot, past)
         quoted: list[int] = []
         rival: tuple[int, int] | None = None
         others = [s for s in shortlist if s != slot]
@@ -222,11 +288,11 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
             word = _best(state, logits, _following(quoted, bool(others)))
             if word == V.number[OVER]:
                 said.add(word, slot)
-                logits = _write(state, word, slot, past)
-                rival = _compare(state, said, slot, others, logits, past)
+                logits = yield from _write(state, word, slot, past)
+                rival = yield from _compare(state, said, slot, others, logits, past)
                 word = V.number[CLOSE]
             said.add(word, slot)
-            logits = _write(state, word, slot, past)
+            logits = yield from _write(state, word, slot, past)
             if word == V.number[CLOSE]:
                 break
             quoted.append(word)
@@ -241,36 +307,38 @@ def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Iterator[Non
                     closing=False,
                 )
             )
-        yield
-    _write(state, V.number[END], 0, past)
+        yield None
+    yield from _write(state, V.number[END], 0, past)
     state.say(["</reflection>"])
-    yield
+    yield None
 
 
-def _following(quoted: list[int], others: bool) -> list[int]:
-    """Words that may follow in a paragraph that states these. It states something first, and nothing more once it has said
-    that no tool spoke."""
-    closing = [V.number[CLOSE]]
-    if V.number[SILENT] in quoted:
-        return closing
-    spoken = {SUBJECT[w] for w in quoted}
-    stating = [w for w in STATED if SUBJECT[w] not in spoken] if len(quoted) < LONGEST else []
+def _following(quoted: list[int], others: bool) -> torch.Tensor:
+    """Words that may follow in a paragraph that states these, bool (V,). It states something first, and nothing more once it
+    has said that no tool spoke."""
     if not quoted:
-        return stating
-    stating = [w for w in stating if w != V.number[SILENT]]
-    return [*stating, *([V.number[OVER]] if others else []), *closing]
+        return STATING
+    if V.number[SILENT] in quoted:
+        return CLOSING
+    out = COMPARING_OR_CLOSING if others else CLOSING
+    if len(quoted) >= LONGEST:
+        return out
+    out = out | STATING
+    for word in (*quoted, V.number[SILENT]):
+        out &= ~ON[SUBJECT[word]]
+    return out
 
 
 def _compare(
     state: SlotState, said: Tokens, slot: int, others: list[int], logits: torch.Tensor, past: Past
-) -> tuple[int, int]:
+) -> Generator[Request | None, torch.Tensor, tuple[int, int]]:
     """The slot that this one is put above, and the signal that it is put above on."""
     other = _best_slot(state, logits, others)
     said.add(V.slot(other), other)
-    logits = _write(state, V.slot(other), other, past)
-    kind = _best(state, logits, [V.on + n for n in range(len(COMPARED))]) - V.on
+    logits = yield from _write(state, V.slot(other), other, past)
+    kind = _best(state, logits, COMPARING) - V.on
     said.add(V.on + kind, slot)
-    _write(state, V.on + kind, slot, past)
+    yield from _write(state, V.on + kind, slot, past)
     return other, kind
 
 
@@ -325,12 +393,12 @@ def _rank(state: SlotState) -> None:
 
 def _best_slot(state: SlotState, logits: torch.Tensor, slots: Sequence[int]) -> int:
     """The most likely of these slots."""
-    return _best(state, logits, [V.slot(slot) for slot in slots]) - V.slots + 1
+    return _best(state, logits, _only(V.slot(slot) for slot in slots)) - V.slots + 1
 
 
-def _best(state: SlotState, logits: torch.Tensor, allowed: list[int]) -> int:
-    """The most likely of the words that the grammar allows. A more likely one that it does not allow is noted."""
-    word = allowed[int(logits[allowed].argmax())]
+def _best(state: SlotState, logits: torch.Tensor, allowed: torch.Tensor) -> int:
+    """The most likely of the words that the grammar allows, bool (V,). A more likely one that it does not allow is noted."""
+    word = int(torch.where(allowed, logits, -torch.inf).argmax())
     if state.broken is None and float(logits.max()) > float(logits[word]):
         state.broken = f"{V.words[int(logits.argmax())]!r} in place of {V.words[word]!r}"
     return word

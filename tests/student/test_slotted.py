@@ -33,7 +33,7 @@ from star.student.slots import (
     read,
     word_of,
 )
-from star.student.slotted import READINGS, SlotState, reread, write
+from star.student.slotted import READINGS, SlotState, reread, write, write_all
 from star.trace.grammar import CallContext, line, read_line
 from star.trace.steps import parse
 
@@ -117,13 +117,13 @@ def test_the_ranking_sees_nothing_but_the_words(
 ) -> None:
     begun: list[Tokens] = []
     network = checkpoint.network
-    reading = type(network)._read
+    reading = type(network).read_many
 
     def watched(self: object, texts: list[Tokens], pasts: list[Past]) -> torch.Tensor:
         begun.extend(text for text, past in zip(texts, pasts, strict=True) if past.length == 0)
         return reading(network, texts, pasts)
 
-    monkeypatch.setattr(type(network), "_read", watched)
+    monkeypatch.setattr(type(network), "read_many", watched)
     state = answered(checkpoint, tools)
     assert len(begun) == 1 + READINGS  # the prompt, and the second reading
     written = sorted(unnamed(paragraph.words) for paragraph in state.paragraphs.values())
@@ -133,6 +133,24 @@ def test_the_ranking_sees_nothing_but_the_words(
         assert sorted(map(unnamed, parts)) == written and text.words[ends[-1] + 1 :] == [
             VOCABULARY.number[RECOMMEND]
         ]
+
+
+def test_answers_written_together_are_those_written_alone(checkpoint: SlotCheckpoint, tools: Tools) -> None:
+    shelf = tools.history.tolist()
+    states = [
+        SlotState(
+            checkpoint,
+            Tools(tools.graph, tools.catalog, tools.attributes, shelf[n:], some, None, tools.signals),
+        )
+        for n, some in enumerate((tools.candidates.tolist(), tools.candidates.tolist()[:7], [3]))
+    ]
+    write_all(states)
+    for state in states:
+        alone = SlotState(checkpoint, state.tools)
+        for _ in write(alone):
+            pass
+        assert (state.words, state.order, state.generated) == (alone.words, alone.order, alone.generated)
+        assert state.scores == pytest.approx(alone.scores, abs=1e-6) and state.finished
 
 
 def unnamed(words: list[int]) -> list[int]:
