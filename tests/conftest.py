@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import constants
 
 from star.annotation.storage.database import Database
+from star.evidence import read_after
 
 # Files that open a browser, start a server, run a training stage, load a shipped model or work for many seconds, longest
 # first. Their tests are marked `slow`, which `make test-fast` leaves out; and they begin first, so that none is left for
@@ -36,6 +37,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path in place:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_fits() -> Iterator[None]:
+    """What comes after is fitted in a tenth of the steps: tests look at what is done with it, not at how well it ranks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read_after, "FEWEST", 50)
+        patch.setattr(read_after, "EPOCHS", 2)
+        yield
 
 
 @pytest.fixture(params=annotating.BOTH)

@@ -82,10 +82,13 @@ def _over(claim: Claim, tools: Tools) -> Finding:
 
 def _silent(claim: Claim, tools: Tools) -> Finding:
     """Every tool is asked again; one that has a line about the subject refutes the claim."""
-    if claim.subject not in tools.candidates:
-        return Finding({}, (), "unsupported")
     asked, window = (int(claim.numbers.get(name, 0)) for name in ("of", "window"))
-    lines = [*tools.user_cf(asked), *(tools.item_cf(window) if window else ())]
+    if claim.subject not in tools.candidates or asked not in (0, *ASKED) or window < 0:
+        return Finding({}, (), "unsupported")
+    lines = [
+        *(tools.user_cf(asked) if asked else ()),
+        *(tools.item_cf(window) if window and len(tools.history) else ()),
+    ]
     if tools.signals is not None:
         lines += [line for kind in FITTED.values() for line in tools.fitted(kind)]
     spoken = any(line[0].claim.subject == claim.subject for line in lines)

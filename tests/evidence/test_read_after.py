@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -18,8 +20,17 @@ def graph_of(histories: list[list[int]], items: int) -> Graph:
     return Graph.build(Interactions.from_histories(histories, items), np.arange(len(histories)))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_shipped() -> Iterator[None]:
+    """Other tests fit in fewer steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(R, "FEWEST", 300)
+        patch.setattr(R, "EPOCHS", 20)
+        yield
+
+
 @pytest.fixture(scope="module")
-def ordered() -> R.ReadAfter:
+def ordered(as_shipped: None) -> R.ReadAfter:
     """Readers go from each item to the next one; nobody reads the last."""
     rng = np.random.default_rng(0)
     starts = rng.integers(0, 30, 200)
