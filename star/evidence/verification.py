@@ -58,7 +58,8 @@ def check(claim: Claim, tools: Tools) -> Finding:
         finding = _compare(claim, _said(claim, truth))
         heard = tools.heard(int(asked)) if truth else asked
         return replace(finding, heard=int(heard)) if heard < asked else finding
-    truth = about.item_cf(int(claim.numbers.get("window", len(tools.history))), [claim.subject])
+    window = int(claim.numbers.get("window", len(tools.history)))
+    truth = about.item_cf(window, [claim.subject]) if window > 0 and len(tools.history) else ()
     return _compare(claim, _said(claim, truth))
 
 
