@@ -23,11 +23,13 @@ from star.evidence.graph import Graph
 from star.evidence.hygiene import Hygiene
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import Attributes
+from star.methods.baselines import ByScore
 from star.methods.registry import Context, check_methods
 from star.ranking import Ranker
 
 if TYPE_CHECKING:
-    from star.methods.student import StarRanker  # brings torch
+    from star.methods.slotted import SlotRanker  # these bring torch
+    from star.methods.student import StarRanker
 
 TASKS = 400
 COUNTERFACTUALS = 200  # traces, at most, whose evidence is erased or swapped
@@ -174,10 +176,24 @@ def _trace_quality(
         if isinstance(ranker, StarRanker) and ranker.name == "star":
             found |= _traces_of(ranker, asked, progress)
         elif isinstance(ranker, SlotRanker) and ranker.name in ("star", "slots"):
-            from star.evaluation.own_words import own_words
-
-            found["own_words"] = own_words(ranker, asked, progress)
+            found |= _words_of(ranker, lineup, asked, progress)
     return found
+
+
+def _words_of(
+    student: SlotRanker, lineup: Sequence[Ranker], asked: list[Task], progress: Progress
+) -> dict[str, Any]:
+    """Whether the student for any catalogue follows its own words, and its words the evidence."""
+    from star.evaluation.changed_evidence import changed_evidence
+    from star.evaluation.own_words import own_words
+    from star.methods.fusion import Scorer
+
+    scores = (ranker.score for ranker in lineup if isinstance(ranker, ByScore) and ranker.name == "fusion")
+    trees = next((score for score in scores if isinstance(score, Scorer) and score.signals is not None), None)
+    return {
+        "own_words": own_words(student, asked, progress),
+        "changed_evidence": changed_evidence(student, asked, trees, progress=progress),
+    }
 
 
 def _traces_of(student: StarRanker, asked: list[Task], progress: Progress) -> dict[str, Any]:

@@ -21,6 +21,15 @@ COLUMNS = {
 }
 READINGS = {"anew": "regenerated", "forced": "teacher-forced"}
 MODES = {"served": "constrained", "free": "unconstrained"}
+KINDS = {
+    "pull": "co-reading",
+    "read_next": "what is read next",
+    "similar": "similar readers",
+    "whole": "the whole shelf",
+    "latest": "the last three books",
+    "last": "the last book",
+    "after": "what comes after",
+}
 ARMS = {
     "cited": "cited evidence",
     "random": "as many lines at random",
@@ -32,7 +41,7 @@ ARMS = {
 
 def trace_tables(quality: dict[str, Any]) -> list[Table]:
     """All tables of an evaluation's `trace_quality`; a table without data has no rows."""
-    return [make(quality) for make in (_traces, _erasure, _swapped, _reflection, _turns, _own_words)]
+    return [make(quality) for make in TABLES]
 
 
 def _figure(value: float | None) -> str:
@@ -84,6 +93,36 @@ def _own_words(quality: dict[str, Any]) -> Table:
         ("different plans", str(found["plans"])),
     )
     return Table(f"The student's own words, {found['n']} answers", ("what", "share or mean"), body)
+
+
+def _changed(quality: dict[str, Any]) -> Table:
+    """What the student for any catalogue writes and recommends when a tool says something else."""
+    found = quality.get("changed_evidence")
+    if not found or not found["n"]:
+        return NOTHING
+    body = [
+        (
+            f"{KINDS[kind]} of the first two swapped",
+            str(row["n"]),
+            _figure(row["said"]),
+            _figure(row["turned"]),
+            str(row["decisive"]["n"]),
+            _figure(row["decisive"]["turned"]),
+        )
+        for kind, row in found["swapped"].items()
+    ]
+    caption = f"Changed evidence, {found['n']} answers."
+    erased = found["erased"]
+    if erased["n"]:
+        low, high = map(_times, erased["ratio_ci"])
+        caption += (
+            f" Erasing what the reflection quotes of the first lowers its probability by {erased['cited']:.3f}, erasing as "
+            f"many other lines by {erased['random']:.3f}: {_times(erased['ratio'])} times ({low} to {high}, "
+            f"{erased['n']} answers)."
+        )
+    caption += " Decisive: trees over the same evidence prefer the second then"
+    heads = ("change", "answers", "its words are swapped too", "the two turn", "decisive", "the two turn there")
+    return Table(caption, heads, tuple(body))
 
 
 def _within(moved: dict[str, Any]) -> str:
@@ -218,3 +257,6 @@ def _turns(quality: dict[str, Any]) -> Table:
     )
     heads = ("way", "calls", "tokens prefilled", "tokens generated", "tool tokens inserted", "s / query")
     return Table(caption, heads, body)
+
+
+TABLES = (_traces, _erasure, _swapped, _reflection, _turns, _own_words, _changed)
