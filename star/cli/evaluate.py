@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from star.evaluation.lineup import Progress
 
 TRACES = "Measure this many of STAR's traces too: valid, supported, constrained and unconstrained"
-FULL = "Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 20)"
+FULL = "Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 100)"
 
 RAY = "Ray cluster that shares the work instead: HOST:PORT, or auto for the one of this machine"
 

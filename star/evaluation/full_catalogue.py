@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from star.data.interactions import Interactions
-from star.data.tasks import NEGATIVES, Task, positions
+from star.data.tasks import Task, positions
 from star.errors import UserError
 from star.evaluation import metrics, rules
 from star.evaluation.pooling import rounded
@@ -28,8 +28,9 @@ from star.methods.registry import BASELINES
 from star.ranking import Ranker
 
 DEEPEST = 50  # ranks evaluated
+LONGEST = 100  # retrieved books that may be reordered
 FLOORS = ("unchanged", "random", "centre")  # they check the protocol of twenty candidates
-RERANKERS = ("fusion", "mars", "star")  # by the part of the name before a colon
+RERANKERS = ("fusion", "mars", "star", "slots")  # by the part of the name before a colon
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "recall@10": lambda ranks: metrics.hit_rate(ranks, 10),
@@ -44,7 +45,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class HeldOutReader:
-    """One reader: the known history, the next book, and at most `DEEPEST` retrieved books, best first."""
+    """One reader: the known history, the next book, and the retrieved books, best first."""
 
     reader: int
     history: tuple[int, ...]
@@ -86,7 +87,7 @@ def full_catalogue(
         for start, stop, at in positions(history, None, "classic", counts)[:1]:
             known = history[start:stop].astype(np.int64)
             for these, find in ((shelves, retriever), (plain, retriever.ranked)):
-                found = tuple(find(known, DEEPEST).tolist())
+                found = tuple(find(known, max(depth, DEEPEST)).tolist())
                 these.append(HeldOutReader(reader, tuple(known.tolist()), int(history[at]), found))
     ranks = {"retrieval": np.array([place(shelf.found, shelf.target) for shelf in shelves])}
     lists: dict[str, rules.Pair] = {"retrieval": ([s.found for s in plain], [s.found for s in shelves])}
@@ -123,11 +124,8 @@ def full_catalogue(
 
 
 def check_depth(depth: int) -> None:
-    if not 1 <= depth <= NEGATIVES + 1:
-        raise UserError(
-            f"{depth} retrieved books were to be reordered; rankers take lists of at most {NEGATIVES + 1}, give 1 to "
-            f"{NEGATIVES + 1}"
-        )
+    if not 1 <= depth <= LONGEST:
+        raise UserError(f"{depth} retrieved books were to be reordered; expected 1 to {LONGEST}")
 
 
 def place(order: Sequence[int], target: int) -> float:
@@ -140,6 +138,7 @@ def reordered(ranker: Ranker, shelves: Sequence[HeldOutReader], depth: int, seed
 
     Lists without the target are not reordered: its rank does not depend on their order.
     """
+    depth = min(depth, getattr(ranker, "most", depth))
     places = np.array([place(shelf.found, shelf.target) for shelf in shelves])
     within = np.flatnonzero(places <= depth)
     asked = [shelves[n] for n in within.tolist()]
@@ -151,7 +150,8 @@ def reordered(ranker: Ranker, shelves: Sequence[HeldOutReader], depth: int, seed
 
 
 def orders(ranker: Ranker, shelves: Sequence[HeldOutReader], depth: int, seed: int) -> list[tuple[int, ...]]:
-    """The retrieved items of each shelf, the first `depth` of them reordered."""
+    """The retrieved items of each shelf, the first `depth` of them reordered, or as many as the ranker takes."""
+    depth = min(depth, getattr(ranker, "most", depth))
     asked = [shelf for shelf in shelves if shelf.found]
     tasks = [
         shelf.task(np.random.default_rng([seed, shelf.reader]).permutation(shelf.found[:depth]).tolist())

@@ -27,6 +27,8 @@ SMOOTH = 5  # added to both counts of a read-next cosine, so that one coincidenc
 
 TURNS = ("follow", "recent", "readers", "follow", "recent", "related", "all")
 """Whose turn it is to name the next book, over and over; a book already named is skipped."""
+FITTED_TURNS = ("after", "follow", "after", "recent", "readers", "after", "related", "all")
+"""The same with fitted signals, for shelves of fewer than `SHORT` books."""
 
 LOGARITHMS = ("recent", "follow", "readers", "all", "whole", "last 3", "last 1", "after")
 RELATED = ("popularity", "author", "series", "next", "close")
@@ -39,18 +41,18 @@ UNREAD = 10  # among so many candidates one may be an item with too few readers 
 
 WEIGHTS = {
     "recent": 0.2,
-    "follow": 0.28,
-    "readers": 0.06,
-    "all": 0.25,
-    "whole": 0.74,
-    "last 3": 0.13,
-    "last 1": 0.24,
-    "after": 0.24,
-    "popularity": -0.67,
-    "author": 0.32,
-    "series": -0.12,
-    "next": 1.4,
-    "close": 0.74,
+    "follow": 0.23,
+    "readers": 0.03,
+    "all": -0.03,
+    "whole": 0.78,
+    "last 3": 0.05,
+    "last 1": 0.07,
+    "after": 0.41,
+    "popularity": -0.56,
+    "author": 0.31,
+    "series": -0.06,
+    "next": 1.32,
+    "close": 0.79,
 }
 """With fitted signals: what the logarithm of each signal is worth, and what being related is. Fitted by
 `training/studies/tune_retrieval.py` on lists of training readers."""
@@ -133,7 +135,8 @@ class Retriever:
             chosen = self._compared(scores, counts, free, n)
         else:
             lists = {name: _best(np.where(free, score, 0), n) for name, score in scores.items()}
-            chosen = _take_turns([lists[name] for name in TURNS if name in lists], n)
+            turns = TURNS if self.fitted is None else FITTED_TURNS
+            chosen = _take_turns([lists[name] for name in turns if name in lists], n)
         if len(chosen) < n:
             by_popularity = np.lexsort((np.arange(len(counts)), -counts))
             rest = by_popularity[free[by_popularity]]

@@ -175,14 +175,12 @@ class Tools:
 
     def about(self, item: int) -> Tools:
         """The same tools with this one item as the only candidate."""
+        return self.among([item])
+
+    def among(self, items: Sequence[int]) -> Tools:
+        """The same tools with these candidates."""
         other = Tools(
-            self.graph,
-            self.catalog,
-            self.attributes,
-            self.history.tolist(),
-            [item],
-            self.reader,
-            self.signals,
+            self.graph, self.catalog, self.attributes, self.history.tolist(), items, self.reader, self.signals
         )
         other.__dict__["_nearest"] = self._nearest  # depends on the shelf alone, and is the costly part
         return other

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ BATCH = 200
 class StarRanker:
     """The student of one checkpoint. Seconds are those of a batch divided by its tasks, so they are no latency."""
 
+    most: ClassVar[int] = 20  # candidates of a list
     dataset: Dataset
     graph: Graph
     checkpoint: Checkpoint

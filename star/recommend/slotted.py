@@ -40,16 +40,17 @@ class SlotStar:
 
         start = time.perf_counter()
         state = SlotState(self._model, self._serving.tools(query), query.k)
-        tools = state.tools  # of at most twenty candidates
         answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(state.candidates))
         draft, findings, first = Draft(state.words, state.own, []), list[Finding](), None
         for _ in write(state, query.seed or None):
             now = time.perf_counter() - start
             first = now if first is None else first
             draft.at.extend([now] * (len(draft.words) - len(draft.at)))
-            answer = snapshot(answer, draft, tools, findings)
+            # Of a longer list, the first look has left at most twenty candidates.
+            answer = replace(answer, candidates=tuple(state.candidates))
+            answer = snapshot(answer, draft, state.tools, findings)
             answer = replace(answer, timing=Timing(first, now, state.generated, state.calls))
             if not state.finished:
                 yield answer
-        answer = assemble(answer, draft, tools, state.order[: state.k], state.scores, findings)
+        answer = assemble(answer, draft, state.tools, state.order[: state.k], state.scores, findings)
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))

@@ -37,6 +37,7 @@ from star.student.slots import (
     about_what,
     first_said,
     lines_about,
+    plan,
     read,
 )
 from star.trace.grammar import call_words, item_word, line, response_words
@@ -96,11 +97,10 @@ class SlotState:
     paragraphs: dict[int, Tokens] = field(default_factory=dict)
     """Slot → what the student wrote of it."""
 
-    def __post_init__(self) -> None:
-        self.candidates = self.tools.candidates.tolist()
-        if len(self.candidates) > SLOTS:
-            self.tools = narrowed(self.tools)
-            self.candidates = self.tools.candidates.tolist()
+    @property
+    def candidates(self) -> list[int]:
+        found: list[int] = self.tools.candidates.tolist()
+        return found
 
     @cached_property
     def slots(self) -> list[int]:
@@ -118,17 +118,44 @@ class SlotState:
         self.own += [own] * len(words)
 
 
-def narrowed(tools: Tools) -> Tools:
-    """The same tools with the twenty candidates that stand first in most of the signals, as far as places tell."""
+def _standing(tools: Tools) -> list[int]:
+    """The candidates, first those that stand first in most of the signals, as far as places tell."""
     scores = [*tools.pulls(max(WINDOWS))[2:], tools.similar_share(max(ASKED))[1]]
     scores += [tools.parts(kind).sum(0) for kind in FITTED.values() if kind in COMPARED]
     standing = np.sum([1 / places(score) for score in scores], 0)
     # Ties go to the lower row, so the order in which they are given does not matter.
-    kept = np.lexsort((tools.candidates, -standing))[:SLOTS]
-    return Tools(
-        tools.graph, tools.catalog, tools.attributes, tools.history.tolist(), tools.candidates[np.sort(kept)].tolist(),
-        tools.reader, tools.signals,
-    )  # fmt: skip
+    found: list[int] = tools.candidates[np.lexsort((tools.candidates, -standing))].tolist()
+    return found
+
+
+def _first_look(state: SlotState) -> Writing:
+    """Of a longer list, leave the candidates that the student would shortlist in groups of at most `SLOTS`.
+
+    Every group gets as many of those that stand first in the signals. The first of each group stay, then the second, and so
+    on up to `SLOTS`.
+    """
+    order = _standing(state.tools)
+    groups = -(-len(order) // SLOTS)
+    standing = {item: n for n, item in enumerate(order)}
+    standings: list[tuple[int, int, int]] = []  # in the group, in the signals, and the item
+    for number in range(groups):
+        tools = state.tools.among(order[number::groups])
+        group = SlotState(state.checkpoint, tools, state.k, state.draw)
+        text, calls = Tokens(), plan(len(tools.history))
+        text.add(V.number[PROFILE])
+        text.add(V.length(len(tools.history)))
+        for call in calls:
+            text.add(V.call(call))
+        text.add(V.number[LOOK])
+        for call in calls:
+            text.add(V.call(call))
+            text.extend(read(tools.call(*call), group.slot_of))
+        text.add(V.number[SHORTLIST])
+        logits = yield from _read(state, text, Past())
+        found = sorted(group.candidates, key=lambda item: -float(logits[V.slot(group.slot_of[item])]))
+        standings += [(place, standing[item], item) for place, item in enumerate(found)]
+    kept = {item for _, _, item in sorted(standings)[:SLOTS]}
+    state.tools = state.tools.among([item for item in state.candidates if item in kept])
 
 
 @dataclass(frozen=True)
@@ -184,6 +211,8 @@ def write_all(states: Sequence[SlotState]) -> None:
 
 
 def _written(state: SlotState, seed: int | None) -> Writing:
+    if len(state.candidates) > SLOTS:
+        yield from _first_look(state)
     past = Past()
     rng = None if seed is None else np.random.default_rng(seed)
     start = Tokens()
