@@ -10,6 +10,7 @@ They are fitted on one half of the readers, or of the universes, and speak of th
 from __future__ import annotations
 
 import argparse
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,18 @@ def kept(file: Path, make: Any) -> Stored:
         return dict(found)
 
 
+def sizes(text: str) -> tuple[str, int, int]:
+    """Name, tasks a cell and fold, and folds of a data set, from `NAME:TASKS:FOLDS`.
+
+    Raises:
+        UserError: of another form.
+    """
+    found = re.fullmatch(r"([^:,]+):([1-9]\d*):([2-9]|10)", text)
+    if found is None:
+        raise UserError(f"--datasets has {text!r}; expected NAME:TASKS:FOLDS with 2 to 10 folds, as demo:600:3")
+    return found[1], int(found[2]), int(found[3])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -105,12 +118,13 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="folder of the lists")
     parser.add_argument("--universes", type=int, default=50, help="catalogues that are drawn")
     parser.add_argument(
-        "--datasets", default="goodbooks,demo", help="data sets whose training readers give lists"
+        "--datasets",
+        default="goodbooks:800:5,demo:600:3",
+        help="data sets whose training readers give lists; tasks a cell and fold; folds",
     )
     parser.add_argument(
         "--validation", default="goodbooks", help="data sets whose validation readers are measured"
     )
-    parser.add_argument("--each", type=int, default=400, help="tasks a cell and fold of a data set")
     args = parser.parse_args()
     out = Path(args.out)
     if args.universes < 2:
@@ -120,8 +134,11 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in filter(None, args.validation.split(",")):
         kept(out / f"valid-{name}.npz", lambda name=name: of_validation(name, 300))
-    for name in filter(None, args.datasets.split(",")):
-        stored = kept(out / f"data-{name}.npz", lambda name=name: of_folds(load_dataset(name), args.each))
+    for name, each, folds in map(sizes, filter(None, args.datasets.split(","))):
+        stored = kept(
+            out / f"data-{name}.npz",
+            lambda name=name, each=each, folds=folds: of_folds(load_dataset(name), each, folds=folds),
+        )
         kept(out / f"soft-{name}.npz", lambda s=stored: {"soft": softened(s, s["reader"] % 2, raw=True)})
     drawn = [
         kept(out / f"universe-{seed}.npz", lambda seed=seed: of_universe(seed))

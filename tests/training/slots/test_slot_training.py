@@ -130,7 +130,7 @@ def test_lists_are_made_and_a_student_is_trained_by_two_commands(
     monkeypatch.setattr(prepare, "load_dataset", lambda name: universe(SMALL))
     monkeypatch.setattr(prepare, "universe", lambda seed: universe(SMALL))
     folder, out = tmp_path / "lists", tmp_path / "checkpoint"
-    names = ["--datasets", "small", "--validation", "small", "--each", "2"]
+    names = ["--datasets", "small:2:2", "--validation", "small"]
     monkeypatch.setattr("sys.argv", ["prepare", "--out", str(folder), "--universes", "2", *names])
     prepare.main()
     soft = train.arrays(folder / "soft-small.npz")["soft"]
@@ -153,3 +153,9 @@ def test_a_plan_asks_nothing_twice() -> None:
         calls = plan(shelf)
         assert len(calls) == len(set(calls)) <= 7
         assert SLOTS == 20
+
+
+@pytest.mark.parametrize("given", ["small", "small:0:2", "small:2:1", "small:2:11", "small:2", ":2:2"])
+def test_data_sets_of_another_form_are_refused(given: str) -> None:
+    with pytest.raises(UserError, match="NAME:TASKS:FOLDS"):
+        prepare.sizes(given)
