@@ -6,10 +6,9 @@ what the student wrote of it (compare arXiv 2404.18988). Slots stand for candida
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import cast
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -17,24 +16,31 @@ import torch
 from star.evidence.claims import COMPARED, Claim
 from star.evidence.tools import ASKED, FITTED, WINDOWS, Tools, places
 from star.student.compact import Past
+from star.student.paragraphs import (
+    PLANNING,
+    Reading,
+    Request,
+    Writing,
+    discuss,
+    draw,
+    shortlist,
+    together,
+    wait_for,
+)
 from star.student.slot_network import SlotCheckpoint
 from star.student.slots import (
     CALLS,
-    CLOSE,
     DISCUSSED,
     END,
     KINDS,
     LOOK,
-    OVER,
     PROFILE,
     RECOMMEND,
     REFLECTION,
     SHORTLIST,
-    SILENT,
     SLOTS,
     VOCABULARY,
     Tokens,
-    about_what,
     first_said,
     lines_about,
     plan,
@@ -44,26 +50,6 @@ from star.trace.grammar import call_words, item_word, line, response_words
 
 V = VOCABULARY
 READINGS = 8  # of the paragraphs, when they are ranked
-LONGEST = 14  # words of a paragraph before it is closed
-STATED = [*range(V.signals, V.on), *range(V.related, V.calls)]
-"""Words that state something of an item."""
-SUBJECT = {word: about_what(word) for word in STATED}
-
-
-def _only(words: Iterable[int]) -> torch.Tensor:
-    """Which words of the vocabulary these are, bool (V,)."""
-    out = torch.zeros(len(V), dtype=torch.bool)
-    out[list(words)] = True
-    return out
-
-
-STATING = _only(STATED)
-ON = {subject: _only(w for w in STATED if SUBJECT[w] == subject) for subject in set(SUBJECT.values())}
-"""What a word states something of → all words that do."""
-PLANNING = _only([*(V.calls + n for n in range(len(CALLS))), V.number[LOOK]])
-COMPARING = _only(V.on + n for n in range(len(COMPARED)))
-CLOSING = _only([V.number[CLOSE]])
-COMPARING_OR_CLOSING = _only([V.number[CLOSE], V.number[OVER]])
 SPOKEN = {("user_cf", n): f"compare with {n} readers" for n in ASKED} | {
     ("item_cf", n): f"look back {n} books" for n in WINDOWS
 }
@@ -113,6 +99,17 @@ class SlotState:
     def slot_of(self) -> dict[int, int]:
         return {item: n for n, item in enumerate(self.slots, 1)}
 
+    def choose(self, logits: torch.Tensor, allowed: torch.Tensor) -> int:
+        """The most likely of the words allowed, bool (V,). A more likely one that the grammar does not allow is noted."""
+        word = int(torch.where(allowed, logits, -torch.inf).argmax())
+        if self.broken is None and float(logits.max()) > float(logits[word]):
+            self.broken = f"{V.words[int(logits.argmax())]!r} in place of {V.words[word]!r}"
+        return word
+
+    def write(self, word: int, slot: int, past: Past) -> Reading:
+        self.generated += 1
+        return wait_for(word, slot, past)
+
     def say(self, words: list[str], own: bool = True) -> None:
         self.words += words
         self.own += [own] * len(words)
@@ -158,18 +155,6 @@ def _first_look(state: SlotState) -> Writing:
     state.tools = state.tools.among([item for item in state.candidates if item in kept])
 
 
-@dataclass(frozen=True)
-class Request:
-    """What an answer waits for: the logits behind these words, which continue the cache."""
-
-    tokens: Tokens
-    past: Past
-
-
-Writing = Generator[Request | None, torch.Tensor, None]
-"""Yields what it waits for and is sent the logits; yields None after every step of the trace."""
-
-
 def write(state: SlotState, seed: int | None = None) -> Iterator[None]:
     """Drive one answer to its end; yields after every step of the trace.
 
@@ -188,26 +173,9 @@ def write(state: SlotState, seed: int | None = None) -> Iterator[None]:
 
 
 def write_all(states: Sequence[SlotState]) -> None:
-    """Drive answers of one checkpoint to their ends together: what several wait for is read in one pass. Each writes the
-    words that it writes alone."""
-    waiting = [(state, writing, next(writing)) for state in states for writing in [_written(state, None)]]
-    while waiting:
-        by_length: dict[int, list[int]] = {}
-        for number, (_, _, asked) in enumerate(waiting):
-            by_length.setdefault(0 if asked is None else len(asked.tokens), []).append(number)
-        found: dict[int, torch.Tensor] = {}
-        for length, numbers in by_length.items():
-            if length:
-                asked_here = [cast(Request, waiting[n][2]) for n in numbers]
-                network = states[0].checkpoint.network
-                logits = network.read_many([a.tokens for a in asked_here], [a.past for a in asked_here])
-                found |= dict(zip(numbers, logits, strict=True))
-        going_on = []
-        for number, (state, writing, _) in enumerate(waiting):
-            asked = writing.send(found[number]) if number in found else next(writing)
-            if not state.finished:
-                going_on.append((state, writing, asked))
-        waiting = going_on
+    """Drive answers of one checkpoint to their ends together. Each writes the words that it writes alone."""
+    if states:
+        together(states[0].checkpoint.network, [_written(state, None) for state in states])
 
 
 def _written(state: SlotState, seed: int | None) -> Writing:
@@ -220,16 +188,12 @@ def _written(state: SlotState, seed: int | None) -> Writing:
     start.add(V.length(len(state.tools.history)))
     logits = yield from _read(state, start, past)
     yield from _look(state, past, logits)
-    shortlist = yield from _shortlist(state, past, rng)
+    named = yield from _shortlist(state, past, rng)
     yield None
-    yield from _reflect(state, past, shortlist)
+    yield from _reflect(state, past, named)
     _rank(state)
     state.finished = True
     yield None
-
-
-Reading = Generator[Request | None, torch.Tensor, torch.Tensor]
-"""As `Writing`, up to the logits that it returns."""
 
 
 def _read(state: SlotState, tokens: Tokens, past: Past) -> Reading:
@@ -237,23 +201,16 @@ def _read(state: SlotState, tokens: Tokens, past: Past) -> Reading:
     return (yield Request(tokens, past))
 
 
-def _write(state: SlotState, word: int, slot: int, past: Past) -> Reading:
-    state.generated += 1
-    tokens = Tokens()
-    tokens.add(word, slot)
-    return (yield Request(tokens, past))
-
-
 def _look(state: SlotState, past: Past, logits: torch.Tensor) -> Writing:
     """The plan, and the answers to its calls."""
     allowed, calls = PLANNING.clone(), []
-    while (word := _best(state, logits, allowed)) != V.number[LOOK]:
+    while (word := state.choose(logits, allowed)) != V.number[LOOK]:
         allowed[word] = False
         calls.append(CALLS[word - V.calls])
-        logits = yield from _write(state, word, 0, past)
+        logits = yield from state.write(word, 0, past)
     if not calls:  # nothing is known of the candidates without a call
         calls = [("whole_shelf", ())]
-        yield from _write(state, V.call(calls[0]), 0, past)
+        yield from state.write(V.call(calls[0]), 0, past)
     spoken = [SPOKEN.get((name, arguments[0])) if arguments else None for name, arguments in calls]
     plans = [phrase for phrase in spoken if phrase] or ["know the shelf first"]
     state.say(["<plan>", *(word for phrase in plans for word in [*phrase.split(), ";"]), "</plan>"])
@@ -280,95 +237,37 @@ def _shortlist(
     tokens = Tokens()
     tokens.add(V.number[SHORTLIST])
     logits = yield from _read(state, tokens, past)
-    left = list(state.slot_of.values())
+    slots = list(state.slot_of.values())
     state.heard = {item: float(logits[V.slot(slot)]) for item, slot in state.slot_of.items()}
-    chosen: list[int] = []
-    wanted = min(max(DISCUSSED, state.k), len(left))
-    while len(chosen) < wanted:
-        if rng is None:
-            slot = _best_slot(state, logits, left)
-        else:
-            shares = logits[[V.slot(slot) for slot in left]].double().softmax(0).numpy()
-            slot = int(rng.choice(left, p=shares / shares.sum()))
-        left.remove(slot)
-        chosen.append(slot)
-        logits = yield from _write(state, V.slot(chosen[-1]), chosen[-1], past)
+    wanted = min(max(DISCUSSED, state.k), len(slots))
+    drawn = state.choose if rng is None else partial(draw, rng)
+    chosen = yield from shortlist(drawn, state.write, logits, slots, wanted, past)
     names = [item_word(state.slots[slot - 1]) for slot in chosen]
     state.say(["<reflection>", "look", "again", "at", *names, ";", "</reflection>"])
     return chosen
 
 
-def _reflect(state: SlotState, past: Past, shortlist: list[int]) -> Writing:
+def _reflect(state: SlotState, past: Past, named: list[int]) -> Writing:
     """A paragraph for every slot of the shortlist."""
     about = first_said(state.said)
-    logits = yield from _write(state, V.number[REFLECTION], 0, past)
+    logits = yield from state.write(V.number[REFLECTION], 0, past)
     state.say(["<reflection>"])
-    left = list(shortlist)
+    left = list(named)
     while left:
-        slot = _best_slot(state, logits, left)
-        left.remove(slot)
-        said = Tokens()
-        said.add(V.slot(slot), slot)
-        logits = yield from _write(state, V.slot(slot), slot, past)
-        quoted: list[int] = []
-        rival: tuple[int, int] | None = None
-        others = [s for s in shortlist if s != slot]
-        while True:
-            word = _best(state, logits, _following(quoted, bool(others)))
-            if word == V.number[OVER]:
-                said.add(word, slot)
-                logits = yield from _write(state, word, slot, past)
-                rival = yield from _compare(state, said, slot, others, logits, past)
-                word = V.number[CLOSE]
-            said.add(word, slot)
-            logits = yield from _write(state, word, slot, past)
-            if word == V.number[CLOSE]:
-                break
-            quoted.append(word)
-        state.paragraphs[slot] = said
-        item = state.slots[slot - 1]
-        for claims in lines_about(item, about.get(item, []), quoted):
+        paragraph, logits = yield from discuss(state.choose, state.write, logits, left, named, past)
+        left.remove(paragraph.slot)
+        state.paragraphs[paragraph.slot] = paragraph.said
+        item = state.slots[paragraph.slot - 1]
+        for claims in lines_about(item, about.get(item, []), paragraph.stated):
             state.say(line(claims, closing=False))
-        if rival is not None:
-            state.say(
-                line(
-                    [Claim("over", item, state.slots[rival[0] - 1], label=KINDS[rival[1]])],
-                    closing=False,
-                )
-            )
+        if paragraph.over is not None:
+            rival, kind = paragraph.over
+            over = Claim("over", item, state.slots[rival - 1], label=KINDS[kind])
+            state.say(line([over], closing=False))
         yield None
-    yield from _write(state, V.number[END], 0, past)
+    yield from state.write(V.number[END], 0, past)
     state.say(["</reflection>"])
     yield None
-
-
-def _following(quoted: list[int], others: bool) -> torch.Tensor:
-    """Words that may follow in a paragraph that states these, bool (V,). It states something first, and nothing more once it
-    has said that no tool spoke."""
-    if not quoted:
-        return STATING
-    if V.number[SILENT] in quoted:
-        return CLOSING
-    out = COMPARING_OR_CLOSING if others else CLOSING
-    if len(quoted) >= LONGEST:
-        return out
-    out = out | STATING
-    for word in (*quoted, V.number[SILENT]):
-        out &= ~ON[SUBJECT[word]]
-    return out
-
-
-def _compare(
-    state: SlotState, said: Tokens, slot: int, others: list[int], logits: torch.Tensor, past: Past
-) -> Generator[Request | None, torch.Tensor, tuple[int, int]]:
-    """The slot that this one is put above, and the signal that it is put above on."""
-    other = _best_slot(state, logits, others)
-    said.add(V.slot(other), other)
-    logits = yield from _write(state, V.slot(other), other, past)
-    kind = _best(state, logits, COMPARING) - V.on
-    said.add(V.on + kind, slot)
-    yield from _write(state, V.on + kind, slot, past)
-    return other, kind
 
 
 def reread(checkpoint: SlotCheckpoint, paragraphs: Mapping[int, Tokens]) -> list[float]:
@@ -418,16 +317,3 @@ def _rank(state: SlotState) -> None:
     state.order = [state.slots[discussed[n] - 1] for n in places]
     state.say(["<recommend>", *map(item_word, state.order[: state.k]), "</recommend>"])
     state.generated += min(state.k, len(state.order))
-
-
-def _best_slot(state: SlotState, logits: torch.Tensor, slots: Sequence[int]) -> int:
-    """The most likely of these slots."""
-    return _best(state, logits, _only(V.slot(slot) for slot in slots)) - V.slots + 1
-
-
-def _best(state: SlotState, logits: torch.Tensor, allowed: torch.Tensor) -> int:
-    """The most likely of the words that the grammar allows, bool (V,). A more likely one that it does not allow is noted."""
-    word = int(torch.where(allowed, logits, -torch.inf).argmax())
-    if state.broken is None and float(logits.max()) > float(logits[word]):
-        state.broken = f"{V.words[int(logits.argmax())]!r} in place of {V.words[word]!r}"
-    return word
