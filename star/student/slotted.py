@@ -270,15 +270,17 @@ def _reflect(state: SlotState, past: Past, named: list[int]) -> Writing:
     yield None
 
 
-def reread(checkpoint: SlotCheckpoint, paragraphs: Mapping[int, Tokens]) -> list[float]:
+def reread(
+    checkpoint: SlotCheckpoint, paragraphs: Mapping[int, Tokens], times: int = READINGS
+) -> list[float]:
     """Probability of each discussed slot at the first place, by the second reading: these paragraphs, and nothing else.
 
-    They are read `READINGS` times, each time in another order and with other slots; the probability is the mean. Orders and
+    They are read so many times, each time in another order and with other slots; the probability is the mean. Orders and
     slots start from what is written. So neither the order of mention nor the names of the slots can carry the ranking.
     """
     written = sorted(paragraphs, key=lambda slot: _unnamed(paragraphs[slot]))
     renamed, readings = [], []
-    for reading in range(READINGS):
+    for reading in range(times):
         rng = np.random.default_rng([reading, len(written)])
         names = dict(zip(written, (1 + rng.permutation(SLOTS)[: len(written)]).tolist(), strict=True))
         tokens = Tokens()

@@ -29,7 +29,7 @@ FILES = {
 }
 DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo", "scale_stages", "sample_readers")
 OUT = ("scale",)
-LISTS = ("prepare", "train")
+LISTS = ("prepare", "train", "slot_grpo")
 
 
 def said_by(
@@ -133,3 +133,5 @@ def test_lists_of_no_data_set_and_none_at_all(
     assert "'nothing'" in said_by("prepare", capsys, monkeypatch, *given)
     given = ("--lists", str(tmp_path), "--out", str(tmp_path / "checkpoint"))
     assert "training.slots.prepare" in said_by("train", capsys, monkeypatch, *given)
+    given = (*given, "--start", "star")
+    assert "training.slots.prepare" in said_by("slot_grpo", capsys, monkeypatch, *given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence as Many
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,31 @@ class SlotStudent(nn.Module):
         self.table = nn.Parameter(torch.randn(int(parts.max()) + 1, hidden) * SCALE)
         # Orthogonal, so that a slot is told from all others from the first step on.
         self.slot_rows = nn.Parameter(nn.init.orthogonal_(torch.empty(SLOTS, hidden)) * SCALE * hidden**0.5)
+
+    @classmethod
+    def like(cls, folder: Path) -> SlotStudent:
+        """An untrained student of the sizes of a checkpoint."""
+        sizes = json.loads((folder / "config.json").read_text("utf-8"))
+        return cls(
+            sizes["hidden_size"],
+            sizes["num_hidden_layers"],
+            sizes["num_attention_heads"],
+            sizes["intermediate_size"],
+            0,
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """What a checkpoint's `config.json` holds."""
+        c = self.config
+        return {
+            "hidden_size": c.hidden_size,
+            "intermediate_size": c.intermediate_size,
+            "num_hidden_layers": c.num_hidden_layers,
+            "num_attention_heads": c.num_attention_heads,
+            "head_dim": c.head_dim,
+            "rms_norm_eps": c.rms_norm_eps,
+            "rope_parameters": {"rope_theta": 10_000.0},
+        }
 
     def words(self) -> torch.Tensor:
         """Embedding of every word without slots, (V, d)."""
@@ -102,22 +128,10 @@ def losses(model: nn.Module, batch: list[Sequence]) -> dict[str, torch.Tensor]:
 
 def save(model: SlotStudent, folder: Path, about: dict[str, Any]) -> None:
     """Weights and sizes, as `star.student.slot_network` reads them."""
-    import json
-
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    c = model.config
-    config = {
-        "hidden_size": c.hidden_size,
-        "intermediate_size": c.intermediate_size,
-        "num_hidden_layers": c.num_hidden_layers,
-        "num_attention_heads": c.num_attention_heads,
-        "head_dim": c.head_dim,
-        "rms_norm_eps": c.rms_norm_eps,
-        "rope_parameters": {"rope_theta": 10_000.0},
-    }
     weights = {name: value.to(torch.bfloat16).contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    (folder / "config.json").write_text(json.dumps(model.sizes(), indent=1) + "\n", "utf-8")
     (folder / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

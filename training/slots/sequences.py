@@ -149,6 +149,11 @@ def place_in(word: int) -> int:
     return (word - V.signals) // 6 % SLOTS + 1 if V.signals <= word < V.on else 0
 
 
+def ranked_by(word: int) -> int | None:
+    """Number of the kind of signal whose place a word states; None for other words."""
+    return (word - V.signals) // (6 * SLOTS) if V.signals <= word < V.on else None
+
+
 def quotes(words: list[int]) -> list[int]:
     """What is quoted of all that was heard about an item: relations, and the signals with the best places."""
     related = [w for w in words if V.related <= w < V.calls]
