@@ -1,6 +1,6 @@
 """Group relative policy optimisation (GRPO, arXiv 2402.03300) of the slot student on kept lists.
 
-    python -m training.slots.slot_grpo --lists runs/slots/lists --start runs/slots/checkpoint --out runs/slots/grpo --minutes 20
+    python -m training.slots.slot_grpo --lists runs/slots/lists --start runs/slots/checkpoint --out runs/slots/grpo
 
 Each list is answered several times, words drawn by their probabilities. An answer's advantage is its reward less the mean of
 its list (without division by the spread, as Dr. GRPO, arXiv 2503.20783). The second reading learns from the same answers and
