@@ -70,7 +70,8 @@ def context_of(recommender: Recommender) -> ServingContext:
     # Student and teacher keep it under the same name; the protocol does not show it, since nobody else needs it.
     context = vars(recommender).get("_serving")
     if not isinstance(context, ServingContext):
-        raise UserError(f"{recommender.checkpoint} shows no tools, so only its shelf can be changed")
+        shelf = recommender.dataset.catalog.words.shelf
+        raise UserError(f"{recommender.checkpoint} shows no tools, so only the {shelf} can be changed")
     return context
 
 

@@ -130,5 +130,5 @@ def test_what_cannot_be_edited_is_said_in_one_line() -> None:
 def test_a_recommender_without_tools_takes_edits_of_the_shelf_alone() -> None:
     made = toy.ToyRecommender(delay=0)
     assert rerun(made, Query((3, 5)), [TakeOff(5)]).query.history == (3,)
-    with pytest.raises(UserError, match="only its shelf can be changed"):
+    with pytest.raises(UserError, match="only the shelf can be changed"):
         rerun(made, Query((3, 5)), [Silence("item_cf")])

@@ -43,10 +43,10 @@ def question(loader: Loader, runs: Runs) -> None:
     w = loader.words
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
-            last = gr.Button("Take my last answer from Explore", elem_id="take-last")
-            with gr.Accordion(f"Or another {w.user}, or {a(w.shelf)} of your own", open=False):
+            last = gr.Button("Take my last answer from Explore", size="md", elem_id="take-last")
+            with gr.Accordion(f"Or another {w.user}, or {a(w.shelf)} of your own", open=False) as another:
                 chosen = picker(loader.dataset, w, elem_id="question-picker")
-                own = gr.Button("Begin with this one", elem_id="take-own")
+                own = gr.Button("Begin with this one", size="md", elem_id="take-own")
             form = _form(loader)
         with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
             said = f"Take your last answer, or begin with {a(w.shelf)} of your own."
@@ -70,10 +70,10 @@ def question(loader: Loader, runs: Runs) -> None:
     def halt(request: gr.Request) -> None:
         runs.stop(_key(str(request.session_hash)))
 
-    outputs = [form, status, result, stop]
-    last.click(take_last, None, outputs, concurrency_id="model", **quiet)
-    own.click(take_own, chosen, outputs, concurrency_id="model", **quiet)
-    form.submit(ask, form, outputs[1:], concurrency_id="model", **quiet)
+    outputs = [status, result, stop]
+    last.click(take_last, None, [form, another, *outputs], concurrency_id="model", **quiet)
+    own.click(take_own, chosen, [form, another, *outputs], concurrency_id="model", **quiet)
+    form.submit(ask, form, outputs, concurrency_id="model", **quiet)
     stop.click(halt, queue=False, **quiet)
 
 
@@ -101,11 +101,12 @@ def _key(session: str) -> str:
 
 
 def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Update]:
-    """Updates of form, status, result and Stop: the answer that questions are asked about.
+    """Updates of form, accordion of the picker, status, result and Stop: the answer that questions are asked about.
 
     Args:
         value: of the picker; None: the last answer of this visitor's Explore tab.
     """
+    nothing, hidden = gr.skip(), gr.update(visible=False)
     try:
         if value is None:
             run = runs.last(session)
@@ -116,23 +117,19 @@ def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upda
                 )
         else:
             run = runs.begin(_key(session))
-            yield gr.skip(), block(line("The model answers…", "busy")), [], gr.update(visible=False)
+            yield nothing, nothing, block(line("The model answers…", "busy")), [], hidden
             recommender = _recommender(loader)
             done = answer(recommender, query(value, recommender.dataset))
             found = done, recommender.dataset.catalog
             runs.keep(run, *found)
         shown = views.what_if(compared(found[0], found[0]), None, found[1])
-        yield (
-            offer(*found, run),
-            block(line("Ask a question about this answer.", "done")),
-            shown,
-            gr.update(visible=False),
-        )
+        said = block(line("Ask a question about this answer.", "done"))
+        yield offer(*found, run), gr.update(open=False), said, shown, hidden
     except UserError as error:
-        yield gr.skip(), block(line(str(error), "error")), gr.skip(), gr.update(visible=False)
+        yield nothing, nothing, block(line(str(error), "error")), nothing, hidden
     except Exception:
         log.exception("a question could not begin")
-        yield gr.skip(), block(line(FAILED, "error")), gr.skip(), gr.update(visible=False)
+        yield nothing, nothing, block(line(FAILED, "error")), nothing, hidden
 
 
 def _recommender(loader: Loader) -> Recommender:

@@ -131,7 +131,7 @@ def template(w: Words) -> str:
       <label><input type="radio" value="carried" data-kind><span>What carries it?</span></label>
     </div>
     <div data-pane="why_not">{_combo("one", f"Why this {w.item}", title)}{_combo("other", f"and not this {w.item}", title)}
-      <button type="button" class="star-do main" data-ask>Compare</button>
+      <button type="button" class="star-do star-main" data-ask>Compare</button>
       <p class="star-hint">Any {escape(w.item)} of the catalogue will do. The search then looks for the smallest change of
       the {escape(w.shelf)} that turns the two.</p>
     </div>
@@ -150,7 +150,7 @@ def template(w: Words) -> str:
     </div>
     <div data-pane="carried" hidden>
       <label class="star-choose"><span>{capital(w.item)}</span><select data-choice="item"></select></label>
-      <button type="button" class="star-do main" data-ask>Find out</button>
+      <button type="button" class="star-do star-main" data-ask>Find out</button>
       <p class="star-hint">The model answers again without each piece of evidence in turn.</p>
     </div>
   </div>

@@ -16,7 +16,7 @@ from star.questions.why_not import WhyNot
 from star.recommend.recommendation import Recommendation, names_in
 from star.ui.views.cards import plural, status
 from star.ui.views.question_form import edit_words
-from star.ui.views.trace_view import Block
+from star.ui.views.trace_view import Block, Named
 
 SHOWN = 60  # sentences of the tools in one comparison
 
@@ -152,9 +152,12 @@ def _sentences(found: WhatIf, catalog: Catalog) -> list[Block]:
         return []
     blocks = []
     named = isolating(_titled([found.before, found.after], catalog))
+    order = [None, *(move.item for move in found.moves), *(s.item for s in found.sentences)]
+    place = {item: n for n, item in enumerate(dict.fromkeys(order))}
     for author, words in (("model", "What the model writes now"), ("tool", "What the tools say now")):
         some = [s for s in found.sentences if s.author == author]
         rest = f"<p class='star-hint'>{len(some) - SHOWN:,} more differ.</p>" if len(some) > SHOWN else ""
+        some.sort(key=lambda s: place.get(s.item, len(place)))  # an item's sentences stand together
         rows = [_pair(s, catalog, named) for s in some[:SHOWN]]
         table = _table(words, [capital(catalog.words.item), "Before", "After"], rows, "pairs") + rest
         summary = f"{words}: {plural(len(some), 'sentence')} changed"
@@ -169,7 +172,7 @@ def _sentences(found: WhatIf, catalog: Catalog) -> list[Block]:
     return blocks
 
 
-def _pair(sentence: Sentence, catalog: Catalog, named) -> list[str]:  # type: ignore[no-untyped-def]
+def _pair(sentence: Sentence, catalog: Catalog, named: Named) -> list[str]:
     about = f"the {catalog.words.shelf}" if sentence.item is None else catalog[sentence.item].title
     sides = [html(named(capital(text))) if text else "–" for text in (sentence.before, sentence.after)]
     return [bdi(about), *sides]
