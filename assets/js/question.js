@@ -77,7 +77,12 @@ STAR.question = (element, props, server, trigger, watch) => {
       say(shown.length ? `${shown.length} found` : list.textContent);
     }
     input.addEventListener("focus", () => { input.select(); open(""); });
-    input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => open(input.value), 90); });
+    input.addEventListener("input", () => {
+      shown = []; // what was listed before is no answer to what is typed now
+      close();
+      clearTimeout(timer);
+      timer = setTimeout(() => open(input.value), 90);
+    });
     input.addEventListener("blur", () => { asked += 1; close(); });
     input.addEventListener("keydown", (event) => {
       if (event.key === "Escape") { close(); event.stopPropagation(); }

@@ -91,9 +91,9 @@ def carried_by(
         )
     query = fixed(query, before.candidates)
     pieces = pieces_about(before, item, catalog)
-    said = [edit for edit in pieces if isinstance(edit, CutSentence)]
-    books = [edit for edit in reversed(pieces) if isinstance(edit, TakeOff)]
-    tried = [*said, *books][:most]
+    tried: list[CutSentence | TakeOff] = [edit for edit in pieces if isinstance(edit, CutSentence)]
+    tried += [edit for edit in reversed(pieces) if isinstance(edit, TakeOff)]
+    tried = tried[:most]
     if not tried:
         raise UserError(f"no tool spoke of {title(catalog, item)}, so nothing can be cut")
     whole = ranking(recommender, query)

@@ -228,7 +228,7 @@ def _carries(recommender: Recommender, query: Query, one: int, other: int) -> di
     if tools.signals is not None:
         parts += [np.maximum(tools.parts(kind), 0) for kind in FITTED.values()]
     shares = sum(part / max(float(part.sum()), 1e-9) for part in parts)
-    return dict(zip(shelf, (shares[:, 0] - shares[:, 1]).tolist(), strict=True))  # type: ignore[index]
+    return dict(zip(shelf, (shares[:, 0] - shares[:, 1]).tolist(), strict=True))
 
 
 def _tied(recommender: Recommender, query: Query, one: int, other: int) -> list[int]:

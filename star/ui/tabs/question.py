@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import gradio as gr
 
@@ -222,7 +222,7 @@ def read(value: Any, runs: Runs, catalog: Catalog) -> Asked:
     return Asked(kind, before, one, other if kind == "why_not" else None)
 
 
-def _is_row(value: Any, limit: int) -> bool:
+def _is_row(value: Any, limit: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < limit
 
 
@@ -230,20 +230,20 @@ def _edits(value: Any, offered: Possible, catalog: Catalog) -> tuple[Edit, ...]:
     """The edits of a form: rows of the catalogue, or positions in what the answer offers."""
     if not isinstance(value, list) or len(value) > MOST_EDITS:
         raise UserError(f"At most {MOST_EDITS} changes at once; undo some.")
+    offers: dict[str, Sequence[Edit]] = {
+        "tools": [Silence(tool) for tool in offered.tools],
+        "sentences": offered.sentences,
+        "edges": offered.edges,
+    }
     out: list[Edit] = []
     for each in value:
         do, at = (each.get("do"), each.get("at")) if isinstance(each, dict) else (None, None)
-        match do:
-            case "take_off" if _is_row(at, len(catalog)):
-                out.append(TakeOff(at))
-            case "add" if _is_row(at, len(catalog)):
-                out.append(Add(at))
-            case "tools" if _is_row(at, len(offered.tools)):
-                out.append(Silence(offered.tools[at]))
-            case "sentences" if _is_row(at, len(offered.sentences)):
-                out.append(offered.sentences[at])
-            case "edges" if _is_row(at, len(offered.edges)):
-                out.append(offered.edges[at])
-            case _:
-                raise UserError("This change is not offered for this answer; begin again.")
+        if do == "take_off" and _is_row(at, len(catalog)):
+            out.append(TakeOff(at))
+        elif do == "add" and _is_row(at, len(catalog)):
+            out.append(Add(at))
+        elif isinstance(do, str) and do in offers and _is_row(at, len(offers[do])):
+            out.append(offers[do][at])
+        else:
+            raise UserError("This change is not offered for this answer; begin again.")
     return tuple(out)
