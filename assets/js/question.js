@@ -25,11 +25,11 @@ STAR.question = (element, props, server, trigger, watch) => {
   const say = (text) => { find("[data-said]").textContent = text; };
 
   /* Send the question. The value reaches the server with the event, so the event waits until it is set. */
-  function ask() {
+  function ask(vote) {
     const item = Number(find('[data-choice="item"]').value);
     const one = kind === "carried" ? item : chosen.one;
     const sent = edits.slice(0, at).map((edit) => ({ do: edit.do, at: edit.at }));
-    props.value = { run: offer.run, kind, one, other: chosen.other, edits: sent };
+    props.value = { run: offer.run, kind: vote ? "vote" : kind, one, other: chosen.other, edits: sent, vote: vote || "" };
     setTimeout(() => trigger("submit"), 0);
   }
 
@@ -176,7 +176,8 @@ STAR.question = (element, props, server, trigger, watch) => {
       for (const pane of all("[data-pane]")) pane.hidden = pane.dataset.pane !== kind;
     });
   }
-  for (const go of all("[data-ask]")) go.addEventListener("click", ask);
+  for (const go of all("[data-ask]")) go.addEventListener("click", () => ask());
+  for (const go of all("[data-vote]")) go.addEventListener("click", () => ask(go.dataset.vote));
   for (const cut of all("[data-cut]")) {
     if (!cut.matches("button")) continue;
     cut.addEventListener("click", () => {

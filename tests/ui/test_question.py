@@ -25,6 +25,7 @@ from star.ui.loader import Loader
 from star.ui.runs import Runs
 from star.ui.tabs import question
 from star.ui.views import question_view as views
+from star.ui.views import what_if_view as changes
 from star.ui.views.question_form import edit_words, offer, template
 
 TEACHER = answering.recommender("teacher")
@@ -103,28 +104,30 @@ def test_positions_are_those_of_the_answer(before: Recommendation) -> None:
 def test_answers_are_those_of_the_library(before: Recommendation) -> None:
     book = before.query.history[-1]
     value = {"run": RUN, "kind": "what_if", "edits": [{"do": "take_off", "at": book}]}
-    *_, shown, end = question.asked(loader(), kept(before), "s", value)
+    *_, shown, end = question.asked(loader(), kept(before), "s", value, question.Duel())
     direct = what_if(TEACHER, before.query, [TakeOff(book)], before)
     other = control(TEACHER, before, [TakeOff(book)], 1)
-    assert shown[1] == views.what_if(direct, other, CATALOG) and "Done" in text(end[0])
+    assert shown[1] == changes.what_if(direct, other, CATALOG) and "Done" in text(end[0])
     one, two = before.items[0].item, before.items[1].item
     value = {"run": RUN, "kind": "why_not", "one": one, "other": two}
-    *_, shown, end = question.asked(loader(), kept(before), "s", value)
+    *_, shown, end = question.asked(loader(), kept(before), "s", value, question.Duel())
     assert shown[1] == views.why_not(why_not(TEACHER, before.query, one, two, before), CATALOG)
     value = {"run": RUN, "kind": "carried", "one": one}
-    *_, shown, end = question.asked(loader(), kept(before), "s", value)
+    *_, shown, end = question.asked(loader(), kept(before), "s", value, question.Duel())
     *_, direct_too = carried_by(TEACHER, before.query, one, before)
     assert shown[1] == views.carried(direct_too, CATALOG) and "Stop" not in text(end[0])
 
 
 def test_a_question_ends_when_it_is_stopped_and_errors_are_one_line(before: Recommendation) -> None:
     runs = kept(before)
-    going = question.asked(loader(), runs, "s", {"run": RUN, "kind": "carried", "one": before.items[0].item})
+    going = question.asked(
+        loader(), runs, "s", {"run": RUN, "kind": "carried", "one": before.items[0].item}, question.Duel()
+    )
     next(going), next(going)
     runs.stop("s question")
     (last,) = list(going)
     assert "Stopped" in text(last[0])
-    (_, refused) = question.asked(loader(), runs, "s", {"run": "x"})
+    (_, refused) = question.asked(loader(), runs, "s", {"run": "x"}, question.Duel())
     assert "no longer kept" in text(refused[0]) and "error" in refused[0][0]["html"]
 
 
@@ -141,7 +144,7 @@ def test_it_begins_with_the_last_answer_or_with_a_shelf(before: Recommendation) 
     _, own = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": [1, 2]})
     assert [row["id"] for row in own[0]["shelf"]] == [1, 2]
     question_about = {"run": own[0]["run"], "kind": "what_if", "edits": []}
-    *_, shown, _ = question.asked(loader(), runs, "s", question_about)
+    *_, shown, _ = question.asked(loader(), runs, "s", question_about, question.Duel())
     assert "No change is in force" in text(shown[1])
     assert runs.last("s") == run  # Explore's answer is still the last one
     _, wrong = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": []})
@@ -153,14 +156,39 @@ def every_view(catalog: Catalog, before: Recommendation, after: Recommendation, 
     changed = compared(before, after, edits)
     *_, last = carried_by(TEACHER, answering.query(0), before.items[0].item, before, most=3)
     blocks = [
-        *views.what_if(changed, changed, catalog),
-        *views.what_if(changed, "title", catalog),
+        *changes.what_if(changed, changed, catalog),
+        *changes.what_if(changed, "title", catalog),
         *views.why_not(found, catalog),
         *views.why_not(replace(found, change=None), catalog),
         *views.why_not(replace(found, change=None, finished=False, parts=None), catalog),
         *views.carried(last, catalog),
     ]
     return "".join(block["html"] for block in blocks)
+
+
+def test_names_are_hidden_until_the_vote_and_each_comparison_takes_one(before: Recommendation) -> None:
+    student = answering.recommender("slots")
+    ready, duel, runs = Loader(lambda: student), question.Duel(), Runs()
+    ready.start()
+    assert ready.recommender(10) is not None
+    runs.keep(RUN, answer(student, before.query), CATALOG)
+    value: dict[str, Any] = {"run": RUN, "kind": "vote", "vote": "left"}
+    *_, refused = question.asked(ready, runs, "s", value, duel)
+    assert "nothing to vote on" in text(refused[0])
+    *_, shown, _ = question.asked(ready, runs, "s", {"run": RUN, "kind": "compare"}, duel)
+    assert (
+        "Left" in text(shown[1]) and "mars" not in text(shown[1]) and student.checkpoint not in text(shown[1])
+    )
+    *_, shown, _ = question.asked(ready, runs, "s", value, duel)
+    told = text(shown[1])
+    assert "mars" in told and "You chose" in told and "1 vote since" in told and "They part" in told
+    Tags("".join(block["html"] for block in shown[1]))
+    *_, again = question.asked(ready, runs, "s", value, duel)
+    assert "nothing to vote on" in text(again[0])
+    *_, odd = question.asked(ready, runs, "s", value | {"vote": "up"}, duel)
+    assert "This is no vote" in text(odd[0])
+    *_, alone = question.asked(loader(), kept(before), "s", {"run": RUN, "kind": "compare"}, duel)
+    assert "serve a student" in text(alone[0])
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +201,7 @@ def test_views_are_well_formed_and_tell_what_changed(
     before: Recommendation, seen: tuple[WhatIf, WhyNot]
 ) -> None:
     Tags(every_view(CATALOG, before, seen[0].after, seen[1]))
-    shown = text(views.what_if(seen[0], None, CATALOG))
+    shown = text(changes.what_if(seen[0], None, CATALOG))
     assert "is taken off the shelf" in shown and "runs for comparison" in shown
     for move in seen[0].moves:
         assert CATALOG[move.item].title in shown
@@ -198,7 +226,7 @@ def test_films_are_called_films(before: Recommendation, seen: tuple[WhatIf, WhyN
         assert not of_books.search(edit_words(edit, before, films))
     again = lines(before, seen[1].one, seen[1].other, films)
     found = replace(seen[1], words=(), lines=again, parts=again[0])
-    shown = text(views.why_not(found, films)) + text(views.what_if(compared(before, before), None, films))
+    shown = text(views.why_not(found, films)) + text(changes.what_if(compared(before, before), None, films))
     assert not of_books.search(shown), of_books.search(shown)
 
 
@@ -211,8 +239,8 @@ def test_a_recommender_without_tools_says_so() -> None:
     ready.start()
     assert ready.recommender(10) is not None
     value: dict[str, Any] = {"run": RUN, "kind": "what_if", "edits": [{"do": "tools", "at": 0}]}
-    *_, end = question.asked(ready, runs, "s", value)
+    *_, end = question.asked(ready, runs, "s", value, question.Duel())
     assert "only the shelf can be changed" in text(end[0])
     value["edits"] = [{"do": "take_off", "at": 0}]
-    *_, shown, _ = question.asked(ready, runs, "s", value)
+    *_, shown, _ = question.asked(ready, runs, "s", value, question.Duel())
     assert "is taken off the shelf" in text(shown[1])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -16,18 +18,22 @@ import gradio as gr
 from star.data.catalog import Catalog
 from star.data.words import a
 from star.errors import UserError
+from star.mars.recommender import Teacher
 from star.questions.carried_by import carried_by
+from star.questions.compare import VOTES, Ballot, Vote, compare
 from star.questions.edits import Add, Edit, Silence, TakeOff
 from star.questions.what_if import Possible, compared, control, possible, what_if
 from star.questions.why_not import search
 from star.recommend.recommendation import Recommendation
-from star.recommend.recommender import Recommender, answer
+from star.recommend.recommender import TEACHER, Recommender, answer
 from star.ui.assets import script
 from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.picker import find_books, picker, query
 from star.ui.runs import Runs
+from star.ui.views import comparison_view as comparison
 from star.ui.views import question_view as views
+from star.ui.views import what_if_view as changes
 from star.ui.views.cards import status as line
 from star.ui.views.question_form import offer, template
 from star.ui.views.trace_view import Block
@@ -56,6 +62,7 @@ def question(loader: Loader, runs: Runs) -> None:
             stop = gr.Button("Stop", visible=False, elem_id="question-stop")
             result = live(label="Answer to the question", elem_id="asked")
 
+    duel = Duel()
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def take_last(request: gr.Request) -> Iterator[Update]:
@@ -65,7 +72,7 @@ def question(loader: Loader, runs: Runs) -> None:
         yield from begun(loader, runs, str(request.session_hash), value)
 
     def ask(value: Any, request: gr.Request) -> Iterator[Update]:
-        yield from asked(loader, runs, str(request.session_hash), value)
+        yield from asked(loader, runs, str(request.session_hash), value, duel)
 
     def halt(request: gr.Request) -> None:
         runs.stop(_key(str(request.session_hash)))
@@ -122,7 +129,7 @@ def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upda
             done = answer(recommender, query(value, recommender.dataset))
             found = done, recommender.dataset.catalog
             runs.keep(run, *found)
-        shown = views.what_if(compared(found[0], found[0]), None, found[1])
+        shown = changes.what_if(compared(found[0], found[0]), None, found[1])
         said = block(line("Ask a question about this answer.", "done"))
         yield offer(*found, run), gr.update(open=False), said, shown, hidden
     except UserError as error:
@@ -139,14 +146,56 @@ def _recommender(loader: Loader) -> Recommender:
     return recommender
 
 
-def asked(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Update]:
+class Duel:
+    """Comparisons with the teacher, which is made when it is asked for first, and their votes."""
+
+    def __init__(self) -> None:
+        self.ballot = Ballot()
+        self._lock = threading.Lock()
+        self._teacher: Teacher | None = None
+
+    def rival(self, recommender: Recommender) -> Recommender:
+        """The teacher over the data set of a recommender.
+
+        Raises:
+            UserError: the recommender is the teacher itself.
+        """
+        if recommender.checkpoint == TEACHER:
+            raise UserError("The teacher answers on this page already; serve a student to compare it with.")
+        with self._lock:
+            self._teacher = self._teacher or Teacher(recommender.dataset)
+            return self._teacher
+
+    def answers(self, recommender: Recommender, wanted: Asked, session: str) -> Iterator[list[Block]]:
+        """Both lists without names; after a vote, the names with what each took and where they part.
+
+        Raises:
+            UserError: nothing is open to vote on, and as `rival`.
+        """
+        catalog = recommender.dataset.catalog
+        if wanted.kind == "compare":
+            found = compare(recommender, self.rival(recommender), wanted.before.query, wanted.before)
+            left = self.ballot.begin(session, found, secrets.randbits(32))
+            yield comparison.blind(found, left, catalog)
+            return
+        assert wanted.vote is not None
+        voted = self.ballot.vote(session, wanted.vote)
+        if voted is None:
+            raise UserError(
+                "There is nothing to vote on. Ask both systems first; each comparison takes one vote."
+            )
+        yield comparison.revealed(voted[1], voted[0], wanted.vote, self.ballot.counts, catalog)
+
+
+def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> Iterator[Update]:
     """Updates of status, result and Stop for one question."""
     run = runs.begin(_key(session))
     try:
         yield block(line("The model answers again…", "busy")), gr.skip(), gr.update(visible=True)
         recommender = _recommender(loader)
         wanted = read(value, runs, recommender.dataset.catalog)
-        for shown in _answers(recommender, wanted):
+        duels = wanted.kind in ("compare", "vote")
+        for shown in duel.answers(recommender, wanted, session) if duels else _answers(recommender, wanted):
             if not runs.wanted(_key(session), run):
                 yield (
                     block(line("Stopped. What was found so far stays below.")),
@@ -165,13 +214,14 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upda
 
 @dataclass(frozen=True)
 class Asked:
-    """One question as the form sends it, checked. `kind`: why_not, what_if or carried."""
+    """One question as the form sends it, checked. `kind`: why_not, what_if, carried, compare or vote."""
 
     kind: str
     before: Recommendation
     one: int | None = None
     other: int | None = None
     edits: tuple[Edit, ...] = ()
+    vote: Vote | None = None
 
 
 def _answers(recommender: Recommender, wanted: Asked) -> Iterator[list[Block]]:
@@ -182,13 +232,13 @@ def _answers(recommender: Recommender, wanted: Asked) -> Iterator[list[Block]]:
             if wanted.edits
             else compared(before, before)
         )
-        yield views.what_if(found, None, catalog)
+        yield changes.what_if(found, None, catalog)
         if wanted.edits:
             try:
                 other: Any = control(recommender, before, wanted.edits, len(wanted.edits))
             except UserError as error:
                 other = str(error)
-            yield views.what_if(found, other, catalog)
+            yield changes.what_if(found, other, catalog)
     elif wanted.kind == "why_not":
         assert wanted.one is not None and wanted.other is not None
         for state in search(recommender, before.query, wanted.one, wanted.other, before):
@@ -214,8 +264,15 @@ def read(value: Any, runs: Runs, catalog: Catalog) -> Asked:
     before, kind = found[0], value.get("kind")
     if kind == "what_if":
         return Asked(kind, before, edits=_edits(value.get("edits"), possible(before), catalog))
+    if kind == "compare":
+        return Asked(kind, before)
+    if kind == "vote":
+        vote = next((vote for vote in VOTES if vote == value.get("vote")), None)
+        if vote is None:
+            raise UserError("This is no vote; choose the left list, the right one, or neither.")
+        return Asked(kind, before, vote=vote)
     if kind not in ("why_not", "carried"):
-        raise UserError("This page has no such question; choose one of the three.")
+        raise UserError("This page has no such question; choose one that it shows.")
     one, other = value.get("one"), value.get("other")
     if not _is_row(one, len(catalog)) or (kind == "why_not" and not _is_row(other, len(catalog))):
         raise UserError(f"Choose {'two ' + w.items if kind == 'why_not' else a(w.item)} from the list first.")

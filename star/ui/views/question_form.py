@@ -129,6 +129,7 @@ def template(w: Words) -> str:
       <label><input type="radio" value="why_not" checked data-kind><span>Why not?</span></label>
       <label><input type="radio" value="what_if" data-kind><span>What if?</span></label>
       <label><input type="radio" value="carried" data-kind><span>What carries it?</span></label>
+      <label><input type="radio" value="compare" data-kind><span>Compare</span></label>
     </div>
     <div data-pane="why_not">{_combo("one", f"Why this {w.item}", title)}{_combo("other", f"and not this {w.item}", title)}
       <button type="button" class="star-do star-main" data-ask>Compare</button>
@@ -152,6 +153,14 @@ def template(w: Words) -> str:
       <label class="star-choose"><span>{capital(w.item)}</span><select data-choice="item"></select></label>
       <button type="button" class="star-do star-main" data-ask>Find out</button>
       <p class="star-hint">The model answers again without each piece of evidence in turn.</p>
+    </div>
+    <div data-pane="compare" hidden>
+      <button type="button" class="star-do star-main" data-ask>Ask both systems</button>
+      <p class="star-hint">The student and its teacher rank the same candidates. Their names are hidden until you vote.</p>
+      <h4>Which list is better?</h4>
+      <div class="star-steps-back"><button type="button" class="star-do" data-vote="left">Left</button>
+        <button type="button" class="star-do" data-vote="tie">Equally good</button>
+        <button type="button" class="star-do" data-vote="right">Right</button></div>
     </div>
   </div>
   <p class="star-sr" role="status" data-said></p>
