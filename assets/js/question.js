@@ -7,7 +7,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   const words = find(".star-question").dataset; // what is said in the words of the data set
   const group = `star-kind-${Math.random().toString(36).slice(2)}`;
   const chosen = { one: null, other: null };
-  let offer = null, kind = "why_not", edits = [], at = 0;
+  let offer = null, edits = [], at = 0;
 
   const make = (tag, className, text) => {
     const made = document.createElement(tag);
@@ -25,11 +25,11 @@ STAR.question = (element, props, server, trigger, watch) => {
   const say = (text) => { find("[data-said]").textContent = text; };
 
   /* Send the question. The value reaches the server with the event, so the event waits until it is set. */
-  function ask(vote) {
+  function ask(what) {
     const item = Number(find('[data-choice="item"]').value);
-    const one = kind === "carried" ? item : chosen.one;
+    const one = what === "carried" ? item : chosen.one;
     const sent = edits.slice(0, at).map((edit) => ({ do: edit.do, at: edit.at }));
-    props.value = { run: offer.run, kind: vote ? "vote" : kind, one, other: chosen.other, edits: sent, vote: vote || "" };
+    props.value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent };
     setTimeout(() => trigger("submit"), 0);
   }
 
@@ -121,7 +121,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   function changed(text) {
     draw();
     say(text);
-    ask();
+    ask("what_if");
   }
   const gone = (id) => edits.slice(0, at).some((made) => made.do === "take_off" && made.at === id);
 
@@ -172,12 +172,10 @@ STAR.question = (element, props, server, trigger, watch) => {
   for (const radio of all("[data-kind]")) {
     radio.name = group;
     radio.addEventListener("change", () => {
-      kind = radio.value;
-      for (const pane of all("[data-pane]")) pane.hidden = pane.dataset.pane !== kind;
+      for (const pane of all("[data-pane]")) pane.hidden = pane.dataset.pane !== radio.value;
     });
   }
-  for (const go of all("[data-ask]")) go.addEventListener("click", () => ask());
-  for (const go of all("[data-vote]")) go.addEventListener("click", () => ask(go.dataset.vote));
+  for (const go of all("[data-ask]")) go.addEventListener("click", () => ask(go.dataset.ask));
   for (const cut of all("[data-cut]")) {
     if (!cut.matches("button")) continue;
     cut.addEventListener("click", () => {

@@ -172,21 +172,23 @@ def test_names_are_hidden_until_the_vote_and_each_comparison_takes_one(before: R
     ready.start()
     assert ready.recommender(10) is not None
     runs.keep(RUN, answer(student, before.query), CATALOG)
-    value: dict[str, Any] = {"run": RUN, "kind": "vote", "vote": "left"}
+    value: dict[str, Any] = {"run": RUN, "kind": "left"}
     *_, refused = question.asked(ready, runs, "s", value, duel)
     assert "nothing to vote on" in text(refused[0])
-    *_, shown, _ = question.asked(ready, runs, "s", {"run": RUN, "kind": "compare"}, duel)
+    *_, shown, _ = question.asked(ready, runs, "s", {"run": RUN, "kind": "duel"}, duel)
     assert (
         "Left" in text(shown[1]) and "mars" not in text(shown[1]) and student.checkpoint not in text(shown[1])
     )
     *_, shown, _ = question.asked(ready, runs, "s", value, duel)
     told = text(shown[1])
-    assert "mars" in told and "You chose" in told and "1 vote since" in told and "They part" in told
+    assert "mars" in told and "You chose" in told and "1 vote since" in told
     Tags("".join(block["html"] for block in shown[1]))
     *_, again = question.asked(ready, runs, "s", value, duel)
     assert "nothing to vote on" in text(again[0])
-    *_, odd = question.asked(ready, runs, "s", value | {"vote": "up"}, duel)
-    assert "This is no vote" in text(odd[0])
+    *_, shown, _ = question.asked(ready, runs, "s", {"run": RUN, "kind": "compare"}, duel)
+    assert "They part" in text(shown[1]) and "You chose" not in text(shown[1])
+    query = question.drawn(student.dataset)
+    assert query.reader in student.dataset.held_out or not student.dataset.held_out
     *_, alone = question.asked(loader(), kept(before), "s", {"run": RUN, "kind": "compare"}, duel)
     assert "serve a student" in text(alone[0])
 

@@ -16,20 +16,21 @@ from typing import Any, TypeGuard
 import gradio as gr
 
 from star.data.catalog import Catalog
+from star.data.dataset import Dataset
 from star.data.words import a
 from star.errors import UserError
 from star.mars.recommender import Teacher
 from star.questions.carried_by import carried_by
-from star.questions.compare import VOTES, Ballot, Vote, compare
+from star.questions.compare import VOTES, Ballot, compare
 from star.questions.edits import Add, Edit, Silence, TakeOff
 from star.questions.what_if import Possible, compared, control, possible, what_if
 from star.questions.why_not import search
-from star.recommend.recommendation import Recommendation
+from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import TEACHER, Recommender, answer
 from star.ui.assets import script
 from star.ui.live import block, live
 from star.ui.loader import Loader
-from star.ui.picker import find_books, picker, query
+from star.ui.picker import find_books, picker, query, spread
 from star.ui.runs import Runs
 from star.ui.views import comparison_view as comparison
 from star.ui.views import question_view as views
@@ -167,24 +168,36 @@ class Duel:
             return self._teacher
 
     def answers(self, recommender: Recommender, wanted: Asked, session: str) -> Iterator[list[Block]]:
-        """Both lists without names; after a vote, the names with what each took and where they part.
+        """`duel`: two lists for a reader drawn at random, without names; a vote: their names, what each took, where they
+        part; `compare`: the same of the answer at hand, without a vote, since the visitor has seen whose it is.
 
         Raises:
             UserError: nothing is open to vote on, and as `rival`.
         """
-        catalog = recommender.dataset.catalog
+        catalog, rival = recommender.dataset.catalog, self.rival(recommender)
         if wanted.kind == "compare":
-            found = compare(recommender, self.rival(recommender), wanted.before.query, wanted.before)
+            found = compare(recommender, rival, wanted.before.query, wanted.before)
+            yield comparison.revealed(found, True, None, self.ballot.counts, catalog)
+        elif wanted.kind == "duel":
+            found = compare(recommender, rival, drawn(recommender.dataset))
             left = self.ballot.begin(session, found, secrets.randbits(32))
             yield comparison.blind(found, left, catalog)
-            return
-        assert wanted.vote is not None
-        voted = self.ballot.vote(session, wanted.vote)
-        if voted is None:
-            raise UserError(
-                "There is nothing to vote on. Ask both systems first; each comparison takes one vote."
-            )
-        yield comparison.revealed(voted[1], voted[0], wanted.vote, self.ballot.counts, catalog)
+        else:
+            vote = next(vote for vote in VOTES if vote == wanted.kind)
+            voted = self.ballot.vote(session, vote)
+            if voted is None:
+                raise UserError(
+                    "There is nothing to vote on. Draw a new one first; each comparison takes one vote."
+                )
+            yield comparison.revealed(voted[1], voted[0], vote, self.ballot.counts, catalog)
+
+
+def drawn(data: Dataset) -> Query:
+    """A reader drawn at random among those that no model was trained on, without the last book, which may be recommended."""
+    rows = spread(data.interactions, sorted(data.held_out), count=10**6)
+    row = secrets.choice(rows)
+    history = [int(item) for item in data.interactions.history(row)]
+    return Query(tuple(history[:-1] or history), row)
 
 
 def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> Iterator[Update]:
@@ -194,7 +207,7 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
         yield block(line("The model answers again…", "busy")), gr.skip(), gr.update(visible=True)
         recommender = _recommender(loader)
         wanted = read(value, runs, recommender.dataset.catalog)
-        duels = wanted.kind in ("compare", "vote")
+        duels = wanted.kind in ("compare", "duel", *VOTES)
         for shown in duel.answers(recommender, wanted, session) if duels else _answers(recommender, wanted):
             if not runs.wanted(_key(session), run):
                 yield (
@@ -214,14 +227,13 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
 
 @dataclass(frozen=True)
 class Asked:
-    """One question as the form sends it, checked. `kind`: why_not, what_if, carried, compare or vote."""
+    """One question as the form sends it, checked. `kind`: why_not, what_if, carried, compare, duel or a vote."""
 
     kind: str
     before: Recommendation
     one: int | None = None
     other: int | None = None
     edits: tuple[Edit, ...] = ()
-    vote: Vote | None = None
 
 
 def _answers(recommender: Recommender, wanted: Asked) -> Iterator[list[Block]]:
@@ -264,13 +276,8 @@ def read(value: Any, runs: Runs, catalog: Catalog) -> Asked:
     before, kind = found[0], value.get("kind")
     if kind == "what_if":
         return Asked(kind, before, edits=_edits(value.get("edits"), possible(before), catalog))
-    if kind == "compare":
+    if kind in ("compare", "duel", *VOTES):
         return Asked(kind, before)
-    if kind == "vote":
-        vote = next((vote for vote in VOTES if vote == value.get("vote")), None)
-        if vote is None:
-            raise UserError("This is no vote; choose the left list, the right one, or neither.")
-        return Asked(kind, before, vote=vote)
     if kind not in ("why_not", "carried"):
         raise UserError("This page has no such question; choose one that it shows.")
     one, other = value.get("one"), value.get("other")

@@ -12,6 +12,8 @@ from star.ui.views.cards import plural
 from star.ui.views.question_table import table
 from star.ui.views.trace_view import Block
 
+LATEST = 8  # books of the shelf that are named
+
 
 def blind(found: Comparison, left_first: bool, catalog: Catalog) -> list[Block]:
     """Both lists with their reasons, under *Left* and *Right*."""
@@ -36,21 +38,25 @@ def _list(name: str, side: Side, catalog: Catalog) -> str:
 
 
 def revealed(
-    found: Comparison, left_first: bool, vote: Vote, counts: dict[str, int], catalog: Catalog
+    found: Comparison, left_first: bool, vote: Vote | None, counts: dict[str, int], catalog: Catalog
 ) -> list[Block]:
-    """Who wrote which list, what each took, where they part and why, and the votes so far."""
+    """Who wrote which list, what each took, where they part and why, and the votes so far. `vote` None: it was not asked
+    for, since the names were known."""
     names = [isolated(side.name) for side in (found.first, found.second)]
     left, right = names if left_first else names[::-1]
-    chosen = {"left": f"You chose {left}.", "right": f"You chose {right}.", "tie": "You chose neither."}[vote]
+    if vote is None:
+        text = f"{names[0]} and {names[1]} on the same candidates."
+    else:
+        chosen = {"left": f"You chose {left}.", "right": f"You chose {right}.", "tie": "You chose neither."}[
+            vote
+        ]
+        text = f"Left was {left}, right was {right}. {chosen}"
     return [
-        {
-            "key": "verdict",
-            "html": f'<p class="star-verdict">{html(f"Left was {left}, right was {right}. {chosen}")}</p>',
-        },
+        {"key": "verdict", "html": f'<p class="star-verdict">{html(text)}</p>'},
         {"key": "parts", "html": _parts(found, names, catalog)},
         {"key": "ranks", "html": _ranks(found, catalog)},
         {"key": "costs", "html": _costs(found)},
-        {"key": "votes", "html": _votes(names, counts)},
+        {"key": "votes", "html": "" if vote is None else _votes(names, counts)},
     ]
 
 

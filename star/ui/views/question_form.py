@@ -132,7 +132,7 @@ def template(w: Words) -> str:
       <label><input type="radio" value="compare" data-kind><span>Compare</span></label>
     </div>
     <div data-pane="why_not">{_combo("one", f"Why this {w.item}", title)}{_combo("other", f"and not this {w.item}", title)}
-      <button type="button" class="star-do star-main" data-ask>Compare</button>
+      <button type="button" class="star-do star-main" data-ask="why_not">Compare</button>
       <p class="star-hint">Any {escape(w.item)} of the catalogue will do. The search then looks for the smallest change of
       the {escape(w.shelf)} that turns the two.</p>
     </div>
@@ -151,16 +151,18 @@ def template(w: Words) -> str:
     </div>
     <div data-pane="carried" hidden>
       <label class="star-choose"><span>{capital(w.item)}</span><select data-choice="item"></select></label>
-      <button type="button" class="star-do star-main" data-ask>Find out</button>
+      <button type="button" class="star-do star-main" data-ask="carried">Find out</button>
       <p class="star-hint">The model answers again without each piece of evidence in turn.</p>
     </div>
     <div data-pane="compare" hidden>
-      <button type="button" class="star-do star-main" data-ask>Ask both systems</button>
+      <button type="button" class="star-do star-main" data-ask="duel">Vote on {escape(a(w.user))} drawn at random</button>
       <p class="star-hint">The student and its teacher rank the same candidates. Their names are hidden until you vote.</p>
       <h4>Which list is better?</h4>
-      <div class="star-steps-back"><button type="button" class="star-do" data-vote="left">Left</button>
-        <button type="button" class="star-do" data-vote="tie">Equally good</button>
-        <button type="button" class="star-do" data-vote="right">Right</button></div>
+      <div class="star-steps-back"><button type="button" class="star-do" data-ask="left">Left</button>
+        <button type="button" class="star-do" data-ask="tie">Equally good</button>
+        <button type="button" class="star-do" data-ask="right">Right</button></div>
+      <h4>Or compare what you have seen</h4>
+      <button type="button" class="star-do" data-ask="compare">This answer, with names</button>
     </div>
   </div>
   <p class="star-sr" role="status" data-said></p>
