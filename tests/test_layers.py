@@ -11,7 +11,7 @@ STAR = ROOT / "star"
 # From the ground up. A room may import from itself and from those before it.
 ROOMS = (
     "errors", "plain_text", "display", "settings", "data", "ranking", "evidence", "trace", "student", "recommend", "mars",
-    "methods", "evaluation", "annotation", "ui", "cli",
+    "methods", "evaluation", "questions", "annotation", "ui", "cli",
 )  # fmt: skip
 # display is below errors, since errors are printed by it.
 LEVEL = {room: level for level, room in enumerate(ROOMS)} | {"display": 0, "plain_text": 0, "errors": 1}

@@ -21,6 +21,7 @@ from star.ui.security.auth import Auth
 from star.ui.tabs.annotate import annotate
 from star.ui.tabs.explore import explore
 from star.ui.tabs.lead import lead
+from star.ui.tabs.question import question
 from star.ui.tabs.results import results
 from star.ui.views import cards as views
 from star.ui.views.trace_view import Block
@@ -76,6 +77,7 @@ def head() -> str:
     return (
         stylesheet("star.css")
         + stylesheet("annotate.css")
+        + stylesheet("question.css")
         + script("star.js")
         + f'<link rel="icon" href="{ICON}">'
     )
@@ -100,6 +102,8 @@ def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Explore"):
                 adapter = explore(loader, runs)
+            with gr.Tab("Question"):
+                question(loader, runs)
             with gr.Tab("Results") as results_tab:
                 results(results_tab)
             if auth is not None:

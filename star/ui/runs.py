@@ -21,6 +21,7 @@ class Runs:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Recommendation, Catalog]] = OrderedDict()
         self._current: OrderedDict[str, str] = OrderedDict()
+        self._last: OrderedDict[str, str] = OrderedDict()
 
     def begin(self, session: str) -> str:
         """Start a run for this visitor's tab and end the one before; returns the run's id."""
@@ -49,6 +50,18 @@ class Runs:
             self._kept.move_to_end(run)
             while len(self._kept) > self._limit:
                 self._kept.popitem(last=False)
+            for session, current in self._current.items():
+                if current == run:
+                    self._last[session] = run
+                    self._last.move_to_end(session)
+            while len(self._last) > self._limit:
+                self._last.popitem(last=False)
+
+    def last(self, session: str) -> str | None:
+        """Id of the answer that was kept last for this visitor's tab; None: there is none, or it was dropped."""
+        with self._lock:
+            run = self._last.get(session)
+            return run if run in self._kept else None
 
     def get(self, run: str) -> tuple[Recommendation, Catalog] | None:
         """The answer with this id and the catalogue of its item rows; None when unknown or dropped."""
