@@ -21,6 +21,7 @@ from star.ui.security.auth import Auth
 from star.ui.tabs.annotate import annotate
 from star.ui.tabs.explore import explore
 from star.ui.tabs.lead import lead
+from star.ui.tabs.learn import learn
 from star.ui.tabs.question import question
 from star.ui.tabs.results import results
 from star.ui.views import cards as views
@@ -99,11 +100,13 @@ def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
             polite=True,
             elem_id="loaded",
         )
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab("Explore"):
                 adapter = explore(loader, runs)
             with gr.Tab("Question"):
                 question(loader, runs)
+            with gr.Tab("Learn", id="learn"):
+                learn(loader, page, tabs)
             with gr.Tab("Results") as results_tab:
                 results(results_tab)
             if auth is not None:
