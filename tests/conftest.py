@@ -17,7 +17,8 @@ from star.evidence import read_after
 # first. Their tests are marked `slow`, which `make test-fast` leaves out; and they begin first, so that none is left for
 # one process at the end.
 SLOW = """
-browser/test_annotate training/test_own_traces ui/test_attacks browser/test_explore training/test_ablations
+browser/test_annotate browser/test_question training/test_own_traces ui/test_attacks browser/test_explore
+training/test_ablations
 annotation/test_load training/test_trajectories training/test_parametric_prior annotation/test_crash
 annotation/test_queue student/test_shipped_checkpoints annotation/test_hidden_items training/test_bases
 training/test_prior evaluation/test_counterfactual data/test_simulator ui/test_annotation_api methods/test_baselines
