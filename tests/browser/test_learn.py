@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-FIGURE = "#step-3 .star-learn"
+FIGURE = "#figure-3"
 
 
 def test_a_link_opens_its_step_and_the_knob_changes_the_figure(visit: Any, toy_url: str) -> None:

@@ -151,7 +151,9 @@ def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs) -> None:
             with gr.Tab(f"{number}", id=f"step-{number}", elem_id=f"step-{number}") as tab:
                 gr.HTML(f"<h2>{escape(step.title)}</h2><p>{escape(step.text)}</p>", apply_default_css=False)
                 knob = step.knob()
-                figure = gr.HTML(elem_classes="star-learn", apply_default_css=False)
+                figure = gr.HTML(
+                    elem_classes="star-learn", elem_id=f"figure-{number}", apply_default_css=False
+                )
                 gr.HTML(
                     f"<details><summary>{escape(step.question)}</summary><p>{escape(step.answer)}</p></details>",
                     apply_default_css=False,
