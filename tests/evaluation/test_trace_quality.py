@@ -96,10 +96,11 @@ def test_tables_only_of_what_was_measured(document: dict[str, Any]) -> None:
         "Does the reflection",
         "One pass",
         "The student's own words",
+        "Changed evidence",
     )
-    assert [any(caption.startswith(start) for caption in captions) for start in starts] == [True] * 6
+    assert [any(caption.startswith(start) for caption in captions) for start in starts] == [True] * 7
     made = [table for table in trace_tables(document["trace_quality"]) if table.rows]
-    assert [len(table.rows) for table in made] == [2, 10, 2, 1, 2, 13]
+    assert [len(table.rows) for table in made] == [2, 10, 2, 1, 2, 13, 7]
     assert all(len(row) == len(table.heads) for table in made for row in table.rows)
     old = {key: value for key, value in document["trace_quality"].items() if key in ("n", "served", "free")}
     recent = ("calls", "call_validity", "claim_recall", "lines", "distinct_lines", "distinct_plans")
