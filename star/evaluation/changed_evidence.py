@@ -95,10 +95,10 @@ def changed_evidence(
         trees: over the same signals; None: nothing is known to be decisive.
 
     Returns:
-        swapped: kind → n, `said`: share in which the own words of that kind about the two are swapped as well, `turned`:
-        share in which the second then stands above the first, and the same of the `decisive` ones (n, turned). erased: n,
-        mean fall of the first choice's probability when what is `cited` and when `random` lines are erased, their ratio
-        and its 95 % interval, readers resampled; places that it falls.
+        swapped: kind → n, `said`: share in which the own words of that kind about the two change, `turned`: share in
+        which the second then stands above the first, and the same of the `decisive` ones (n, turned). erased: n, mean fall
+        of the first choice's probability when what is `cited` and when `random` lines are erased; ratio of the mean sizes
+        of both changes and its 95 % interval, readers resampled; places that it falls.
     """
     swapped: dict[str, list[tuple[bool, bool, bool]]] = {kind: [] for kind in COMPARED}
     falls: list[dict[str, tuple[float, float]]] = []
@@ -121,7 +121,7 @@ def changed_evidence(
             one = before.order[0]
             if each.kind is not None:
                 other = before.order[1]
-                said = _own(before, each.kind, one, other) == _own(after, each.kind, other, one)
+                said = _own(before, each.kind, one, other) != _own(after, each.kind, one, other)
                 turned = _place(after, other) < _place(after, one)
                 swapped[each.kind].append((said, turned, each.decisive))
             elif each.arm is not None:
@@ -234,12 +234,13 @@ def _erased(
     if not falls:
         return {"n": 0}
     cited, random = (np.array([fall[arm] for fall in falls]) for arm in ("cited", "random"))
-    pair = bootstrap_pair(cited[:, 0], random[:, 0], np.array(readers), seed)
+    moved, by_chance = np.abs(cited[:, 0]), np.abs(random[:, 0])
+    pair = bootstrap_pair(moved, by_chance, np.array(readers), seed)
     return {
         "n": len(falls),
         "cited": rounded(cited[:, 0].mean()),
         "random": rounded(random[:, 0].mean()),
-        "ratio": rounded(cited[:, 0].mean() / max(random[:, 0].mean(), 1e-9)),
+        "ratio": rounded(moved.mean() / by_chance.mean()) if by_chance.any() else None,
         "ratio_ci": rounded(*pair["ratio"]),
         "places": {"cited": rounded(cited[:, 1].mean()), "random": rounded(random[:, 1].mean())},
     }

@@ -121,7 +121,7 @@ def _changed(quality: dict[str, Any]) -> Table:
             f"{erased['n']} answers)."
         )
     caption += " Decisive: trees over the same evidence prefer the second then"
-    heads = ("change", "answers", "its words are swapped too", "the two turn", "decisive", "the two turn there")
+    heads = ("change", "answers", "its words change", "the two turn", "decisive", "the two turn there")
     return Table(caption, heads, tuple(body))
 
 
