@@ -86,6 +86,7 @@ def test_readers_are_found_by_number_id_and_latest_book() -> None:
     assert find_readers(DATA, "no such thing") == []
     assert 0 < len(find_readers(DATA, "")) <= 20
     assert reader_detail(DATA, 0)["total"] == len(DATA.interactions.history(0))
+    assert find_books(DATA.catalog, "tolkein hobit")[0]["label"] == "The Hobbit"
     assert find_books(DATA.catalog, "le guin")[0]["note"].startswith("Ursula K. Le Guin")
 
 
