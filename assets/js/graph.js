@@ -142,6 +142,7 @@
       const full = value.nodes.length > 0;
       element.querySelector(".star-graph").classList.toggle("full", full);
       canvas.dataset.run = "";
+      if (STAR.explore && element.closest(".star-answer")) STAR.explore.drawn(value.asked, value.run);
       scope.load({ claims: value.claims || [], about: value.about || {}, ends: value.ends || [], words: value.words || [] });
       find(".star-legend").replaceChildren();
       if (!full) { canvas.replaceChildren(); canvas.style.height = "0"; return; }

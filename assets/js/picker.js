@@ -1,7 +1,7 @@
 /* The picker: a combobox for readers, one for books, and the shelf. No text enters the page as HTML. */
 "use strict";
 
-STAR.picker = (element, props, server) => {
+STAR.picker = (element, props, server, bring) => {
   const find = (selector) => element.querySelector(selector);
   const say = (text) => { find("[data-said]").textContent = text; };
   const group = `star-mode-${Math.random().toString(36).slice(2)}`;
@@ -15,7 +15,10 @@ STAR.picker = (element, props, server) => {
     return made;
   };
 
-  const commit = (change) => { props.value = { ...JSON.parse(JSON.stringify(props.value)), ...change }; };
+  const commit = (change) => {
+    props.value = { ...JSON.parse(JSON.stringify(props.value)), ...change };
+    STAR.explore.changed(props.value, words);
+  };
 
   function rowOf(row) {
     const box = make("span", "star-row");
@@ -24,7 +27,7 @@ STAR.picker = (element, props, server) => {
   }
 
   /* A combobox of input and list. `search` returns {rows} or {error}; `choose` receives a row. */
-  function combo(root, search, choose) {
+  function combo(root, search, choose, { typed = () => {}, left = () => {}, undo = () => {} } = {}) {
     const input = root.querySelector("input");
     const list = root.querySelector("ul");
     const name = `star-list-${Math.random().toString(36).slice(2)}`;
@@ -68,10 +71,10 @@ STAR.picker = (element, props, server) => {
       say(rows.length ? `${rows.length} found` : list.textContent);
     }
     input.addEventListener("focus", () => { input.select(); if (root.dataset.combo === "reader") open(""); });
-    input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => open(input.value), 90); });
-    input.addEventListener("blur", () => { asked += 1; close(); });
+    input.addEventListener("input", () => { typed(input.value); clearTimeout(timer); timer = setTimeout(() => open(input.value), 90); });
+    input.addEventListener("blur", () => { asked += 1; clearTimeout(timer); close(); left(); });
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") { close(); event.stopPropagation(); }
+      if (event.key === "Escape") { close(); undo(); event.stopPropagation(); }
       else if (event.key === "ArrowDown" && list.hidden) open(input.value);
       else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && rows.length) {
         event.preventDefault();
@@ -79,28 +82,56 @@ STAR.picker = (element, props, server) => {
       } else if (event.key === "Enter") {
         event.preventDefault();
         if (!list.hidden && rows.length) take(rows[Math.max(at, 0)]);
+        else left();
       }
     });
     return input;
   }
 
-  /* The reader */
+  /* The reader. While one is typed none is picked, so that a press never answers for the one before. */
+  const kept = { row: null, label: "" };
+
+  function refuse(text) {
+    find("[data-refused]").textContent = text;
+    reader.setAttribute("aria-invalid", String(Boolean(text)));
+  }
   async function pick(id) {
-    commit({ reader: id });
+    commit({ reader: id, typed: "" });
+    refuse("");
     const answer = await server.reader(id);
     const box = find("[data-history]");
-    if (answer.error) { box.replaceChildren(make("p", "star-hint", answer.error)); return; }
+    if (answer.error) { commit({ reader: null }); box.replaceChildren(); refuse(answer.error); return; }
     const { label, note, user, total, books } = answer.rows;
     reader.value = `${label} · ${note}`;
+    Object.assign(kept, { row: id, label: reader.value });
     const list = make("ol");
     books.forEach((book) => { const item = make("li"); item.append(rowOf(book)); list.append(item); });
     const more = `${total} in all · id ${user}`;
     box.replaceChildren(make("h4", "", words.latest), list, make("p", "star-hint", more));
   }
+  function undo() {
+    if (kept.row === null) return;
+    reader.value = kept.label;
+    commit({ reader: kept.row, typed: "" });
+    refuse("");
+  }
+  async function left() {
+    const text = props.value.typed;
+    if (!text || props.value.reader !== null) return;
+    const answer = await server.named(text).catch(() => ({ error: "The server does not answer; try again in a moment." }));
+    if (props.value.typed !== text) return;
+    if (answer.error) { refuse(answer.error); return; }
+    pick(answer.rows);
+  }
+  function typed(text) {
+    refuse("");
+    if (text.trim()) commit({ reader: null, typed: text });
+    else undo();
+  }
   const reader = combo(find('[data-combo="reader"]'), (text) => server.readers(text), (row) => {
     say(`${row.label} picked`);
     pick(row.id);
-  });
+  }, { typed, left, undo });
   find("[data-another]").addEventListener("click", async () => {
     const { rows } = await server.readers("");
     const others = (rows || []).filter((row) => row.id !== props.value.reader);
@@ -143,19 +174,68 @@ STAR.picker = (element, props, server) => {
     book.value = "";
   });
 
+  function mode(name) {
+    for (const radio of element.querySelectorAll("[data-mode]")) radio.checked = radio.value === name;
+    for (const pane of element.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== name;
+    commit({ mode: name });
+  }
   for (const radio of element.querySelectorAll("[data-mode]")) {
     radio.name = group;
     radio.addEventListener("change", () => {
-      commit({ mode: radio.value });
-      for (const pane of element.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== radio.value;
+      mode(radio.value);
       if (radio.value === "shelf") book.focus();
     });
   }
 
-  /* Pick a first reader, so that one press is enough. The server waits until the data set is loaded. */
-  server.readers("").then(({ rows, error }) => {
-    if (props.value.reader !== null) return;
-    if (rows && rows.length) pick(rows[0].id);
+  /* Whole numbers only. A wrong one is refused where it is typed; the last good one stays in the value. */
+  for (const input of element.querySelectorAll("[data-number]")) {
+    const { number: name, least, most } = input.dataset;
+    const refused = input.closest(".star-number").querySelector(".star-refused");
+    input.addEventListener("input", () => {
+      const text = input.value.trim();
+      const good = /^\d{1,10}$/.test(text) && Number(text) >= Number(least) && Number(text) <= Number(most);
+      input.setAttribute("aria-invalid", String(!good));
+      refused.textContent = good ? "" : `A whole number from ${least} to ${Number(most).toLocaleString("en")}, please.`;
+      if (good) commit({ [name]: Number(text) });
+    });
+  }
+
+  /* Show what the address asks for; without a reader in it pick a first one, so that one press is enough. */
+  async function follow(asked, first) {
+    for (const name of ["k", "seed"]) {
+      const input = find(`[data-number="${name}"]`);
+      if (asked[name] < Number(input.dataset.least) || asked[name] > Number(input.dataset.most)) continue;
+      input.value = asked[name];
+      input.dispatchEvent(new Event("input"));
+    }
+    if (asked.shelf.length) {
+      const { rows, error } = await server.shelf(asked.shelf);
+      if (rows) change(rows, "");
+      else say(error);
+    }
+    mode(asked.mode);
+    if (asked.reader !== null) await pick(asked.reader);
+    else await first();
+    if (asked.run) restore(asked.run);
+  }
+  async function first() {
+    const { rows, error } = await server.readers(""); // waits until the data set is loaded
+    if (props.value.reader !== null || props.value.typed) return;
+    if (rows && rows.length) await pick(rows[0].id);
     else find("[data-history]").replaceChildren(make("p", "star-hint", error || words.nobody));
+  }
+  function restore(run) {
+    commit({ run });
+    bring();
+  }
+
+  const asked = STAR.explore.addressed();
+  const again = STAR.explore.resuming();
+  follow(again ? { ...asked, run: "" } : asked, first).then(() => {
+    if (again) document.querySelector("#recommend").click();
   }).catch(() => undefined);
+  window.addEventListener("popstate", () => {
+    const wanted = STAR.explore.addressed();
+    follow({ ...wanted, run: "" }, first).then(() => restore(wanted.run)).catch(() => undefined);
+  });
 };

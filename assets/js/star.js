@@ -104,18 +104,6 @@ window.STAR = window.STAR || (() => {
     return node ? { kind: "node", id: node.dataset.node } : null;
   }
 
-  /* Without a word half a second after the press, other visitors are being answered first: say so. */
-  function waiting() {
-    const line = document.querySelector("#status .star-live > div");
-    const before = line && line.starHtml;
-    setTimeout(() => {
-      if (!line || !line.isConnected || line.starHtml !== before) return;
-      line.firstElementChild.className = "star-status busy";
-      line.firstElementChild.lastElementChild.textContent = "Waiting for a free place; others are being answered…";
-      line.starHtml = null;
-    }, 500);
-  }
-
   /* Scroll an element into view unless it is visible; used where the evidence opens below the window. */
   function reveal(element) {
     if (!element) return;
@@ -137,7 +125,6 @@ window.STAR = window.STAR || (() => {
       return;
     }
     if (event.target.closest("[data-theme-switch]")) return theme(!dark());
-    if (event.target.closest("#recommend")) return waiting();
     const summary = event.target.closest("summary");
     if (summary) summary.parentElement.dataset.touched = "1";
     const selection = selected(event.target);

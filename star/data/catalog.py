@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from star.data.search import SearchIndex
 from star.data.words import BOOK, Words
 from star.errors import UserError
 
@@ -30,7 +31,7 @@ class Item:
 
 
 def fold(text: str) -> str:
-    """Lower case, accents and punctuation removed: what a search compares."""
+    """Lower-case ASCII words of a text; other scripts are left out. Lists of titles are matched by it."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", " ", plain.lower()).strip()
 
@@ -97,20 +98,19 @@ class Catalog(Sequence[Item]):
         return self._by_id.get(id)
 
     @cached_property
-    def _folded(self) -> list[tuple[str, str]]:
-        return [
-            (fold(item.title), fold(" ".join((item.title, item.series or "", *item.creators, *item.contributors))))
-            for item in self.items
-        ]
+    def index_of_words(self) -> SearchIndex:
+        """The words that a search looks up. Made at the first use, in about a second for 100,000 items."""
+        return SearchIndex((item.title for item in self.items), map(_other_words, self.items))
 
     def search(self, text: str, limit: int = 20) -> list[int]:
-        """Indices of items whose title, series, creators or contributors hold every word of `text`, title matches first."""
-        words = fold(text).split()
-        if not words:
-            return []
-        found = []
-        for index, (title, everything) in enumerate(self._folded):
-            if all(word in everything for word in words):
-                rank = 0 if title == " ".join(words) else 1 if title.startswith(words[0]) else 2
-                found.append((rank, index))
-        return [index for _, index in sorted(found)[:limit]]
+        """Indices of items whose title, series, number, creators or contributors hold every word of `text`, in any script.
+
+        Best match first; words with typing errors come last (`SearchIndex.search`).
+        """
+        return self.index_of_words.search(text, limit)
+
+
+def _other_words(item: Item) -> str:
+    """What a search looks up beside the title."""
+    number = "" if item.number is None else f"{item.number:g}"
+    return " ".join((item.series or "", number, *item.creators, *item.contributors))

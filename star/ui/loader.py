@@ -73,6 +73,7 @@ class Loader:
                 self._set(dataset=self._load_dataset())
             recommender = self._load()
             self._set(dataset=recommender.dataset, recommender=recommender)
+            recommender.dataset.catalog.search("")  # makes the index, so that the first visitor's search does not wait
         except UserError as error:
             self._set(problem=str(error))
         except Exception:

@@ -20,6 +20,8 @@ from star.ui.views.cards import byline, plural, volume
 
 MOST = 20  # rows a search returns
 MOST_BOOKS = 10
+MOST_SHELF = 200  # items of a shelf that an address can bring back
+MOST_SEED = 2**31 - 1
 Row = dict[str, Any]
 
 
@@ -54,14 +56,8 @@ def find_readers(data: Dataset, text: str) -> list[Row]:
     words = text.strip()
     if not words:
         return [reader_row(data, row) for row in spread(log, sorted(data.held_out))]
-    found: dict[int, None] = {}
+    found = _exact_readers(data, words)
     digits = words.lower().removeprefix(data.catalog.words.user.lower()).strip()
-    if digits.isdecimal() and 0 < int(digits) <= len(log):
-        found[int(digits) - 1] = None
-    try:
-        found[log.row(words)] = None
-    except UserError:
-        pass
     if digits.isdecimal():
         for row in range(min(len(log), 100_000)):
             if len(found) >= MOST:
@@ -92,6 +88,16 @@ def find_books(catalog: Catalog, text: str) -> list[Row]:
     return [book_row(catalog, index) for index in catalog.search(text, MOST)]
 
 
+def shelf_rows(catalog: Catalog, rows: Any) -> list[Row]:
+    """The books of a shelf that an address names by their rows, as rows of the picker.
+
+    Raises:
+        UserError: no list, or a row that is not in the catalogue.
+    """
+    rows = rows[:MOST_SHELF] if isinstance(rows, list) else [rows]
+    return [book_row(catalog, _row(row, len(catalog), catalog.words.item)) for row in rows]
+
+
 def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
     """A reader's row, with at most `books` of the latest books, newest first."""
     history = data.interactions.history(row)
@@ -110,16 +116,16 @@ def reader_detail(data: Dataset, row: int, books: int = 6) -> Row:
     }
 
 
-def query(value: Any, data: Dataset, k: Any = 5, seed: Any = 0) -> Query:
+def query(value: Any, data: Dataset) -> Query:
     """The query of a picker's value. The value comes from the browser, so every part is checked.
 
     Raises:
         UserError: no reader picked, an empty shelf, a row not in the data set, a number out of its range.
     """
     w = data.catalog.words
-    k = _whole(k, 1, MOST_BOOKS, f"The number of {w.items}")
-    seed = _whole(seed, 0, 2**31 - 1, "The seed")
     value = value if isinstance(value, dict) else {}
+    k = _whole(value.get("k", 5), 1, MOST_BOOKS, f"The number of {w.items}")
+    seed = _whole(value.get("seed", 0), 0, MOST_SEED, "The seed")
     if value.get("mode") == "shelf":
         shelf = value.get("shelf")
         shelf = shelf if isinstance(shelf, list) else []
@@ -130,12 +136,42 @@ def query(value: Any, data: Dataset, k: Any = 5, seed: Any = 0) -> Query:
         return Query(
             tuple(dict.fromkeys(_row(i, len(data.catalog), w.item) for i in shelf)), None, None, k, seed
         )
-    if value.get("reader") is None:
+    reader, typed = value.get("reader"), str(value.get("typed") or "").strip()[:100]
+    if reader is None and typed:
+        reader = named_reader(data, typed)
+    if reader is None:
         raise UserError(
             f"No {w.user} is picked yet. Choose one from the list, or put together {a(w.shelf)} of your own."
         )
-    row = _row(value["reader"], len(data.interactions), w.user)
+    row = _row(reader, len(data.interactions), w.user)
     return Query(tuple(int(i) for i in data.interactions.history(row)), row, None, k, seed)
+
+
+def named_reader(data: Dataset, text: str) -> int:
+    """The row of the reader whose number or id was typed, as `17` or `Reader 17`.
+
+    Raises:
+        UserError: the data set has no such reader.
+    """
+    for row in _exact_readers(data, text):
+        return row
+    w = data.catalog.words
+    raise UserError(
+        f"There is no {w.user} “{isolated(text[:40])}” among the {len(data.interactions):,} {w.users}. "
+        "Choose one from the list."
+    )
+
+
+def _exact_readers(data: Dataset, text: str) -> dict[int, None]:
+    found: dict[int, None] = {}
+    digits = text.strip().lower().removeprefix(data.catalog.words.user.lower()).strip()
+    if digits.isascii() and digits.isdecimal() and len(digits) < 12 and 0 < int(digits) <= len(data.interactions):
+        found[int(digits) - 1] = None
+    try:
+        found[data.interactions.row(text.strip())] = None
+    except UserError:
+        pass
+    return found
 
 
 def _whole(value: Any, least: int, most: int, what: str) -> int:
@@ -156,7 +192,7 @@ def template(w: Words) -> str:
     item, user, users, shelf = (escape(word) for word in (w.item, w.user, w.users, w.shelf))
     return f"""
 <div class="star-picker" data-latest="Latest {escape(w.items)}, newest first" data-there="is {escape(w.on_shelf)} already"
-  data-nobody="This data set has no {users}.">
+  data-nobody="This data set has no {users}." data-user="{user}" data-shelf-word="{shelf}">
   <div class="star-modes" role="radiogroup" aria-label="Who are the {escape(w.items)} for?">
     <label><input type="radio" value="reader" checked data-mode><span>{capital(a(user))}</span></label>
     <label><input type="radio" value="shelf" data-mode><span>Your own {shelf}</span></label>
@@ -168,6 +204,7 @@ def template(w: Words) -> str:
           spellcheck="false" placeholder="Number, or {a(item)} lately {escape(w.participle)}"></label>
       <ul role="listbox" aria-label="{capital(users)}" hidden></ul>
     </div>
+    <p class="star-refused" role="alert" data-refused></p>
     <button type="button" class="star-link" data-another>Another {user}</button>
     <div class="star-history" data-history></div>
   </div>
@@ -181,13 +218,29 @@ def template(w: Words) -> str:
     <ol class="star-shelf" data-shelf aria-label="Your {shelf}, oldest first"></ol>
     <p class="star-hint">The {shelf} is read from top to bottom; the last {item} counts as the latest.</p>
   </div>
+  {_number("k", f"How many {escape(w.items)}", 1, MOST_BOOKS, 5)}
+  <details class="star-more"><summary>Advanced</summary>
+    {_number("seed", "Seed", 0, MOST_SEED, 0)}
+    <p class="star-hint">Seed 0 takes the likeliest words; any other number draws them.</p>
+  </details>
   <p class="star-sr" role="status" data-said></p>
 </div>
 """
 
 
+def _number(name: str, label: str, least: int, most: int, value: int) -> str:
+    """A field for a whole number. Plain text, since a browser hides what is wrong in a field of type number."""
+    return f"""<div class="star-number"><label><span>{label}</span>
+      <input type="text" inputmode="numeric" autocomplete="off" value="{value}" data-number="{name}"
+        data-least="{least}" data-most="{most}" aria-describedby="star-{name}-refused"></label>
+    <p class="star-refused" role="alert" id="star-{name}-refused"></p></div>"""
+
+
 def picker(dataset: Callable[[], Dataset], w: Words, **options: Any) -> gr.HTML:
-    """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows]}`.
+    """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows], "k", "seed"}`.
+
+    While a reader is typed, `reader` is None and `typed` holds the text. `run`, where it is set, names the answer that the
+    event `restore` brings back.
 
     Look-ups run as server functions, outside the queue, so typing never waits for a running recommendation.
     """
@@ -211,12 +264,18 @@ def picker(dataset: Callable[[], Dataset], w: Words, **options: Any) -> gr.HTML:
     def books(text: str) -> Row:
         return guarded(lambda: find_books(dataset().catalog, str(text)[:100]))
 
+    def named(text: str) -> Row:
+        return guarded(lambda: named_reader(dataset(), str(text)[:100]))
+
+    def shelf(rows: Any) -> Row:
+        return guarded(lambda: shelf_rows(dataset().catalog, rows))
+
     return gr.HTML(
-        value={"mode": "reader", "reader": None, "shelf": []},
+        value={"mode": "reader", "reader": None, "shelf": [], "k": 5, "seed": 0},
         html_template=template(w),
-        js_on_load="STAR.picker(element, props, server);",
-        head=script("star.js") + script("picker.js"),
-        server_functions=[readers, reader, books],
+        js_on_load="STAR.picker(element, props, server, () => trigger('restore'));",
+        head=script("star.js") + script("explore.js") + script("picker.js"),
+        server_functions=[readers, reader, books, named, shelf],
         apply_default_css=False,
         **options,
     )

@@ -257,7 +257,7 @@ class Fuzz:
         rng = self.rng
         if rng.random() < 0.5:
             event = rng.choice(self.config["dependencies"])
-            whole = [{"mode": "shelf", "shelf": [rng.randrange(30)]}, 5, 0, True][: len(event["inputs"])]
+            whole = [{"mode": "shelf", "shelf": [rng.randrange(30)]}, True][: len(event["inputs"])]
             made: dict[str, Any] = {
                 "data": whole,
                 "fn_index": event["id"],
@@ -350,7 +350,7 @@ def test_five_thousand_requests_over_every_route_fail_plainly(
                 before = page.memory()  # what is made once and kept
         assert failed == []
         ask = page_client.event(fuzz.config, "recommend", "click")["id"]
-        shelf = [{"mode": "shelf", "shelf": [3]}, 5, 0, True]
+        shelf = [{"mode": "shelf", "shelf": [3]}, True]
         call = {"data": shelf, "fn_index": ask, "session_hash": "last"}
         with page.client() as client:
             for _ in range(120):  # answers to earlier requests come first

@@ -55,25 +55,25 @@ def status(update: tuple[Any, ...]) -> str:
 )
 def test_what_the_browser_sends_is_checked(value: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        query(value, DATA, 5, 0)
+        query(value, DATA)
 
 
 @pytest.mark.parametrize("k", [0, 11, 10**9, 2.5, "5", None, True, float("nan"), float("inf")])
 def test_number_of_books_is_checked(k: Any) -> None:
     with pytest.raises(UserError, match="whole number from 1 to 10"):
-        query({"mode": "shelf", "shelf": [3]}, DATA, k, 0)
+        query({"mode": "shelf", "shelf": [3], "k": k}, DATA)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, 2**40, "x"])
 def test_seed_is_checked(seed: Any) -> None:
     with pytest.raises(UserError, match="seed"):
-        query({"mode": "shelf", "shelf": [3]}, DATA, 5.0, seed)
+        query({"mode": "shelf", "shelf": [3], "k": 5.0, "seed": seed}, DATA)
 
 
 def test_query_of_reader_and_shelf() -> None:
-    asked = query({"mode": "reader", "reader": 4}, DATA, 3, 7)
+    asked = query({"mode": "reader", "reader": 4, "k": 3, "seed": 7}, DATA)
     assert asked == Query(tuple(int(i) for i in DATA.interactions.history(4)), 4, None, 3, 7)
-    assert query({"mode": "shelf", "shelf": [3, 0, 3]}, DATA, 5, 0) == Query((3, 0), None, None, 5, 0)
+    assert query({"mode": "shelf", "shelf": [3, 0, 3]}, DATA) == Query((3, 0), None, None, 5, 0)
 
 
 def test_readers_are_found_by_number_id_and_latest_book() -> None:
@@ -86,6 +86,7 @@ def test_readers_are_found_by_number_id_and_latest_book() -> None:
     assert find_readers(DATA, "no such thing") == []
     assert 0 < len(find_readers(DATA, "")) <= 20
     assert reader_detail(DATA, 0)["total"] == len(DATA.interactions.history(0))
+    assert find_books(DATA.catalog, "tolkein hobit")[0]["label"] == "The Hobbit"
     assert find_books(DATA.catalog, "le guin")[0]["note"].startswith("Ursula K. Le Guin")
 
 
@@ -98,7 +99,7 @@ def test_spread_of_small_data_sets() -> None:
 
 def test_answer_streams_and_keeps_the_run() -> None:
     runs = Runs()
-    updates = list(answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]}, 5, 0))
+    updates = list(answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]}))
     assert "busy" in status(updates[0]) and "done" in status(updates[-1])
     run = updates[-1][3]["run"]
     kept = runs.get(run)
@@ -116,7 +117,7 @@ def test_updates_are_about_ten_a_second(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_user_errors_and_faults_become_messages() -> None:
-    updates = list(answer(ready(), Runs(), "s", {"mode": "shelf", "shelf": []}, 5, 0))
+    updates = list(answer(ready(), Runs(), "s", {"mode": "shelf", "shelf": []}))
     assert "add at least one book" in status(updates[-1]) and "error" in status(updates[-1])
 
     class Broken(toy.ToyRecommender):
@@ -125,7 +126,7 @@ def test_user_errors_and_faults_become_messages() -> None:
 
     loader = Loader(lambda: Broken(DATA))
     loader.start()
-    last = list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0))[-1]
+    last = list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}))[-1]
     assert "Something went wrong" in status(last) and "secret" not in str(last)
 
 
@@ -143,13 +144,46 @@ def test_the_adapters_switch_reaches_the_model() -> None:
     assert [name for _, name in loaded(loader)][-1] == "grpo"
     assert [name for _, name in loaded(ready())][-1] is None
     for adapted in (True, False):
-        list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, 5, 0, adapted))
+        list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, adapted))
     assert [query.adapter for query in Adapted.asked] == [True, False]
+
+
+@pytest.mark.parametrize("value", [{"k": 2.5}, {"seed": -1}, {"typed": "99999", "reader": None}, {"mode": "shelf"}])
+def test_a_refused_question_changes_nothing_but_the_status(value: dict[str, Any]) -> None:
+    asked = {"mode": "reader", "reader": 3, "shelf": []} | value
+    for update in answer(ready(), Runs(), "s", asked):
+        assert all(isinstance(part, dict) and set(part) == {"__type__"} for part in update[1:6])
+    assert "error" in status(update)
+
+
+@pytest.mark.parametrize(("text", "row"), [("17", 16), ("Reader 17", 16), (" reader 17 ", 16), ("u42", 41)])
+def test_a_typed_reader_is_the_one_of_that_number_or_id(text: str, row: int) -> None:
+    assert query({"mode": "reader", "reader": None, "typed": text}, DATA).reader == row
+
+
+@pytest.mark.parametrize("text", ["999", "0", "-1", "nobody", "dune", "1" * 50, "²", "<b>"])
+def test_an_unknown_reader_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="There is no reader “"):
+        query({"mode": "reader", "reader": None, "typed": text}, DATA)
+
+
+def test_a_kept_answer_is_restored_and_an_unknown_one_says_so() -> None:
+    runs = Runs()
+    updates = list(answer(ready(), runs, "s", {"mode": "reader", "reader": 3, "k": 4, "seed": 7}))
+    run = updates[-1][3]["run"]
+    assert updates[-1][3]["asked"] == {"mode": "reader", "reader": 3, "shelf": [], "k": 4, "seed": 7}
+    assert explore.restored(runs, {"run": run}, DATA.catalog.words) == updates[-1]
+    for unknown in ("0" * 32, "x", 7, ["a"]):
+        gone = explore.restored(runs, {"run": unknown}, DATA.catalog.words)
+        assert "no longer kept" in status(gone) and "error" in status(gone) and gone[3]["nodes"] == []
+    for without in ({}, None, {"run": ""}):
+        blank = explore.restored(runs, without, DATA.catalog.words)
+        assert "press Recommend" in status(blank) and "idle" in status(blank)
 
 
 def test_stop_ends_the_run() -> None:
     runs = Runs()
-    stream = answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]}, 5, 0)
+    stream = answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]})
     next(stream)
     next(stream)
     runs.stop("s")

@@ -93,9 +93,9 @@ def test_nothing_is_recommended_before_the_ranking(model: toy.ToyRecommender) ->
     titles = [model.dataset.catalog[r.item].title for r in last.items]
     for snapshot in under_way:
         html = views.cards(snapshot, model.dataset.catalog)
-        assert "<h3>" not in html and not any(title in html for title in titles)
+        assert "<h3" not in html and not any(title in html for title in titles)
     html = views.cards(last, model.dataset.catalog)
-    assert re.findall(r"<h3><bdi>(.*?)</bdi></h3>", html) == titles
+    assert re.findall(r"<h3 [^>]*><bdi>(.*?)</bdi></h3>", html) == titles
     assert views.empty(BOOK, 7).count("<li") == 7
 
 
@@ -292,3 +292,25 @@ def test_download_with_href_in_a_title_keeps_tooltips_text(model: toy.ToyRecomme
     data = replace(model.dataset, catalog=Catalog(items))
     page = standalone(answered(toy.ToyRecommender(data, 0), 3), data.catalog)
     assert "htmlTitle" not in page and "innerHTML = " not in page.split("drawGraph")[-1]
+
+
+def test_ticks_count_what_the_model_wrote(model: toy.ToyRecommender) -> None:
+    answer = answered(model, 3)
+    authors = [claim.author for claim in answer.claims]
+    html = views.tally(answer)
+    assert "</span></span>1 supported" in html and "1 not supported" in html and "1 opinion<" in html
+    assert f"{authors.count('tool')} findings of tools" in html and "true by construction" in html
+    blocks = trace(answer, model.dataset.catalog)
+    given = next(block["html"] for block in blocks if "star-response" in block["html"])
+    assert "star-mark tool" in given and "star-mark supported" not in given and "✓" not in given
+    tools = tuple(index for index, author in enumerate(authors) if author == "tool")
+    assert "star-mark" not in views.tally(answer, tools) and views.tally(answer, ()) == ""
+
+
+def test_a_long_title_is_clamped_and_whole_on_hover(model: toy.ToyRecommender) -> None:
+    long = "A very long title " * 40
+    items = tuple(replace(item, title=f"{long}{n} “x”") for n, item in enumerate(model.dataset.catalog))
+    data = replace(model.dataset, catalog=Catalog(items))
+    answer = answered(toy.ToyRecommender(data, 0), 3)
+    html = views.cards(answer, data.catalog)
+    assert f'class="star-clamped" title="{long}' in html

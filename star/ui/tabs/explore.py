@@ -17,11 +17,11 @@ from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender
 from star.ui.live import block, live
 from star.ui.loader import Loader
-from star.ui.picker import MOST_BOOKS, picker, query
+from star.ui.picker import picker, query
 from star.ui.runs import Runs
 from star.ui.views import cards as views
 from star.ui.views.evidence_view import edge_table, evidence
-from star.ui.views.graph_view import graph_view, payload
+from star.ui.views.graph_view import asked, graph_view, payload
 from star.ui.views.trace_view import trace
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 PERIOD = 0.1  # seconds between two updates of the page
 PATIENCE = 180.0  # seconds to wait for a model that still loads
 AT_ONCE = 2  # answers written at the same time
+GONE = "This answer is no longer kept here. Press Recommend to ask again."
 Update = tuple[Any, ...]
 
 
@@ -42,31 +43,24 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
             chosen = picker(loader.dataset, w, elem_id="picker")
-            k = gr.Slider(1, MOST_BOOKS, value=5, step=1, label=f"How many {w.items}", elem_id="k")
-            with gr.Accordion("Advanced", open=False):
-                seed = gr.Number(
-                    0,
-                    precision=0,
-                    label="Seed",
-                    info="0 takes the likeliest words; any other number draws them",
-                    elem_id="seed",
-                )
-                adapter = gr.Checkbox(
-                    True,
-                    label="With its adapter",
-                    info="off: the model as it was before GRPO, or before it learned from annotators",
-                    visible=False,
-                    elem_id="adapter",
-                )
-            go = gr.Button("Recommend", variant="primary", elem_id="recommend")
-            stop = gr.Button("Stop", visible=False, elem_id="stop")
-        with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
-            status = live(
-                block(views.status(f"Pick {a(w.user)} or put together {a(w.shelf)}, then press Recommend.")),
-                label="Status",
-                polite=True,
-                elem_id="status",
+            adapter = gr.Checkbox(
+                True,
+                label="With its adapter",
+                info="off: the model as it was before GRPO, or before it learned from annotators",
+                visible=False,
+                elem_id="adapter",
             )
+            go = gr.Button("Recommend", variant="primary", elem_id="recommend", elem_classes="star-go")
+        with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
+            with gr.Row(elem_classes="star-statusline"):
+                status = live(
+                    block(views.status(f"Pick {a(w.user)} or put together {a(w.shelf)}, then press Recommend.")),
+                    label="Status",
+                    polite=True,
+                    elem_id="status",
+                )
+                stop = gr.Button("Stop", visible=False, elem_id="stop", size="sm", scale=0, min_width=80)
+            gr.HTML('<p class="star-stale" role="status"></p>', apply_default_css=False, elem_classes="star-over")
             cards = live(block(views.empty(w)), label=f"Recommended {w.items}", elem_id="cards")
             with gr.Row(elem_classes="star-why"):
                 with gr.Column(min_width=300, elem_classes="star-left"):
@@ -75,31 +69,34 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
                 with gr.Column(min_width=300, elem_classes="star-right"):
                     gr.HTML("<h2>Graph</h2>", apply_default_css=False)
                     graph = graph_view(w, elem_id="graph")
-                    gr.HTML("<h2>Evidence</h2>", apply_default_css=False)
+                    gr.HTML("<h2>Evidence</h2>", apply_default_css=False, elem_classes="star-later")
                     proof = live(label="Evidence", polite=True, elem_id="evidence")
                     table = live(label="Edges of the graph", elem_id="edges")
 
-    outputs = [status, cards, steps, graph, proof, table, go, stop]
+    outputs = [status, cards, steps, graph, proof, table, stop]
 
-    def ask(
-        value: Any, count: float, number: float | None, adapted: bool, request: gr.Request
-    ) -> Iterator[Update]:
-        yield from answer(loader, runs, str(request.session_hash), value, count, number, bool(adapted))
+    def ask(value: Any, adapted: bool, request: gr.Request) -> Iterator[Update]:
+        yield from answer(loader, runs, str(request.session_hash), value, bool(adapted))
 
     def halt(request: gr.Request) -> None:
         # Only sets a flag: the run ends itself and says so. A cancelled Gradio event would swallow the next press.
         runs.stop(str(request.session_hash))
 
+    def again(value: Any) -> Update:
+        return restored(runs, value, w)
+
     go.click(
         ask,
-        [chosen, k, seed, adapter],
+        [chosen, adapter],
         outputs,
         concurrency_id="model",
         concurrency_limit=AT_ONCE,
         show_progress="hidden",
         api_visibility="private",
     )
-    stop.click(halt, queue=False, show_progress="hidden", api_visibility="private")
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    stop.click(halt, **quick)
+    chosen.restore(again, [chosen], outputs, **quick)
     return adapter
 
 
@@ -109,46 +106,53 @@ WAITING = (
 )
 
 
-def answer(
-    loader: Loader,
-    runs: Runs,
-    session: str,
-    value: Any,
-    count: float,
-    number: float | None,
-    adapted: bool = True,
-) -> Iterator[Update]:
-    """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, buttons."""
-    run, w = runs.begin(session), loader.words
+def answer(loader: Loader, runs: Runs, session: str, value: Any, adapted: bool = True) -> Iterator[Update]:
+    """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, Stop.
+
+    The answer before stays on the page until the question is accepted.
+    """
+    run = runs.begin(session)
     last: Recommendation | None = None
     try:
-        yield _update("Reading the history…", w)
+        yield _said("Reading the history…", "busy")
         recommender = None
         while recommender is None:
             recommender = loader.recommender(0.25)
             if not runs.wanted(session, run):
-                yield _ended("Stopped before anything was written.", "idle", True)
+                yield _said("Stopped before anything was written.", "idle")
                 return
             if recommender is None:
                 if loader.seconds > PATIENCE:
                     raise UserError("The model has been loading for minutes; the server's log may say why.")
-                yield _update(f"The model is still loading ({loader.seconds:.0f} s); your question waits.", w)
-        question = query(value, recommender.dataset, count, 0 if number is None else number)
-        question = replace(question, adapter=adapted)
-        w = recommender.dataset.catalog.words
+                waits = f"The model is still loading ({loader.seconds:.0f} s); your question waits."
+                yield _said(waits, "busy")
+        question = replace(query(value, recommender.dataset), adapter=adapted)
+        catalog = recommender.dataset.catalog
+        yield _begun(question, catalog.words)
         for last in _throttled(recommender, question):
             if not runs.wanted(session, run):
-                yield _ended("Stopped. What was written so far stays below.", "idle", False)
+                yield _said("Stopped. What was written so far stays below.", "idle")
                 return
             if last.finished:
-                runs.keep(run, last, recommender.dataset.catalog)
-            yield _update(_progress(last, w), w, last, recommender, run)
+                runs.keep(run, last, catalog)
+            yield _update(_progress(last, catalog.words), last, catalog, run)
     except UserError as error:
-        yield _ended(str(error), "error", last is None)
+        yield _said(str(error), "error")
     except Exception:
         log.exception("a recommendation failed")
-        failed = "Something went wrong on our side, and the log has it. Please try again."
-        yield _ended(failed, "error", last is None)
+        yield _said("Something went wrong on our side, and the log has it. Please try again.", "error")
+
+
+def restored(runs: Runs, value: Any, w: Words) -> Update:
+    """The page with the answer that the picker's value names as `run`, or, without one, before any answer."""
+    run = str(value.get("run") or "") if isinstance(value, dict) else ""
+    found = runs.get(run)
+    if found is not None:
+        last, catalog = found
+        return _update(_progress(last, catalog.words), last, catalog, run)
+    words = GONE if run else f"Pick {a(w.user)} or put together {a(w.shelf)}, then press Recommend."
+    status = block(views.status(words, "error" if run else "idle"))
+    return status, block(views.empty(w)), block(WAITING), payload(None, None), [], [], gr.update(visible=False)
 
 
 def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
@@ -174,45 +178,35 @@ def _progress(answer: Recommendation, w: Words) -> str:
     return words[answer.steps[-1].type] if answer.steps else "Reading the history…"
 
 
-def _update(
-    words: str,
-    w: Words,
-    answer: Recommendation | None = None,
-    recommender: Recommender | None = None,
-    run: str = "",
-) -> Update:
+def _update(words: str, answer: Recommendation, catalog: Catalog, run: str) -> Update:
     """One update of all outputs. Graph, evidence and table do not change while an answer grows."""
-    catalog = recommender.dataset.catalog if recommender else None
-    done = answer is not None and answer.finished
-    fresh = answer is None or done
+    done = answer.finished
     return (
         block(views.status(words, "done" if done else "busy")),
-        block(_cards(answer, catalog, w)),
-        trace(answer, catalog) if answer is not None else block(WAITING),
-        payload(answer, catalog, run) if fresh else gr.skip(),
-        evidence(answer, catalog) if fresh else gr.skip(),
-        edge_table(answer, catalog) if fresh else gr.skip(),
-        gr.update(visible=done),
+        block(views.cards(answer, catalog) if done else views.empty(catalog.words, answer.query.k)),
+        trace(answer, catalog),
+        payload(answer, catalog, run) if done else gr.skip(),
+        evidence(answer, catalog) if done else gr.skip(),
+        edge_table(answer, catalog) if done else gr.skip(),
         gr.update(visible=not done),
     )
 
 
-def _cards(answer: Recommendation | None, catalog: Catalog | None, w: Words) -> str:
-    if answer is None or catalog is None:
-        return views.empty(w)
-    return views.cards(answer, catalog) if answer.finished else views.empty(w, answer.query.k)
-
-
-def _ended(words: str, kind: str, empty: bool) -> Update:
-    """The last update of an unfinished run. `empty`: the run wrote nothing; otherwise its text stays on the page."""
-    nothing = gr.skip()
+def _begun(question: Query, w: Words) -> Update:
+    """The update that clears the page for an accepted question."""
     return (
-        block(views.status(words, kind)),
-        nothing,
-        block(WAITING) if empty else nothing,
-        nothing,
-        nothing,
-        nothing,
+        block(views.status("Reading the history…", "busy")),
+        block(views.empty(w, question.k)),
+        block(WAITING),
+        payload(None, None) | {"asked": asked(question)},
+        [],
+        [],
         gr.update(visible=True),
-        gr.update(visible=False),
     )
+
+
+def _said(words: str, kind: str) -> Update:
+    """A new status line; what else is on the page stays."""
+    nothing = gr.skip()
+    shown = gr.update(visible=kind == "busy")
+    return block(views.status(words, kind)), nothing, nothing, nothing, nothing, nothing, shown

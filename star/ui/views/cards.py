@@ -11,7 +11,7 @@ from html import escape
 from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.words import Words, capital
-from star.display import bdi, html, isolating
+from star.display import bdi, html, isolated, isolating
 from star.evidence.claims import Verdict
 from star.recommend.readable import VERDICTS as VERDICTS
 from star.recommend.readable import byline as byline
@@ -32,16 +32,34 @@ def mark(verdict: Verdict) -> str:
     )
 
 
-def tally(answer: Recommendation, claims: tuple[int, ...] | None = None) -> str:
-    """Counts of the verdicts, `4 supported · 1 not supported · 1 opinion`, for these claims or for all of them."""
+TOOL = "returned by a tool: read from the graph, so true by construction"
+
+
+def tool_mark() -> str:
+    """The mark of what a tool returned. No tick: ticks are for what the model wrote."""
+    return (
+        f'<span class="star-mark tool" title="{TOOL}"><span aria-hidden="true">·</span>'
+        '<span class="star-sr">returned by a tool: </span></span>'
+    )
+
+
+def tally(answer: Recommendation, claims: tuple[int, ...] | None = None, short: bool = False) -> str:
+    """Counts of these claims, or of all: verdicts on what the model wrote, and apart from them what tools returned.
+
+    Example: `4 supported · 1 not supported · 1 opinion · 12 findings of tools`. `short`: the marks stand for the words.
+    """
     chosen = answer.claims if claims is None else [answer.claims[i] for i in claims]
-    counts = Counter(claim.verdict for claim in chosen)
+    counts = Counter(claim.verdict for claim in chosen if claim.author == "model")
     words: dict[Verdict, str] = {
         "supported": "supported",
         "unsupported": "not supported",
-        "opinion": "opinion",
+        "opinion": plural(counts["opinion"], "opinion").partition(" ")[2],
     }
-    parts = [f"{mark(v)}{counts[v]} {word}" for v, word in words.items() if counts[v]]
+    parts = [f"{mark(v)}{counts[v]}{'' if short else ' ' + word}" for v, word in words.items() if counts[v]]
+    found = len(chosen) - counts.total()
+    if found:
+        of_tools = plural(found, "finding") if short else f"{plural(found, 'finding')} of tools"
+        parts.append(f'<span class="star-found" title="{TOOL}">{of_tools}</span>')
     return (
         f'<span class="star-tally">{"".join(f"<span>{part}</span>" for part in parts)}</span>'
         if parts
@@ -86,10 +104,10 @@ def _card(answer: Recommendation, entry: Recommended, catalog: Catalog, best: fl
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
         f'<span class="star-rank" aria-label="Rank {rank}">{rank}</span></div>'
-        f'<div class="star-card-text"><h3>{bdi(item.title)}</h3>'
+        f'<div class="star-card-text"><h3 class="star-clamped" title="{escape(isolated(item.title))}">{bdi(item.title)}</h3>'
         f'<p class="star-by">{html(byline(item))}</p>{series}'
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{reason}</p>'
-        f"{_share(entry.score, best)}{tally(answer, about(answer, node))}"
+        f"{_share(entry.score, best)}{tally(answer, about(answer, node), short=True)}"
         f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
         f"Why this {escape(w.item)}?</button></div></li>"
     )

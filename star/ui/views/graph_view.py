@@ -14,7 +14,7 @@ from pyvis.network import Network
 from star.data.catalog import Catalog
 from star.data.words import Words
 from star.display import isolated
-from star.recommend.recommendation import Recommendation
+from star.recommend.recommendation import Query, Recommendation
 from star.ui.assets import script
 from star.ui.views.cards import about, plural
 from star.ui.views.evidence_view import edge_kinds, facts, node_kinds, weight
@@ -162,7 +162,15 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         "nodeKinds": node_kinds(catalog.words),
         "edgeKinds": kinds,
         "files": f"star-runs/{run}" if run else "",
+        "asked": asked(answer.query) if run else None,  # a blinded record does not name its reader
     }
+
+
+def asked(query: Query) -> dict[str, Any]:
+    """The question of an answer in the terms of the picker's value."""
+    mode = "shelf" if query.reader is None else "reader"
+    shelf = list(query.history) if query.reader is None else []
+    return {"mode": mode, "reader": query.reader, "shelf": shelf, "k": query.k, "seed": query.seed}
 
 
 def template(w: Words) -> str:

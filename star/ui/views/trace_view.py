@@ -15,7 +15,7 @@ from star.evidence.claims import bound, stated
 from star.recommend.readable import NAMES, VERDICTS, argument_name, number, number_name, plural
 from star.recommend.readable import ranked as ranked
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
-from star.ui.views.cards import mark, tally
+from star.ui.views.cards import TOOL, mark, tally, tool_mark
 
 Block = dict[str, str]
 Named = Callable[[str], str]  # isolates the names in a text
@@ -46,14 +46,17 @@ def numbers(claim: CheckedClaim, w: Words) -> str:
 def claim_line(answer: Recommendation, index: int, w: Words, named: Named = str) -> str:
     """One claim: a button that selects its path, and its numbers, which show while it is selected."""
     claim = answer.claims[index]
-    words = VERDICTS[claim.verdict][1]
-    author = "the model wrote this" if claim.author == "model" else "a tool returned this"
+    given = claim.author == "tool" and claim.verdict == "supported"
+    words = TOOL if given else f"<b>{VERDICTS[claim.verdict][1]}</b> · the model wrote this"
+    if claim.author == "tool" and not given:
+        words = f"<b>{VERDICTS[claim.verdict][1]}</b> · a tool returned this"
     path = plural(len(claim.edges), "edge") + " in the graph" if claim.edges else "no edge of its own"
+    kind = "tool" if given else claim.verdict
     return (
-        f'<div class="star-claim {escape(claim.verdict)}" data-claim-row="{index}">'
-        f'<button type="button" data-claim="{index}" aria-pressed="false">{mark(claim.verdict)}'
+        f'<div class="star-claim {escape(kind)}" data-claim-row="{index}">'
+        f'<button type="button" data-claim="{index}" aria-pressed="false">{tool_mark() if given else mark(claim.verdict)}'
         f"<span>{html(named(claim.text))}</span></button>"
-        f'<div class="star-detail"><p><b>{words}</b> · {author} · {path}</p>{numbers(claim, w)}</div></div>'
+        f'<div class="star-detail"><p>{words} · {path}</p>{numbers(claim, w)}</div></div>'
     )
 
 
@@ -190,6 +193,6 @@ def trace(answer: Recommendation | None, catalog: Catalog | None = None) -> list
         )
         at += 1
     if answer.finished and answer.claims:
-        words = f"Of {plural(len(answer.claims), 'claim')} in this trace: {tally(answer)}"
+        words = f"The model’s statements and the tools’ findings: {tally(answer)}"
         blocks.append({"key": "ledger", "html": f'<p class="star-ledger">{words}</p>'})
     return blocks

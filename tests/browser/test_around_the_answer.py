@@ -1,0 +1,208 @@
+"""Explore around an answer, in a browser: buttons in reach, nothing jumps, whose answer it is, its address."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+from serving import free_port, serve, toy_command  # noqa: E402
+from test_explore import LONG, ask, choose_book, complete, ready  # noqa: E402
+
+pytestmark = pytest.mark.browser
+
+# Sums how far the headings below the cards move on the page, from now on.
+WATCH = """() => {
+  window.moved = {};
+  const heads = Object.fromEntries([...document.querySelectorAll(".star-answer h2")].map((h) => [h.textContent, h]));
+  const place = (head) => head.getBoundingClientRect().top + window.scrollY;
+  const before = Object.fromEntries(Object.entries(heads).map(([name, head]) => [name, place(head)]));
+  const look = () => {
+    for (const name of window.watched) {
+      const now = place(heads[name]);
+      window.moved[name] = (window.moved[name] || 0) + Math.abs(now - before[name]);
+      before[name] = now;
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def button(page: Any) -> Any:
+    return page.get_by_role("button", name="Recommend", exact=True)
+
+
+def seen(page: Any, selector: str) -> bool:
+    """Whether the element's box lies wholly in the window."""
+    return bool(
+        page.locator(selector).first.evaluate(
+            "(e) => { const b = e.getBoundingClientRect(); return b.height > 0 && b.top >= 0 && b.bottom <= innerHeight; }"
+        )
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (400, 800), (400, 640)])
+def test_recommend_is_in_reach_without_scrolling(toy_url: str, visit: Any, width: int, height: int) -> None:
+    page = visit(toy_url, width=width, height=height).page
+    ready(page)
+    assert page.evaluate("scrollY") == 0 and seen(page, "#recommend")
+    page.get_by_text("Your own shelf").click()
+    for text in ("dune", "emma", "hyperion", "foundation", "hobbit", "snow crash", "neuromancer"):
+        choose_book(page, text, "")
+    assert seen(page, "#recommend")
+
+
+@pytest.mark.parametrize("width", [400, 1366])
+def test_nothing_jumps_when_the_ranking_arrives(toy_url: str, visit: Any, width: int) -> None:
+    page = visit(toy_url, width=width, height=768).page
+    ready(page)
+    # On a narrow page the graph is below the trace, which grows while it is written.
+    page.evaluate("(names) => { window.watched = names; }", ["Trace", "Graph"] if width > 860 else ["Trace"])
+    page.evaluate(WATCH)
+    ask(page)
+    page.wait_for_timeout(300)
+    moved = page.evaluate("window.moved")
+    assert all(pixels <= 1 for pixels in moved.values()), moved
+    if width == 400:
+        expect(page.locator("#status .star-live")).to_be_focused()
+        assert seen(page, "#status") and seen(page, "#cards .star-card h3")
+    else:
+        expect(button(page)).to_be_focused()
+
+
+def test_an_answer_for_another_shelf_is_marked(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    note, answer = page.locator(".star-stale"), page.locator(".star-answer")
+    expect(note).to_have_text("")
+    first = page.get_by_role("combobox", name="Reader").input_value().split(" · ")[0].split()[1]
+    page.get_by_role("button", name="Another reader").click()
+    expect(note).to_have_text("This answer is for another reader; press Recommend.")
+    expect(answer).to_have_class(re.compile("stale"))
+    assert float(page.locator("#cards").evaluate("(c) => getComputedStyle(c).opacity")) < 0.6
+    reader = page.get_by_role("combobox", name="Reader")
+    reader.fill(first)
+    reader.press("Enter")
+    expect(note).to_have_text("")
+    page.get_by_text("Your own shelf").click()
+    choose_book(page, "dune", "Dune")
+    button(page).click()
+    complete(page)
+    expect(note).to_have_text("")
+    choose_book(page, "emma", "Emma")
+    expect(note).to_have_text("This answer is for another shelf; press Recommend.")
+    page.locator("[data-shelf] li").nth(1).get_by_role("button", name="Remove").click()
+    expect(note).to_have_text("")
+
+
+def test_an_unknown_reader_is_refused_where_it_is_typed(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    run = page.locator(".star-canvas").get_attribute("data-run")
+    reader, refused = page.get_by_role("combobox", name="Reader"), page.locator("[data-refused]")
+    reader.fill("9999")
+    button(page).click()
+    expect(refused).to_contain_text("There is no reader “9999”")
+    expect(reader).to_have_attribute("aria-invalid", "true")
+    expect(reader).to_have_value("9999")
+    expect(page.locator(".star-status.error")).to_contain_text("There is no reader “9999”")
+    expect(page.locator(".star-canvas")).to_have_attribute("data-run", run)  # the answer before stays
+    reader.fill("17")
+    button(page).click()
+    complete(page)
+    expect(page.locator("#status")).to_contain_text("for Reader 17")
+    expect(refused).to_have_text("")
+    expect(reader).to_have_value(re.compile("^Reader 17 "))
+
+
+def test_numbers_are_whole_and_a_wrong_one_changes_nothing_else(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    run = page.locator(".star-canvas").get_attribute("data-run")
+    count = page.get_by_label("How many books")
+    for wrong in ("2.5", "0", "11", "", "x", "1e1"):
+        count.fill(wrong)
+        expect(count).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#star-k-refused")).to_contain_text("whole number from 1 to 10")
+    button(page).click()
+    expect(count).to_be_focused()
+    expect(page.locator(".star-status.done")).to_be_visible()
+    expect(page.locator(".star-canvas")).to_have_attribute("data-run", run)
+    count.fill("3")
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Seed").fill("7")
+    button(page).click()
+    expect(page.locator("#cards .star-card h3")).to_have_count(3, timeout=LONG)
+
+
+def test_reload_and_back_keep_reader_shelf_and_answer(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    first = page.locator(".star-canvas").get_attribute("data-run")
+    reader = page.get_by_role("combobox", name="Reader").input_value()
+    titles = page.locator("#cards h3").all_inner_texts()
+    expect(page).to_have_url(re.compile(f"run={first}"))
+    page.get_by_text("Your own shelf").click()
+    choose_book(page, "dune", "Dune")
+    choose_book(page, "emma", "Emma")
+    page.get_by_label("How many books").fill("4")
+    button(page).click()
+    expect(page.locator("#cards h3")).to_have_count(4, timeout=LONG)
+    second = page.locator("#cards h3").all_inner_texts()
+    page.reload()
+    expect(page.locator("#cards h3")).to_have_count(4, timeout=LONG)
+    assert page.locator("#cards h3").all_inner_texts() == second
+    expect(page.locator("[data-shelf] li b")).to_have_text(["Dune", "Emma"])
+    expect(page.get_by_label("How many books")).to_have_value("4")
+    expect(page.locator(".star-stale")).to_have_text("")
+    page.go_back()
+    expect(page.locator("#cards h3")).to_have_count(5, timeout=LONG)
+    assert page.locator("#cards h3").all_inner_texts() == titles
+    expect(page.get_by_role("combobox", name="Reader")).to_have_value(reader)
+    expect(page.locator(".star-stale")).to_have_text("")
+
+
+def test_an_unknown_run_says_so(toy_url: str, visit: Any) -> None:
+    page = visit(f"{toy_url}/?reader=17&run={'0' * 32}").page
+    expect(page.locator(".star-status.error")).to_contain_text("no longer kept", timeout=LONG)
+    expect(page.get_by_role("combobox", name="Reader")).to_have_value(re.compile("^Reader 17 "))
+    ask(page)
+    expect(page.locator("#status")).to_contain_text("for Reader 17")
+
+
+def test_a_lost_server_is_said_and_the_visitor_can_go_on(visit: Any, tmp_path: Path) -> None:
+    port = free_port()
+    process, url = serve(toy_command(port), port, tmp_path / "log", TOY_DELAY="0.2")
+    visitor = visit(url)
+    page = visitor.page
+    try:
+        ready(page)
+        page.get_by_text("Your own shelf").click()
+        choose_book(page, "dune", "Dune")
+        button(page).click()
+        expect(page.locator("#trace .star-step").first).to_be_visible(timeout=LONG)
+        process.kill()
+        process.wait(10)
+        expect(page.locator("#status")).to_contain_text("does not answer", timeout=LONG)
+        expect(page.locator("#trace .star-step").first).to_be_visible()
+        expect(page.locator("[data-shelf] li b")).to_have_text(["Dune"])
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#status")).to_contain_text("Stopped")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#status")).to_contain_text("still does not answer")
+        process, _ = serve(toy_command(port), port, tmp_path / "log")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("#cards h3")).to_have_count(5, timeout=LONG)
+        expect(page.locator("[data-shelf] li b")).to_have_text(["Dune"])
+    finally:
+        process.kill()
+        process.wait(10)
+        # The browser reports every request to a server that is gone.
+        gone = ("net::ERR_", "Failed to load", "network error", "EventSource", "fetch", "Connection")
+        visitor.problems[:] = [p for p in visitor.problems if not any(word in p for word in gone)]
