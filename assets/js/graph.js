@@ -3,6 +3,7 @@
 
 (() => {
   const LAYERS = { user: 0, history: 0, genre: 1, reader: 1, candidate: 2, recommended: 2 };
+  const SIGNS = { user: "◆", history: "■", recommended: "★", candidate: "●", reader: "▲", genre: "⬢" };
   const LOUD = ["user", "history", "recommended", "candidate", "genre"];
 
   /* Order the nodes of each layer by the mean place of their neighbours in other layers, in a few rounds. */
@@ -111,6 +112,26 @@
       };
     }
 
+    /* Draw what a claim or an edge rests on, where it is not drawn yet; of a selected node only the node itself. */
+    function add(found, chosen) {
+      if (!net || !chosen || !value.more) return;
+      const wanted = (id) => (chosen.kind === "node" ? id === chosen.id : found.nodes.has(id));
+      const fresh = value.more.nodes.filter((node) => wanted(node.id));
+      if (!fresh.length) return;
+      value.more.nodes = value.more.nodes.filter((node) => !fresh.includes(node));
+      value.nodes.push(...fresh);
+      const drawn = new Set(value.nodes.map((node) => node.id));
+      const ready = value.more.edges.filter((edge) => drawn.has(edge.from) && drawn.has(edge.to));
+      value.more.edges = value.more.edges.filter((edge) => !ready.includes(edge));
+      value.edges.push(...ready);
+      value.hidden = Math.max(0, value.hidden - fresh.length);
+      nodes.add(fresh.map((node) => ({ ...node, full: node.label })));
+      const added = new Set(ready.map((edge) => edge.id));
+      edges.add(bent(value.edges).filter((edge) => added.has(edge.id)).map((edge) => ({ ...edge, base: edge.width || 1 })));
+      legend();
+      arrange();
+    }
+
     function paint(found = scope.found(), chosen = scope.selection) {
       if (!net) return;
       nodes.update(nodes.map((node) => nodeStyle(node, found, chosen)));
@@ -166,8 +187,10 @@
       net.on("blurNode", () => { canvas.style.cursor = ""; });
       net.on("stabilized", () => physics && fit());
       canvas.starNetwork = net;
+      for (const part of canvas.querySelectorAll("[tabindex]")) part.removeAttribute("tabindex"); // the table is for keyboards
       find("[data-physics]").setAttribute("aria-checked", "false");
       find("[data-find]").value = "";
+      find("[data-find-said]").textContent = "";
       for (const [link, name] of [["[data-html]", "graph.html"], ["[data-json]", "recommendation.json"]]) {
         find(link).hidden = !value.files; // blinded records are not downloaded
         find(link).href = `${value.files}/${name}`;
@@ -180,11 +203,12 @@
     function legend() {
       const count = (list, key) => list.reduce((sum, x) => sum.set(x[key], (sum.get(x[key]) || 0) + 1), new Map());
       const box = find(".star-legend");
+      box.replaceChildren();
       const entry = (name, words, number, kind) => {
         const button = document.createElement("button");
         button.type = "button";
         button.className = `star-key ${kind}`;
-        button.setAttribute("aria-pressed", "true");
+        button.setAttribute("aria-pressed", String(!hidden.has(kind === "edge" ? `edge:${name}` : name)));
         const sign = document.createElement("i");
         sign.className = `${kind}-${name}`;
         button.append(sign, `${words} ${number}`);
@@ -201,28 +225,59 @@
       if (value.hidden > 0) box.append(`${value.hidden} more nodes are not drawn`);
     }
 
+    /* The drawing with its title above and its legend below. */
     function png() {
       const source = canvas.querySelector("canvas");
+      const scale = source.width / canvas.clientWidth;
+      const keys = [...find(".star-legend").querySelectorAll('.star-key[aria-pressed="true"]')];
+      const columns = Math.max(1, Math.floor(canvas.clientWidth / 190));
+      const head = 34, line = 20, foot = Math.ceil(keys.length / columns) * line + 14;
       const copy = document.createElement("canvas");
       copy.width = source.width;
-      copy.height = source.height;
+      copy.height = source.height + (head + foot) * scale;
       const brush = copy.getContext("2d");
       brush.fillStyle = STAR.colour("--star-paper");
       brush.fillRect(0, 0, copy.width, copy.height);
-      brush.drawImage(source, 0, 0);
+      brush.drawImage(source, 0, head * scale);
+      brush.scale(scale, scale);
+      brush.fillStyle = STAR.colour("--star-ink");
+      brush.font = `600 17px ${STAR.colour("--star-serif")}`;
+      brush.fillText(`STAR · ${value.title || "graph"}`, 10, 23);
+      brush.font = `12.5px ${STAR.colour("--star-sans")}`;
+      keys.forEach((key, place) => {
+        const x = 10 + (place % columns) * 190, y = head + canvas.clientHeight + 18 + Math.floor(place / columns) * line;
+        const edge = key.classList.contains("edge");
+        const name = key.querySelector("i").className.replace(/^(node|edge)-/, "");
+        brush.fillStyle = edge ? edgeColour(name) : kindColour(name);
+        if (edge) brush.fillRect(x, y - 5, 16, 3);
+        else brush.fillText(SIGNS[name] || "●", x, y);
+        brush.fillStyle = STAR.colour("--star-ink");
+        brush.fillText(key.textContent, x + 21, y);
+      });
       const link = document.createElement("a");
       link.href = copy.toDataURL("image/png");
       link.download = "star-graph.png";
       link.click();
     }
 
+    const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+    /* Mark the nodes with this text; `go` selects the first, drawing it where it is not drawn yet. */
     function search(text, go) {
       if (!net) return;
-      const words = text.trim().toLowerCase();
-      nodes.update(nodes.map((node) => ({ id: node.id, hit: Boolean(words) && node.full.toLowerCase().includes(words) })));
+      const words = plain(text.trim());
+      const holds = (label) => Boolean(words) && plain(label).includes(words);
+      nodes.update(nodes.map((node) => ({ id: node.id, hit: holds(node.full) })));
       paint();
       const first = nodes.get({ filter: (node) => node.hit })[0];
-      if (go && first) scope.select({ kind: "node", id: first.id }, false);
+      const others = value.more ? value.more.nodes.filter((node) => holds(node.label)) : [];
+      const said = !words || first ? "" : others.length ? "Not drawn yet; press Enter to draw it." : `No node is called “${text.trim()}”.`;
+      find("[data-find-said]").textContent = said;
+      const found = first || others[0];
+      if (!go || !found) return;
+      scope.select({ kind: "node", id: found.id }, false);
+      if (!first) search(text, false);
+      STAR.reveal(scope.root.querySelector("#evidence, .star-evidence-panel"));
     }
 
     find("[data-find]").addEventListener("input", (event) => search(event.target.value, false));
@@ -243,7 +298,7 @@
         else arrange();
       }
     });
-    scope.listeners.push(paint);
+    scope.listeners.push((found, chosen) => { add(found, chosen); paint(found, chosen); });
     let waiting = 0;
     new ResizeObserver(() => {
       if (!net || Math.abs(canvas.clientWidth - width) < 2) return;

@@ -41,6 +41,7 @@ window.STAR = window.STAR || (() => {
       if (kind === "claim") {
         found.claims.add(id);
         ((claims[id] || {}).edges || []).forEach(take);
+        ((claims[id] || {}).nodes || []).forEach((node) => found.nodes.add(node));
       } else if (kind === "edge") {
         take(id);
         claims.forEach((claim, index) => claim.edges.includes(id) && found.claims.add(index));
@@ -108,9 +109,11 @@ window.STAR = window.STAR || (() => {
   function reveal(element) {
     if (!element) return;
     const box = element.getBoundingClientRect();
-    if (box.top < 0 || box.top > window.innerHeight - 120) {
+    const frame = element.closest(".star-right");
+    const above = frame ? Math.max(0, frame.getBoundingClientRect().top) : 0;
+    if (box.top < above - 1 || box.top > window.innerHeight - 120) {
       const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-      element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+      element.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
     }
   }
 
@@ -132,6 +135,8 @@ window.STAR = window.STAR || (() => {
     const here = scope(event.target);
     here.select(selection);
     if (selection.kind === "node") reveal(here.root.querySelector("#evidence, .star-evidence-panel"));
+    // On a wide page the graph stays beside the trace; its column may be scrolled.
+    else if (event.target.closest(".star-left") && window.innerWidth > 860) reveal(here.root.querySelector(".star-graph.full"));
   });
 
   document.addEventListener("keydown", (event) => {
@@ -145,7 +150,18 @@ window.STAR = window.STAR || (() => {
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const next = event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling;
       if (next) { event.preventDefault(); next.focus(); }
+    } else if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      (event.key === "Home" ? row.parentElement.firstElementChild : row.parentElement.lastElementChild).focus();
     }
+  });
+
+  /* The rows of a table are one tab stop: the one that had the focus last. */
+  document.addEventListener("focusin", (event) => {
+    const row = event.target instanceof Element && event.target.closest("tr[data-edge]");
+    if (!row) return;
+    for (const other of row.parentElement.querySelectorAll('tr[tabindex="0"]')) other.tabIndex = -1;
+    row.tabIndex = 0;
   });
 
   /* Show keyed blocks. Only changed blocks are replaced; details stay open or closed as the visitor left them. */

@@ -188,6 +188,16 @@ def _leads(kind: Fitted, w: Words) -> str:
             return f"by its description, the {w.shelf} leads to"
 
 
+def _latest(window: float, w: Words) -> str:
+    """`the last 10 books`, `the last book`."""
+    return f"the last {w.item}" if window == 1 else f"the last {window:.0f} {w.items}"
+
+
+def _series(claim: Claim, anchor: str, w: Words) -> str:
+    """The series of a volume: that of the shelf's book `anchor`, where it is known."""
+    return f"{a(w.series)} {w.on_shelf}" if claim.anchor is None else f"the {w.series} of {anchor}, {w.on_shelf}"
+
+
 def place_words(rank: float, among: float) -> str:
     """`first of 20 candidates`, `4th of 20 candidates`."""
     if rank == 1:
@@ -217,9 +227,9 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
         case "co_read":
             return f"fewer than five {w.users} of any one of these {w.items} also {w.past} {subject}: too little to tell"
         case "pull":
-            return f"co-{w.gerund} of {subject} with the last {n['window']:.0f} {w.items} is {claim.strength}{at}"
+            return f"co-{w.gerund} of {subject} with {_latest(n['window'], w)} is {claim.strength}{at}"
         case "read_next":
-            return f"{subject} is {w.participle} soon after the last {n['window']:.0f} {w.items}: {claim.strength}{at}"
+            return f"{subject} is {w.participle} soon after {_latest(n['window'], w)}: {claim.strength}{at}"
         case "similar" if "both" in n:
             users = f"{n['both']:.0f} of the {n['of']:.0f} most similar {w.users}"
             return f"{users} {w.past} {subject}: {claim.strength}{at}"
@@ -227,9 +237,9 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
             few = f"fewer than five of the {n['of']:.0f} most similar {w.users} {w.past} {subject}"
             return f"{few}: {claim.strength}{at}, too little to tell"
         case "series" if claim.label == "sequel":
-            return f"{subject} is the next {w.volume} ({n['number']:g}) of {a(w.series)} {w.on_shelf}"
+            return f"{subject} is the next {w.volume} ({n['number']:g}) of {_series(claim, anchor, w)}"
         case "series":
-            return f"{subject} is {w.volume} {n['number']:g} of {a(w.series)} {w.on_shelf}"
+            return f"{subject} is {w.volume} {n['number']:g} of {_series(claim, anchor, w)}"
         case "about" if n.get("under") == WITHHELD:
             alone = f"by its description alone (it has fewer than five {w.users})"
             return f"{alone}, the {w.shelf} leads to {subject}: {claim.strength}{at}"

@@ -119,7 +119,7 @@ def _steps(answer: Recommendation, named: Named, w: Words) -> Iterator[str]:
     for step in answer.steps:
         if step.type == "recommend":
             continue  # the books follow, with their reasons
-        yield NAMES[step.type] if step.type != "tool_call" else f"{NAMES[step.type]}: {_call(step, w)}"
+        yield NAMES[step.type] if step.type != "tool_call" else f"{NAMES[step.type]}: {called(step, w)}"
         if step.type == "tool_call" and step.name:
             continue
         lines = [_statement(answer.claims[index], named, w) for index in step.claims]
@@ -129,7 +129,29 @@ def _steps(answer: Recommendation, named: Named, w: Words) -> Iterator[str]:
         yield ""
 
 
-def _call(step: StepView, w: Words) -> str:
+def called(step: StepView, w: Words) -> str:
+    """What a tool call asks for, in plain words: `what the 50 most similar readers read`."""
+    given = step.arguments or {}
+    count = given.get("window", given.get("readers"))
+    last = f"the last {w.item}" if count == 1 else f"the last {count} {w.items}"
+    last = last if count else f"the latest {w.items}"
+    similar = f"the {count} most similar {w.users}" if count else f"similar {w.users}"
+    says = {
+        "profile": f"{w.genre} by {w.genre}, what the {w.shelf} holds",
+        "recent": f"{w.genre} by {w.genre}, {last}",
+        "user_cf": f"what {similar} {w.past}",
+        "item_cf": f"what {last} lead{'s' if count == 1 else ''} to",
+        "whole_shelf": f"what the {w.shelf} as a whole leads to" if not count else f"what {last} lead to",
+        "read_after": f"what others {w.past} after these {w.items}",
+        "description": "what the descriptions lead to",
+    }
+    words = says.get(step.name or "", (step.name or "a tool").replace("_", " "))
+    some = given.get("candidates")
+    return words if not isinstance(some, list) else f"{words}, {plural(len(some), 'candidate')} looked at"
+
+
+def written_call(step: StepView, w: Words) -> str:
+    """A tool call as the model wrote it: `item_cf(window = 10)`."""
     given = ", ".join(
         f"{argument_name(name, w)} = "
         f"{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"

@@ -34,7 +34,7 @@ from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
 from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
 from star.ui.security.policy import Policy
-from star.ui.views.download import standalone
+from star.ui.views.download import document, standalone
 
 SESSIONS = 16  # Gradio sessions kept, about a megabyte each; none holds a visitor's choices
 LISTENERS = 256  # visitors whose updates wait until their browser fetches them
@@ -112,7 +112,7 @@ def _add_files(app: FastAPI, runs: Runs) -> None:
         headers = {"Content-Disposition": f'attachment; filename="star-{what}"', "Cache-Control": "no-store"}
         if what == "graph.html":
             return Response(standalone(answer, catalog), media_type="text/html", headers=headers)
-        body = json.dumps(answer.to_json(catalog), ensure_ascii=False, indent=1)
+        body = json.dumps(document(answer, catalog), ensure_ascii=False, indent=1)
         return Response(body, media_type="application/json", headers=headers)
 
 

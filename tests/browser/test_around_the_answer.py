@@ -206,3 +206,69 @@ def test_a_lost_server_is_said_and_the_visitor_can_go_on(visit: Any, tmp_path: P
         # The browser reports every request to a server that is gone.
         gone = ("net::ERR_", "Failed to load", "network error", "EventSource", "fetch", "Connection")
         visitor.problems[:] = [p for p in visitor.problems if not any(word in p for word in gone)]
+
+
+def test_a_sentence_lights_its_path_and_a_node_is_drawn_when_found(base_url: str, visit: Any) -> None:
+    page = visit(base_url, width=1366, height=768).page
+    ask(page)
+    page.evaluate("document.querySelectorAll('#trace details').forEach((part) => { part.open = true; })")
+    lit = """(c) => { const { nodes, edges } = c.starNetwork.body.data;
+      return [edges.get().filter((e) => e.color.opacity === 1 && !e.hidden).map((e) => e.id),
+        nodes.get().filter((n) => n.opacity === 1).length]; }"""
+    shown = """(c) => { const box = c.getBoundingClientRect();
+      return box.bottom > 120 && box.top < innerHeight - 120; }"""
+    rows = "(rows) => rows.map((row) => Number(row.dataset.edge))"
+    canvas = page.locator(".star-canvas")
+    before = canvas.evaluate("(c) => c.starNetwork.body.data.nodes.length")
+    claims = page.locator("#trace [data-claim]")
+    for place in range(0, claims.count(), max(1, claims.count() // 25)):
+        claims.nth(place).click()
+        table = page.locator("#edges tr.on").evaluate_all(rows)
+        edges, nodes = canvas.evaluate(lit)
+        assert set(table) <= set(edges) and (nodes > 0 or not table)
+        if table:
+            assert canvas.evaluate(shown)
+    after = canvas.evaluate("(c) => c.starNetwork.body.data.nodes.length")
+    assert after >= before
+    page.get_by_label("Find a node").fill("no node has this name")
+    expect(page.locator("[data-find-said]")).to_contain_text("No node is called")
+
+
+def test_finding_a_node_that_is_not_drawn_draws_it(toy_url: str, visit: Any) -> None:
+    page = visit(f"{toy_url}/?shelf={','.join(map(str, range(20)))}").page
+    expect(page.locator("[data-shelf] li")).to_have_count(20, timeout=LONG)
+    button(page).click()
+    complete(page)
+    more = page.locator(".star-legend")
+    expect(more).to_contain_text("more nodes are not drawn")
+    field = page.get_by_label("Find a node")
+    field.fill("Three-Body")  # the oldest book of a long shelf
+    expect(page.locator("[data-find-said]")).to_contain_text("press Enter to draw it")
+    field.press("Enter")
+    expect(page.locator("#evidence header:visible h3")).to_have_text("The Three-Body Problem")
+    expect(page.locator("[data-find-said]")).to_have_text("")
+    drawn = "(c) => c.starNetwork.body.data.nodes.getIds().includes('i:0')"
+    assert page.locator(".star-canvas").evaluate(drawn)
+
+
+def test_keyboards_and_names(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    assert page.locator(".star-canvas [tabindex]").count() == 0
+    assert page.locator('#edges [tabindex="0"]').count() == 1
+    rows = page.locator("#edges tr[data-edge]")
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    expect(rows.nth(1)).to_have_attribute("tabindex", "0")
+    page.keyboard.press("End")
+    expect(rows.last).to_be_focused()
+    assert page.locator('#edges [tabindex="0"]').count() == 1
+    names = page.locator(".star-answer button:visible, .star-ask button:visible").evaluate_all(
+        "(all) => all.filter((b) => b.dataset.claim === undefined)"
+        ".map((b) => b.getAttribute('aria-label') || b.textContent.trim())"
+    )
+    assert all(names) and len(set(names)) == len(names), names
+    inputs = page.locator(".gradio-container input:visible")
+    named = "(all) => all.map((i) => i.labels?.length > 0 || Boolean(i.getAttribute('aria-label')))"
+    assert all(inputs.evaluate_all(named))

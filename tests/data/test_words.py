@@ -238,3 +238,13 @@ def test_articles(noun: str, said: str) -> None:
 
 def test_a_capital_is_the_first_letter_only() -> None:
     assert [capital(text) for text in ("", "film", "iPod")] == ["", "Film", "IPod"]
+
+
+def test_one_book_and_the_book_of_a_series_are_named() -> None:
+    catalog = Catalog((Item("a", "Old", series="S", number=1), Item("b", "New", series="S", number=2)))
+    pull = Claim("pull", 1, numbers={"window": 1.0}, strength="good")
+    assert sentence(pull, catalog) == "co-reading of New with the last book is good"
+    after = Claim("read_next", 1, numbers={"window": 1.0}, strength="good")
+    assert sentence(after, catalog) == "New is read soon after the last book: good"
+    volume = Claim("series", 1, 0, {"number": 2.0}, label="sequel")
+    assert sentence(volume, catalog) == "New is the next volume (2) of the series of Old, on the shelf"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -15,7 +16,7 @@ from star.evidence.claims import Claim, Edge
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, StepView, Timing
 from star.ui.views import cards as views
 from star.ui.views.cover import cover
-from star.ui.views.download import standalone
+from star.ui.views.download import document, standalone
 from star.ui.views.evidence_view import edge_table, evidence, facts, weight
 from star.ui.views.graph_view import MOST, cut, payload
 from star.ui.views.trace_view import numbers, ranked, trace
@@ -121,7 +122,9 @@ def test_trace_nests_response_in_call_and_closes_it(model: toy.ToyRecommender) -
     blocks = trace(snapshots[-1])
     assert [b["key"] for b in blocks] == ["step0", "step1", "step3", "step5", "step7", "step8", "ledger"]
     assert blocks[1]["html"].count("star-claim ") == 4 and " open>" not in blocks[1]["html"]
-    assert "item_cf(" in blocks[1]["html"] and "0.06 s · 9 tokens" in blocks[1]["html"]
+    shown, _, raw = blocks[1]["html"].partition('class="star-raw"')
+    assert "item_cf" not in shown and "What the latest books lead to" in shown and "item_cf(" in raw
+    assert "0.06 s · 9 tokens" in blocks[1]["html"]
 
 
 def test_claims_stand_where_they_were_written(model: toy.ToyRecommender) -> None:
@@ -314,3 +317,32 @@ def test_a_long_title_is_clamped_and_whole_on_hover(model: toy.ToyRecommender) -
     answer = answered(toy.ToyRecommender(data, 0), 3)
     html = views.cards(answer, data.catalog)
     assert f'class="star-clamped" title="{long}' in html
+
+
+def test_what_a_claim_names_can_always_be_drawn(model: toy.ToyRecommender) -> None:
+    answer = answered(model, *range(20))
+    answer = replace(answer, nodes=answer.nodes[:30])  # as where the graph had no room
+    made = payload(answer, model.dataset.catalog)
+    drawn = {node["id"] for node in made["nodes"]}
+    more = {node["id"] for node in made["more"]["nodes"]}
+    assert more and not drawn & more
+    for claim, sent in zip(answer.claims, made["claims"], strict=True):
+        for item in (claim.claim.subject, claim.claim.anchor):
+            assert item is None or (f"i:{item}" in sent["nodes"] and f"i:{item}" in drawn | more)
+    known = {edge["id"] for edge in (*made["edges"], *made["more"]["edges"])}
+    ends = {node.id for node in answer.nodes}
+    assert known == {n for n, e in enumerate(answer.edges) if e.source in ends and e.target in ends}
+
+
+def test_downloads_name_reader_and_titles_and_hold_cards_trace_and_graph(model: toy.ToyRecommender) -> None:
+    catalog = model.dataset.catalog
+    *_, answer = model.stream(Query(tuple(map(int, model.dataset.interactions.history(4))), 4))
+    made = document(answer, catalog)
+    assert made["reader"] == "Reader 5" and made.keys() > answer.to_json(catalog).keys()
+    assert all(made["titles"][name] for name in (*made["shelf"], *made["candidates"]))
+    page = standalone(answer, catalog)
+    assert "Books for Reader 5" in page and "<button" not in page.split("new vis.Network")[1]
+    for entry in answer.items:
+        assert page.count(escape(catalog[entry.item].title)) >= 3
+    for claim in answer.claims[:3]:
+        assert escape(claim.text) in page

@@ -109,7 +109,7 @@ def _card(answer: Recommendation, entry: Recommended, catalog: Catalog, best: fl
         f'<ul class="star-genres">{genres}</ul><p class="star-reason">{reason}</p>'
         f"{_share(entry.score, best)}{tally(answer, about(answer, node), short=True)}"
         f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
-        f"Why this {escape(w.item)}?</button></div></li>"
+        f'Why this {escape(w.item)}?<span class="star-sr"> {bdi(item.title)}</span></button></div></li>'
     )
 
 

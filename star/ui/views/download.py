@@ -1,18 +1,20 @@
-"""Download: one answer's graph as a single HTML file that needs no network."""
+"""Downloads of one answer: its document with names, and cards, trace and graph as one HTML file that needs no network."""
 
 from __future__ import annotations
 
 import re
 from html import escape
+from typing import Any
 
 from star.data.catalog import Catalog
 from star.data.words import capital
-from star.display import bdi
-from star.recommend.recommendation import Recommendation
+from star.display import bdi, html, isolating
+from star.recommend.recommendation import Recommendation, names_in
 from star.ui.assets import FILES
-from star.ui.views.cards import whom
+from star.ui.views.cards import byline, whom
 from star.ui.views.evidence_view import node_kinds
 from star.ui.views.graph_view import NODE_STYLE, network
+from star.ui.views.trace_view import trace
 
 # pyvis 0.3.2 links Bootstrap from a CDN even when asked for everything in line.
 _REMOTE = re.compile(
@@ -40,9 +42,33 @@ def _heading(answer: Recommendation, catalog: Catalog) -> str:
     )
     books = "".join(f"<li>{bdi(catalog[r.item].title)}</li>" for r in answer.items)
     return (
-        f"<h1>{escape(capital(w.items))} for {escape(whom(answer, w))}, and the graph they rest on</h1><ol>{books}</ol>"
+        f"<h1>{escape(capital(w.items))} for {escape(whom(answer, w))}, and the graph they rest on</h1>"
+        f"<ol class='books'>{books}</ol>"
         f"<p>STAR, data set {bdi(answer.dataset)}, checkpoint {bdi(answer.checkpoint)}</p>"
         f"<p>{legend}</p>"
+    )
+
+
+def document(answer: Recommendation, catalog: Catalog) -> dict[str, Any]:
+    """The answer's JSON document, with the reader as the page names it and the title of every item by its id."""
+    named = {i for claim in answer.claims for i in (claim.claim.subject, claim.claim.anchor) if i is not None}
+    items = sorted({*answer.query.history, *answer.candidates, *(r.item for r in answer.items), *named})
+    titles = {catalog[i].id: catalog[i].title for i in items}
+    return answer.to_json(catalog) | {"reader": whom(answer, catalog.words), "titles": titles}
+
+
+def _body(answer: Recommendation, catalog: Catalog) -> str:
+    """Cards and trace as plain HTML below the graph; nothing in it can be pressed."""
+    named = isolating(names_in(answer, catalog))
+    cards = "".join(
+        f"<li><b>{bdi(catalog[r.item].title)}</b>, {html(byline(catalog[r.item]))}: {html(named(r.reason))}</li>"
+        for r in answer.items
+    )
+    steps = "".join(block["html"] for block in trace(answer, catalog))
+    steps = re.sub(r"<button[^>]*>", '<span class="said">', steps).replace("</button>", "</span>")
+    return (
+        f'<section class="cards"><h2>{escape(capital(catalog.words.items))}</h2><ol>{cards}</ol></section>'
+        f'<section class="trace"><h2>Trace</h2>{steps}</section>'
     )
 
 
@@ -58,4 +84,5 @@ def standalone(answer: Recommendation, catalog: Catalog) -> str:
     style = f"<style>{FILES['download.css'].read_text('utf-8')}</style>"
     title = "<title>STAR: graph of a recommendation</title>"
     page = page.replace("<head>", f'<head><meta charset="utf-8">{_POLICY}{title}{style}', 1)
-    return page.replace("<body>", f"<body>{_heading(answer, catalog)}", 1)
+    page = page.replace("<body>", f"<body>{_heading(answer, catalog)}", 1)
+    return page.replace("</body>", f"{_body(answer, catalog)}</body>", 1)

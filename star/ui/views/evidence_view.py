@@ -114,7 +114,7 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     return [
         {
             "key": "evidence",
-            "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence" tabindex="0">{lines}</ul>',
+            "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence">{lines}</ul>',
         }
     ]
 
@@ -135,14 +135,14 @@ def edge_table(answer: Recommendation | None, catalog: Catalog | None) -> list[B
         edge = answer.edges[index]
         source, target = (bdi(labels.get(end, end)) for end in (edge.source, edge.target))
         rows += (
-            f'<tr tabindex="0" data-edge="{index}" aria-current="false"><td>{source}</td>'
+            f'<tr tabindex="{-1 if rows else 0}" data-edge="{index}" aria-current="false"><td>{source}</td>'
             f"<td>{escape(kinds.get(edge.kind, edge.kind))}</td><td>{target}</td>"
             f"<td>{escape(weight(edge.kind, edge.weight, catalog.words))}</td><td>{cited.get(index, 0) or ''}</td></tr>"
         )
     return [
         {
             "key": "edges",
-            "html": '<div class="star-table" role="region" tabindex="0" aria-label="Edges of the graph">'
+            "html": '<div class="star-table" role="group" aria-label="Edges of the graph; arrow keys move, Enter selects">'
             f"<table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>",
         }
     ]

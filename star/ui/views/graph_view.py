@@ -12,11 +12,12 @@ import networkx as nx
 from pyvis.network import Network
 
 from star.data.catalog import Catalog
-from star.data.words import Words
+from star.data.words import Words, capital
 from star.display import isolated
-from star.recommend.recommendation import Query, Recommendation
+from star.evidence.subgraph import Node
+from star.recommend.recommendation import CheckedClaim, Query, Recommendation
 from star.ui.assets import script
-from star.ui.views.cards import about, plural
+from star.ui.views.cards import about, plural, whom
 from star.ui.views.evidence_view import edge_kinds, facts, node_kinds, weight
 
 # Most nodes of each kind that are drawn, so that a canvas stays legible. The table has all edges.
@@ -43,17 +44,23 @@ EDGE_STYLE: dict[str, tuple[str, bool]] = {
 }
 
 
-def cut(answer: Recommendation) -> nx.MultiDiGraph:
-    """The answer's graph with at most `MOST` nodes of each kind: the most cited ones, then the latest read.
-
-    Edge keys are indices into `answer.edges`. Nodes without an edge are left out, unless recommended.
-    """
+def whole(answer: Recommendation) -> nx.MultiDiGraph:
+    """All nodes and edges of the answer. Edge keys are indices into `answer.edges`."""
     graph = nx.MultiDiGraph()
     for node in answer.nodes:
         graph.add_node(node.id, kind=node.kind, node=node)
     for index, edge in enumerate(answer.edges):
         if edge.source in graph and edge.target in graph:
             graph.add_edge(edge.source, edge.target, key=index, edge=edge)
+    return graph
+
+
+def cut(answer: Recommendation) -> nx.MultiDiGraph:
+    """The answer's graph with at most `MOST` nodes of each kind: the most cited ones, then the latest read.
+
+    Edge keys are indices into `answer.edges`. Nodes without an edge are left out, unless recommended.
+    """
+    graph = whole(answer)
     graph.remove_nodes_from(
         [n for n, kind in list(graph.nodes(data="kind")) if not graph.degree(n) and kind != "recommended"]
     )
@@ -80,9 +87,9 @@ def _ends(answer: Recommendation, edge: int) -> tuple[str, str]:
     return answer.edges[edge].source, answer.edges[edge].target
 
 
-def network(answer: Recommendation, catalog: Catalog) -> Network:
-    """The graph as a pyvis network. Titles are plain text, which vis-network shows as text."""
-    graph, kinds = cut(answer), edge_kinds(catalog.words)
+def network(answer: Recommendation, catalog: Catalog, graph: nx.MultiDiGraph | None = None) -> Network:
+    """The graph, or the part that is drawn at first, as a pyvis network. Titles are plain text, shown as text."""
+    graph, kinds = cut(answer) if graph is None else graph, edge_kinds(catalog.words)
     # Directed, because pyvis drops the second edge between two nodes of an undirected network.
     net = Network(height="100vh", directed=True, cdn_resources="in_line")
     for node_id, data in graph.nodes(data=True):
@@ -138,6 +145,8 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
     if answer is None or catalog is None or not answer.finished:
         return {"run": "", "nodes": [], "edges": [], "claims": []}
     nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
+    drawn = {node["id"] for node in nodes}
+    rest, paths, *_ = network(answer, catalog, _complete(answer, catalog)).get_network_data()
     labels = {node.id: isolated(node.label) for node in answer.nodes}
     kinds = edge_kinds(catalog.words)
     return {
@@ -145,7 +154,14 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         "nodes": nodes,
         "edges": edges,
         "options": json.loads(options) if isinstance(options, str) else options,
-        "claims": [{"edges": list(c.edges), "verdict": c.verdict} for c in answer.claims],
+        # What a selection or a search adds to the drawing.
+        "more": {
+            "nodes": [node for node in rest if node["id"] not in drawn],
+            "edges": [edge for edge in paths if not {edge["from"], edge["to"]} <= drawn],
+        },
+        "claims": [
+            {"edges": list(c.edges), "nodes": _named(c), "verdict": c.verdict} for c in answer.claims
+        ],
         "about": {node.id: list(about(answer, node.id)) for node in answer.nodes},
         "ends": [[e.source, e.target] for e in answer.edges],
         "words": [
@@ -162,8 +178,25 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         "nodeKinds": node_kinds(catalog.words),
         "edgeKinds": kinds,
         "files": f"star-runs/{run}" if run else "",
+        "title": f"{capital(catalog.words.items)} for {whom(answer, catalog.words)}" if run else "",
         "asked": asked(answer.query) if run else None,  # a blinded record does not name its reader
     }
+
+
+def _named(claim: CheckedClaim) -> list[str]:
+    """Nodes of the items that a claim names; they are lit also where the claim has no edge of its own."""
+    return [f"i:{item}" for item in (claim.claim.subject, claim.claim.anchor) if item is not None]
+
+
+def _complete(answer: Recommendation, catalog: Catalog) -> nx.MultiDiGraph:
+    """All of the answer's graph, and the items that its claims name but its graph had no room for."""
+    graph, shelf = whole(answer), set(answer.query.history)
+    for node in (node for claim in answer.claims for node in _named(claim)):
+        if node not in graph:
+            item = int(node[2:])
+            kind = "history" if item in shelf else "candidate"
+            graph.add_node(node, kind=kind, node=Node(node, kind, catalog[item].title))
+    return graph
 
 
 def asked(query: Query) -> dict[str, Any]:
@@ -183,9 +216,11 @@ def template(w: Words) -> str:
     <button type="button" data-zoom="0.8" aria-label="Zoom out">−</button>
     <button type="button" data-fit>Fit</button>
     <button type="button" role="switch" aria-checked="false" data-physics>Physics</button>
-    <button type="button" data-png>PNG</button>
-    <a data-html download>HTML</a><a data-json download>JSON</a>
+    <button type="button" data-png aria-label="Download the drawing as PNG">PNG</button>
+    <a data-html download aria-label="Download the answer as HTML">HTML</a>
+    <a data-json download aria-label="Download the answer as JSON">JSON</a>
   </div>
+  <p class="star-hint" role="status" data-find-said></p>
   <div class="star-canvas" aria-hidden="true"></div>
   <p class="star-empty">The part of the {escape(w.user)}–{escape(w.item)} graph that the trace cites is drawn here.</p>
   <div class="star-legend" role="group" aria-label="Legend: press to hide or show a kind"></div>

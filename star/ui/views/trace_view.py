@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from html import escape
 from itertools import groupby
 
 from star.data.catalog import Catalog
-from star.data.words import BOOK, Words
+from star.data.words import BOOK, Words, capital
 from star.display import bdi, html, isolating
 from star.evidence.claims import bound, stated
-from star.recommend.readable import NAMES, VERDICTS, argument_name, number, number_name, plural
+from star.recommend.readable import NAMES, VERDICTS, called, number, number_name, plural, written_call
 from star.recommend.readable import ranked as ranked
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
 from star.ui.views.cards import TOOL, mark, tally, tool_mark
@@ -121,20 +120,6 @@ def _cost(*steps: StepView) -> str:
     return f'<span class="star-cost">{" · ".join(p for p in parts if p)}</span>'
 
 
-def _argument(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_argument, value))}]"
-    return bdi(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _call(step: StepView, w: Words) -> str:
-    given = ", ".join(
-        f"{html(argument_name(str(name), w))} = <i>{_argument(value)}</i>"
-        for name, value in (step.arguments or {}).items()
-    )
-    return f"<code>{html(step.name or 'tool')}({given})</code>"
-
-
 def _tool(
     answer: Recommendation,
     key: str,
@@ -145,10 +130,13 @@ def _tool(
 ) -> str:
     running = not answer.finished and (response is None or not response.finished)
     steps = (call,) if response is None else (call, response)
-    label = (
-        _call(call, _words(catalog))
-        if call.finished or call.name
-        else f"<code>{html(named(call.text))}</code>"
+    w, known = _words(catalog), call.finished or call.name
+    label = html(named(capital(called(call, w)))) if known else "Asking the graph…"
+    raw = (
+        f'<details class="star-raw" data-key="{key}-call"><summary>as written</summary>'
+        f"<p><code>{html(named(written_call(call, w)))}</code></p></details>"
+        if known
+        else ""
     )
     inside = (
         body(answer, response, key, catalog, named)
@@ -157,9 +145,9 @@ def _tool(
     )
     count = plural(len(response.claims), "finding") if response is not None and response.claims else ""
     return (
-        f'<details class="star-tool" data-key="{key}"{" open" if running else ""}><summary>{label}'
-        f'<span class="star-count">{count}</span>{_cost(*steps)}</summary>'
-        f'<div class="star-response">{inside}</div></details>'
+        f'<details class="star-tool" data-key="{key}"{" open" if running else ""}><summary>'
+        f'<span class="star-call">{label}</span><span class="star-count">{count}</span>{_cost(*steps)}</summary>'
+        f'<div class="star-response">{inside}{raw}</div></details>'
     )
 
 
