@@ -220,7 +220,7 @@ def template(w: Words) -> str:
     <a data-html download aria-label="Download the answer as HTML">HTML</a>
     <a data-json download aria-label="Download the answer as JSON">JSON</a>
   </div>
-  <p class="star-hint" role="status" data-find-said></p>
+  <p class="star-hint" aria-live="polite" data-find-said></p>
   <div class="star-canvas" aria-hidden="true"></div>
   <p class="star-empty">The part of the {escape(w.user)}–{escape(w.item)} graph that the trace cites is drawn here.</p>
   <div class="star-legend" role="group" aria-label="Legend: press to hide or show a kind"></div>
