@@ -226,7 +226,6 @@ def shown_on_the_page(adapter: Path, visit: Any, folder: Path) -> None:
     try:
         page = visit(url).page
         expect(page.locator("#loaded")).to_contain_text("of-autumn", timeout=4 * LONG)
-        page.get_by_role("button", name="Advanced").click()
         switch = page.get_by_label("With its adapter (kto)")
         expect(switch).to_be_checked(timeout=LONG)
         expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
