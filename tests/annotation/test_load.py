@@ -77,7 +77,7 @@ def stream(url: str, n: int, over: threading.Event, log: Log) -> None:
     with httpx.Client(base_url=url, timeout=120) as page:
         ask = page_client.event(page_client.config(page), "recommend", "click")["id"]
         for asked in itertools.count():
-            data = [{"mode": "reader", "reader": 7 + n + asked, "shelf": []}, 5, 0, True]
+            data = [{"mode": "reader", "reader": 7 + n + asked, "shelf": [], "k": 5, "seed": 0}, True]
             if not page_client.run(page, ask, data)["success"]:
                 log.problems.append("a recommendation failed")
             log.end("recommendation")

@@ -59,7 +59,7 @@ def begin(page: Any) -> None:
         picker.get_by_role("combobox", name="Add a book").fill(text)
         page.get_by_role("option").filter(has_text=title).first.click()
     page.get_by_role("button", name="Begin with this one").click()
-    expect(page.locator("#question-form [data-form]")).to_be_visible(timeout=LONG)
+    expect(page.locator("#question-form [data-form]")).to_be_visible(timeout=PATIENT)
 
 
 def done(page: Any) -> None:
