@@ -88,8 +88,8 @@ def test_events_and_functions_are_read_off_the_page() -> None:
     surface = Surface.of(page)
     assert set(surface.events) == set(page.fns) and surface.queued < set(surface.events)
     assert list(surface.functions.values()) == [
-        {"readers", "reader", "books"},  # Explore
-        {"readers", "reader", "books"},  # the picker of Question, and its form
+        {"readers", "reader", "books", "named", "shelf"},  # Explore
+        {"readers", "reader", "books", "named", "shelf"},  # the picker of Question, and its form
         {"books"},
     ]
 
