@@ -5,7 +5,6 @@ Student and teacher share this module: `assemble` makes the finished answer, `sn
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -212,12 +211,8 @@ def _arguments(step: Step, catalog: Catalog) -> dict[str, object] | None:
 
 def _text(claim: Claim, finding: Finding, catalog: Catalog) -> str:
     """The claim in plain words. Only remarks hold words of the grammar to translate; titles stay unchanged."""
-    w = catalog.words
     if claim.kind == "opinion":
-        words = spoken((claim.label or "").split(), catalog)
-        for many, one in ((f"last 1 {w.items}", f"last {w.item}"), (f"1 {w.items}", f"1 {w.item}")):
-            words = words.replace(many, one) if re.search(rf"\b{re.escape(many)}\b", words) else words
-        return words
+        return spoken((claim.label or "").split(), catalog)
     if claim.kind == "series" and finding.edges:
         # The sentence names the latest book of the series on the shelf; the claim itself has no anchor.
         claim = replace(claim, anchor=int(finding.edges[-1].source.removeprefix("i:")))

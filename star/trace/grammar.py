@@ -138,7 +138,8 @@ CAPPED = {
 def _in_domain(phrase: str, w: Words) -> str | None:
     """A sentence of a plan in the words of a catalogue; None for any other phrase."""
     if found := re.fullmatch(r"(look back|take the last) (\d+) books", phrase):
-        return f"{found[1]} {found[2]} {w.items}"
+        one = w.item if found[1] == "take the last" else f"1 {w.item}"
+        return f"{found[1]} {one if found[2] == '1' else f'{found[2]} {w.items}'}"
     if found := re.fullmatch(r"(ask|compare with) (\d+) readers", phrase):
         return f"{found[1]} {found[2]} {w.users}"
     begun = phrase.removesuffix(" first")  # the sentence may still be growing

@@ -9,6 +9,7 @@ import numpy as np
 
 from star.data import tasks as T
 from star.data.dataset import Dataset
+from star.errors import UserError
 from star.evidence.graph import Graph
 from star.evidence.keeping import training_graph
 from star.evidence.tools import lift_interval
@@ -59,6 +60,12 @@ class Lesson:
     def reader(self) -> int:
         """The test reader whose shelf is nearest to the middle of all in length."""
         rows = self.split.test
+        if not len(rows):
+            w = self.dataset.catalog.words
+            raise UserError(
+                f"this data set has no test {w.users}, and a lesson needs one; it has too few {w.users} with "
+                f"{T.MIN_BOOKS} {w.items}"
+            )
         lengths = np.diff(self.dataset.interactions.indptr)[rows]
         return int(rows[np.argmin(np.abs(lengths - np.median(lengths)))])
 
@@ -114,9 +121,12 @@ class Lesson:
     def tasks(self) -> list[T.Task]:
         """Questions about test readers whose next item is known."""
         data = self.dataset
-        return T.make_tasks(
+        found = T.make_tasks(
             data.interactions, self.split.test, "classic", "uniform", self.graph.counts, None, PUPILS, 1, 0
         )
+        if not found:
+            raise UserError(f"no {data.catalog.words.user} of this data set has a next one that is known")
+        return found
 
     @cached_property
     def trajectories(self) -> list[tuple[T.Task, int | None]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import toy
 
@@ -66,3 +69,12 @@ def test_a_knob_that_sends_no_number_is_one_line(value: object) -> None:
 def test_a_link_names_a_step() -> None:
     assert learn.selected("3") == "step-3"
     assert all(learn.selected(text) is None for text in (None, "", "0", "9", "x", "3 "))
+
+
+def test_a_data_set_without_test_readers_is_one_line() -> None:
+    few = toy.dataset()
+    few = replace(few, interactions=few.interactions.subset(np.arange(3)))
+    lesson = Lesson(toy.ToyRecommender(few, delay=0))
+    for step, value in zip(learn.STEPS[1:], (1, 12, 5, 3, 5, False, 0.1), strict=True):
+        with pytest.raises(UserError, match="lesson needs one|is known"):
+            step.draw(lesson, value)

@@ -21,6 +21,7 @@ from star.ui.loader import Loader
 from star.ui.views import learn_view as views
 
 log = logging.getLogger(__name__)
+FAILED = "Something went wrong on our side, and the log has it. Please try again."
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,9 @@ def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs) -> None:
             return step.draw(lesson(), value)
         except UserError as error:
             return f"<p>{escape(str(error))}</p>"
+        except Exception:
+            log.exception("step %r of the lesson failed", step.title)
+            return f"<p>{FAILED}</p>"
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     figures: list[gr.HTML] = []

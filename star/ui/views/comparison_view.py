@@ -9,7 +9,7 @@ from star.display import bdi, html, isolated, isolating
 from star.questions.compare import Comparison, Side, Vote
 from star.recommend.recommendation import names_in
 from star.ui.views.cards import plural
-from star.ui.views.question_table import table
+from star.ui.views.tables import table
 from star.ui.views.trace_view import Block
 
 LATEST = 8  # books of the shelf that are named

@@ -8,38 +8,15 @@ from html import escape
 import numpy as np
 
 from star.data.catalog import Catalog
+from star.display import bdi
 from star.evidence.claims import STRENGTHS, Claim, sentence
+from star.recommend.readable import NAMES
 from star.recommend.recommendation import Recommendation
-from star.trace.grammar import StepType
 from star.ui.lesson import Attempt, Lesson
+from star.ui.views.tables import table
 
-NAMES: dict[StepType, str] = {
-    "plan": "Plan",
-    "tool_call": "Call",
-    "tool_response": "Evidence",
-    "reflection": "Reflection",
-    "recommend": "Ranking",
-}
 MOST_BOOKS = 12  # in the picture of the graph
 ROW = 26  # of that picture, in pixels
-
-
-def bdi(text: str) -> str:
-    """A title as HTML: escaped, with its own writing direction."""
-    return f"<bdi>{escape(text)}</bdi>"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """Cells are HTML already; the first of a row names it."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="star-results-table"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def bipartite(lesson: Lesson, readers: int) -> str:
@@ -72,7 +49,7 @@ def walk(lesson: Lesson, item: int) -> str:
     found = lesson.co_readers(item)
     often = found[:6]
     above = sorted((f for f in found if f[1] >= 5), key=lambda f: -f[2])[:6]
-    heads = (w.item, f"{w.users} of both", "times what chance would give")
+    heads = (escape(w.item), f"{escape(w.users)} of both", "times what chance would give")
 
     def rows(some: Sequence[tuple[int, int, float]]) -> list[tuple[str, str, str]]:
         return [(bdi(catalog[i].title), f"{both:,}", f"{lift:.1f}") for i, both, lift in some]
@@ -80,8 +57,8 @@ def walk(lesson: Lesson, item: int) -> str:
     readers = f"{int(lesson.graph.counts[item]):,} {w.users} of {catalog[item].title}"
     return (
         f"<p>{bdi(readers)} lead on to:</p><div class='star-learn-two'>"
-        + table(heads, rows(often), "Most often read by the same people")
-        + table(heads, rows(above), "Most above chance, five people at least")
+        + table("Most often read by the same people", heads, rows(often))
+        + table("Most above chance, five people at least", heads, rows(above))
         + "</div>"
     )
 
@@ -138,8 +115,8 @@ def kept(lesson: Lesson, most: int) -> str:
             (f"{escape(w.user)} {n}", bdi(catalog[task.target].title), where, "kept" if good else "dropped")
         )
     number = sum(row[3] == "kept" for row in rows)
-    caption = f"{number} of {len(rows)} are kept"
-    return table((w.user, f"really {w.past} next", "the teacher's place", "trajectory"), rows, caption)
+    heads = (escape(w.user), f"really {escape(w.past)} next", "the teacher's place", "trajectory")
+    return table(f"{number} of {len(rows)} are kept", heads, rows)
 
 
 def mask(answer: Recommendation, everything: bool) -> str:
@@ -174,4 +151,4 @@ def advantages(attempts: Sequence[Attempt], catalog: Catalog, cost: float) -> st
         for attempt, reward in zip(attempts, rewards, strict=True)
     ]
     heads = ("answer", "first choice", "place of the right one", "true statements", "reward", "advantage")
-    return table(heads, rows, f"Mean reward {mean:.2f}; answers above it become likelier")
+    return table(f"Mean reward {mean:.2f}; answers above it become likelier", heads, rows)

@@ -12,7 +12,7 @@ from star.questions.edits import Add, CutSentence, TakeOff
 from star.questions.evidence_lines import Line, Said
 from star.questions.why_not import WhyNot
 from star.ui.views.cards import plural, status
-from star.ui.views.question_table import points, share, table, titled
+from star.ui.views.tables import points, share, table, titled
 from star.ui.views.trace_view import Block
 
 

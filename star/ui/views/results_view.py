@@ -9,14 +9,16 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from html import escape
-from typing import Any
-
-import altair as alt
+from typing import TYPE_CHECKING, Any
 
 from star import ROOT
 from star.evaluation.report import POOLED
 from star.evaluation.tabular import Table
 from star.evaluation.trace_report import trace_tables
+from star.ui.views.tables import table
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Document = Mapping[str, Any]
 FOLDER = ROOT / "assets" / "evaluation"
@@ -71,6 +73,8 @@ def _rows(document: Document) -> list[dict[str, Any]]:
 
 def by_scenario(document: Document) -> Any:
     """Mean hit rate of every method with its 95 % interval, a panel for each scenario."""
+    import altair as alt  # takes a third of a second, and the page opens before
+
     rows = _rows(document)
     order = [r["method"] for r in sorted(rows, key=lambda r: -r["mean"]) if r["scenario"] == POOLED]
     base = alt.Chart().encode(
@@ -97,6 +101,8 @@ def by_scenario(document: Document) -> Any:
 
 def against_seconds(document: Document) -> Any:
     """Mean hit rate of every method, all scenarios together, against seconds for a query."""
+    import altair as alt  # takes a third of a second, and the page opens before
+
     rows = [r for r in _rows(document) if r["scenario"] == POOLED and r["seconds"]]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("seconds:Q", scale=alt.Scale(type="log"), title="seconds for a query"),
@@ -124,6 +130,8 @@ def _plain(chart: Any) -> Any:
 
 def _colours() -> alt.Scale:
     """Of the students and of all others; both stand out on light and dark ground. Shapes tell them apart as well."""
+    import altair as alt  # takes a third of a second, and the page opens before
+
     return alt.Scale(domain=["student", "other"], range=["#c77700", "#3f83a8"])
 
 
@@ -134,16 +142,9 @@ def words(document: Document) -> str:
     return command + "".join(map(_table, tables))
 
 
-def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.heads)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(c)}</td>" for c in row[1:]) + "</tr>"
-        for row in table.rows
-    )
-    return (
-        f'<div class="star-results-table"><table><caption>{escape(table.caption)}.</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+def _table(shown: Table) -> str:
+    rows = [list(map(escape, row)) for row in shown.rows]
+    return table(f"{shown.caption}.", list(map(escape, shown.heads)), rows)
 
 
 def summary(document: Document) -> str:

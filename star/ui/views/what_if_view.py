@@ -13,7 +13,7 @@ from star.questions.what_if import Move, Sentence, WhatIf
 from star.recommend.recommendation import Recommendation
 from star.ui.views.cards import plural
 from star.ui.views.question_form import edit_words
-from star.ui.views.question_table import share, table, titled
+from star.ui.views.tables import share, table, titled
 from star.ui.views.trace_view import Block, Named
 
 SHOWN = 60  # sentences of the tools in one comparison

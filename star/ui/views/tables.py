@@ -1,4 +1,4 @@
-"""Tables and figures that answers to questions share, as HTML. Pure functions."""
+"""Tables and numbers that several tabs show, as HTML. Pure functions."""
 
 from __future__ import annotations
 
