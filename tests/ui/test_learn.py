@@ -76,5 +76,5 @@ def test_a_data_set_without_test_readers_is_one_line() -> None:
     few = replace(few, interactions=few.interactions.subset(np.arange(3)))
     lesson = Lesson(toy.ToyRecommender(few, delay=0))
     for step, value in zip(learn.STEPS[1:], (1, 12, 5, 3, 5, False, 0.1), strict=True):
-        with pytest.raises(UserError, match="lesson needs one|is known"):
+        with pytest.raises(UserError, match=r"lesson needs one|is known"):
             step.draw(lesson, value)
