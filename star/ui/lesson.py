@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +14,6 @@ from star.errors import UserError
 from star.evidence.graph import Graph
 from star.evidence.keeping import training_graph
 from star.evidence.tools import lift_interval
-from star.mars.recommender import Teacher
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender, answer
 
@@ -43,6 +43,7 @@ class Lesson:
     """A test reader of the data set, whom no graph holds, and everything that is asked about them."""
 
     recommender: Recommender
+    teacher: Callable[[], Recommender]
 
     @property
     def dataset(self) -> Dataset:
@@ -84,13 +85,9 @@ class Lesson:
         return answer(self.recommender, self.query)
 
     @cached_property
-    def teacher(self) -> Teacher:
-        return Teacher(self.dataset)
-
-    @cached_property
     def taught(self) -> Recommendation:
         """The teacher's answer about the reader."""
-        return answer(self.teacher, self.query)
+        return answer(self.teacher(), self.query)
 
     def co_readers(self, item: int) -> list[tuple[int, int, float]]:
         """Other items that readers of this one read: item, readers of both, lift; the most often read together first."""
@@ -133,7 +130,7 @@ class Lesson:
         """Each of these questions with the teacher's place of the item really read next, from 1; None: beyond 10."""
         found = []
         for task in self.tasks:
-            made = answer(self.teacher, Query(task.history, task.reader, task.candidates, k=10))
+            made = answer(self.teacher(), Query(task.history, task.reader, task.candidates, k=10))
             items = [r.item for r in made.items]
             found.append((task, items.index(task.target) + 1 if task.target in items else None))
         return found

@@ -12,8 +12,9 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset, load_words
 from star.data.words import BOOK, Words
 from star.errors import UserError
+from star.mars.recommender import Teacher
 from star.methods.answering import recommender_for
-from star.recommend.recommender import Recommender
+from star.recommend.recommender import TEACHER, Recommender
 from star.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Loader:
         self._recommender: Recommender | None = None
         self._problem: str | None = None
         self._started: float | None = None
+        self._teaching = threading.Lock()
+        self._teacher: Recommender | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Loader:
@@ -117,6 +120,21 @@ class Loader:
             if self._recommender is None and self._problem is not None:
                 raise UserError(self._problem)
             return self._recommender
+
+    def teacher(self) -> Recommender:
+        """The teacher over the loaded data set, one for the whole page, made when it is asked for first; waits until then.
+
+        Raises:
+            UserError: loading failed, or took longer than three minutes.
+        """
+        recommender = self.recommender(180.0)
+        if recommender is None:
+            raise UserError("The model is still loading; try again in a moment.")
+        if recommender.checkpoint == TEACHER:
+            return recommender
+        with self._teaching:
+            self._teacher = self._teacher or Teacher(recommender.dataset)
+            return self._teacher
 
     @property
     def seconds(self) -> float:

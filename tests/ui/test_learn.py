@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,14 +11,19 @@ import toy
 
 from star.errors import UserError
 from star.evidence.tools import lift_interval
+from star.mars.recommender import Teacher
 from star.ui.lesson import Attempt, Lesson
 from star.ui.tabs import learn
 from star.ui.views import learn_view as views
 
 
+def lesson_of(recommender: toy.ToyRecommender) -> Lesson:
+    return Lesson(recommender, cache(lambda: Teacher(recommender.dataset)))
+
+
 @pytest.fixture(scope="module")
 def lesson() -> Lesson:
-    return Lesson(toy.ToyRecommender(delay=0))
+    return lesson_of(toy.ToyRecommender(delay=0))
 
 
 def test_every_step_draws_with_the_value_that_its_knob_starts_with(lesson: Lesson) -> None:
@@ -54,7 +60,7 @@ def test_advantages_sum_to_nought_and_false_statements_cost() -> None:
 
 
 def test_titles_are_escaped() -> None:
-    lesson = Lesson(toy.ToyRecommender(toy.hostile(), delay=0))
+    lesson = lesson_of(toy.ToyRecommender(toy.hostile(), delay=0))
     for step, value in zip(learn.STEPS, (20, 1, 12, 5, 20, 5, True, 0.1), strict=True):
         shown = step.draw(lesson, value)
         assert "<script" not in shown and "<img" not in shown
@@ -74,7 +80,7 @@ def test_a_link_names_a_step() -> None:
 def test_a_data_set_without_test_readers_is_one_line() -> None:
     few = toy.dataset()
     few = replace(few, interactions=few.interactions.subset(np.arange(3)))
-    lesson = Lesson(toy.ToyRecommender(few, delay=0))
+    lesson = lesson_of(toy.ToyRecommender(few, delay=0))
     for step, value in zip(learn.STEPS[1:], (1, 12, 5, 3, 5, False, 0.1), strict=True):
         with pytest.raises(UserError, match=r"lesson needs one|is known"):
             step.draw(lesson, value)

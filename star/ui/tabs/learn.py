@@ -136,7 +136,7 @@ def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs) -> None:
         recommender = loader.recommender(600.0)
         if recommender is None:
             raise UserError("The model is still loading; try again in a moment.")
-        return Lesson(recommender)
+        return Lesson(recommender, loader.teacher)
 
     def drawn(step: Step, value: Any) -> str:
         try:

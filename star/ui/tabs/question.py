@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -19,7 +18,6 @@ from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.words import a
 from star.errors import UserError
-from star.mars.recommender import Teacher
 from star.questions.carried_by import carried_by
 from star.questions.compare import VOTES, Ballot, compare
 from star.questions.edits import Add, Edit, Silence, TakeOff
@@ -148,33 +146,23 @@ def _recommender(loader: Loader) -> Recommender:
 
 
 class Duel:
-    """Comparisons with the teacher, which is made when it is asked for first, and their votes."""
+    """Comparisons with the teacher, and their votes."""
 
     def __init__(self) -> None:
         self.ballot = Ballot()
-        self._lock = threading.Lock()
-        self._teacher: Teacher | None = None
 
-    def rival(self, recommender: Recommender) -> Recommender:
-        """The teacher over the data set of a recommender.
-
-        Raises:
-            UserError: the recommender is the teacher itself.
-        """
-        if recommender.checkpoint == TEACHER:
-            raise UserError("The teacher answers on this page already; serve a student to compare it with.")
-        with self._lock:
-            self._teacher = self._teacher or Teacher(recommender.dataset)
-            return self._teacher
-
-    def answers(self, recommender: Recommender, wanted: Asked, session: str) -> Iterator[list[Block]]:
+    def answers(
+        self, recommender: Recommender, loader: Loader, wanted: Asked, session: str
+    ) -> Iterator[list[Block]]:
         """`duel`: two lists for a reader drawn at random, without names; a vote: their names, what each took, where they
         part; `compare`: the same of the answer at hand, without a vote, since the visitor has seen whose it is.
 
         Raises:
-            UserError: nothing is open to vote on, and as `rival`.
+            UserError: nothing is open to vote on, or the recommender is the teacher itself.
         """
-        catalog, rival = recommender.dataset.catalog, self.rival(recommender)
+        if recommender.checkpoint == TEACHER:
+            raise UserError("The teacher answers on this page already; serve a student to compare it with.")
+        catalog, rival = recommender.dataset.catalog, loader.teacher()
         if wanted.kind == "compare":
             found = compare(recommender, rival, wanted.before.query, wanted.before)
             yield comparison.revealed(found, True, None, self.ballot.counts, catalog)
@@ -208,7 +196,7 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
         recommender = _recommender(loader)
         wanted = read(value, runs, recommender.dataset.catalog)
         duels = wanted.kind in ("compare", "duel", *VOTES)
-        for shown in duel.answers(recommender, wanted, session) if duels else _answers(recommender, wanted):
+        for shown in duel.answers(recommender, loader, wanted, session) if duels else _answers(recommender, wanted):
             if not runs.wanted(_key(session), run):
                 yield (
                     block(line("Stopped. What was found so far stays below.")),
