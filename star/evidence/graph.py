@@ -87,6 +87,11 @@ class Graph:
         """Readers of each item, int64 (I,)."""
         return np.bincount(self.interactions.items, minlength=self.n_items)
 
+    def most_read(self, most: int) -> np.ndarray:
+        """The most read items, at most so many, as sorted rows; items without readers are never among them."""
+        read = np.flatnonzero(self.counts)
+        return np.sort(read[np.lexsort((read, -self.counts[read]))][:most])
+
     @cached_property
     def matrix(self) -> sp.csr_matrix:
         """Binary readers × items."""

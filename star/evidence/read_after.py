@@ -102,7 +102,7 @@ class ReadAfter:
 
         Graphs with fewer than two known items, or without two books in a row, give a signal that is silent.
         """
-        head = np.sort(np.argsort(-graph.counts, kind="stable")[: min(MOST, int((graph.counts > 0).sum()))])
+        head = graph.most_read(MOST)
         column = np.full(graph.n_items, -1)
         column[head] = np.arange(len(head))
         shelves = [column[graph.interactions.history(row)] for row in range(graph.n_readers)]

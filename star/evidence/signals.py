@@ -33,13 +33,6 @@ LATEST: dict[str, int] = {"latest": 3, "last": 1}
 RARITY = (0.5, 0.65, 0.8, 0.9, 0.96, 0.99)
 
 
-def head_of(counts: np.ndarray) -> np.ndarray:
-    """The most read items, at most `HEAD`, as sorted rows; items without readers are never among them."""
-    read = np.flatnonzero(counts)
-    most = read[np.lexsort((read, -counts[read]))][:HEAD]
-    return np.sort(most)
-
-
 def inverse(gram: np.ndarray) -> np.ndarray:
     """Inverse of a symmetric positive definite matrix by its Cholesky factor, in place where it can be.
 
@@ -79,7 +72,7 @@ class WholeShelf:
 
     @classmethod
     def fit(cls, graph: Graph, ridge: float = RIDGE) -> WholeShelf:
-        head = head_of(graph.counts)
+        head = graph.most_read(HEAD)
         x = graph.matrix[:, head]
         gram = (x.T @ x).toarray().astype(np.float32)
         gram[np.diag_indices_from(gram)] += ridge

@@ -19,6 +19,8 @@ from star.settings import Settings
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 180.0  # seconds to wait for a model that still loads
+
 
 class Loader:
     """Loads once, in its own thread. Callers wait, or ask how far it is.
@@ -121,15 +123,24 @@ class Loader:
                 raise UserError(self._problem)
             return self._recommender
 
-    def teacher(self) -> Recommender:
-        """The teacher over the loaded data set, one for the whole page, made when it is asked for first; waits until then.
+    def ready(self) -> Recommender:
+        """The recommender; waits until it is loaded.
 
         Raises:
-            UserError: loading failed, or took longer than three minutes.
+            UserError: loading failed, or took longer than `PATIENCE`.
         """
-        recommender = self.recommender(180.0)
+        recommender = self.recommender(PATIENCE)
         if recommender is None:
             raise UserError("The model is still loading; try again in a moment.")
+        return recommender
+
+    def teacher(self) -> Recommender:
+        """The teacher over the loaded data set, one for the whole page, made when it is asked for first.
+
+        Raises:
+            UserError: as `ready`.
+        """
+        recommender = self.ready()
         if recommender.checkpoint == TEACHER:
             return recommender
         with self._teaching:

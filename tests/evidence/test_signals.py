@@ -73,7 +73,7 @@ def test_whole_shelf_is_ease() -> None:
     p = np.linalg.inv(x.T @ x + S.RIDGE * np.eye(x.shape[1]))
     b = -p / np.diag(p)[None]
     np.fill_diagonal(b, 0)
-    head = S.head_of(graph.counts)
+    head = graph.most_read(S.HEAD)
     shelf = graph.interactions.history(0)[:12].astype(np.int64)
     expected = S.WholeShelf.weights(len(shelf)) @ b[shelf]
     np.testing.assert_allclose(fitted().whole.scores(shelf)[head], expected[head], atol=1e-4)

@@ -165,7 +165,7 @@ def advantage(one: list[int], other: list[int]) -> int | None:
     """The kind of signal in which `one` leads `other` by the most places (20 for silence), as a number of `KINDS`."""
 
     def places(words: list[int]) -> dict[int, int]:
-        stated = {(w - V.signals) // (6 * SLOTS): place_in(w) for w in words if V.signals <= w < V.on}
+        stated = {kind: place_in(w) for w in words if (kind := ranked_by(w)) is not None}
         return {kind: place for kind, place in stated.items() if kind < len(COMPARED)}
 
     mine, theirs = places(one), places(other)
@@ -272,7 +272,7 @@ def make(lists: Lists, row: int, rng: np.random.Generator) -> tuple[Sequence, Se
 
 
 def is_first(word: int, kind: int) -> bool:
-    return V.signals <= word < V.on and (word - V.signals) // (6 * SLOTS) == kind and place_in(word) == 1
+    return ranked_by(word) == kind and place_in(word) == 1
 
 
 def reread(said: dict[int, Tokens], order: list[int]) -> Sequence:

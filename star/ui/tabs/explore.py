@@ -16,7 +16,7 @@ from star.errors import UserError
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender
 from star.ui.live import block, live
-from star.ui.loader import Loader
+from star.ui.loader import PATIENCE, Loader
 from star.ui.picker import picker, query
 from star.ui.runs import Runs
 from star.ui.views import cards as views
@@ -27,7 +27,6 @@ from star.ui.views.trace_view import trace
 log = logging.getLogger(__name__)
 
 PERIOD = 0.1  # seconds between two updates of the page
-PATIENCE = 180.0  # seconds to wait for a model that still loads
 AT_ONCE = 2  # answers written at the same time
 GONE = "This answer is no longer kept here. Press Recommend to ask again."
 Update = tuple[Any, ...]
@@ -140,7 +139,7 @@ def answer(loader: Loader, runs: Runs, session: str, value: Any, adapted: bool =
         yield _said(str(error), "error")
     except Exception:
         log.exception("a recommendation failed")
-        yield _said("Something went wrong on our side, and the log has it. Please try again.", "error")
+        yield _said(views.FAILED, "error")
 
 
 def restored(runs: Runs, value: Any, w: Words) -> Update:

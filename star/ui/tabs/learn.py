@@ -19,9 +19,9 @@ from star.evidence.claims import STRENGTHS
 from star.ui.lesson import Lesson
 from star.ui.loader import Loader
 from star.ui.views import learn_view as views
+from star.ui.views.cards import FAILED
 
 log = logging.getLogger(__name__)
-FAILED = "Something went wrong on our side, and the log has it. Please try again."
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,7 @@ def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs) -> None:
 
     @cache
     def lesson() -> Lesson:
-        recommender = loader.recommender(600.0)
-        if recommender is None:
-            raise UserError("The model is still loading; try again in a moment.")
-        return Lesson(recommender, loader.teacher)
+        return Lesson(loader.ready(), loader.teacher)
 
     def drawn(step: Step, value: Any) -> str:
         try:

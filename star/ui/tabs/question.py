@@ -33,13 +33,13 @@ from star.ui.runs import Runs
 from star.ui.views import comparison_view as comparison
 from star.ui.views import question_view as views
 from star.ui.views import what_if_view as changes
+from star.ui.views.cards import FAILED
 from star.ui.views.cards import status as line
 from star.ui.views.question_form import offer, template
 from star.ui.views.trace_view import Block
 
 log = logging.getLogger(__name__)
 MOST_EDITS = 12
-FAILED = "Something went wrong on our side, and the log has it. Please try again."
 Update = tuple[Any, ...]
 
 
@@ -124,7 +124,7 @@ def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upda
         else:
             run = runs.begin(_key(session))
             yield nothing, nothing, block(line("The model answers…", "busy")), [], hidden
-            recommender = _recommender(loader)
+            recommender = loader.ready()
             done = answer(recommender, query(value, recommender.dataset))
             found = done, recommender.dataset.catalog
             runs.keep(run, *found)
@@ -136,13 +136,6 @@ def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upda
     except Exception:
         log.exception("a question could not begin")
         yield nothing, nothing, block(line(FAILED, "error")), nothing, hidden
-
-
-def _recommender(loader: Loader) -> Recommender:
-    recommender = loader.recommender(180.0)
-    if recommender is None:
-        raise UserError("The model is still loading; try again in a moment.")
-    return recommender
 
 
 class Duel:
@@ -193,7 +186,7 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
     run = runs.begin(_key(session))
     try:
         yield block(line("The model answers again…", "busy")), gr.skip(), gr.update(visible=True)
-        recommender = _recommender(loader)
+        recommender = loader.ready()
         wanted = read(value, runs, recommender.dataset.catalog)
         duels = wanted.kind in ("compare", "duel", *VOTES)
         for shown in duel.answers(recommender, loader, wanted, session) if duels else _answers(recommender, wanted):

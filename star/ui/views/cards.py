@@ -32,6 +32,7 @@ def mark(verdict: Verdict) -> str:
     )
 
 
+FAILED = "Something went wrong on our side, and the log has it. Please try again."
 TOOL = "returned by a tool: read from the graph, so true by construction"
 
 
