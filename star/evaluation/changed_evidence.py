@@ -86,12 +86,14 @@ class Changed:
 def changed_evidence(
     ranker: SlotRanker,
     tasks: Sequence[Task],
+    given: Sequence[SlotState],
     trees: Scorer | None = None,
     seed: int = 0,
     progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:
     """
     Args:
+        given: the answers to these tasks as they are.
         trees: over the same signals; None: nothing is known to be decisive.
 
     Returns:
@@ -105,19 +107,17 @@ def changed_evidence(
     readers: list[int] = []
     for start in range(0, len(tasks), TOGETHER):
         progress("changed evidence", start, len(tasks))
-        some = tasks[start : start + TOGETHER]
-        given = list(ranker.states(some))
-        write_all(given)
+        some, answers = tasks[start : start + TOGETHER], given[start : start + TOGETHER]
         rng = np.random.default_rng([seed, start])
         changed = [
             each
-            for n, (task, state) in enumerate(zip(some, given, strict=True))
+            for n, (task, state) in enumerate(zip(some, answers, strict=True))
             for each in _changes(ranker, n, task, state, trees, rng)
         ]
         write_all([each.state for each in changed])
         arms: dict[int, dict[str, tuple[float, float]]] = {}
         for each in changed:
-            before, after = given[each.task], each.state
+            before, after = answers[each.task], each.state
             one = before.order[0]
             if each.kind is not None:
                 other = before.order[1]

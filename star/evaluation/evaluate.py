@@ -185,14 +185,15 @@ def _words_of(
 ) -> dict[str, Any]:
     """Whether the student for any catalogue follows its own words, and its words the evidence."""
     from star.evaluation.changed_evidence import changed_evidence
-    from star.evaluation.own_words import own_words
+    from star.evaluation.own_words import answered, own_words
     from star.methods.fusion import Scorer
 
     scores = (ranker.score for ranker in lineup if isinstance(ranker, ByScore) and ranker.name == "fusion")
     trees = next((score for score in scores if isinstance(score, Scorer) and score.signals is not None), None)
+    given = answered(student, asked, progress=progress)
     return {
-        "own_words": own_words(student, asked, progress),
-        "changed_evidence": changed_evidence(student, asked, trees, progress=progress),
+        "own_words": own_words(student, asked, given, progress),
+        "changed_evidence": changed_evidence(student, asked, given, trees, progress=progress),
     }
 
 

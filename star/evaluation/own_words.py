@@ -15,9 +15,9 @@ import numpy as np
 from star.data.tasks import Task
 from star.evaluation.metrics import mean_hit_rate
 from star.evidence.verification import check
-from star.methods.slotted import SlotRanker
+from star.methods.slotted import TOGETHER, SlotRanker
 from star.student.slots import VOCABULARY, Tokens
-from star.student.slotted import SlotState, reread, write
+from star.student.slotted import SlotState, reread, write_all
 from star.trace.grammar import TraceError
 from star.trace.steps import parse
 
@@ -25,9 +25,12 @@ Progress = Callable[[str, int, int], None]
 
 
 def own_words(
-    ranker: SlotRanker, tasks: Sequence[Task], progress: Progress = lambda *_: None
+    ranker: SlotRanker, tasks: Sequence[Task], given: Sequence[SlotState], progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
     """
+    Args:
+        given: the answers to these tasks, as `answered` gives them.
+
     Returns:
         n; `valid`: share of answers in which no likelier word broke the grammar; `claims`, `claim_precision`,
         `comparisons`, `comparisons_true`; `discussed`: share of answers that discuss the first recommended item, and all;
@@ -40,13 +43,12 @@ def own_words(
     ranks: dict[str, list[int]] = {"heard": [], "words": []}
     sizes = []
     plans = set()
-    for done, task in enumerate(tasks):
-        state = answered(ranker, task)
-        progress("own words", done + 1, len(tasks))
+    reordered = answered(ranker, tasks, 1, progress)
+    for task, state, other in zip(tasks, given, reordered, strict=True):
         counts["valid"] += state.broken is None and readable(state)
         counts["first discussed"] += state.order[0] in discussed(state)
         counts["all discussed"] += set(state.order[:5]) <= discussed(state)
-        counts["reordered"] += answered(ranker, task, draw=1).order[0] == state.order[0]
+        counts["reordered"] += other.order[0] == state.order[0]
         counts["shuffled"] += first_of(state, dict(reversed(state.paragraphs.items()))) == state.order[0]
         if len(state.order) > 1:
             counts["exchangeable"] += 1
@@ -81,11 +83,17 @@ def own_words(
     }
 
 
-def answered(ranker: SlotRanker, task: Task, draw: int = 0) -> SlotState:
-    state = next(iter(ranker.states([task], draw)))
-    for _ in write(state):
-        pass
-    return state
+def answered(
+    ranker: SlotRanker, tasks: Sequence[Task], draw: int = 0, progress: Progress = lambda *_: None
+) -> list[SlotState]:
+    """The answers to these tasks, with the candidates in the slots of this draw."""
+    out: list[SlotState] = []
+    for start in range(0, len(tasks), TOGETHER):
+        progress(f"answers in slots {draw}", start, len(tasks))
+        some = list(ranker.states(tasks[start : start + TOGETHER], draw))
+        write_all(some)
+        out += some
+    return out
 
 
 def readable(state: SlotState) -> bool:

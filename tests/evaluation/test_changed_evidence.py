@@ -10,6 +10,7 @@ import reading
 
 from star.data.tasks import Task, make_tasks
 from star.evaluation.changed_evidence import ChangedTools, changed_evidence, erase, swap
+from star.evaluation.own_words import answered
 from star.evidence.claims import COMPARED
 from star.evidence.fitting import fit_signals
 from star.evidence.tools import Attributes, Tools
@@ -74,7 +75,7 @@ def test_what_is_erased_is_gone(ranker: SlotRanker, tasks: list[Task]) -> None:
 
 
 def test_the_measurement_counts_every_answer_once(ranker: SlotRanker, tasks: list[Task]) -> None:
-    found: dict[str, Any] = changed_evidence(ranker, tasks)
+    found: dict[str, Any] = changed_evidence(ranker, tasks, answered(ranker, tasks))
     assert found["n"] == len(tasks)
     for row in found["swapped"].values():
         assert row["n"] <= len(tasks) and row["decisive"]["n"] == 0

@@ -31,7 +31,7 @@ def tasks() -> list[Task]:
 
 @pytest.fixture(scope="module")
 def found(ranker: SlotRanker, tasks: list[Task]) -> dict[str, Any]:
-    return own_words(ranker, tasks)
+    return own_words(ranker, tasks, answered(ranker, tasks))
 
 
 def test_what_it_writes_is_true_and_readable(found: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def test_it_ranks_above_chance(found: dict[str, Any]) -> None:
 def test_exchanged_paragraphs_swap_what_is_stated_and_nothing_else(
     ranker: SlotRanker, tasks: list[Task]
 ) -> None:
-    state = answered(ranker, tasks[0])
+    (state,) = answered(ranker, tasks[:1])
     assert first_of(state, state.paragraphs) == state.order[0]
     turned = exchanged(state)
     one, other = (state.slot_of[item] for item in state.order[:2])
