@@ -90,14 +90,14 @@ class Lesson:
         return answer(self.teacher(), self.query)
 
     def co_readers(self, item: int) -> list[tuple[int, int, float]]:
-        """Other items that readers of this one read: item, readers of both, lift; the most often read together first."""
+        """All other items that readers of this one read: item, readers of both, lift; the most often read together first."""
         readers = self.graph.by_item[item].indices
         both = np.asarray(self.graph.matrix[readers].sum(0)).ravel().astype(np.int64)
         both[item] = 0
-        best = np.argsort(-both, kind="stable")[:40]
+        best = np.argsort(-both, kind="stable")[: int((both > 0).sum())]
         share = both[best] / max(len(readers), 1)
         lift = share / np.maximum(self.graph.counts[best] / self.graph.n_readers, 1e-9)
-        return [(int(i), int(both[i]), float(x)) for i, x in zip(best, lift, strict=True) if both[i]]
+        return [(int(i), int(both[i]), float(x)) for i, x in zip(best, lift, strict=True)]
 
     @cached_property
     def pair(self) -> tuple[int, int]:

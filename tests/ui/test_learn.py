@@ -41,6 +41,17 @@ def test_a_lift_is_that_of_the_graph(lesson: Lesson) -> None:
     assert lesson.lift(both) == pytest.approx((both / of / base, *lift_interval(both, of, base)))
 
 
+def test_no_item_lies_further_above_chance_than_the_pair(lesson: Lesson) -> None:
+    anchor, item = lesson.pair
+    graph = lesson.graph
+    mine = graph.matrix[:, [anchor]].toarray()[:, 0] > 0
+    both = np.asarray(graph.matrix[mine].sum(0)).ravel()
+    lift = both / max(mine.sum(), 1) / np.maximum(graph.counts / graph.n_readers, 1e-9)
+    lift[(both < 5) | (np.arange(len(lift)) == anchor)] = 0
+    assert lift[item] == pytest.approx(lift.max())
+    assert len(lesson.co_readers(anchor)) == ((both > 0) & (np.arange(len(both)) != anchor)).sum()
+
+
 def test_the_readers_of_the_lesson_are_in_no_graph(lesson: Lesson) -> None:
     assert lesson.reader not in lesson.graph.rows
     assert not {task.reader for task in lesson.tasks} & set(lesson.graph.rows.tolist())

@@ -86,7 +86,7 @@ def offer(answer: Recommendation, catalog: Catalog, run: str) -> dict[str, Any]:
     tied = sorted(range(len(offered.edges)), key=lambda n: offered.edges[n].target not in ends)
     return {
         "run": run,
-        "whom": capital(whom(answer, w)),
+        "whom": f"Recommended for {whom(answer, w)}",
         "shelf": [_row(catalog, item) for item in offered.shelf],
         "items": [_row(catalog, r.item, f"recommended, place {r.rank}") for r in answer.items]
         + [_row(catalog, item, "a candidate, not recommended") for item in rest],
