@@ -22,20 +22,22 @@ from star.errors import UserError, command
 from star.evaluation.report import tables
 from star.evaluation.tabular import Table, markdown
 from training.studies import scale
-from training.studies.compare import shown
 
 README = ROOT / "README.md"
 EVALUATIONS = ROOT / "assets" / "evaluation"
-STAGES = "stages-"
 BLOCK = re.compile(r"<!-- (table: )?(?P<name>[\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
 FRONT = {
-    "random": "random order",
     "popularity": "popularity",
     "itemknn:recent": "item-kNN of the last books",
     "sasrec": "SASRec",
     "fusion": "boosted trees over the tools' signals",
     "mars": "MARS, the teacher",
     "star": "**STAR**",
+}
+COLUMNS = {
+    "goodbooks": "goodbooks, real readers",
+    "ml-small": "ml-small, not used in training",
+    "demo": "demo, simulated readers",
 }
 MARKS = {"supported": "✓ supported", "unsupported": "✗ unsupported", "opinion": "opinion"}
 
@@ -65,23 +67,17 @@ def rendered(text: str) -> str:
 def table(name: str) -> str:
     """One evaluation in Markdown, its command first."""
     document = evaluation(name)
-    if name.startswith(STAGES):
-        return f"`{document['command']}`\n\n{markdown(shown(document))}"
-    timing = document.get("latency")
-    said = (
-        ""
-        if not timing
-        else (
-            f"\n\nLatency on two CPU cores, one query after the other ({timing['n']} readers), medians: the first word "
-            f"comes after {timing['first_word_s']:.2f} s, the whole answer after {timing['total_s']:.2f} s."
-        )
+    said = "".join(
+        f"\n\nLatency with {timing['candidates']} candidates, one query after the other ({timing['n']} readers), medians: "
+        f"the first word comes after {timing['first_word_s']:.2f} s, the whole answer after {timing['total_s']:.2f} s."
+        for timing in document.get("latency") or ()
     )
     return f"`{document['command']}`\n\n{markdown(tables(document))}{said}"
 
 
 def front() -> str:
-    """README's one table: a few methods, pooled over all cells, on both data sets; the goodbooks command under it."""
-    made = {name: evaluation(name) for name in ("goodbooks", "demo")}
+    """README's one table: a few methods, pooled over all cells, on three data sets; the commands under it."""
+    made = {name: evaluation(name) for name in COLUMNS}
     at = {
         (name, r["method"]): r
         for name, document in made.items()
@@ -96,24 +92,26 @@ def front() -> str:
 
     rows = tuple((title, *(cell(name, method) for name in made)) for method, title in FRONT.items())
     calls = "\n".join(document["command"] for document in made.values())
-    heads = ("method", "goodbooks, real readers", "demo, simulated readers")
+    heads = ("method", *COLUMNS.values())
     body = markdown([Table("", heads, rows)]).strip()
     return f"{body}\n\n<details><summary>The commands</summary>\n\n```\n{calls}\n```\n</details>"
 
 
 def trace() -> str:
-    """README's six lines of a trace: what is said, by whom, and whether the graph supports it."""
+    """A trace in a few lines: what is said, by whom, and whether the graph supports it."""
     document = json.loads((EVALUATIONS / "trace-demo.json").read_text("utf-8"))
     claims, steps = document["claims"], document["trace"]["steps"]
+    first = document["items"][0]["id"]
 
-    def counts(kind: str) -> list[dict[str, Any]]:
-        """What steps of one type say of co-reading, in order."""
-        said = [claims[i] for step in steps if step["type"] == kind for i in step["claims"]]
-        return [claim for claim in said if claim["kind"] == "co_read" and "both" in claim["stated"]]
+    def of(kind: str) -> list[dict[str, Any]]:
+        """What steps of one type say, in order."""
+        return [claims[i] for step in steps if step["type"] == kind for i in step["claims"]]
 
     plan = next(step for step in steps if step["type"] == "plan")
-    own = counts("reflection")[:2]
-    found = next(claim for claim in counts("tool_response") if claim["text"] == own[0]["text"])
+    found = next(c for c in of("tool_response") if c["subject"] == first and "both" in c["stated"])
+    own = [c for c in of("reflection") if c["subject"] == first]
+    quoted = [c for c in own if c["kind"] != "over"][:2]
+    compared = [c for c in of("reflection") if c["kind"] == "over"][:1]
     call = next(step for step in steps if step["type"] == "tool_call" and step["name"] == "item_cf")
     arguments = ", ".join(f"{name}={value}" for name, value in call["arguments"].items())
     ranked = ", ".join(item["title"] for item in document["items"])
@@ -121,7 +119,7 @@ def trace() -> str:
         ("plan", plan["text"].rstrip("; "), MARKS["opinion"]),
         ("tool call", f"{call['name']}({arguments})", ""),
         ("tool", found["text"], "read from the graph"),
-        *(("reflection", claim["text"], MARKS[claim["verdict"]]) for claim in own),
+        *(("reflection", claim["text"], MARKS[claim["verdict"]]) for claim in (*quoted, *compared)),
         ("ranking", ranked, ""),
     ]
     command = (
@@ -130,56 +128,9 @@ def trace() -> str:
     return markdown([Table(f"`{command}` (excerpt)", ("step", "words", "mark"), tuple(lines))])
 
 
-MEASURED = {"readable": "valid traces", "hr_mean": "mean hit rate", "words": "words written"}
-
-
-def documents() -> list[dict[str, Any]]:
-    """What was measured with simulated raters, one document per taste."""
-    files = sorted(EVALUATIONS.glob("preferences-*.json"))
-    return [json.loads(file.read_text("utf-8")) for file in files]
-
-
-def preferences() -> str:
-    """Simulated raters' tastes in Markdown: the commands, and a table per taste."""
-    made = documents()
-    commands = "\n".join(f"`{document['command']}`" for document in made)
-    return f"{commands}\n\n{markdown([moved(document) for document in made])}"
-
-
-def moved(document: dict[str, Any]) -> Table:
-    """How training on one taste moved it, the traces and the ranking."""
-    taste, config = document["taste"], document["config"]
-    stage = document["training"][config["method"]]
-    raters, agreed = len(document["raters"]), document["alpha"]["ratings"]
-    caption = (
-        f"Taste `{taste}`: {document['liked']}. Data set {document['dataset']}, checkpoint `{document['checkpoint']}` "
-        f"({document['fingerprint']}), seed {document['seed']}. {raters} raters (α of their ratings {agreed:.2f}) on "
-        f"{document['queries']} pairs of traces for training readers; {config['method'].upper()} on {stage['rows']} "
-        f"preferences, {stage['steps']} steps. Measured on {document['tasks']} tasks of {document['readers']} "
-        f"{document['split']} readers; 95 % intervals (readers resampled, differences paired)"
-    )
-    body = tuple(
-        (
-            title,
-            str(row["n"]),
-            f"{row['before']:.3f} ({_span(row['before_ci'])})",
-            f"{row['after']:.3f} ({_span(row['after_ci'])})",
-            f"{row['difference']:+.3f} ({row['ci'][0]:+.3f} to {row['ci'][1]:+.3f})",
-        )
-        for name, title in ({taste: "**their taste**"} | MEASURED).items()
-        if (row := document["unseen"][name])
-    )
-    return Table(caption, ("measured", "tasks", "before", "after", "difference"), body)
-
-
-def _span(ends: list[float]) -> str:
-    return f"{ends[0]:.3f} to {ends[1]:.3f}"
-
-
 BLOCKS: dict[str, Callable[[], str]] = {
     "front": front,
     "trace": trace,
-    "preferences": preferences,
     "modules": reference.module_tables,
     "scale": lambda: scale.table(json.loads(scale.RESULTS.read_text("utf-8"))),
     "scale-evidence": lambda: scale.evidence_table(json.loads(scale.RESULTS.read_text("utf-8"))),

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import annotating
 import pytest
-import torch
 from huggingface_hub import constants
 
 from star.annotation.storage.database import Database
+from star.annotation.workflow import passwords
 from star.evidence import read_after
 
 # Files that open a browser, start a server, run a training stage, load a shipped model or work for many seconds, longest
 # first. Their tests are marked `slow`, which `make test-fast` leaves out; and they begin first, so that none is left for
 # one process at the end.
 SLOW = """
-browser/test_annotate browser/test_question training/test_own_traces ui/test_attacks browser/test_explore
-training/test_ablations
-annotation/test_load training/test_trajectories training/test_parametric_prior annotation/test_crash
-annotation/test_queue student/test_shipped_checkpoints annotation/test_hidden_items training/test_bases
-training/test_prior evaluation/test_counterfactual data/test_simulator ui/test_annotation_api methods/test_baselines
-ui/test_server_crash evaluation/test_erasure training/test_vectors evidence/test_leak training/test_pretrain
-annotation/test_half_made training/test_preference cli/test_recommend browser/test_hostile browser/test_covers
-evaluation/test_evaluate ui/test_outage ui/test_guard evaluation/test_parallel evaluation/test_cluster
-evaluation/test_trace_quality
+browser/test_annotate browser/test_accessibility browser/test_question browser/test_learn ui/test_attacks
+browser/test_data_sets browser/test_argument browser/test_answers ui/test_pages ui/test_uploads
+browser/test_explore browser/test_around_the_answer annotation/test_load annotation/test_crash annotation/test_queue
+annotation/test_hidden_items data/test_simulator ui/test_annotation_api methods/test_baselines ui/test_server_crash
+evidence/test_leak annotation/test_half_made training/test_preference training/test_grpo training/test_answers
+training/test_simulated_raters training/test_trajectories training/test_sft training/test_stages training/test_causal
+cli/test_recommend browser/test_hostile browser/test_covers evaluation/test_evaluate ui/test_outage ui/test_guard
+evaluation/test_parallel evaluation/test_cluster
 """.split()
 
 
@@ -41,11 +42,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def kept_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of what is fitted to data sets: one for both processes of a run, and none of the checkout's."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STAR_DATA", str(folder / "sets"))
+        yield folder / "sets"
+
+
+@pytest.fixture(scope="session")
+def fitted_demo(kept_fits: Path, quick_fits: None) -> None:
+    """The demo is simulated and its signals are fitted, once for both processes of a run."""
+    from star.methods.answering import load_recommender  # imports torch, which most tests do without
+
+    kept_fits.mkdir(exist_ok=True)
+    with (kept_fits / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        load_recommender("demo")
+
+
+@pytest.fixture(scope="session", autouse=True)
 def quick_fits() -> Iterator[None]:
     """What comes after is fitted in a tenth of the steps: tests look at what is done with it, not at how well it ranks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(read_after, "FEWEST", 50)
         patch.setattr(read_after, "EPOCHS", 2)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """argon2 at its cheapest: tests are about what is done with hashes. Pages in processes of their own take it as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "HASHER", cheap)
         yield
 
 
@@ -60,10 +92,3 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is fetched; without this a name that is no folder is asked for six times over half a minute."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-
-
-@pytest.fixture(autouse=True)
-def every_float() -> Iterator[None]:
-    """Training sets its process to take tiny numbers for 0 (`training/lib/device.py`); tests share one."""
-    yield
-    torch.set_flush_denormal(False)

@@ -48,7 +48,7 @@ def test_every_module_has_its_room() -> None:
     assert len(modules) <= 5
 
 
-def test_gradio_and_transformers_stay_in_their_rooms() -> None:
+def test_gradio_stays_in_its_room_and_transformers_outside() -> None:
     for file in STAR.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -56,4 +56,4 @@ def test_gradio_and_transformers_stay_in_their_rooms() -> None:
             for name in names:
                 where = file.relative_to(STAR).parts[0]
                 assert name.split(".")[0] != "gradio" or where == "ui", file
-                assert name.split(".")[0] != "transformers" or where == "student", file
+                assert name.split(".")[0] not in ("transformers", "peft", "trl"), file

@@ -1,1 +1,1 @@
-"""Training stages, each run as ``python -m training.<stage> --config FILE``; `run.sh` has their order."""
+"""Training stages, each run as ``python -m training.STAGE --config FILE``; `run.sh` has their order."""

@@ -1,20 +1,22 @@
-"""DPO or KTO on annotators' answers, by TRL, into a LoRA adapter of a checkpoint.
+"""DPO or KTO on annotators' answers, by TRL, into a checkpoint of its own.
 
     star annotations export --format trl …      (writes the folder that `data` names)
     python -m training.preference --config training/configs/preference.yaml
-    star serve --model runs/preference/adapter
+    star serve --model runs/preference/checkpoint
 
-The reference model is the checkpoint with the adapter switched off. The loss covers the words that the model drew. Tool
-answers, arguments of calls and the end of a trace are outside it: the decoder writes or constrains them. So is the ranking,
-unless `learn_ranking` is true, so that preferences in wording do not change the ranking. TRL computes all its terms over
-`completion_mask`; the collator here narrows that mask.
+The texts of an export become the student's own words (`training/lib/answers.py`). Traces of MARS or of other systems cannot
+be turned; they are counted and left out. The loss covers the shortlist and the reflection, which the student draws. The
+ranking is made by a second reading, so a preference in wording leaves it to the words. A LoRA adapter learns, and is merged
+into the checkpoint at the end. With the adapter off, the model is the reference.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,17 +24,22 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from datasets import Dataset as Rows
-from peft import LoraConfig
 from pydantic.dataclasses import dataclass
 from transformers import PrinterCallback
 
-from star.annotation.exchange.export import in_items_of, read_manifest
+from star.annotation.exchange.export import read_manifest
 from star.annotation.exchange.preferences import Label, Preference, load_labels, load_preferences
 from star.errors import UserError, command
-from star.student.checkpoint import MODELS, checkpoint_folder, fingerprint
-from star.student.model import Checkpoint
-from star.student.vocabulary import EOS, UNKNOWN
+from star.student.checkpoint import FORM, checkpoint_folder, fingerprint, read_about
+from star.student.vocabulary import END
+from training.lib.answers import answer_of
+from training.lib.causal import CausalStudent, adapter, ids_of, keep_own_forward, merged, text_of, tokenizer
 from training.lib.config import STRICT, Float, load_config
+from training.lib.network import save_tensors
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # raised by TRL's own settings
+    from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -44,12 +51,12 @@ class PreferenceConfig:
     data: str
     """Folder of an export for TRL."""
     out: str
-    """Folder of the adapter; its logs go to `tensorboard` in it."""
+    """Folder of the checkpoint; its logs go to `tensorboard` in it."""
     method: Literal["dpo", "kto"] = "dpo"
     """`dpo` learns from pairs, `kto` from single traces with a label."""
     beta: Float = 1.0
     """Penalty for moving away from the checkpoint. If raters prefer a trace with odds e^d, the optimum moves the pair's
-    log-probabilities d / beta apart (arXiv 2305.18290, eq. 5). At 0.1 a small model unlearned the grammar."""
+    log-probabilities d / beta apart (arXiv 2305.18290, eq. 5)."""
     anchor: Float = 1.0
     """Weight of the preferred trace's log-likelihood per word (RPO, arXiv 2404.19733), which keeps preferred traces from
     becoming unlikely together with the others; KTO does not use it."""
@@ -61,94 +68,66 @@ class PreferenceConfig:
     """Passes over the rows."""
     rank: int = 16
     """Rank of the LoRA adapter."""
-    learn_ranking: bool = False
-    """Whether the loss includes the ranked items: for preferences in items rather than in wording."""
     seed: int = 0
     """Seed of the rows' order and of the adapter's first weights."""
     threads: int = 1
     """CPU threads."""
 
 
-def drawn(tokens: torch.Tensor, words: dict[str, int], learn_ranking: bool) -> torch.Tensor:
-    """Which tokens the model drew, as in `training/lib/rollouts.py`.
+def pairs(rows: Sequence[Preference]) -> tuple[dict[str, list[Any]], Counter[str]]:
+    """Pairs as the columns of TRL's DPO, and why pairs were left out.
 
-    Args:
-        tokens: (B, L) prompt and completion, padded.
-        words: the vocabulary.
-
-    Returns:
-        bool (B, L); the caller masks the prompt.
+    The prompt is what both traces begin with: all up to `<shortlist>`, or less where they asked for other tools.
     """
-    put = torch.tensor([words[w] for w in ("</recommend>", EOS)])
-    out = torch.ones_like(tokens, dtype=torch.bool)
-    for row, sequence in enumerate(tokens.tolist()):
-        tool = call = ranking = False
-        before = -1
-        for place, token in enumerate(sequence):
-            tool = tool or token == words["<tool_response>"]
-            call = (call or before == words["<tool_call>"]) and before != words["</tool_call>"]
-            ranking = ranking or before == words["<recommend>"]
-            argument = call and before != words["<tool_call>"]
-            out[row, place] = not (tool or argument or (ranking and not learn_ranking))
-            tool = tool and token != words["</tool_response>"]
-            before = token
-    return out & ~torch.isin(tokens, put)
+    out: dict[str, list[Any]] = {"prompt": [], "chosen": [], "rejected": []}
+    left: Counter[str] = Counter()
+    for row in rows:
+        try:
+            one, other = (answer_of(row.prompt, text) for text in (row.chosen, row.rejected))
+        except ValueError as error:
+            left[str(error)] += 1
+            continue
+        if one.words == other.words:
+            left["both traces say the same"] += 1
+            continue
+        first, second = ids_of(one.prefix, one.slots), ids_of(other.prefix, other.slots)
+        shared = next((n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
+        out["prompt"].append(_text(first[:shared]))
+        out["chosen"].append(_text(first[shared:] + ids_of(one.words)))
+        out["rejected"].append(_text(second[shared:] + ids_of(other.words)))
+    return out, left
 
 
-def pairs(rows: Sequence[Preference], items: Sequence[str], checkpoint: Checkpoint) -> dict[str, list[Any]]:
-    """Pairs as the columns of TRL's DPO."""
-    return {
-        "prompt": in_own_words([row.prompt for row in rows], items, checkpoint),
-        "chosen": in_own_words([row.chosen for row in rows], items, checkpoint),
-        "rejected": in_own_words([row.rejected for row in rows], items, checkpoint),
-    }
+def singles(rows: Sequence[Label]) -> tuple[dict[str, list[Any]], Counter[str]]:
+    """Single traces as the columns of TRL's KTO, and why traces were left out."""
+    out: dict[str, list[Any]] = {"prompt": [], "completion": [], "label": []}
+    left: Counter[str] = Counter()
+    for row in rows:
+        try:
+            answer = answer_of(row.prompt, row.completion)
+        except ValueError as error:
+            left[str(error)] += 1
+            continue
+        out["prompt"].append(_text(ids_of(answer.prefix, answer.slots)))
+        out["completion"].append(_text(ids_of(answer.words)))
+        out["label"].append(row.label)
+    return out, left
 
 
-def singles(rows: Sequence[Label], items: Sequence[str], checkpoint: Checkpoint) -> dict[str, list[Any]]:
-    """Single traces as the columns of TRL's KTO."""
-    return {
-        "prompt": in_own_words([row.prompt for row in rows], items, checkpoint),
-        "completion": in_own_words([row.completion for row in rows], items, checkpoint),
-        "label": [row.label for row in rows],
-    }
+def _text(tokens: Sequence[int]) -> str:
+    """Ends in a space unless it ends the trace, since TRL joins prompt and completion without one."""
+    text = text_of(tokens)
+    return text if text.endswith(f"{END}@0") else text + " "
 
 
-def in_own_words(texts: Sequence[str], items: Sequence[str], checkpoint: Checkpoint) -> list[str]:
-    """Texts with the checkpoint's item numbers; each ends in a space, since TRL joins prompt and completion without one."""
-    place = {id: number for number, id in enumerate(checkpoint.about["items"])}
-    return [in_items_of(text, items, place, UNKNOWN) + " " for text in texts]
-
-
-def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[str, list[Any]]):  # type: ignore[no-untyped-def]
-    """TRL's trainer over these rows, with the loss on drawn words alone."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # raised by TRL's own settings
-        from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
-        from trl.trainer.dpo_trainer import DataCollatorForPreference
-        from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
-
-    words, learn = checkpoint.vocabulary, config.learn_ranking
-
-    def narrowed(batch: dict[str, Any]) -> dict[str, Any]:
-        for kind in ("", "KL_"):
-            if f"{kind}completion_mask" in batch:
-                batch[f"{kind}completion_mask"] *= drawn(batch[f"{kind}input_ids"], words, learn)
-        return batch
-
-    class Pairs(DataCollatorForPreference):  # type: ignore[misc]
-        def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-            return narrowed(super().torch_call(examples))
-
-    class Singles(DataCollatorForUnpairedPreference):  # type: ignore[misc]
-        def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-            return narrowed(super().torch_call(examples))
-
+def trainer_for(config: PreferenceConfig, columns: dict[str, list[Any]]) -> Any:
+    """TRL's trainer over these rows."""
     dpo = config.method == "dpo"
-    own = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, config.anchor]} if dpo else {}
+    own: dict[str, Any] = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, config.anchor]} if dpo else {}
     steps = max(1, config.passes * len(columns["prompt"]) // config.batch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        settings = (DPOConfig if dpo else KTOConfig)(
+        settings: Any = (DPOConfig if dpo else KTOConfig)(
             output_dir=str(Path(config.out) / "tensorboard"),
             max_steps=steps,
             per_device_train_batch_size=config.batch,
@@ -162,7 +141,7 @@ def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=False,
             max_length=None,
-            precompute_ref_log_probs=False,  # TRL's cache ignores the narrowed mask
+            precompute_ref_log_probs=False,
             logging_steps=1,
             save_strategy="no",
             report_to=["tensorboard"],
@@ -171,56 +150,49 @@ def trainer_for(config: PreferenceConfig, checkpoint: Checkpoint, columns: dict[
             disable_dropout=True,
             **own,
         )
-        pad = checkpoint.tokenizer.pad_token_id
-        return (DPOTrainer if dpo else KTOTrainer)(
-            model=checkpoint.model,
+        trainer = (DPOTrainer if dpo else KTOTrainer)(
+            model=CausalStudent.load(checkpoint_folder(config.model)),
             args=settings,
-            data_collator=(Pairs if dpo else Singles)(pad_token_id=pad),
             train_dataset=Rows.from_dict(columns),
-            processing_class=checkpoint.tokenizer,
-            peft_config=LoraConfig(
-                r=config.rank,
-                lora_alpha=2 * config.rank,
-                lora_dropout=0.0,
-                target_modules="all-linear",
-                task_type="CAUSAL_LM",
-            ),
+            processing_class=tokenizer(),
+            peft_config=adapter(config.rank),
         )
+    trainer.remove_callback(PrinterCallback)  # standard output holds one JSON document
+    return keep_own_forward(trainer)
 
 
 def train(config: PreferenceConfig) -> dict[str, Any]:
-    """Train and write the adapter with its `star.json` to `out`; the checkpoint stays as it is.
+    """Train and write the merged checkpoint with its `star.json` to `out`; the one to start from stays as it is.
 
     Returns:
         the content of `star.json`.
 
     Raises:
-        UserError: no checkpoint, no export, an export of another data set, or too few rows for this method.
+        UserError: no checkpoint, no export, or too few rows for this method.
     """
-    source = checkpoint_folder(config.model)
-    folder = Path(config.data)
-    dataset, items = read_manifest(folder)
-    rows: list[Preference] | list[Label] = (
-        load_preferences(folder) if config.method == "dpo" else load_labels(folder)
-    )
-    checkpoint = Checkpoint.load(config.model)
-    if not set(items) & set(checkpoint.about["items"]):
+    source, folder, out = checkpoint_folder(config.model), Path(config.data), Path(config.out)
+    if out.resolve() == source.resolve():
+        raise UserError(f"out {config.out} is the checkpoint to start from; name another folder")
+    dataset, _ = read_manifest(folder)
+    rows = load_preferences(folder) if config.method == "dpo" else load_labels(folder)
+    columns, left = pairs(rows) if config.method == "dpo" else singles(rows)  # type: ignore[arg-type]
+    kept = len(columns["prompt"])
+    why = "; ".join(f"{count} × {reason}" for reason, count in left.most_common(3)) or "none was left out"
+    if kept < config.batch:
         raise UserError(
-            f"export {folder} is of data set {dataset!r}, of which checkpoint {config.model!r} knows no item; "
-            "take a checkpoint of that data set"
+            f"export {folder} has {kept} rows for {config.method}; at least {config.batch} are needed ({why})"
         )
-    if len(rows) < config.batch:
-        raise UserError(
-            f"export {folder} has {len(rows)} rows for {config.method}; at least {config.batch} are needed"
-        )
+    if left:
+        print(f"{sum(left.values())} of {len(rows)} rows are left out: {why}", file=sys.stderr)
     torch.manual_seed(config.seed)
-    columns = (pairs if config.method == "dpo" else singles)(rows, items, checkpoint)  # type: ignore[operator]
-    trainer = trainer_for(config, checkpoint, columns)
-    trainer.remove_callback(PrinterCallback)  # standard output holds one JSON document
+    trainer = trainer_for(config, columns)
     trainer.train()
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     stage = {
-        "rows": len(rows),
+        "from": fingerprint(config.model),
+        "dataset": dataset,
+        "rows": kept,
+        "left_out": sum(left.values()),
         "annotators": len({row.annotator for row in rows}),
         "rubrics": sorted({row.rubric for row in rows}),
         "beta": config.beta,
@@ -231,15 +203,8 @@ def train(config: PreferenceConfig) -> dict[str, Any]:
     if config.method == "dpo":
         accuracies = [entry["rewards/accuracies"] for entry in history[-10:]]
         stage["accuracy_last"] = round(float(np.mean(accuracies)), 4)
-    out = Path(config.out)
-    trainer.model.to(torch.bfloat16).save_pretrained(out)
-    about = {
-        "adapter_of": source.name if source.parent == MODELS else str(source.resolve()),
-        "fingerprint": fingerprint(config.model),
-        "dataset": checkpoint.about["dataset"],
-        "stages": {config.method: stage},
-    }
-    (out / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    about = {"form": FORM, "stages": {**read_about(source)["stages"], config.method: stage}}
+    save_tensors(merged(trainer.model), trainer.model.get_base_model().student.sizes(), out, about)
     return about
 
 
@@ -248,8 +213,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True, help="YAML file of the run")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting instead of the file's"
+    )
     args = parser.parse_args()
-    config = load_config(args.config, PreferenceConfig)
+    config = load_config(args.config, PreferenceConfig, args.set)
     torch.set_num_threads(config.threads)
     print(json.dumps(train(config)))
 

@@ -1,132 +1,172 @@
-"""Supervised fine-tuning on MARS's kept trajectories, by TRL's SFTTrainer.
+"""Supervised training on candidate lists of many catalogues, before GRPO.
 
-    python -m training.sft --config training/configs/goodbooks.yaml
+    python -m training.sft --config training/configs/demo.yaml
 
-Kept trajectories are those in which MARS ranked the item really read next first. They come from the SFT folds, which
-pretraining has not seen. Prompt and tool responses are outside the loss (labels −100). Saves every 100 steps; a stopped run
-continues from its last save. The checkpoint (bf16 safetensors) is written to the config's `out`, curves to TensorBoard
-under `runs/`. Of a big base, the rows of the new tokens and LoRA are trained. Several GPUs:
-
-    accelerate launch --config_file training/accelerate.yaml -m training.sft --config FILE
+The student learns to copy what its paragraphs quote and to point to the first candidate of a signal. It shortlists and
+ranks as the distillation teacher does. Muon trains the matrices, AdamW everything else. The loop is our own: the loss mixes
+words with distributions over slots (`training/lib/network.py`), which TRL's SFTTrainer has no place for. A stopped run goes
+on from its last measurement; delete `sft` in the config's `runs` to train again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
-import shutil
-import warnings
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
-from datasets import Dataset as Rows
-from transformers import AutoTokenizer
 
-from star.data import tasks as T
-from star.data.loading import load_dataset
-from star.errors import UserError, command
-from star.student.vocabulary import grammar_of
-from training.lib import bases
+from star.errors import command
+from star.student.checkpoint import FORM, checkpoint_folder, read_about
+from training.lib.catalogues import Catalogue, read_lists
 from training.lib.config import Config, load_config
-from training.lib.corpus import (
-    RANK,
-    WRITTEN,
-    encode,
-    item_tokens,
-    perturb_counts,
-    scan_trajectories,
-    sometimes_others,
-)
-from training.lib.device import device_for, native_bf16, processes
+from training.lib.measure import hit_mean, ranks
+from training.lib.muon import Muon
+from training.lib.network import WEIGHTS, Student, losses, save
+from training.lib.sequences import Lists, make
 
-IGNORED = -100  # the label that cross-entropy ignores
-LOG_EVERY, SAVE_EVERY = 10, 100  # steps; multiples, so that no log entry falls between two saves
+SETTINGS = ("sft_batch", "sft_rate", "sft_minutes", "sft_steps", "seed", "threads")
+WARM = 100  # steps until the rate is at its highest
+FALL = 0.7  # share of the run, at its end, over which the rate falls to zero
 
 
-def kept_rows(config: Config, vocabulary: dict[str, int]) -> tuple[list[dict[str, list[int]]], float]:
-    """Kept trajectories of the SFT folds as token ids and labels, and the share of kept ones in these folds."""
-    data = load_dataset(config.dataset)
-    split = T.split(data.interactions)
-    readers = split.train[np.isin(split.folds, config.sft_folds)].tolist()
-    of_folds = scan_trajectories(config.trajectory_folder).filter(pl.col("reader").is_in(readers))
-    share = of_folds.select(pl.col("kept").mean()).collect().item()
-    kept = of_folds.filter(pl.col("kept")).select("prompt", "trace", "guide").collect()
-    rng = np.random.default_rng(config.seed)
-    largest = max(int(word[1:]) for word in vocabulary if re.match(r"/\d+\Z", word))
-    rows, items = [], item_tokens(vocabulary)
-    for at in rng.permutation(len(kept))[: config.sft_rows]:
-        prompt, trace, guide = kept.row(int(at))
-        other = rng.random() < config.renumbered
-        if other:
-            trace = perturb_counts(trace, largest, rng)
-        sequence = encode(prompt, trace, vocabulary, guide, form=config.form)
-        sequence = sometimes_others(sequence, (config.renamed, config.exchanged), items, rng)
-        written = sequence.roles == WRITTEN
-        if not other:  # no ranking is learned after a count perturbation, as in pretraining
-            written |= sequence.roles == RANK
-        rows.append(
-            {
-                "input_ids": sequence.tokens.tolist(),
-                "labels": np.where(written, sequence.tokens, IGNORED).tolist(),
-            }
-        )
-    return rows, share
+@dataclass
+class Run:
+    """A run between two steps; `minutes` were spent on `steps`."""
+
+    model: Student
+    optimisers: list[torch.optim.Optimizer]
+    rng: np.random.Generator
+    stages: dict[str, Any]
+    steps: int = 0
+    minutes: float = 0.0
+    seen: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    """Kind of loss → loss and share of right choices since the last line of the log."""
+
+    @property
+    def stage(self) -> dict[str, Any]:
+        """What `star.json` says of this stage, the last one."""
+        *_, last = self.stages.values()
+        return dict(last)
+
+    def save(self, file: Path) -> None:
+        """Everything that a later run needs to go on from here."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "rng": json.dumps(self.rng.bit_generator.state),
+            "stages": json.dumps(self.stages),
+            "steps": self.steps,
+            "minutes": self.minutes,
+        }
+        part = file.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(file)
+
+    def load(self, file: Path) -> None:
+        state = torch.load(file, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(own)
+        self.rng.bit_generator.state = json.loads(state["rng"])
+        self.stages = json.loads(state["stages"])
+        self.steps, self.minutes = state["steps"], state["minutes"]
 
 
-def trainer_for(
-    config: Config,
-    model: torch.nn.Module,
-    tokenizer: object,
-    rows: list[dict[str, list[int]]],
-    max_steps: int,
-):  # type: ignore[no-untyped-def]
-    """TRL's trainer over tokenised rows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # raised by SFTConfig itself
-        from trl import SFTConfig, SFTTrainer
+def begun(config: Config, catalogues: int) -> Run:
+    """A run at its first step.
 
-        settings = SFTConfig(
-            output_dir=str(Path(config.runs) / "sft"),
-            max_steps=max_steps,
-            per_device_train_batch_size=config.sft_batch,
-            learning_rate=config.sft_lr,
-            lr_scheduler_type="cosine",
-            warmup_steps=20,
-            weight_decay=0.0,
-            seed=config.seed,
-            bf16=native_bf16(device_for(config.threads)),
-            use_cpu=not torch.cuda.is_available(),
-            gradient_checkpointing=False,
-            logging_steps=max(1, min(LOG_EVERY, max_steps)),
-            save_steps=SAVE_EVERY,
-            save_total_limit=1,
-            report_to=["tensorboard"],
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            remove_unused_columns=False,
-            dataloader_num_workers=0,
-            train_sampling_strategy="group_by_length",
-        )
-        return SFTTrainer(
-            model=model, args=settings, train_dataset=Rows.from_list(rows), processing_class=tokenizer
-        )
-
-
-def last_save(folder: Path) -> str | None:
-    """The trainer's last complete save, from which training continues; None: no such save.
-
-    The trainer writes `trainer_state.json` last, so a save without it is incomplete.
+    Raises:
+        UserError: `start` is no checkpoint.
     """
-    for save in sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]), reverse=True):
-        try:
-            json.loads((save / "trainer_state.json").read_text("utf-8"))
-        except (OSError, ValueError):
-            continue
-        return str(save)
-    return None
+    model, stages = Student(config.hidden, config.layers, config.heads, 2 * config.hidden, config.seed), {}
+    if config.start:
+        folder = checkpoint_folder(config.start)
+        model, stages = Student.load(folder), dict(read_about(folder)["stages"])
+    inside = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("body")]
+    outside = [p for name, p in model.named_parameters() if not (p.ndim == 2 and name.startswith("body"))]
+    optimisers = [
+        Muon(inside, lr=config.sft_rate, weight_decay=0.01),
+        torch.optim.AdamW(outside, lr=config.sft_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+    settings = {name.removeprefix("sft_"): getattr(config, name) for name in SETTINGS}
+    stages["sft" + (f"-{len(stages) + 1}" if stages else "")] = {"catalogues": catalogues, **settings}
+    return Run(model, optimisers, np.random.default_rng(config.seed), stages)
+
+
+def step(run: Run, train: list[Catalogue], rate: float, batch: int) -> None:
+    """One step on lists of catalogues drawn by their weights."""
+    for optimiser in run.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+    share = np.array([catalogue.weight for catalogue in train])
+    pairs = []
+    for _ in range(batch):
+        lists = train[int(run.rng.choice(len(train), p=share / share.sum()))].lists
+        pairs.append(make(lists, int(run.rng.integers(len(lists.target))), run.rng))
+    for sequences in zip(*pairs, strict=True):
+        found = losses(run.model, list(sequences))
+        sum(WEIGHTS[kind] * value[0] for kind, value in found.items()).backward()  # type: ignore[union-attr]
+        for kind, value in found.items():
+            run.seen.setdefault(kind, []).append(value.detach().numpy())
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    for optimiser in run.optimisers:
+        optimiser.step()
+        optimiser.zero_grad()
+    run.steps += 1
+
+
+def train(config: Config) -> dict[str, Any]:
+    """Train and write the checkpoint to `sft` in `runs`.
+
+    Returns:
+        the stages in its `star.json`.
+
+    Raises:
+        UserError: no lists, or `start` is no checkpoint.
+    """
+    out, state = config.sft_folder, config.sft_folder / "state.pt"
+    if (out / "star.json").is_file() and not state.is_file():
+        print(f"{out} is trained; delete it to train again", flush=True)
+        return dict(read_about(out)["stages"])
+    catalogues, valid = read_lists(config)
+    run = begun(config, len(catalogues))
+    if state.is_file():
+        run.load(state)
+    since, before = time.monotonic(), run.minutes
+    while True:
+        run.minutes = before + (time.monotonic() - since) / 60
+        done = max(run.steps / config.sft_steps, run.minutes / config.sft_minutes)
+        if done >= 1:
+            break
+        rate = config.sft_rate * min(1.0, (run.steps + 1) / WARM) * min(1.0, (1 - done) / FALL)
+        step(run, catalogues, rate, config.sft_batch)
+        if run.steps % 100 == 0:
+            means = {kind: [round(float(v), 3) for v in np.mean(values, 0)] for kind, values in run.seen.items()}
+            print(run.steps, round(run.minutes, 1), json.dumps(means), flush=True)
+            run.seen = {}
+        if run.steps % config.sft_measured == 0:
+            out.mkdir(parents=True, exist_ok=True)
+            run.save(state)  # first: a checkpoint without it is a finished one
+            keep(run, out, valid)
+    keep(run, out, valid)
+    state.unlink(missing_ok=True)
+    return run.stages
+
+
+def keep(run: Run, out: Path, valid: dict[str, Lists]) -> None:
+    """Measure on the validation readers and write the checkpoint."""
+    found = {
+        name: {kind: round(hit_mean(lists, rank), 4) for kind, rank in ranks(run.model, lists).items()}
+        for name, lists in valid.items()
+    }
+    run.stages[list(run.stages)[-1]] = {**run.stage, "steps": run.steps, "validation": found}
+    print("validation", run.steps, json.dumps(found), flush=True)
+    save(run.model, out, {"form": FORM, "stages": run.stages})
 
 
 def main() -> None:
@@ -134,44 +174,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True, help="YAML file of the run")
-    parser.add_argument("--max-steps", type=int, help="fewer steps than the config's passes over the rows")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting instead of the file's"
+    )
     args = parser.parse_args()
-    config = load_config(args.config)
-    device_for(config.threads)
-    source = Path(config.runs) / "pretrain" / "model"
-    if not (source / "star.json").is_file():
-        raise UserError(
-            f"no pretrained model in {source}; run python -m training.pretrain --config {args.config} first"
-        )
-    if not config.sft_rows:
-        shutil.copytree(source, config.out, dirs_exist_ok=True)
-        print(f"sft_rows is 0: {config.out} holds the pretrained model")
-        return
-    model = bases.trainable(source, bases.dtype_for(config.base))
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    rows, share = kept_rows(config, grammar_of(tokenizer))
-    steps = min(args.max_steps or 10**9, config.sft_passes * len(rows) // (config.sft_batch * processes()))
-    trainer = trainer_for(config, model, tokenizer, rows, steps)
-    trainer.train(resume_from_checkpoint=last_save(Path(config.runs) / "sft"))
-    if not trainer.is_world_process_zero():
-        return
-    # From the log history, which saves hold: the trainer's own mean covers only the steps since its last start.
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    out = Path(config.out)
-    about = json.loads((source / "star.json").read_text("utf-8"))
-    rounds = sum(
-        stage.startswith("sft") for stage in about["stages"]
-    )  # above 0 if the start has been through SFT
-    about["stages"]["sft" + (f"-{rounds + 1}" if rounds else "")] = {
-        "rows": len(rows),
-        "kept_share": round(share, 4),
-        "steps": steps,
-        "loss": round(float(np.mean(losses)), 4),
-    }
-    bases.save(trainer.model.to(torch.bfloat16), out)
-    tokenizer.save_pretrained(out)
-    (out / "star.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
-    print(json.dumps(about["stages"]))
+    config: Config = load_config(args.config, instead=args.set)
+    torch.set_num_threads(config.threads)
+    train(config)
 
 
 if __name__ == "__main__":

@@ -4,32 +4,59 @@
 STAR.explore = (() => {
   const BEAT = 1500; // milliseconds between two calls that ask whether the server is there
   const RESUME = "star-go-on"; // set before a reload that asks again
+  const SAID = ["read", "no", "more"]; // what can be said of a recommended item
   const find = (selector) => document.querySelector(selector);
   let picked = null; // {value, words}: what the picker holds, and its words for reader and shelf
   let shown = null; // the question of the answer that is on the page
   let run = addressed().run; // the answer that the address names
   let owner = null; // its question, once it is known
   let beat = 0;
+  let tell = null; // notes what the visitor says of an item
+  let begin = null; // picks an example and brings its answer
+  let adopt = null; // picks what an answer was asked for
+  let bare = Boolean(run) && !/[?&](reader|shelf)=/.test(location.search); // the address names an answer and no more
 
   /* Whose answer is shown */
   const whose = (value) => JSON.stringify(value.mode === "shelf" ? ["shelf", value.shelf] : ["reader", value.reader]);
+  const told = (value) => JSON.stringify(SAID.map((did) => (value.feedback || []).filter((each) => each.do === did).map((each) => each.item)));
 
   function mark() {
     const answer = find(".star-answer"), note = find(".star-stale");
     if (!answer || !note || !picked) return;
     const stale = Boolean(shown) && whose(shown) !== whose(picked.value);
+    const more = Boolean(shown) && !stale && told(shown) !== told(picked.value);
+    const said = (picked.value.feedback || []).length > 0;
     const kind = shown && shown.mode === "shelf" ? picked.words.shelfWord : picked.words.user;
-    const words = stale ? `This answer is for another ${kind}; press Recommend.` : "";
+    const words = stale ? `This answer is for another ${kind}; press Recommend.` : more ? `What you ${said ? "said" : "undid"} counts from the next answer on.` : "";
     answer.classList.toggle("stale", stale);
-    if (note.textContent !== words) note.textContent = words;
+    note.classList.toggle("told", more);
+    if (note.firstChild?.data !== words) note.replaceChildren(...(words ? [words] : []), ...(more ? [press("Recommend again", "#recommend")] : []), ...(more && said ? [press("Undo", "#picker [data-told-none]")] : []));
+    for (const button of document.querySelectorAll("#cards [data-feedback]")) {
+      const on = (picked.value.feedback || []).some((each) => each.do === button.dataset.feedback && each.item === Number(button.dataset.of));
+      button.setAttribute("aria-pressed", String(on));
+    }
+  }
+
+  /* A button that presses another one. */
+  function press(words, selector) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "star-link";
+    button.textContent = words;
+    button.addEventListener("click", () => find(selector).click());
+    return button;
   }
 
   /* The address names what is picked and the answer, so that reloading and going back keep both. */
   function address(value, id) {
     const parts = new URLSearchParams(location.search);
-    for (const name of ["reader", "shelf", "k", "seed", "run"]) parts.delete(name);
+    for (const name of ["reader", "shelf", ...SAID, "k", "seed", "run"]) parts.delete(name);
     if (value.mode === "shelf") { if (value.shelf.length) parts.set("shelf", value.shelf.join(",")); }
     else if (value.reader !== null) parts.set("reader", String(value.reader + 1));
+    for (const did of SAID) {
+      const items = (value.feedback || []).filter((each) => each.do === did).map((each) => each.item);
+      if (items.length) parts.set(did, items.join(","));
+    }
     if (value.k !== 5) parts.set("k", String(value.k));
     if (value.seed !== 0) parts.set("seed", String(value.seed));
     if (id) parts.set("run", id);
@@ -41,10 +68,11 @@ STAR.explore = (() => {
   function addressed() {
     const parts = new URLSearchParams(location.search);
     const whole = (text) => (/^\d{1,10}$/.test(text || "") ? Number(text) : null);
-    const rows = (parts.get("shelf") || "").split(",").map(whole).filter((row) => row !== null);
+    const listed = (name) => (parts.get(name) || "").split(",").map(whole).filter((row) => row !== null);
     const reader = whole(parts.get("reader"));
     return {
-      mode: parts.has("shelf") ? "shelf" : "reader", reader: reader ? reader - 1 : null, shelf: rows,
+      mode: parts.has("shelf") ? "shelf" : "reader", reader: reader ? reader - 1 : null, shelf: listed("shelf"),
+      feedback: SAID.flatMap((did) => listed(did).map((item) => ({ do: did, item }))),
       k: whole(parts.get("k")) ?? 5, seed: whole(parts.get("seed")) ?? 0,
       run: /^[0-9a-f]{32}$/.test(parts.get("run") || "") ? parts.get("run") : "",
     };
@@ -67,6 +95,12 @@ STAR.explore = (() => {
       } else history.replaceState(null, "", next);
       run = id;
       owner = asked;
+      STAR.mine.add(id);
+      if (bare && adopt) {
+        bare = false;
+        adopt(asked).then(mark);
+        return;
+      }
     }
     mark();
   }
@@ -173,6 +207,10 @@ STAR.explore = (() => {
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
     if (event.target.closest("#recommend")) pressed(event);
+    const example = event.target.closest("[data-start]");
+    if (example) STAR.explore.open(JSON.parse(example.dataset.start), example.firstElementChild.textContent);
+    const said = event.target.closest("#cards [data-feedback]");
+    if (said && tell) tell(said.dataset.feedback, Number(said.dataset.of), said.closest(".star-card").querySelector("h3").textContent);
     const on = event.target.closest("[data-go-on]");
     if (on) goOn(on);
     const stop = event.target.closest("#stop");
@@ -182,5 +220,12 @@ STAR.explore = (() => {
     }
   }, true);
 
-  return { changed, drawn, addressed, resuming };
+  return {
+    changed, drawn, addressed, resuming,
+    run: () => run,
+    begins: (start, take) => { begin = start; adopt = take; },
+    /* Picks what is wanted, brings its answer, and leads there. `name`: how it is called. */
+    open: (wanted, name) => { if (begin) begin(wanted, name).then(look); },
+    tells: (note) => { tell = note; },
+  };
 })();

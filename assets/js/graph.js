@@ -28,8 +28,9 @@
     }
   }
 
-  /* Three columns at the canvas's scale: the shelf, then readers and genres, then recommended books. */
-  function arranged(nodes, edges, width) {
+  /* Three columns at the canvas's scale: the shelf, then readers and genres, then recommended books. A path has a fixed height,
+     so that nothing below it moves. */
+  function arranged(nodes, edges, width, path) {
     const layers = [[], [], []];
     nodes.forEach((node) => layers[LAYERS[node.group] ?? 1].push(node));
     layers[2].sort((a, b) => (a.group === b.group ? 0 : a.group === "recommended" ? -1 : 1));
@@ -37,7 +38,7 @@
     const wide = width > 560;
     const row = wide ? 54 : 60;
     const tall = Math.max(...layers.map((layer, i) => layer.length * (i === 1 ? 30 : row)), 330);
-    const height = Math.min(tall + 40, 900);
+    const height = path ? 250 : Math.min(tall + 40, 900);
     const columns = wide ? [0.27, 0.54, 0.84] : [0.17, 0.5, 0.82];
     if (wide) layers[0].sort((a, b) => (a.group === "user" ? -1 : b.group === "user" ? 1 : 0));
     layers.forEach((layer, i) => {
@@ -76,13 +77,15 @@
     const scope = STAR.scope(element);
     const hidden = new Set();
     let value = { nodes: [], edges: [] };
+    let every = value; // all that can be drawn
+    let path = null; // the item whose path is drawn, or null for the whole graph
     let net = null, nodes = null, edges = null, physics = false, width = 0;
 
     const kindColour = (kind) => STAR.colour(`--star-node-${kind}`) || "#888";
     const edgeColour = (kind) => STAR.colour(`--star-edge-${kind}`) || "#888";
 
     function nodeStyle(node, found, chosen) {
-      const quiet = chosen && !found.nodes.has(node.id);
+      const quiet = chosen && chosen.id !== path && !found.nodes.has(node.id);
       const hit = node.hit;
       const ink = STAR.colour("--star-ink");
       const loud = LOUD.includes(node.group) || value.nodes.length < 14 || hit || (chosen && found.nodes.has(node.id) && found.nodes.size < 12);
@@ -102,34 +105,74 @@
     }
 
     function edgeStyle(edge, found, chosen) {
-      const on = chosen && found.edges.has(edge.id);
+      const all = !chosen || chosen.id === path; // the path of a chosen item is lit as a whole
+      const on = !all && found.edges.has(edge.id);
       const base = edgeColour(edge.kind);
       return {
         id: edge.id,
         hidden: hidden.has(`edge:${edge.kind}`),
         width: on ? edge.base + 2 : edge.base,
-        color: { color: base, hover: base, highlight: base, opacity: chosen ? (on ? 1 : 0.08) : 0.55 },
+        color: { color: base, hover: base, highlight: base, opacity: all ? 0.55 : on ? 1 : 0.08 },
       };
     }
 
     /* Draw what a claim or an edge rests on, where it is not drawn yet; of a selected node only the node itself. */
     function add(found, chosen) {
-      if (!net || !chosen || !value.more) return;
+      if (!net || !chosen) return;
       const wanted = (id) => (chosen.kind === "node" ? id === chosen.id : found.nodes.has(id));
-      const fresh = value.more.nodes.filter((node) => wanted(node.id));
-      if (!fresh.length) return;
-      value.more.nodes = value.more.nodes.filter((node) => !fresh.includes(node));
-      value.nodes.push(...fresh);
-      const drawn = new Set(value.nodes.map((node) => node.id));
-      const ready = value.more.edges.filter((edge) => drawn.has(edge.from) && drawn.has(edge.to));
-      value.more.edges = value.more.edges.filter((edge) => !ready.includes(edge));
-      value.edges.push(...ready);
-      value.hidden = Math.max(0, value.hidden - fresh.length);
-      nodes.add(fresh.map((node) => ({ ...node, full: node.label })));
-      const added = new Set(ready.map((edge) => edge.id));
-      edges.add(bent(value.edges).filter((edge) => added.has(edge.id)).map((edge) => ({ ...edge, base: edge.width || 1 })));
+      const there = new Set(value.nodes.map((node) => node.id));
+      const fresh = every.nodes.filter((node) => wanted(node.id) && !there.has(node.id));
+      const has = new Set(value.edges.map((edge) => edge.id));
+      for (const node of fresh) there.add(node.id);
+      const ready = every.edges.filter((edge) => !has.has(edge.id) && there.has(edge.from) && there.has(edge.to)
+        && (!path || found.edges.has(edge.id)));
+      if (!fresh.length && !ready.length) return;
+      fill([...value.nodes, ...fresh], [...value.edges, ...ready]);
+    }
+
+    /* Draw these nodes and edges and no others. */
+    function fill(someNodes, someEdges) {
+      value.nodes = someNodes;
+      value.edges = someEdges;
+      const gone = (set, kept) => set.getIds().filter((id) => !kept.some((one) => one.id === id));
+      edges.remove(gone(edges, someEdges));
+      nodes.remove(gone(nodes, someNodes));
+      nodes.update(someNodes.map((node) => ({ ...node, full: node.label })));
+      edges.update(bent(someEdges).map((edge) => ({ ...edge, base: edge.width || 1 })));
       legend();
       arrange();
+    }
+
+    /* The path of an item, or with null the whole graph. */
+    function show(item) {
+      const part = item && every.paths[item];
+      path = part ? item : null;
+      still();
+      if (part) fill(every.nodes.filter((node) => part.nodes.includes(node.id)), every.edges.filter((edge) => part.edges.includes(edge.id)));
+      else fill(every.first.nodes, every.first.edges);
+      mark();
+    }
+
+    /* Which card's path is drawn. */
+    function mark() {
+      find("[data-whole]").setAttribute("aria-checked", String(!path));
+      element.querySelector(".star-graph").classList.toggle("whole", !path);
+      for (const card of scope.root.querySelectorAll(".star-card[data-item]")) {
+        card.classList.toggle("shown", path === `i:${card.dataset.item}`);
+      }
+    }
+
+    function still() {
+      physics = false;
+      net.setOptions({ physics: { enabled: false } });
+      find("[data-physics]").setAttribute("aria-checked", "false");
+    }
+
+    /* A selection about another item brings that item's path. */
+    function follow(chosen) {
+      if (!net || !path || !chosen) return;
+      const about = chosen.kind === "node" ? chosen.id : chosen.kind === "claim" ? (every.claims[chosen.id] || { nodes: [] }).nodes[0] : null;
+      if (about && about !== path && every.paths[about]) show(about);
     }
 
     function paint(found = scope.found(), chosen = scope.selection) {
@@ -141,7 +184,7 @@
     function arrange() {
       width = canvas.clientWidth;
       if (!net || !width) return;
-      const height = arranged(value.nodes, value.edges, width);
+      const height = arranged(value.nodes, value.edges, width, Boolean(path));
       canvas.style.height = `${height}px`;
       net.setSize("100%", `${height}px`);
       if (!physics) nodes.update(value.nodes.map(({ id, x, y }) => ({ id, x, y })));
@@ -157,7 +200,14 @@
 
     function draw(next) {
       if (net) { net.destroy(); net = null; }
-      value = JSON.parse(JSON.stringify(next || { nodes: [], edges: [] }));
+      const copy = JSON.parse(JSON.stringify(next || { nodes: [], edges: [] }));
+      const more = copy.more || { nodes: [], edges: [] };
+      every = {
+        nodes: [...copy.nodes, ...more.nodes], edges: [...copy.edges, ...more.edges], first: { nodes: copy.nodes, edges: copy.edges },
+        paths: copy.paths || {}, claims: copy.claims || [], total: copy.nodes.length + (copy.hidden || 0),
+      };
+      value = copy;
+      path = null;
       hidden.clear();
       physics = false;
       const full = value.nodes.length > 0;
@@ -168,10 +218,8 @@
       find(".star-legend").replaceChildren();
       if (!full) { canvas.replaceChildren(); canvas.style.height = "0"; return; }
       width = canvas.clientWidth || 600;
-      const height = arranged(value.nodes, value.edges, width);
-      canvas.style.height = `${height}px`;
-      nodes = new vis.DataSet(value.nodes.map((node) => ({ ...node, full: node.label })));
-      edges = new vis.DataSet(bent(value.edges).map((edge) => ({ ...edge, base: edge.width || 1 })));
+      nodes = new vis.DataSet([]);
+      edges = new vis.DataSet([]);
       const options = { ...value.options, physics: { ...value.options.physics, enabled: false }, autoResize: false };
       net = new vis.Network(canvas, { nodes, edges }, options);
       net.on("click", ({ nodes: [node], edges: [edge] }) => {
@@ -191,12 +239,11 @@
       find("[data-physics]").setAttribute("aria-checked", "false");
       find("[data-find]").value = "";
       find("[data-find-said]").textContent = "";
-      for (const [link, name] of [["[data-html]", "graph.html"], ["[data-json]", "recommendation.json"]]) {
+      for (const [link, name] of [["[data-html]", "report.html"], ["[data-json]", "recommendation.json"]]) {
         find(link).hidden = !value.files; // blinded records are not downloaded
         find(link).href = `${value.files}/${name}`;
       }
-      legend();
-      arrange();
+      show(Object.keys(every.paths)[0] || null);
       canvas.dataset.run = value.run;
     }
 
@@ -211,7 +258,7 @@
         button.setAttribute("aria-pressed", String(!hidden.has(kind === "edge" ? `edge:${name}` : name)));
         const sign = document.createElement("i");
         sign.className = `${kind}-${name}`;
-        button.append(sign, `${words} ${number}`);
+        button.append(sign, path ? words : `${words} ${number}`);
         button.addEventListener("click", () => {
           const key = kind === "edge" ? `edge:${name}` : name;
           if (!hidden.delete(key)) hidden.add(key);
@@ -222,7 +269,8 @@
       };
       count(value.nodes, "group").forEach((number, kind) => entry(kind, value.nodeKinds[kind] || kind, number, "node"));
       count(value.edges, "kind").forEach((number, kind) => entry(kind, value.edgeKinds[kind] || kind, number, "edge"));
-      if (value.hidden > 0) box.append(`${value.hidden} more nodes are not drawn`);
+      const left = every.total - value.nodes.length;
+      if (left > 0 && !path) box.append(`${left} more ${left === 1 ? "node is" : "nodes are"} not drawn`);
     }
 
     /* The drawing with its title above and its legend below. */
@@ -270,7 +318,7 @@
       nodes.update(nodes.map((node) => ({ id: node.id, hit: holds(node.full) })));
       paint();
       const first = nodes.get({ filter: (node) => node.hit })[0];
-      const others = value.more ? value.more.nodes.filter((node) => holds(node.label)) : [];
+      const others = every.nodes.filter((node) => !nodes.get(node.id) && holds(node.label));
       const said = !words || first ? "" : others.length ? "Not drawn yet; press Enter to draw it." : `No node is called “${text.trim()}”.`;
       find("[data-find-said]").textContent = said;
       const found = first || others[0];
@@ -289,6 +337,7 @@
       if (!net || !button) return;
       if (button.dataset.zoom) net.moveTo({ scale: net.getScale() * Number(button.dataset.zoom) });
       if ("fit" in button.dataset) fit();
+      if ("whole" in button.dataset) show(path ? null : (scope.selection && every.paths[scope.selection.id] ? scope.selection.id : Object.keys(every.paths)[0]));
       if ("png" in button.dataset) png();
       if ("physics" in button.dataset) {
         physics = !physics;
@@ -298,7 +347,7 @@
         else arrange();
       }
     });
-    scope.listeners.push((found, chosen) => { add(found, chosen); paint(found, chosen); });
+    scope.listeners.push((found, chosen) => { follow(chosen); add(found, chosen); paint(found, chosen); });
     let waiting = 0;
     new ResizeObserver(() => {
       if (!net || Math.abs(canvas.clientWidth - width) < 2) return;

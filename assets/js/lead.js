@@ -12,7 +12,7 @@ STAR.lead = (root) => {
   const isLead = () => me && me.person && me.person.role === "lead";
   const panel = (title, ...inside) => make("section.star-panel", {}, make("h2", {}, title), ...inside);
   const line = make("p.star-status", { role: "status" });
-  const box = { campaigns: make("div"), fresh: make("div"), state: make("div"), figures: make("div.star-figures"), out: make("div.star-buttons"),
+  const box = { campaigns: make("div"), fresh: make("div"), state: make("div"), figures: make("div.star-figures"), out: make("div.star-buttons"), votes: make("div"),
     conflicts: make("div"), one: make("div"), rubric: make("div"), people: make("div") };
 
   async function tried(work) {
@@ -36,7 +36,7 @@ STAR.lead = (root) => {
         ...(isLead() ? [panel("Progress", box.state)] : []),
         panel("Conflicts", box.conflicts),
         ...(isLead() ? [make("section.star-panel.wide", {}, make("h2", {}, "Agreement and quality"), box.figures),
-          panel("Take ratings out", box.out), panel("People", box.people),
+          panel("Take ratings out", box.out), panel("Votes of visitors", box.votes), panel("People", box.people),
           make("section.star-panel.wide", {}, make("h2", {}, "Rubric"), box.rubric)] : [])));
   }
 
@@ -86,7 +86,7 @@ STAR.lead = (root) => {
     };
     box.fresh.replaceChildren(make("form.star-order", { onsubmit: send }, make("h2", {}, `New campaign on ${all.dataset || "…"}`),
       make("div.star-fields", {},
-        field("Name", name), field("Kind", kind), field("System", one, "star, star:sft, mars; a seed as star@7; another checkpoint as star=FOLDER"), second, known,
+        field("Name", name), field("Kind", kind), field("System", one, "star or mars; a seed as star@7; another checkpoint as star=FOLDER"), second, known,
         field("Records", records), field("Ratings per record", overlap),
         field("Share of gold items", gold, "items with a known answer among those an annotator gets"),
         field("Threshold", threshold, "points apart beyond which a record is adjudicated"),
@@ -135,6 +135,13 @@ STAR.lead = (root) => {
     const link = (format, words) => make("a.star-button", { href: `star-lead/export/${chosen}/${format}`, download: "" }, words);
     box.out.replaceChildren(link("jsonl", "JSONL"), link("csv", "CSV"), link("parquet", "Parquet"), link("trl", "TRL: DPO and KTO"),
       make("a.star-button", { href: `star-lead/agreement/${chosen}`, download: `star-agreement-${chosen}.json` }, "Agreement, JSON"));
+  }
+
+  /* Votes of the Question tab; they belong to no campaign. */
+  function showVotes() {
+    const links = [["jsonl", "JSONL"], ["csv", "CSV"], ["parquet", "Parquet"], ["trl", "TRL: DPO and KTO"]];
+    box.votes.replaceChildren(make("p", {}, all.votes ? `${all.votes} on ${isolated(all.dataset)}` : "Nobody has voted yet on Question, Compare."),
+      ...(all.votes ? [make("div.star-buttons", {}, ...links.map(([format, words]) => make("a.star-button", { href: `star-lead/votes/${format}`, download: "" }, words)))] : []));
   }
 
   const again = (error) => say(line, `${error.message} Trying again…`, "error");
@@ -286,7 +293,7 @@ STAR.lead = (root) => {
       all = found;
       if (!all.campaigns.some((c) => c.id === chosen)) chosen = all.campaigns.length ? all.campaigns[0].id : null;
       pick();
-      if (isLead()) { rubric(); people(); if (all.job.running) watch(); }
+      if (isLead()) { rubric(); people(); showVotes(); if (all.job.running) watch(); }
       if (chosen === null) say(line, isLead() ? "There is no campaign yet. Press New campaign." : "There is no campaign yet.", "idle");
       drawnAt = "";
       await refresh();

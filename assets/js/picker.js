@@ -6,6 +6,7 @@ STAR.picker = (element, props, server, bring) => {
   const say = (text) => { find("[data-said]").textContent = text; };
   const group = `star-mode-${Math.random().toString(36).slice(2)}`;
   const words = find(".star-picker").dataset; // what is said in the words of the data set
+  const main = Boolean(element.closest("#picker")); // other tabs have pickers too
   let shelf = [];
 
   const make = (tag, className, text) => {
@@ -17,7 +18,7 @@ STAR.picker = (element, props, server, bring) => {
 
   const commit = (change) => {
     props.value = { ...JSON.parse(JSON.stringify(props.value)), ...change };
-    STAR.explore.changed(props.value, words);
+    if (main) STAR.explore.changed(props.value, words);
   };
 
   function rowOf(row) {
@@ -96,6 +97,7 @@ STAR.picker = (element, props, server, bring) => {
     reader.setAttribute("aria-invalid", String(Boolean(text)));
   }
   async function pick(id) {
+    if (kept.row !== null && id !== kept.row) tell([]); // it was said for another reader
     commit({ reader: id, typed: "" });
     refuse("");
     const answer = await server.reader(id);
@@ -142,6 +144,7 @@ STAR.picker = (element, props, server, bring) => {
   function change(next, words) {
     shelf = next;
     commit({ shelf: shelf.map((row) => row.id) });
+    tell(told().filter((each) => !shelf.some((row) => row.id === each.item)));
     say(words);
     const swap = (i, j) => {
       const moved = [...shelf];
@@ -175,6 +178,7 @@ STAR.picker = (element, props, server, bring) => {
   });
 
   function mode(name) {
+    if (name !== props.value.mode) tell([]);
     for (const radio of element.querySelectorAll("[data-mode]")) radio.checked = radio.value === name;
     for (const pane of element.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== name;
     commit({ mode: name });
@@ -185,6 +189,49 @@ STAR.picker = (element, props, server, bring) => {
       mode(radio.value);
       if (radio.value === "shelf") book.focus();
     });
+  }
+
+  /* What the visitor said of recommended items. It counts from the next answer on, and can be undone. */
+  const titles = new Map();
+  function told() { return props.value.feedback || []; }
+  function tell(next) {
+    if (!next.length && !told().length) return;
+    commit({ feedback: next });
+    find("[data-told]").hidden = !next.length;
+    find("[data-told] ul").replaceChildren(...next.map(({ do: did, item }) => {
+      const line = make("li"), text = make("span", "star-row");
+      const name = titles.get(item) || "";
+      text.append(make("b", "", name), make("small", "", { read: words.did, no: "Not for me", more: "More like this" }[did]));
+      const undo = make("button", "star-link", "Undo");
+      undo.type = "button";
+      undo.setAttribute("aria-label", `Undo what you said of ${name}`);
+      undo.addEventListener("click", () => { tell(told().filter((each) => each.item !== item)); heard(item, null); say(`${name}: undone`); });
+      line.append(text, undo);
+      return line;
+    }));
+  }
+  /* What the visitor says or undoes here, for whoever keeps it; `did` is null where it is undone. */
+  const heard = (item, did) => document.dispatchEvent(new CustomEvent("star-told", { detail: { item, did } }));
+  find("[data-told-none]").addEventListener("click", () => {
+    told().forEach((each) => heard(each.item, null));
+    tell([]);
+    say("All undone");
+  });
+  if (main) STAR.explore.tells((did, item, name) => {
+    const before = told().find((each) => each.item === item);
+    titles.set(item, name);
+    const others = told().filter((each) => each.item !== item);
+    const undone = Boolean(before) && before.do === did;
+    tell(undone ? others : [...others, { do: did, item }]);
+    heard(item, undone ? null : did);
+    say(`${name}: ${undone ? "undone" : "noted"}`);
+  });
+  async function remember(feedback) {
+    if (!feedback.length) return tell([]);
+    const { rows, error } = await server.shelf(feedback.map((each) => each.item));
+    if (!rows) return say(error);
+    rows.forEach((row) => titles.set(row.id, row.label));
+    tell(feedback);
   }
 
   /* Whole numbers only. A wrong one is refused where it is typed; the last good one stays in the value. */
@@ -215,7 +262,9 @@ STAR.picker = (element, props, server, bring) => {
     }
     mode(asked.mode);
     if (asked.reader !== null) await pick(asked.reader);
+    else if (asked.shelf.length) first().catch(() => undefined); // a reader for the other pane, which nobody waits for
     else await first();
+    await remember(asked.feedback || []);
     if (asked.run) restore(asked.run);
   }
   async function first() {
@@ -228,6 +277,13 @@ STAR.picker = (element, props, server, bring) => {
     commit({ run });
     bring();
   }
+
+  /* An example is picked, and its answer, which is kept already, is brought. */
+  if (main) STAR.explore.begins(async ({ run, ...wanted }, name) => {
+    await follow({ ...wanted, k: 5, seed: 0, run: "" }, first);
+    say(`${name} picked`);
+    restore(run);
+  }, (wanted) => follow({ ...wanted, run: "" }, first));
 
   const asked = STAR.explore.addressed();
   const again = STAR.explore.resuming();

@@ -29,7 +29,8 @@ STAR.question = (element, props, server, trigger, watch) => {
     const item = Number(find('[data-choice="item"]').value);
     const one = what === "carried" ? item : chosen.one;
     const sent = edits.slice(0, at).map((edit) => ({ do: edit.do, at: edit.at }));
-    props.value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent };
+    const [first, second] = ["first", "second"].map((side) => find(`[data-choice="${side}"]`).value);
+    props.value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent, first, second };
     setTimeout(() => trigger("submit"), 0);
   }
 
@@ -164,6 +165,10 @@ STAR.question = (element, props, server, trigger, watch) => {
     choices("item", offer.items.slice(0, offer.ranked));
     choices("sentences", offer.sentences);
     choices("edges", offer.edges);
+    choices("first", offer.systems);
+    choices("second", offer.systems);
+    const teacher = offer.systems.findIndex((row) => row.id === "mars");
+    find('[data-choice="second"]').selectedIndex = teacher > 0 ? teacher : Math.min(1, offer.systems.length - 1);
     find("[data-tools]").replaceChildren(...offer.tools.map((row) =>
       button(row.label, () => edit({ do: "tools", at: row.at, text: `${words.silent} ${row.label}` }))));
     draw();

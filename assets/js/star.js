@@ -22,7 +22,8 @@ window.STAR = window.STAR || (() => {
     /* selection: null or {kind: "claim" | "edge" | "node", id}. Selecting the same again clears it. */
     select(selection, toggle = true) {
       const same = toggle && selection && this.selection
-        && selection.kind === this.selection.kind && selection.id === this.selection.id;
+        && selection.kind === this.selection.kind && selection.id === this.selection.id
+        && Boolean(selection.figure) === Boolean(this.selection.figure);
       this.selection = same ? null : selection;
       this.paint();
       this.listeners.forEach((listener) => listener(this.found(), this.selection));
@@ -72,6 +73,12 @@ window.STAR = window.STAR || (() => {
       for (const element of this.root.querySelectorAll("[data-node]")) {
         element.setAttribute("aria-pressed", String(is("node", element.dataset.node)));
       }
+      // What is behind a number shows while the number is pressed.
+      const number = chosen && chosen.figure ? chosen.id : null;
+      for (const button of this.root.querySelectorAll("[data-figure]")) {
+        button.setAttribute("aria-expanded", String(Number(button.dataset.claim) === number));
+      }
+      for (const part of this.root.querySelectorAll("[data-behind]")) part.hidden = Number(part.dataset.behind) !== number;
       this.evidence(found);
     }
 
@@ -98,20 +105,20 @@ window.STAR = window.STAR || (() => {
   /* The selection that a clicked element stands for, or null. */
   function selected(element) {
     const claim = element.closest("[data-claim]");
-    if (claim) return { kind: "claim", id: Number(claim.dataset.claim) };
+    if (claim) return { kind: "claim", id: Number(claim.dataset.claim), figure: "figure" in claim.dataset };
     const edge = element.closest("[data-edge]");
     if (edge) return { kind: "edge", id: Number(edge.dataset.edge) };
     const node = element.closest("[data-node]");
-    return node ? { kind: "node", id: node.dataset.node } : null;
+    if (node) return { kind: "node", id: node.dataset.node };
+    const card = element.closest(".star-card[data-item]"); // anywhere on a card that is no button of its own
+    return card && !element.closest("button, summary, a, details") ? { kind: "node", id: `i:${card.dataset.item}` } : null;
   }
 
-  /* Scroll an element into view unless it is visible; used where the evidence opens below the window. */
+  /* Scroll an element into view unless it is visible; used where what is selected shows outside the window. */
   function reveal(element) {
     if (!element) return;
     const box = element.getBoundingClientRect();
-    const frame = element.closest(".star-right");
-    const above = frame ? Math.max(0, frame.getBoundingClientRect().top) : 0;
-    if (box.top < above - 1 || box.top > window.innerHeight - 120) {
+    if (box.top < -1 || box.top > window.innerHeight - 120) {
       const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
       element.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
     }
@@ -134,9 +141,8 @@ window.STAR = window.STAR || (() => {
     if (!selection) return;
     const here = scope(event.target);
     here.select(selection);
-    if (selection.kind === "node") reveal(here.root.querySelector("#evidence, .star-evidence-panel"));
-    // On a wide page the graph stays beside the trace; its column may be scrolled.
-    else if (event.target.closest(".star-left") && window.innerWidth > 860) reveal(here.root.querySelector(".star-graph.full"));
+    // A pressed sentence or card shows its path; what is behind a number opens below the number itself.
+    if (!selection.figure && event.target.closest("#cards, #trace, .star-left")) reveal(here.root.querySelector(".star-graph.full"));
   });
 
   document.addEventListener("keydown", (event) => {
@@ -183,6 +189,7 @@ window.STAR = window.STAR || (() => {
       // HTML enters the page only here. It comes from the views, which escape every value.
       child.innerHTML = child.starHtml = html; // oxlint-disable-line no-restricted-properties
       changed = true;
+      for (const made of child.querySelectorAll("[data-kept]")) STAR.mine.add(made.dataset.kept); // an answer that was kept
       for (const [name, open] of touched) {
         const details = child.querySelector(`details[data-key="${CSS.escape(name)}"]`);
         if (details) { details.open = open; details.dataset.touched = "1"; }

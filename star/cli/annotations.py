@@ -40,7 +40,7 @@ def create(
     system: Annotated[
         list[str] | None,
         typer.Option(
-            help="star, star:sft or mars; a seed as star@7, a checkpoint as star=FOLDER. Repeatable."
+            help="star or mars; a seed as star@7, a checkpoint as star=FOLDER. Repeatable."
         ),
     ] = None,
     pair: Annotated[bool, typer.Option(help="Two traces side by side, blinded.")] = False,

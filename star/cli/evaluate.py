@@ -17,7 +17,7 @@ from star.errors import UserError
 if TYPE_CHECKING:
     from star.evaluation.lineup import Progress
 
-TRACES = "Measure this many of STAR's traces too: valid, supported, constrained and unconstrained"
+TRACES = "Measure the words of this many of STAR's answers too: valid, true, followed by the ranking"
 FULL = "Rank the whole catalogue too; STAR, MARS and fusion reorder this many retrieved (up to 100)"
 
 RAY = "Ray cluster that shares the work instead: HOST:PORT, or auto for the one of this machine"
@@ -50,10 +50,6 @@ def evaluate(
     ] = None,
     traces: Annotated[int, typer.Option(min=0, help=TRACES)] = 0,
     full: Annotated[int, typer.Option(min=0, help=FULL)] = 0,
-    fitted: Annotated[
-        bool,
-        typer.Option("--fitted", help="Fitted signals for MARS, fusion and retrieval; lists keep the rules"),
-    ] = False,
     processes: Annotated[int, typer.Option(min=1, help="Number of processes that share the work")] = 1,
     ray: Annotated[str | None, typer.Option(help=RAY)] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown")] = False,
@@ -65,9 +61,7 @@ def evaluate(
 
     _writable(json_out)  # before hours of work
     data = load_dataset(dataset)
-    names, notes = (_names(methods), []) if methods is not None else default_methods(data, model)
-    for note in notes:
-        echo(f"star: {note}", err=True)
+    names = _names(methods) if methods is not None else default_methods(data)
     with _bar() as progress:
         document = run(
             data,
@@ -83,7 +77,6 @@ def evaluate(
             traces=traces,
             tasks_from=tasks_from,
             full=full,
-            fitted=fitted,
             processes=processes,
             ray=ray,
         )
@@ -163,7 +156,6 @@ def _command(given: dict[str, Any]) -> str:
         *(name for name in ("traces", "full") if given[name]),
     ):
         parts += [f"--{name}", str(given[name])]
-    parts += ["--fitted"] if given["fitted"] else []
     for name, value in (
         ("test-users", given["test_users"]),
         ("tasks-from", given["tasks_from"]),

@@ -1,4 +1,4 @@
-"""`star annotations export|import|agreement|adjudicate`: what was rated, from the command line."""
+"""`star annotations export|votes|feedback|import|agreement|adjudicate`: what was rated, from the command line."""
 
 from __future__ import annotations
 
@@ -32,6 +32,30 @@ def export(
 
     database = database_here()
     for file in write(database, campaign_here(database, campaign), folder, format):
+        echo(file)
+
+
+def votes(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; files in it are replaced.")],
+    dataset: Annotated[str, typer.Option(help="Data set that was voted on.")] = "demo",
+    format: Annotated[str, typer.Option(help="jsonl, csv, parquet, or trl for DPO and KTO.")] = "jsonl",
+) -> None:
+    """Write the votes of the page's visitors, with both traces of each, as comparisons."""
+    from star.annotation.exchange.visitors import export_votes
+
+    for file in export_votes(database_here(), dataset, folder, format):
+        echo(file)
+
+
+def feedback(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; files in it are replaced.")],
+    dataset: Annotated[str, typer.Option(help="Data set that the feedback is about.")] = "demo",
+    format: Annotated[str, typer.Option(help="jsonl, csv, parquet, or trl for KTO.")] = "jsonl",
+) -> None:
+    """Write what visitors said of recommended items and agreed to have kept, with the trace of each answer."""
+    from star.annotation.exchange.visitors import export_feedback
+
+    for file in export_feedback(database_here(), dataset, folder, format):
         echo(file)
 
 

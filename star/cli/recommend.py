@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from star.data.words import capital
-from star.display import document, echo, isolated
+from star.display import document, isolated
 from star.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ def recommend(
         str | None,
         typer.Option(help="Checkpoint: a folder, or a name under assets/models; mars: the teacher."),
     ] = None,
-    adapter: Annotated[
-        bool, typer.Option(help="Without: the model as it was before GRPO or annotators' preferences.")
-    ] = True,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="One JSON document on standard output; with --users one on each line."),
@@ -59,16 +56,10 @@ def recommend(
 
     data = load_dataset(dataset)
     queries = [
-        Query(history, reader, k=k, seed=seed, adapter=adapter)
+        Query(history, reader, k=k, seed=seed)
         for reader, history in histories(data, user, shelf, users)
     ]
     star = recommender_for(data, model)
-    if star.without_token:
-        echo(
-            f"{star.without_token} of {len(data.catalog)} items have no token in checkpoint {star.checkpoint} "
-            "and are not recommended",
-            err=True,
-        )
     bar = tqdm(answers(star, queries), "recommending", len(queries), file=sys.stderr, disable=users is None)
     for query, done in zip(queries, bar, strict=True):
         id = None if query.reader is None else data.interactions.users[query.reader]

@@ -16,6 +16,10 @@ def serve(
     dataset: Annotated[
         str | None, typer.Option(help="Data set to explore: demo, or an imported one.")
     ] = None,
+    datasets: Annotated[
+        str | None,
+        typer.Option(help="Data sets to choose from on the page, separated by commas: demo,goodbooks"),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Checkpoint: a folder, or a name under assets/models; mars: the teacher."),
@@ -38,21 +42,28 @@ def serve(
             help="Addresses of proxies in front, separated by commas: their X-Forwarded-For is believed."
         ),
     ] = None,
+    uploads: Annotated[
+        bool | None,
+        typer.Option("--uploads", help="A CSV of one's own can be opened on the page; for this machine alone."),
+    ] = None,
 ) -> None:
     """Serve the page. Options left out come from the environment (STAR_DATASET, …)."""
     chosen = settings(
         dataset=dataset,
+        datasets=datasets,
         model=model,
         port=port,
         host=host,
         auth=auth,
         allowed_hosts=allowed_hosts,
         proxy=proxy,
+        uploads=uploads,
     )
-    from star.ui.loader import Loader  # gradio takes two seconds to import: not for other commands
+    from star.ui.offered import Offered  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 
-    launch(Loader.of(chosen), chosen)
+    offered = Offered.of(chosen)
+    launch(offered.loader(offered.home), chosen, offered)
 
 
 def settings(**given: Any) -> Settings:
@@ -73,6 +84,7 @@ def settings(**given: Any) -> Settings:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
         raise UserError(f"STAR_{name.upper()} is {first['input']!r}: {first['msg']}") from None
-    if chosen.dataset not in names():
-        load_dataset(chosen.dataset)  # says which there are
+    for name in chosen.served:
+        if name not in names():
+            load_dataset(name)  # says which there are
     return chosen

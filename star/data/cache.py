@@ -37,17 +37,18 @@ def remembered(
         of: settings, by their `repr`.
         modules: files under `star/` that the result depends on, as `evidence/graph`.
     """
-    return kept(name, content_key(dataset, split, of, modules), make)
+    return kept(name, content_key(dataset, split, of, modules), make, dataset.fitted)
 
 
-def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+def kept(name: str, key: str, make: Callable[[], Arrays], place: Path | None = None) -> Arrays:
     """The cached result of `make` under this name and key; computed if missing or damaged. A folder that cannot be
     written is no error: the next run computes the result again.
 
     Args:
         key: changes with everything that the result depends on; part of the file's name.
+        place: folder; None: beside the data sets.
     """
-    path = home() / ".cache" / f"{name}-{key}.npz"
+    path = (place or home() / ".cache") / f"{name}-{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
@@ -70,14 +71,17 @@ def kept(name: str, key: str, make: Callable[[], Arrays]) -> Arrays:
     return made
 
 
-def kept_folder(name: str, key: str, names: Collection[str], make: Callable[[], Arrays]) -> Arrays:
+def kept_folder(
+    name: str, key: str, names: Collection[str], make: Callable[[], Arrays], place: Path | None = None
+) -> Arrays:
     """As `kept`, for large arrays: one file each in a folder, memory-mapped when they are read back. What was kept under the
     same name and another key is deleted.
 
     Args:
         names: those of the arrays; a folder that has others is made again.
+        place: folder around it; None: beside the data sets.
     """
-    folder = home() / ".cache" / f"{name}-{key}"
+    folder = (place or home() / ".cache") / f"{name}-{key}"
     try:
         # As plain arrays, which index faster than `np.memmap`.
         found = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -34,26 +33,6 @@ def fold(text: str) -> str:
     """Lower-case ASCII words of a text; other scripts are left out. Lists of titles are matched by it."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", " ", plain.lower()).strip()
-
-
-MARK = 4  # hex digits of a title's mark
-
-
-def marks_of(title: str) -> list[str]:
-    """A short hash of each word of a title, the longest word first; the first hash represents the title.
-
-    It ignores case, accents and punctuation in any script. The longest word stays among the others when a subtitle or a
-    series is added.
-    """
-    plain = unicodedata.normalize("NFKD", title).casefold()
-    plain = "".join(c for c in plain if not unicodedata.combining(c) and c not in "'’")
-    words = sorted(re.findall(r"\w+", plain), key=lambda word: (-len(word), word))
-    return [hashlib.sha256(word.encode("utf-8", "replace")).hexdigest()[:MARK] for word in words]
-
-
-def title_marks(items: Sequence[Item]) -> str:
-    """Hashes of the items' titles for a checkpoint, `MARK` digits each; dashes for a title without words."""
-    return "".join(next(iter(marks_of(item.title)), "-" * MARK) for item in items)
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,15 @@ def home() -> Path:
 class Dataset:
     """One data set. `manifest` holds at least name, title, source, licence, counts, checksum, simulated (bool).
 
-    A saved manifest also holds the catalogue's `words`.
+    A saved manifest also holds the catalogue's `words`. `fitted`: folder of what is fitted to it; None: beside the data
+    sets.
     """
 
     name: str
     catalog: Catalog
     interactions: Interactions
     manifest: dict[str, Any] = field(default_factory=dict)
+    fitted: Path | None = None
 
     @cached_property
     def held_out(self) -> frozenset[int]:

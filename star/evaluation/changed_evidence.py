@@ -1,4 +1,4 @@
-"""What a slot student writes and recommends when a tool says something else: lines swapped between two items, lines erased.
+"""What the student writes and recommends when a tool says something else: lines swapped between two items, lines erased.
 
 `swapped`: what a signal says of the first two recommended items is swapped, where the reflection quotes it and differs.
 `decisive`: of these, those where boosted trees over the same evidence, which preferred the first, then prefer the second.
@@ -20,9 +20,11 @@ from star.evaluation.pooling import rounded
 from star.evidence.claims import COMPARED, Claim
 from star.evidence.tools import ToolResponse, Tools
 from star.methods.fusion import Scorer, features, signal_columns
-from star.methods.slotted import TOGETHER, SlotRanker
-from star.student.slots import UNREAD, VOCABULARY, Tokens, word_of
-from star.student.slotted import SlotState, write_all
+from star.methods.student import StarRanker
+from star.recommend.recommendation import Query
+from star.recommend.recommender import Star
+from star.student.generation import TOGETHER, GenerationState, write_all
+from star.student.vocabulary import UNREAD, VOCABULARY, Tokens, word_of
 
 Change = Callable[[Claim], Claim | None]
 Progress = Callable[[str, int, int], None]
@@ -72,21 +74,43 @@ def erase(gone: frozenset[tuple[int, int]]) -> Change:
     return lambda claim: None if (claim.subject, word_of(claim)) in gone else claim
 
 
+def resting(star: Star, query: Query, first: int) -> dict[str, float]:
+    """How far the first choice of one answer rests on what the tools say of it.
+
+    Returns:
+        `erasure`: fall of its probability when the tools say nothing of it; `erasure, control`: the same for the next
+        candidate in the list, as a control.
+    """
+    tools = star.serving.tools(query)
+    candidates = tools.candidates.tolist()
+    other = candidates[(candidates.index(first) + 1) % len(candidates)]
+    before = star.written(query, tools).scores[first]
+    return {
+        name: before - star.written(query, ChangedTools(tools, silence(item))).scores[first]
+        for name, item in (("erasure", first), ("erasure, control", other))
+    }
+
+
+def silence(item: int) -> Change:
+    """Nothing is said about this item."""
+    return lambda claim: None if claim.subject == item else claim
+
+
 @dataclass(frozen=True)
 class Changed:
     """One task with changed evidence: `kind` swapped between the first two, or `arm` erased."""
 
     task: int
-    state: SlotState
+    state: GenerationState
     kind: str | None = None
     arm: str | None = None
     decisive: bool = False
 
 
 def changed_evidence(
-    ranker: SlotRanker,
+    ranker: StarRanker,
     tasks: Sequence[Task],
-    given: Sequence[SlotState],
+    given: Sequence[GenerationState],
     trees: Scorer | None = None,
     seed: int = 0,
     progress: Progress = lambda *_: None,
@@ -137,17 +161,17 @@ def changed_evidence(
 
 
 def _changes(
-    ranker: SlotRanker,
+    ranker: StarRanker,
     number: int,
     task: Task,
-    state: SlotState,
+    state: GenerationState,
     trees: Scorer | None,
     rng: np.random.Generator,
 ) -> Iterator[Changed]:
     """All changes of one answer, not yet answered."""
 
-    def with_(change: Change) -> SlotState:
-        return SlotState(ranker.checkpoint, ChangedTools(state.tools, change))
+    def with_(change: Change) -> GenerationState:
+        return GenerationState(ranker.checkpoint, ChangedTools(state.tools, change))
 
     heard = {(c.subject, word) for c in state.said if (word := word_of(c)) is not None}
     if len(state.order) > 1:
@@ -171,11 +195,11 @@ def _changes(
 class _Turning:
     """Whether trees that prefer `one` prefer `other` once a signal of the two is swapped."""
 
-    def __init__(self, ranker: SlotRanker, task: Task, trees: Scorer, one: int, other: int):
+    def __init__(self, ranker: StarRanker, task: Task, trees: Scorer, one: int, other: int):
         context = (ranker.graph, ranker.dataset, trees._attributes, task)
         self.names = list(signal_columns(*context, trees.signals))
         rows = [task.candidates.index(one), task.candidates.index(other)]
-        self.trees, self.pair = trees, features(*context, None, trees.signals)[rows]
+        self.trees, self.pair = trees, features(*context, trees.signals)[rows]
 
     def _prefers_first(self, pair: np.ndarray) -> bool:
         first, second = self.trees.trees.decision_function(pair[:, self.trees.columns(pair.shape[1])])
@@ -200,7 +224,7 @@ def _stated(paragraph: Tokens) -> list[int]:
     return [w for w in paragraph.words if v.signals <= w < v.on or v.related <= w < v.calls]
 
 
-def _own(state: SlotState, kind: str, *items: int) -> list[set[int]]:
+def _own(state: GenerationState, kind: str, *items: int) -> list[set[int]]:
     """The words of a kind that the student wrote of each item."""
     return [
         {w for w in _stated(state.paragraphs.get(state.slot_of[item], Tokens())) if _kind(w) == kind}
@@ -208,7 +232,7 @@ def _own(state: SlotState, kind: str, *items: int) -> list[set[int]]:
     ]
 
 
-def _place(state: SlotState, item: int) -> int:
+def _place(state: GenerationState, item: int) -> int:
     """Place in the ranking, from 0; items without a paragraph stand behind, as the first look has them."""
     rest = [c for c in sorted(state.heard, key=lambda c: -state.heard[c]) if c not in state.order]
     return [*state.order, *rest].index(item)

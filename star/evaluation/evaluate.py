@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,13 +26,9 @@ from star.evidence.tools import Attributes
 from star.methods.baselines import ByScore
 from star.methods.registry import Context, check_methods
 from star.ranking import Ranker
-
-if TYPE_CHECKING:
-    from star.methods.slotted import SlotRanker  # these bring torch
-    from star.methods.student import StarRanker
+from star.student.checkpoint import SHIPPED
 
 TASKS = 400
-COUNTERFACTUALS = 200  # traces, at most, whose evidence is erased or swapped
 
 
 def evaluate(
@@ -50,7 +46,6 @@ def evaluate(
     traces: int = 0,
     tasks_from: Path | None = None,
     full: int = 0,
-    fitted: bool = False,
     processes: int = 1,
     ray: str | None = None,
 ) -> dict[str, Any]:
@@ -61,9 +56,8 @@ def evaluate(
         seed: for the draws of negatives, for ties and for the bootstrap.
         split_name: `test` or `valid` readers of the data set; a file of `test_users` takes their place.
         tasks_from: folder of tasks in AgentRecBench's files, instead of our own.
-        traces: number of STAR's traces to measure (`trace_quality`), taken from all cells in turn; 0: none.
+        traces: number of the student's answers whose words are measured, taken from all cells in turn; 0: none.
         full: number of retrieved books to reorder in a ranking of the whole catalogue (`full_catalogue`); 0: none.
-        fitted: MARS, the fusion and that retrieval have the fitted signals, and its lists keep the rules.
         processes, ray: who shares the work (`star/evaluation/parallel.py`); only the seconds depend on it.
 
     Returns:
@@ -88,7 +82,7 @@ def evaluate(
         asked = questions(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
         )
-    context = Context(dataset, parts, graph, model, seed, fitted)
+    context = Context(dataset, parts, graph, model, seed)
     named = Lineup(context)
     lineup = [named[name] for name in check_methods(methods)]  # fits what no run has fitted before
     with workers(named, processes, ray) as each:
@@ -117,10 +111,9 @@ def _catalogue(
     full: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    """The ranking of the whole catalogue; with fitted signals retrieval is as a person is served."""
+    """The ranking of the whole catalogue; retrieval is as a person is served."""
     catalog = context.dataset.catalog
-    rules = Hygiene.of(catalog) if context.fitted else None
-    retriever = Retriever(context.graph, Attributes.of(catalog), context.signals, rules)
+    retriever = Retriever(context.graph, Attributes.of(catalog), context.signals, Hygiene.of(catalog))
     return full_catalogue(lineup, source.interactions, readers, retriever, full, context.seed, progress)
 
 
@@ -133,14 +126,12 @@ def _setup(
     found: Benchmark | None,
 ) -> dict[str, Any]:
     """The document's first fields: the data, checkpoint, readers and tasks of the evaluation."""
-    checkpoint = context.checkpoint if "star" in methods else None
     return {
         "dataset": context.dataset.name,
-        "checkpoint": None if checkpoint is None else checkpoint.name,
+        "checkpoint": context.checkpoint.name if "star" in methods else None,
         "seed": context.seed,
         "split": split_name if unseen is None and found is None else "file",
         "tasks": tasks,
-        **({"fitted": True} if context.fitted else {}),
         "test_users": None if unseen is None else unseen.report,
         "tasks_from": None if found is None else found.report,
     }
@@ -153,68 +144,35 @@ def _check_full(full: int, tasks_from: Path | None) -> None:
             raise UserError("tasks from a folder name their candidates; leave out --full or --tasks-from")
 
 
-def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> dict[str, float]:
+def _latency(dataset: Dataset, model: str | None, readers: np.ndarray) -> list[dict[str, float]]:
     """Median seconds per query, asked one after the other as on the page."""
-    from star.evaluation.trace_quality import latency  # brings torch
-    from star.methods.answering import recommender_for
+    from star.evaluation.latency import latency
+    from star.recommend.recommender import Star
 
-    return latency(recommender_for(dataset, model), readers.tolist())
+    return latency(Star(dataset, model or SHIPPED), readers.tolist())
 
 
 def _trace_quality(
     lineup: Sequence[Ranker], cells_of: Sequence[list[Task]], traces: int, progress: Progress
 ) -> dict[str, Any] | None:
-    """All measurements of the students' traces; None without `traces` or without a student."""
-    if not traces or not {"star", "slots"} & {ranker.name for ranker in lineup}:
+    """Whether the student follows its own words, and its words the evidence; None without `traces` or without a student."""
+    if not traces:
         return None
-    from star.methods.slotted import SlotRanker
-    from star.methods.student import StarRanker
-
-    asked = in_turn(cells_of, traces)
-    found: dict[str, Any] = {}
-    for ranker in lineup:
-        if isinstance(ranker, StarRanker) and ranker.name == "star":
-            found |= _traces_of(ranker, asked, progress)
-        elif isinstance(ranker, SlotRanker) and ranker.name in ("star", "slots"):
-            found |= _words_of(ranker, lineup, asked, progress)
-    return found
-
-
-def _words_of(
-    student: SlotRanker, lineup: Sequence[Ranker], asked: list[Task], progress: Progress
-) -> dict[str, Any]:
-    """Whether the student for any catalogue follows its own words, and its words the evidence."""
     from star.evaluation.changed_evidence import changed_evidence
     from star.evaluation.own_words import answered, own_words
     from star.methods.fusion import Scorer
+    from star.methods.student import StarRanker
 
-    scores = (ranker.score for ranker in lineup if isinstance(ranker, ByScore) and ranker.name == "fusion")
-    trees = next((score for score in scores if isinstance(score, Scorer) and score.signals is not None), None)
+    students = [r for r in lineup if isinstance(r, StarRanker)]
+    if not students:
+        return None
+    student, asked = students[0], in_turn(cells_of, traces)
+    scores = [ranker.score for ranker in lineup if isinstance(ranker, ByScore) and ranker.name == "fusion"]
+    trees = next((score for score in scores if isinstance(score, Scorer)), None)
     given = answered(student, asked, progress=progress)
     return {
         "own_words": own_words(student, asked, given, progress),
         "changed_evidence": changed_evidence(student, asked, given, trees, progress=progress),
-    }
-
-
-def _traces_of(student: StarRanker, asked: list[Task], progress: Progress) -> dict[str, Any]:
-    """Traces of the student that has a word for every item: quality, and what erasing and swapping evidence changes."""
-    from star.evaluation.answers import answers  # these bring torch
-    from star.evaluation.counterfactual import permutation_test, reflection_test, swap_test
-    from star.evaluation.erasure import erasure_test
-    from star.evaluation.one_pass import compare
-    from star.evaluation.trace_quality import quality
-
-    report = quality(student, asked, progress)
-    progress("answers to change", 0, COUNTERFACTUALS)
-    given = answers(student, asked[:COUNTERFACTUALS])
-    return {
-        **report,
-        "permuted": permutation_test(student, asked),
-        "erasure": erasure_test(given, progress=progress),
-        "swapped": {tool: swap_test(given, tool) for tool in ("item_cf", "user_cf")},
-        "reflection": reflection_test(given),
-        "turns": compare(student, asked[:100], progress),
     }
 
 

@@ -30,7 +30,7 @@ from star.ranking import Ranker
 DEEPEST = 50  # ranks evaluated
 LONGEST = 100  # retrieved books that may be reordered
 FLOORS = ("unchanged", "random", "centre")  # they check the protocol of twenty candidates
-RERANKERS = ("fusion", "mars", "star", "slots")  # by the part of the name before a colon
+RERANKERS = ("fusion", "mars", "star")  # by the part of the name before a colon
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "recall@10": lambda ranks: metrics.hit_rate(ranks, 10),

@@ -37,13 +37,13 @@ class Lineup:
 
     def __reduce__(self) -> tuple[Any, ...]:
         context = self.context
-        return _lineup, (context.dataset, context.model, context.seed, context.fitted)
+        return _lineup, (context.dataset, context.model, context.seed)
 
 
-def _lineup(dataset: Dataset, model: str | None, seed: int, fitted: bool) -> Lineup:
+def _lineup(dataset: Dataset, model: str | None, seed: int) -> Lineup:
     parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)
-    return Lineup(Context(dataset, parts, graph, model, seed, fitted))
+    return Lineup(Context(dataset, parts, graph, model, seed))
 
 
 def _rank(lineup: Lineup, job: tuple[str, list[Task]]) -> list[Ranked]:

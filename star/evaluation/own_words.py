@@ -1,4 +1,4 @@
-"""Whether a slot student's ranking follows the words that it wrote, and whether the words are true.
+"""Whether the student's ranking follows the words that it wrote, and whether the words are true.
 
 Only the student's own words count. Its place among candidates and its paragraphs are shuffled, and what it wrote of two
 items is exchanged; the second reading then ranks again.
@@ -15,9 +15,9 @@ import numpy as np
 from star.data.tasks import Task
 from star.evaluation.metrics import mean_hit_rate
 from star.evidence.verification import check
-from star.methods.slotted import TOGETHER, SlotRanker
-from star.student.slots import VOCABULARY, Tokens
-from star.student.slotted import SlotState, reread, write_all
+from star.methods.student import StarRanker
+from star.student.generation import TOGETHER, GenerationState, reread, write_all
+from star.student.vocabulary import VOCABULARY, Tokens
 from star.trace.grammar import TraceError
 from star.trace.steps import parse
 
@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def own_words(
-    ranker: SlotRanker, tasks: Sequence[Task], given: Sequence[SlotState], progress: Progress = lambda *_: None
+    ranker: StarRanker, tasks: Sequence[Task], given: Sequence[GenerationState], progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
     """
     Args:
@@ -84,10 +84,10 @@ def own_words(
 
 
 def answered(
-    ranker: SlotRanker, tasks: Sequence[Task], draw: int = 0, progress: Progress = lambda *_: None
-) -> list[SlotState]:
+    ranker: StarRanker, tasks: Sequence[Task], draw: int = 0, progress: Progress = lambda *_: None
+) -> list[GenerationState]:
     """The answers to these tasks, with the candidates in the slots of this draw."""
-    out: list[SlotState] = []
+    out: list[GenerationState] = []
     for start in range(0, len(tasks), TOGETHER):
         progress(f"answers in slots {draw}", start, len(tasks))
         some = list(ranker.states(tasks[start : start + TOGETHER], draw))
@@ -96,7 +96,7 @@ def answered(
     return out
 
 
-def readable(state: SlotState) -> bool:
+def readable(state: GenerationState) -> bool:
     try:
         parse(state.words, len(state.tools.history), min(state.k, len(state.order)))
     except TraceError:
@@ -104,23 +104,23 @@ def readable(state: SlotState) -> bool:
     return True
 
 
-def own_claims(state: SlotState) -> list[Any]:
+def own_claims(state: GenerationState) -> list[Any]:
     """Claims of the reflections."""
     trace = parse(state.words, len(state.tools.history), min(state.k, len(state.order)))
     return [claim for step in trace.steps if step.type == "reflection" for claim in step.claims]
 
 
-def discussed(state: SlotState) -> set[int]:
+def discussed(state: GenerationState) -> set[int]:
     return {state.slots[slot - 1] for slot, said in state.paragraphs.items() if len(said) > 2}
 
 
-def first_of(state: SlotState, paragraphs: dict[int, Tokens]) -> int:
+def first_of(state: GenerationState, paragraphs: dict[int, Tokens]) -> int:
     """The first choice of a second reading of these paragraphs."""
     shares = reread(state.checkpoint, paragraphs)
     return state.slots[list(paragraphs)[int(np.argmax(shares))] - 1]
 
 
-def exchanged(state: SlotState) -> dict[int, Tokens]:
+def exchanged(state: GenerationState) -> dict[int, Tokens]:
     """The paragraphs with what is stated of the first two items exchanged; comparisons are left out of both."""
     slot_of = state.slot_of
     one, other = (slot_of[item] for item in state.order[:2])

@@ -30,13 +30,7 @@ RIVALS = (
     ("star", ("mars",)),
     ("star", BASELINES),
     ("star", ("fusion",)),
-    ("slots", ("mars",)),
-    ("slots", BASELINES),
-    ("slots", ("fusion",)),
-    ("slots", ("star",)),
     ("mars", NEIGHBOURS),
-    ("mars", ("mars:counts",)),
-    ("star:behind-mars", ("mars",)),
 )
 """(method, those of which the best on the same tasks is compared with it). Trees of another data set (`fusion:DATASET`) are
 compared with every baseline."""

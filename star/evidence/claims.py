@@ -139,7 +139,7 @@ COMPARED = ("pull", "read_next", "similar", "whole", "latest", "last", "after")
 """Signals that two items may be compared on: those which the tools compute for every candidate."""
 
 
-def _compared(signal: str | None, w: Words) -> str:
+def compared_in(signal: str | None, w: Words) -> str:
     """A signal as what two items are compared in."""
     match signal:
         case "pull":
@@ -247,7 +247,7 @@ def sentence(claim: Claim, catalog: Catalog, found: Mapping[str, float] = Mappin
             few = f" (it has fewer than {n['under']:.0f} {w.users})" if "under" in n else ""
             return f"{_leads(claim.kind, w)} {subject}{few}: {claim.strength}{at}"
         case "over":
-            return f"in {_compared(claim.label, w)}, {subject} stands above {anchor}"
+            return f"in {compared_in(claim.label, w)}, {subject} stands above {anchor}"
         case "silent":
             return f"no signal speaks for {subject}"
         case "carried":

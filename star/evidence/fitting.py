@@ -75,7 +75,7 @@ def kept_signals(dataset: Dataset, split: Split, graph: Graph, attributes: Attri
     def make() -> Arrays:
         return to_arrays(fit_signals(graph, dataset.catalog, attributes))
 
-    return from_arrays(kept_folder(f"signals-{dataset.name}", key, ARRAYS, make))
+    return from_arrays(kept_folder(f"signals-{dataset.name}", key, ARRAYS, make, dataset.fitted))
 
 
 def to_arrays(signals: Signals) -> Arrays:

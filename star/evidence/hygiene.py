@@ -20,8 +20,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
-import numpy as np
-
 from star.data.catalog import Item
 from star.evidence.volumes import Volumes
 
@@ -133,7 +131,6 @@ class Hygiene:
         self,
         shelf: Iterable[int],
         ranked: Iterable[int],
-        known: np.ndarray | None = None,
         at_most: int | None = None,
     ) -> tuple[list[int], dict[int, Dropped]]:
         """The items of a ranking that keep the rules, in its order, and why the others do not.
@@ -144,7 +141,6 @@ class Hygiene:
         Args:
             shelf: item rows, read.
             ranked: item rows, best first; what is on the shelf, or repeated, is left out.
-            known: bool (I,), items that may be offered in the place of another; None: all.
             at_most: number of items to keep; what ranks below them is not judged. None: all.
         """
         read = set(map(int, shelf))
@@ -164,7 +160,7 @@ class Hygiene:
             else:
                 offered = None
                 if why.rule in ("first_volume", "next_volume", "behind"):
-                    offered = self._offered(state, item, read, kept, known)
+                    offered = self._offered(state, item, read, kept)
                 if offered is not None:
                     state.show(offered)
                     kept[offered] = None
@@ -188,16 +184,14 @@ class Hygiene:
             state.read(item)
         return state
 
-    def _offered(
-        self, state: _List, item: int, read: set[int], kept: dict[int, None], known: np.ndarray | None
-    ) -> int | None:
+    def _offered(self, state: _List, item: int, read: set[int], kept: dict[int, None]) -> int | None:
         """The right volume of an item's series; None: the list or the shelf has it, or it is not to be had."""
         series = self.volumes.series[item]
         wanted = state.wanted(series)
         if wanted is None:
             return None
         for other in self.volumes.at.get((series, wanted), ()):
-            if other in read or other in kept or (known is not None and not known[other]):
+            if other in read or other in kept:
                 continue
             if state.judged(other) is None:
                 return other

@@ -1,4 +1,4 @@
-"""The graph of a data set's training readers, counted once, and memory-mapped from the next start on."""
+"""The graph of a data set's training readers, which is kept and memory-mapped where the data set is large (`MAPPED`)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def training_graph(dataset: Dataset, split: Split) -> Graph:
         return Graph.build(interactions, split.train)
     key = content_key(dataset, split, "graph", SOURCES)
     made = kept_folder(
-        f"graph-{dataset.name}", key, ARRAYS, lambda: Graph.build(interactions, split.train).arrays()
+        f"graph-{dataset.name}",
+        key,
+        ARRAYS,
+        lambda: Graph.build(interactions, split.train).arrays(),
+        dataset.fitted,
     )
     return Graph.from_arrays(made, interactions)

@@ -70,8 +70,7 @@ class Retriever:
     ) -> None:
         """
         Args:
-            signals: fitted over the same graph. None: as the shipped checkpoints know it, and as the evaluation draws its
-                retrieved negatives.
+            signals: fitted over the same graph. None: as the evaluation draws its retrieved negatives.
             hygiene: the rules that candidates keep; None: none.
         """
         self.graph = graph
@@ -79,31 +78,25 @@ class Retriever:
         self.fitted = signals
         self.hygiene = hygiene
 
-    def __call__(
-        self, history: np.ndarray, n: int, reader: int | None = None, known: np.ndarray | None = None
-    ) -> np.ndarray:
+    def __call__(self, history: np.ndarray, n: int, reader: int | None = None) -> np.ndarray:
         """The n best candidates for a shelf, among those that keep the rules.
 
         Args:
             history: item rows, oldest first, (H,); may be empty.
             n: how many, at most.
             reader: row in the data set; if the graph holds this reader, their row does not count.
-            known: bool (I,), items that may be candidates; None: all.
 
         Returns:
             int64 (m,), best first, without repeats, m ≤ n; fewer than n only where no more items are admissible.
         """
-        if self.hygiene is None and known is None:
+        if self.hygiene is None:
             return self.ranked(history, n, reader)
         history = np.asarray(history, dtype=np.int64)
         shelf, size = history.tolist(), len(self.graph.counts)
         scores = self.signals(history, reader)
         for depth in (3 * n, size):  # the rules leave about three quarters
             found = self._order(scores, history, depth, reader)
-            if known is not None:
-                found = found[known[found]]
-            if self.hygiene is not None:
-                found = np.array(self.hygiene.admissible(shelf, found.tolist(), known, n)[0], dtype=np.int64)
+            found = np.array(self.hygiene.admissible(shelf, found.tolist(), n)[0], dtype=np.int64)
             if len(found) >= n or depth >= size:
                 break
         return found[:n]

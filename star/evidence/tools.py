@@ -1,8 +1,9 @@
-"""The tools that analysts and STAR call: single signals from the graph, with the edges they were read from.
+"""The tools that teacher and student call: single signals from the graph, with the edges they were read from.
 
 `item_cf` walks item → readers → items from the books of a window to the candidates, `user_cf` walks reader → items →
-readers → items (arXiv 2602.09829, section 3.1); `profile` and `recent` describe the shelf. None returns a fused score
-or an order: lines come in the order of the (shuffled) candidates. Weighing them is the model's work.
+readers → items (arXiv 2602.09829, section 3.1). `whole_shelf`, `read_after` and `description` state fitted signals.
+`profile` and `recent` describe the shelf, for the teacher. None returns a fused score or an order: lines come in the order
+of the (shuffled) candidates. Weighing them is the model's work.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from star.evidence.signals import Signals
 
 WINDOWS = (5, 10, 20)  # books of the shelf that item_cf and recent may look back on
 ASKED = (30, 50)  # most similar readers that user_cf may ask
-COUNTED = 999  # books of a shelf that are counted: every model has words for counts up to here
+COUNTED = 999  # books of a shelf that `profile` counts, at most
 WRITABLE = 1e9  # volume numbers from here on have no word
 SAMPLE = 3  # co-readers drawn as nodes of their own
 
 # Lower bounds of the six strengths, geometric, from about the 20th to the 98th percentile of the signal over training
-# readers' lists on goodbooks; the same for every data set, so that a word means the same everywhere.
+# readers' lists on goodbooks. They hold only without fitted signals, which bring bounds of their own.
 PULL = np.geomspace(0.01, 0.25, 6)
 NEXT = np.geomspace(0.001, 0.09, 6)
 SIMILAR = np.geomspace(0.015, 0.45, 6)
@@ -143,7 +144,7 @@ class Tools:
         candidates: items to look for, in the order shown.
         reader: row in the data set of the reader asked about; their own row is never among the co-readers.
         signals: fitted over the same graph; None: only the tools that need no fit, with strengths that are the same for
-            every data set, as the shipped checkpoints know them.
+            every data set.
     """
 
     def __init__(
@@ -158,10 +159,7 @@ class Tools:
     ):
         self.signals = signals
         self.bounds = signals.bounds if signals else FIXED
-        self._lines: dict[Fitted, tuple[Line, ...]] = {}
-        self._parts: dict[Fitted, np.ndarray] = {}
-        none = np.zeros((0, len(candidates)), np.int64)
-        self._counted: tuple[np.ndarray, np.ndarray] = none, none
+        self._start_counting(len(candidates))
         self.graph, self.catalog, self.attributes = graph, catalog, attributes
         self.history = np.asarray(history, dtype=np.int64)
         self.candidates = np.asarray(candidates, dtype=np.int64)
@@ -172,6 +170,15 @@ class Tools:
             graph.counts if own is None else graph.counts - np.isin(np.arange(len(catalog)), self._own)
         )
         self.n_readers = graph.n_readers - (own is not None)
+
+    def _start_counting(self, candidates: int) -> None:
+        """Forget what was counted so far; edited tools count again."""
+        self._lines: dict[Fitted, tuple[Line, ...]] = {}
+        self._parts: dict[Fitted, np.ndarray] = {}
+        self._heard: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        none = np.zeros((0, candidates), np.int64)
+        self._counted: tuple[np.ndarray, np.ndarray] = none, none
+        self.__dict__.pop("_nearest", None)
 
     def about(self, item: int) -> Tools:
         """The same tools with this one item as the only candidate."""
@@ -199,7 +206,8 @@ class Tools:
         return int(self.graph.pairs(np.array([a]), np.array([b]), self.reader)[0][0, 0])
 
     def call(self, name: str, arguments: Sequence[int]) -> ToolResponse:
-        """Run a tool by name. Arguments: `profile`: none; `recent` n; `user_cf` n; `item_cf` window [candidate …].
+        """Run a tool by name. Arguments: `profile`: none; `recent` n; `user_cf` n; `item_cf` window [candidate …];
+        `whole_shelf` [books]; `read_after` and `description`: none. The last three need fitted signals.
 
         Raises:
             ValueError: no such tool, or arguments it does not take.
@@ -248,13 +256,22 @@ class Tools:
     def _nearest(self) -> tuple[np.ndarray, np.ndarray]:
         return self.graph.similar_readers(self.history, max(ASKED), self.reader)
 
+    def nearest(self, asked: int) -> tuple[np.ndarray, np.ndarray]:
+        """The `asked` most similar readers, as rows of the graph, and their similarity; both (n,)."""
+        return self._nearest[0][:asked], self._nearest[1][:asked]
+
     def heard(self, asked: int) -> int:
         """Readers who answer when so many are asked: those who share nothing with the shelf are not heard."""
         return min(asked, len(self._nearest[0]))
 
     def similar_share(self, asked: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the `asked` most similar readers: counts per candidate, similarity-weighted share, and who (n, C)."""
-        readers, weight = (part[:asked] for part in self._nearest)
+        if asked not in self._heard:  # verification asks with every claim
+            self._heard[asked] = self._similar_share(asked)
+        return self._heard[asked]
+
+    def _similar_share(self, asked: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        readers, weight = self.nearest(asked)
         if not len(readers) or asked < 1:
             return (
                 np.zeros(len(self.candidates)),
@@ -273,7 +290,7 @@ class Tools:
     def user_cf(self, asked: int) -> tuple[Line, ...]:
         """A line for each candidate that some of the `asked` most similar readers read."""
         counts, share, read = self.similar_share(asked)
-        readers, weight = (part[:asked] for part in self._nearest)
+        readers, weight = self.nearest(asked)
         at = self._at(share)
         strengths = levels(share, self.bounds["similar"])
         lines = []

@@ -1,7 +1,7 @@
 """Verification: each claim of a trace against the graph, number by number.
 
-Nothing is taken from what the tools said in the run: the numbers are read from the graph again, so a number that the model
-copied wrongly, or made up, is found out.
+The words of a trace are not trusted: every number, place and strength is computed again from the graph and the fitted
+signals. So a number that the model copied wrongly, or made up, is found out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from star.evidence.claims import LEAST_LIFT, MOST_LIFT, WITHHELD, Claim, Edge, Evidence, Verdict, stated
+from star.evidence.claims import (
+    LEAST_LIFT,
+    MOST_LIFT,
+    STRENGTHS,
+    TOLD,
+    WITHHELD,
+    Claim,
+    Edge,
+    Evidence,
+    Verdict,
+    stated,
+)
 from star.evidence.tools import ASKED, FITTED, Line, Tools, figures
 
 
@@ -25,14 +36,14 @@ class Finding:
     interval: tuple[float, float] | None = None
     """95 % interval of the lift, for co-reading with numbers."""
     heard: int | None = None
-    """Similar readers there are, where they are fewer than were asked for: the count of `of` ends there."""
+    """Similar readers that exist, if they are fewer than the claim's `of`; else None."""
 
 
 def check(claim: Claim, tools: Tools) -> Finding:
     """Compare one claim with the graph, for the shelf that `tools` is bound to.
 
     A claim is supported when every number it states is the graph's, to the figures stated, and the strength is the word
-    for the signal's level. A lift of 99 or of 0.1 is stated as a bound and compared as one; what is found has no bounds.
+    for the signal's level. A stated lift of 99 means 99 or more, one of 0.1 means 0.1 or less; `found` holds the real lift.
     Counts under five readers are never reported, so a claim that states one is not supported.
     """
     if claim.kind == "opinion":
@@ -82,7 +93,10 @@ def _over(claim: Claim, tools: Tools) -> Finding:
 
 
 def _silent(claim: Claim, tools: Tools) -> Finding:
-    """Every tool is asked again; one that has a line about the subject refutes the claim."""
+    """`user_cf` and `item_cf` are asked again with the claim's numbers, and every fitted tool.
+
+    A line about the subject refutes the claim.
+    """
     asked, window = (int(claim.numbers.get(name, 0)) for name in ("of", "window"))
     if claim.subject not in tools.candidates or asked not in (0, *ASKED) or window < 0:
         return Finding({}, (), "unsupported")
@@ -125,18 +139,24 @@ def _fitted(claim: Claim, tools: Tools) -> Finding:
     """A place among the candidates of the query, or the share of any book of the shelf, named by the tool or not."""
     name = claim.label if claim.kind == "carried" else claim.kind
     kind = next((kind for kind in FITTED.values() if kind == name), None)
-    if tools.signals is None or kind is None or claim.subject not in tools.candidates:
+    items = tools.candidates.tolist()
+    if tools.signals is None or kind is None or claim.subject is None or claim.subject not in items:
         return Finding({}, (), "unsupported")
-    lines = {line[0].claim.subject: line for line in tools.fitted(kind)}
-    line = lines.get(claim.subject)
-    if line is None:
+    parts, at, readers = tools.parts(kind), items.index(claim.subject), tools.readers(claim.subject)
+    scores = parts.sum(0)
+    level = int((tools.signals.bounds[kind] <= scores[at]).sum())
+    if not level or (kind == "about" and readers >= TOLD):
         return Finding({}, (), "unsupported")
     if claim.kind != "carried":
-        return _compare(claim, [line[0]])
+        numbers = {"rank": 1 + int((scores > scores[at]).sum()), "among": len(scores)}
+        if kind == "about":
+            numbers["under"] = WITHHELD if readers < WITHHELD else TOLD
+        real = Claim(kind, claim.subject, numbers=numbers, strength=STRENGTHS[level - 1])
+        drawn = next((line[0].edges for line in tools.fitted(kind) if line[0].claim.subject == claim.subject), ())
+        return _compare(claim, [Evidence(real, drawn)])
     if claim.anchor not in tools.history:
         return Finding({}, (), "unsupported")
-    parts = tools.parts(kind)[:, tools.candidates.tolist().index(claim.subject)]
-    share = int(np.round(100 * parts[tools.history.tolist().index(claim.anchor)] / parts.sum()))
+    share = int(np.round(100 * parts[tools.history.tolist().index(claim.anchor), at] / scores[at]))
     edge = Edge(f"i:{claim.anchor}", f"i:{claim.subject}", "carries", share / 100)
     same = claim.numbers.get("share") == share
     return Finding({"share": float(share)}, (edge,), "supported" if same else "unsupported")
@@ -158,6 +178,6 @@ def _co_read(claim: Claim, tools: Tools) -> Finding:
 
 
 def _within(said: float | None, lift: float) -> float:
-    """The lift as it would be stated where that is a bound which it keeps, else the lift."""
+    """`said` if it is a bound, 99 or 0.1, and the real lift lies beyond it; else the real lift."""
     kept = (said == MOST_LIFT and lift >= MOST_LIFT) or (said == LEAST_LIFT and lift <= LEAST_LIFT)
     return said if kept and said is not None else lift

@@ -5,6 +5,7 @@ An agent reads only the blackboard: the log and the tools' answers.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,12 +22,13 @@ QUOTED = 3  # lines quoted of each contender where there are fitted signals: tho
 
 @dataclass(frozen=True)
 class Message:
-    """One agent's words, in the trace grammar, or its tool call with the answer."""
+    """One agent's words, in the trace grammar, or its tool call with the answer. `seconds`: since the message before."""
 
     agent: str
     type: str
     words: tuple[str, ...] = ()
     response: ToolResponse | None = None
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Blackboard:
     judgement: Judgement
     rng: np.random.Generator
     log: list[Message] = field(default_factory=list)
+    heard: float = field(default_factory=time.perf_counter)
+    """When the last message was written."""
 
     def __post_init__(self) -> None:
         if not self.tools.genres(
@@ -45,12 +49,17 @@ class Blackboard:
             self.judgement = replace(self.judgement, looks=())
 
     def say(self, agent: str, type: str, *parts: Sequence[str]) -> None:
-        self.log.append(Message(agent, type, tuple(word for part in parts for word in part)))
+        self._note(Message(agent, type, tuple(word for part in parts for word in part)))
 
     def call(self, agent: str, name: str, *arguments: int) -> ToolResponse:
         response = self.tools.call(name, arguments)
-        self.log.append(Message(agent, "tool_call", (), response))
+        self._note(Message(agent, "tool_call", (), response))
         return response
+
+    def _note(self, message: Message) -> None:
+        now = time.perf_counter()
+        self.log.append(replace(message, seconds=now - self.heard))
+        self.heard = now
 
     def found(self, name: str, arguments: tuple[int, ...] | None = None) -> list[ToolResponse]:
         """Answers of a tool so far, oldest first; only those to a call with these arguments, if they are given."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from star.data.dataset import Dataset
-from star.mars.run import run
+from star.mars.agents import Message
+from star.mars.run import ended, turns
 from star.recommend.assembly import Draft, assemble
 from star.recommend.recommendation import Query, Recommendation, Timing
 from star.recommend.serving import ServingContext
@@ -19,27 +20,31 @@ class Teacher:
     """MARS by rules as a `Recommender`. The rules answer at once, so the only snapshot is the finished answer."""
 
     checkpoint = "mars"
-    without_token = 0
-    prior = 0.0
-    adapter: str | None = None
 
-    def __init__(self, dataset: Dataset, known: np.ndarray | None = None) -> None:
-        """`known`: bool (I,), items that may be recommended, so that a student is compared on its own candidates."""
-        self._serving, self._known = ServingContext(dataset, fitted=True), known
+    def __init__(self, dataset: Dataset) -> None:
+        self._serving = ServingContext(dataset)
 
     @property
     def dataset(self) -> Dataset:
         return self._serving.dataset
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
-        start = time.perf_counter()
-        tools = self._serving.tools(query, self._known)
+        yield ended(self.turns(query))
+
+    def turns(self, query: Query) -> Generator[Message, None, Recommendation]:
+        """The same answer, agent by agent: yields each message, and returns the finished answer.
+
+        Raises:
+            UserError: as `Recommender.stream`.
+        """
+        tools = self._serving.tools(query)
         candidates = tools.candidates.tolist()
-        done = run(
+        done = yield from turns(
             tools,
             [query.seed, len(tools.history), *sorted(candidates)],
             various=False,
         )
+        start = time.perf_counter()
         words, said = done.words(), done.seconds
         draft = Draft(words, [True] * len(words), [said * (n + 1) / len(words) for n in range(len(words))])
         # Rules give points; a softmax over the candidates makes them comparable with the student's probabilities.
@@ -49,6 +54,6 @@ class Teacher:
         answer = Recommendation(self.dataset.name, self.checkpoint, query, tuple(candidates))
         answer = assemble(answer, draft, tools, done.order[: query.k], scores)
         calls = sum(1 for message in done.log if message.response is not None)
-        total = time.perf_counter() - start
+        total = said + time.perf_counter() - start
         timing = Timing(total, total, sum(step.tokens for step in answer.steps), calls)
-        yield replace(answer, timing=timing)
+        return replace(answer, timing=timing)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from star.mars import agents
 from star.mars.judgement import TUNED, Weights, draw, draw_learned, steady, weights_for
 from star.ranking import Ranked
 from star.trace.grammar import call_words, response_words
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,25 +56,43 @@ def run(
         weights: those of the data set, `weights_for`, for tools without fitted signals.
         various: with fitted signals, draw the judgement; False: always `steady`, which ranks best.
     """
-    start = time.perf_counter()
+    return ended(turns(tools, seed, weights, various))
+
+
+def ended(speaking: Generator[object, None, T]) -> T:
+    """What a generator returns, once it is run to its end."""
+    while True:
+        try:
+            next(speaking)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
+
+def turns(
+    tools: Tools, seed: int | Sequence[int], weights: Weights = TUNED["goodbooks"], various: bool = True
+) -> Generator[agents.Message, None, Run]:
+    """The same run, agent by agent: yields each message, and returns the run."""
     rng = np.random.default_rng(seed)
     if tools.signals is None:
         judgement = draw(rng, weights)
     else:
         judgement = draw_learned(rng, len(tools.history)) if various else steady(len(tools.history))
     board = agents.Blackboard(tools, judgement, rng)
-    agents.plan(board)
-    agents.user_profile(board)
-    agents.historical_interest(board)
-    agents.recent_interest(board)
-    agents.reflect(board)
+    order = (agents.plan, agents.user_profile, agents.historical_interest, agents.recent_interest, agents.reflect)
+    for speaks in order:
+        said = len(board.log)
+        speaks(board)
+        yield from board.log[said:]
+        board.heard = time.perf_counter()  # whoever listens took time too
     ranked = agents.rank(board)
+    yield board.log[-1]
     return Run(
         tuple(board.log),
         tuple(ranked),
         agents.weigh(board),
         len({m.agent for m in board.log}),
-        time.perf_counter() - start,
+        sum(message.seconds for message in board.log),
     )
 
 

@@ -1,4 +1,4 @@
-"""The recommender for a data set: its own student, or the one that serves any catalogue."""
+"""Who answers over a data set: the student, or the teacher."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset
 from star.mars.recommender import Teacher
 from star.recommend.recommender import TEACHER, Recommender, Star
-from star.recommend.slotted import SlotStar
-from star.student.checkpoint import ANY, checkpoint_folder, find_checkpoint, serves_any
+from star.student.checkpoint import SHIPPED
 
 
 def load_recommender(dataset: str, model: str | None = None) -> Recommender:
@@ -23,16 +22,11 @@ def recommender_for(dataset: Dataset, model: str | None = None) -> Recommender:
     """Who answers over a data set.
 
     Args:
-        model: a checkpoint's folder or name; `mars`: the teacher; None: the data set's own student, or else the one that
-            serves any catalogue.
+        model: a checkpoint's folder or name; `mars`: the teacher; None: the checkpoint that ships.
 
     Raises:
         UserError: no such checkpoint.
     """
     if model == TEACHER:
         return Teacher(dataset)
-    if model is None and find_checkpoint(dataset.name) is None:
-        model = ANY
-    if serves_any(checkpoint_folder(model or dataset.name)):
-        return SlotStar(dataset, model or dataset.name)
-    return Star(dataset, model)
+    return Star(dataset, model or SHIPPED)

@@ -53,19 +53,16 @@ def features(
     dataset: Dataset,
     attributes: Attributes,
     task: Task,
-    latent: Score | None = None,
     signals: Signals | None = None,
 ) -> np.ndarray:
     """Signals of every candidate, float32 (C, F).
 
-    Co-reading and read-next per window; share of similar readers per neighbourhood size; popularity; the scores of `latent`,
-    (C, k), if given. Each of these again as rank in the list (small is best, ties share a rank) and as share of the list's
-    maximum. Then same series, next volume, books by the same author, and the length of the shelf.
+    Co-reading and read-next per window; share of similar readers per neighbourhood size; popularity; fitted signals. Each of
+    these again as rank in the list (small is best, ties share a rank) and as share of the list's maximum. Then same series,
+    next volume, books by the same author, and the length of the shelf.
     """
     found = signal_columns(graph, dataset, attributes, task, signals)
     columns = [np.log1p(values) if name == "readers" else values for name, values in found.items()]
-    if latent is not None:
-        columns += list(latent(task).T)
     raw = np.stack(columns, axis=1)
     ranks = rankdata(-raw, axis=0) / len(raw)
     relative = raw / np.maximum(raw.max(axis=0), 1e-9)
@@ -111,7 +108,6 @@ def training_lists(
     lists: int,
     seed: int = 0,
     only: Collection[int] | None = None,
-    latent: Callable[[int], Score] | None = None,
     whole: tuple[Graph, Signals] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of candidate lists: uniform, matched, and retrieved where retrieval found the target.
@@ -119,7 +115,6 @@ def training_lists(
     Args:
         lists: number of lists with uniform and matched negatives together.
         only: folds whose readers get lists; None: all.
-        latent: fold → further signals, (C, k) per task, from models fitted without that fold.
 
     Returns:
         float32 (rows, F) and bool (rows,), one row per candidate.
@@ -134,7 +129,7 @@ def training_lists(
     ):
         if only is not None and fold not in only:
             continue
-        retriever, more = Retriever(graph, attributes), latent and latent(int(fold))
+        retriever = Retriever(graph, attributes)
         signals = whole and whole[1].fitted_without(whole[0], graph, dataset.catalog)
         readers = np.random.default_rng([seed, int(inside[0])]).permutation(inside)
         for scenario in SCENARIOS:
@@ -145,7 +140,7 @@ def training_lists(
                 for task in tasks:
                     if kind == "retrieved" and not came_by_itself(dataset, retriever, task):
                         continue
-                    xs.append(features(graph, dataset, attributes, task, more, signals))
+                    xs.append(features(graph, dataset, attributes, task, signals))
                     ys.append(np.array(task.candidates) == task.target)
     return np.concatenate(xs), np.concatenate(ys)
 
@@ -173,9 +168,7 @@ def fit(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Any:
     ).fit(x, y)
 
 
-def fusion(
-    graph: Graph, dataset: Dataset, split: Split, seed: int = 0, signals: Signals | None = None
-) -> Score:
+def fusion(graph: Graph, dataset: Dataset, split: Split, signals: Signals, seed: int = 0) -> Score:
     """Fit on the training readers and score by log-odds. The first fit takes minutes; its lists are cached.
 
     Args:
@@ -184,44 +177,39 @@ def fusion(
     """
 
     def make() -> Arrays:
-        x, y = training_lists(
-            dataset, split, LISTS, seed, whole=None if signals is None else (graph, signals)
-        )
+        x, y = training_lists(dataset, split, LISTS, seed, whole=(graph, signals))
         return {"x": x, "y": y}
 
-    lists = remembered("fusion", dataset, split, (seed, LISTS, signals is not None), SOURCES, make)
-    return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed), signals=signals)
+    lists = remembered("fusion", dataset, split, (seed, LISTS), SOURCES, make)
+    return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed), signals)
 
 
-def carried_over(graph: Graph, dataset: Dataset, source: Dataset, fitted: bool, seed: int = 0) -> Score:
+def carried_over(graph: Graph, dataset: Dataset, source: Dataset, seed: int = 0) -> Score:
     """The trees of another data set, used on this one as they are: they see `comparable` columns only.
 
     Args:
         graph: of this data set.
-        fitted: both data sets have fitted signals.
     """
     there = split(source.interactions)
     around = Graph.build(source.interactions, there.train)
 
-    def signals_of(data: Dataset, parts: Split, graph: Graph) -> Signals | None:
-        return kept_signals(data, parts, graph, Attributes.of(data.catalog)) if fitted else None
+    def signals_of(data: Dataset, parts: Split, graph: Graph) -> Signals:
+        return kept_signals(data, parts, graph, Attributes.of(data.catalog))
 
     signals = signals_of(source, there, around)
 
     def make() -> Arrays:
-        x, y = training_lists(
-            source, there, LISTS, seed, whole=None if signals is None else (around, signals)
-        )
+        x, y = training_lists(source, there, LISTS, seed, whole=(around, signals))
         return {"x": x, "y": y}
 
-    lists = remembered("fusion", source, there, (seed, LISTS, fitted), SOURCES, make)
+    lists = remembered("fusion", source, there, (seed, LISTS), SOURCES, make)
     x = lists["x"]
     trees = _one_thread(fit, x[:, comparable(x.shape[1])], lists["y"], seed)
     return Scorer(
         graph,
         dataset,
         trees,
-        signals=signals_of(dataset, split(dataset.interactions), graph),
+        signals_of(dataset, split(dataset.interactions), graph),
         columns=comparable,
     )
 
@@ -234,14 +222,15 @@ def comparable(width: int) -> slice:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Log-odds of a task's candidates, float (C,), from fitted trees over one graph's signals. `latent` gives further
-    scores, (C, k), to trees that were fitted with them. `columns`: number of columns → those that the trees see."""
+    """Log-odds of a task's candidates, float (C,), from fitted trees over one graph's signals.
+
+    `columns`: number of columns → those that the trees see.
+    """
 
     graph: Graph
     dataset: Dataset
     trees: Any
-    latent: Score | None = None
-    signals: Signals | None = None
+    signals: Signals
     columns: Callable[[int], slice] = slice
 
     @cached_property
@@ -249,7 +238,7 @@ class Scorer:
         return Attributes.of(self.dataset.catalog)
 
     def __call__(self, task: Task) -> np.ndarray:
-        rows = features(self.graph, self.dataset, self._attributes, task, self.latent, self.signals)
+        rows = features(self.graph, self.dataset, self._attributes, task, self.signals)
         return np.asarray(_one_thread(self.trees.decision_function, rows[:, self.columns(rows.shape[1])]))
 
 

@@ -1,6 +1,6 @@
 """Name in `star evaluate` → ranker, with the data and checkpoints that it needs.
 
-`star:FOLDER` is another checkpoint of the student: one after pretraining only, an ablation, another seed. `fusion:DATASET`:
+`star:FOLDER` is another checkpoint of the student: one before GRPO, an ablation, another seed. `fusion:DATASET`:
 the trees of another data set, used as they are.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from star.data.cache import Arrays, remembered
@@ -25,7 +25,7 @@ from star.mars.run import MarsRanker
 from star.methods import baselines
 from star.methods.baselines import ByScore
 from star.ranking import Ranked, Ranker, Score, best_first
-from star.student.checkpoint import ANY, checkpoint_folder, find_checkpoint, serves_any
+from star.student.checkpoint import SHIPPED, checkpoint_folder
 
 CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 
@@ -34,8 +34,7 @@ CHAT = ("STAR_CHAT_URL", "STAR_CHAT_MODEL")
 class Context:
     """Data and model for building rankers. The graph holds the training readers only.
 
-    `fitted`: MARS and the fusion read the fitted signals too.
-    `model`: folder of a checkpoint or a name under assets/models; None: the one named like the data set.
+    `model`: folder of a checkpoint or a name under assets/models; None: the one that ships.
     """
 
     dataset: Dataset
@@ -43,18 +42,20 @@ class Context:
     graph: Graph
     model: str | None = None
     seed: int = 0
-    fitted: bool = False
 
     @cached_property
-    def signals(self) -> Signals | None:
-        """Fitted signals of the graph, where they are asked for."""
-        if not self.fitted:
-            return None
+    def signals(self) -> Signals:
+        """Fitted signals of the graph."""
         return kept_signals(self.dataset, self.split, self.graph, Attributes.of(self.dataset.catalog))
 
     @property
-    def checkpoint(self) -> Path | None:
-        return find_checkpoint(self.model or self.dataset.name)
+    def checkpoint(self) -> Path:
+        """Folder of the student.
+
+        Raises:
+            UserError: there is none.
+        """
+        return checkpoint_folder(self.model or SHIPPED)
 
 
 def _scored(name: str, score: Callable[[Context], Score]) -> Callable[[Context], Ranker]:
@@ -94,7 +95,7 @@ def _kept(context: Context, name: str, settings: object, module: str, make: Call
 def _fusion(context: Context) -> Score:
     from star.methods.fusion import fusion
 
-    return fusion(context.graph, context.dataset, context.split, signals=context.signals)
+    return fusion(context.graph, context.dataset, context.split, context.signals)
 
 
 def _mars(context: Context) -> Ranker:
@@ -111,50 +112,12 @@ def _chat(context: Context) -> Ranker:
     return ChatRanker(context.dataset, context.graph, ChatVoice(url, model))
 
 
-def _slots(context: Context, folder: Path | None = None, name: str = "slots") -> Ranker:
-    """The student for any catalogue; it always reads the fitted signals."""
-    from star.methods.slotted import SlotRanker
+def _star(context: Context, folder: Path | None = None) -> Ranker:
+    from star.methods.student import StarRanker  # brings torch
 
-    fitted = replace(context, fitted=True).signals
-    assert fitted is not None
-    folder = folder or checkpoint_folder(ANY)
-    return SlotRanker.load(context.dataset, context.graph, fitted, folder, name)
-
-
-def _star(context: Context, name: str = "star", adapter: bool = True) -> Ranker:
-    if context.checkpoint is None and context.model is None and find_checkpoint(ANY) is not None:
-        return _slots(context, name=name)
-    if context.checkpoint is not None and serves_any(context.checkpoint):
-        return _slots(context, context.checkpoint, name)
-    if context.checkpoint is None:
-        raise UserError(
-            f"star has no checkpoint {context.model or context.dataset.name!r} (looked in assets/models); "
-            "give its folder with --model, train one with training/run.sh, or leave star out of --methods"
-        )
-    from star.methods.student import StarRanker
-
-    return StarRanker.load(context.dataset, context.graph, context.checkpoint, name, adapter)
-
-
-def _sft(context: Context) -> Ranker:
-    """The student before GRPO: its checkpoint without the GRPO adapter."""
-    if context.checkpoint is not None and not (context.checkpoint / "adapter").is_dir():
-        raise UserError(
-            f"star:sft differs from star only where there is an adapter of GRPO; {context.checkpoint.name} has none: leave "
-            "it out, or give the folder of an earlier checkpoint as star:FOLDER"
-        )
-    return _star(context, "star:sft", False)
-
-
-def _behind(context: Context) -> Ranker:
-    """The student's ranking conditioned on the teacher's trace."""
-    star, teacher = _star(context), MarsRanker(context.dataset, context.graph, context.seed)
-    from star.methods.student import ConditionedOnTeacher, StarRanker
-
-    assert isinstance(star, StarRanker)
-    return ConditionedOnTeacher(
-        star.dataset, star.graph, star.checkpoint, "star:behind-mars", teacher=teacher
-    )
+    name = "star" if folder is None else f"star:{folder}"
+    folder = folder or context.checkpoint
+    return StarRanker.load(context.dataset, context.graph, context.signals, folder, name)
 
 
 @dataclass(frozen=True)
@@ -207,28 +170,16 @@ METHODS: dict[str, Callable[[Context], Ranker]] = {
     "sasrec": _scored("sasrec", _sasrec),
     "fusion": _scored("fusion", _fusion),
     "mars": _mars,
-    "mars:counts": lambda c: MarsRanker(c.dataset, c.graph, c.seed, name="mars:counts"),
     "mars:chat": _chat,
-    "slots": _slots,
     "star": _star,
-    "star:sft": _sft,
-    "star:behind-mars": _behind,
     "oracle": _oracle,
 }
 BASELINES = ("popularity", "itemknn", "itemknn:recent", "userknn", "ease", "als", "lightgcn", "sasrec")
 """Methods of which the best on the same tasks is compared with STAR (`star/evaluation/pooling.py`, `full_catalogue.py`)."""
 
 
-def _other(folder: str) -> Callable[[Context], Ranker]:
-    if serves_any(Path(folder)):
-        return lambda c: _slots(c, Path(folder), f"star:{folder}")
-    from star.methods.student import StarRanker
-
-    return lambda c: StarRanker.load(c.dataset, c.graph, Path(folder), f"star:{folder}")
-
-
 def _folder(name: str) -> str | None:
-    """The checkpoint's folder in a name like `star:runs/demo/pretrain/model`."""
+    """The checkpoint's folder in a name like `star:runs/demo/checkpoint`."""
     folder = name.removeprefix("star:")
     return folder if folder != name and (Path(folder) / "star.json").is_file() else None
 
@@ -244,7 +195,7 @@ def _carried(source: str) -> Callable[[Context], Ranker]:
     from star.methods.fusion import carried_over
 
     return _scored(
-        f"fusion:{source}", lambda c: carried_over(c.graph, c.dataset, load_dataset(source), c.fitted, c.seed)
+        f"fusion:{source}", lambda c: carried_over(c.graph, c.dataset, load_dataset(source), c.seed)
     )
 
 
@@ -253,7 +204,7 @@ def _named(name: str) -> Callable[[Context], Ranker] | None:
     if name in METHODS:
         return METHODS[name]
     if (folder := _folder(name)) is not None:
-        return _other(folder)
+        return partial(_star, folder=Path(folder))
     return None if (source := _source(name)) is None else _carried(source)
 
 
@@ -263,26 +214,14 @@ def applies(name: str, cell: tuple[str, str]) -> bool:
     return name != "oracle" or (cell[1] != "retrieved" and cell[0] not in SPANS)
 
 
-def default_methods(dataset: Dataset, model: str | None = None) -> tuple[list[str], list[str]]:
-    """All methods that can run on the data set, and one line for each that cannot."""
-    names, notes = (
-        [name for name in METHODS if name != "mars:counts"],
-        [],
-    )  # it differs from mars with fitted signals only
-    checkpoint = find_checkpoint(model or dataset.name)
+def default_methods(dataset: Dataset) -> list[str]:
+    """All methods that can run on the data set."""
+    names = list(METHODS)
     if dataset.name != "demo":
         names.remove("oracle")
     if not all(os.environ.get(name) for name in CHAT):
         names.remove("mars:chat")
-    if checkpoint is None or not (checkpoint / "adapter").is_dir():
-        names.remove("star:sft")
-    if checkpoint is None:
-        names.remove("star")
-        names.remove("star:behind-mars")
-        notes.append(
-            f"star is left out: no checkpoint {model or dataset.name!r} under assets/models; slots answers here"
-        )
-    return names, notes
+    return names
 
 
 def check_methods(methods: Sequence[str]) -> list[str]:
@@ -295,7 +234,7 @@ def check_methods(methods: Sequence[str]) -> list[str]:
     if unknown or not methods:
         raise UserError(
             f"there is no method {', '.join(unknown) or 'given'}; methods are {', '.join(METHODS)}, and "
-            "star:FOLDER for another checkpoint, where FOLDER holds its star.json, as star:runs/demo/pretrain/model, and "
+            "star:FOLDER for another checkpoint, where FOLDER holds its star.json, as star:runs/demo/checkpoint, and "
             "fusion:DATASET for the trees of another imported data set"
         )
     return list(dict.fromkeys(methods))

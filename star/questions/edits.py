@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,25 @@ CUTTABLE = ("co_read", "read_next", "carries", "similar", "series", "author", "r
 """Kinds of edges that can be cut. A genre is no tie to a candidate."""
 
 
+def to_json(edit: Edit, catalog: Catalog) -> dict[str, Any]:
+    """An edit as data that names items by their ids."""
+
+    def end(node: str) -> str:
+        return f"i:{catalog[int(node[2:])].id}" if node.startswith("i:") else node
+
+    match edit:
+        case TakeOff(item):
+            return {"do": "take_off", "item": catalog[item].id}
+        case Add(item):
+            return {"do": "add", "item": catalog[item].id}
+        case Silence(tool):
+            return {"do": "silence", "tool": tool}
+        case CutEdge(source, target, kind):
+            return {"do": "cut_edge", "source": end(source), "target": end(target), "kind": kind}
+        case CutSentence(item, kind):
+            return {"do": "cut_sentence", "item": catalog[item].id, "kind": kind}
+
+
 def applied(query: Query, edits: Sequence[Edit], catalog: Catalog) -> Query:
     """The query with the edits of its shelf; other edits leave it as it is.
 
@@ -114,9 +134,7 @@ class Edited(Tools):
 
     def __init__(self, tools: Tools, edits: Sequence[Edit]):
         self.__dict__.update(tools.__dict__)
-        # What the wrapped tools have counted so far knows of no cut.
-        self._lines, self._parts = {}, {}
-        self.__dict__.pop("_nearest", None)
+        self._start_counting(len(tools.candidates))
         self.edits = tuple(edits)
         self._silent = {edit.tool for edit in edits if isinstance(edit, Silence)}
         self._said = {(edit.item, edit.kind) for edit in edits if isinstance(edit, CutSentence)}

@@ -6,9 +6,6 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from star.data.catalog import Catalog
 from star.errors import UserError
@@ -16,12 +13,8 @@ from star.evidence.tools import Tools
 from star.questions.edits import Edit, Edited, applied, of_tools
 from star.recommend.assembly import Draft, assemble
 from star.recommend.recommendation import Query, Recommendation, Timing
-from star.recommend.recommender import Recommender, answer
+from star.recommend.recommender import Recommender, Star, answer
 from star.recommend.serving import RANKED_AT_MOST, ServingContext
-from star.recommend.slotted import SlotStar
-
-if TYPE_CHECKING:
-    from star.student.slotted import SlotState
 
 
 class EditedContext(ServingContext):
@@ -31,8 +24,8 @@ class EditedContext(ServingContext):
         self.__dict__.update(context.__dict__)
         self.edits = tuple(edits)
 
-    def tools(self, query: Query, known: np.ndarray | None = None) -> Tools:
-        return Edited(super().tools(query, known), self.edits)
+    def tools(self, query: Query) -> Tools:
+        return Edited(super().tools(query), self.edits)
 
 
 @dataclass(frozen=True)
@@ -97,10 +90,10 @@ def rerun(recommender: Recommender, query: Query, edits: Sequence[Edit] = ()) ->
     """
     asked = applied(query, edits, recommender.dataset.catalog)
     made = edited(recommender, edits)
-    if not isinstance(made, SlotStar):
+    if not isinstance(made, Star):
         return answer(made, asked)
     start = time.perf_counter()
-    state = _written(made, asked)
+    state = made.written(asked)
     now = time.perf_counter() - start
     draft = Draft(state.words, state.own, [now] * len(state.words))
     done = Recommendation(made.dataset.name, made.checkpoint, asked, tuple(state.candidates))
@@ -112,28 +105,18 @@ def rerun(recommender: Recommender, query: Query, edits: Sequence[Edit] = ()) ->
 def ranking(recommender: Recommender, query: Query, edits: Sequence[Edit] = ()) -> Ranking:
     """The order of the candidates under these edits, without words: cheaper than `rerun` by the reading of the trace.
 
-    The slot student ranks what it discusses. Of other recommenders the first `RANKED_AT_MOST` are seen.
+    The student ranks what it discusses. Of other recommenders the first `RANKED_AT_MOST` are seen.
 
     Raises:
         UserError: as `rerun`.
     """
     asked = applied(query, edits, recommender.dataset.catalog)
     made = edited(recommender, edits)
-    if isinstance(made, SlotStar):
-        state = _written(made, asked)
+    if isinstance(made, Star):
+        state = made.written(asked)
         return Ranking(tuple(state.order), dict(state.scores))
     done = answer(made, replace(asked, k=RANKED_AT_MOST))
     return Ranking(tuple(r.item for r in done.items), {r.item: r.score or 0.0 for r in done.items})
-
-
-def _written(star: SlotStar, query: Query) -> SlotState:
-    """The slot student's state after a whole answer. No snapshot is made on the way, which halves the time of a run."""
-    from star.student.slotted import SlotState, write  # brings torch, and the page opens before
-
-    state = SlotState(star._model, context_of(star).tools(query), query.k)
-    for _ in write(state, query.seed or None):
-        pass
-    return state
 
 
 def fixed(query: Query, candidates: Sequence[int]) -> Query:

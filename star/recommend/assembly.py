@@ -9,29 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from star.data.catalog import Catalog
-from star.data.words import Words, a, capital
+from star.data.words import Words, a
+from star.evidence.behind import behind
 from star.evidence.claims import WITHHELD, Claim, Edge, sentence
 from star.evidence.subgraph import build
 from star.evidence.tools import Tools
 from star.evidence.verification import Finding, check
+from star.recommend.reasons import reason
 from star.recommend.recommendation import CheckedClaim, Recommendation, Recommended, StepView
 from star.trace.grammar import CallContext, TraceError, spoken
 from star.trace.steps import Step, read_step, steps_of
 
 NOTHING = ("nothing", ";")  # a tool's whole answer when it finds nothing
-REASONS = (
-    "series",
-    "co_read",
-    "whole",
-    "after",
-    "latest",
-    "last",
-    "similar",
-    "author",
-    "about",
-    "read_next",
-    "pull",
-)  # kinds of claims, the best reason first
 
 
 def silent(tool: str, w: Words) -> str:
@@ -105,23 +94,33 @@ def assemble(
     def path(found: tuple[Edge, ...]) -> tuple[int, ...]:
         return tuple(sorted({place[k] for e in found if (k := (e.source, e.target, e.kind)) in place}))
 
+    shown = {*ranking, *_shortlisted(stated)}
     claims = tuple(
-        replace(claim, edges=path(finding.edges))
+        replace(
+            claim,
+            edges=path(finding.edges),
+            behind=behind(claim.claim, tools) if claim.claim.subject in shown and claim.verdict == "supported" else (),
+        )
         for claim, finding in zip(checked(stated, findings, catalog), findings, strict=True)
     )
-    items = tuple(
-        Recommended(n + 1, item, scores[item], reason(item, claims)) for n, item in enumerate(ranking)
-    )
-    return replace(
+    done = replace(
         answer,
         text=" ".join(draft.words),
         steps=steps,
         claims=claims,
-        items=items,
         nodes=nodes,
         edges=edges,
         finished=True,
     )
+    items = tuple(
+        Recommended(n + 1, item, scores[item], reason(done, item, catalog)) for n, item in enumerate(ranking)
+    )
+    return replace(done, items=items)
+
+
+def _shortlisted(stated: Sequence[Stated]) -> set[int]:
+    """Items that the model itself speaks of."""
+    return {each.claim.subject for each in stated if each.own and each.claim.subject is not None}
 
 
 def read_draft(draft: Draft, tools: Tools) -> tuple[tuple[StepView, ...], list[Stated]]:
@@ -229,35 +228,3 @@ def _how_sure(finding: Finding, w: Words) -> str:
         return ""
     low, high = finding.interval
     return f" (95 % interval {low:.1f} to {high:.1f}{': may be chance' if low < 1 else ''})"
-
-
-def reason(item: int, claims: tuple[CheckedClaim, ...]) -> str:
-    """One line: a supported claim about the item, preferably the model's own."""
-    too_few = any(
-        c.claim.subject == item and c.claim.kind == "co_read" and "both" not in c.claim.numbers
-        for c in claims
-    )
-    about = [
-        c
-        for c in claims
-        if c.claim.subject == item
-        and c.verdict == "supported"
-        and c.claim.kind in REASONS
-        and (
-            "both" in c.claim.numbers or c.claim.kind not in ("co_read", "similar")
-        )  # too little to tell is no reason,
-        and not (
-            too_few and c.claim.kind == "pull" and "rank" in c.claim.numbers
-        )  # nor is how strongly it is told
-    ]
-    about.sort(
-        key=lambda c: (
-            c.author != "model",
-            REASONS.index(c.claim.kind),
-        )
-    )
-    return (
-        capital(about[0].text)
-        if about
-        else "No evidence of the graph is about it; the model ranked it all the same."
-    )

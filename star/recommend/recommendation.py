@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from star.data.catalog import Catalog
+from star.evidence.behind import Behind
 from star.evidence.claims import Claim, Edge, Verdict, bounds, stated
 from star.evidence.subgraph import Node
 from star.trace.grammar import StepType
 
 
 @dataclass(frozen=True)
+class Feedback:
+    """What a visitor said of a recommended item. `do`: `read` it before, `no` (not for me), `more` like this."""
+
+    do: Literal["read", "no", "more"]
+    item: int
+
+
+@dataclass(frozen=True)
 class Query:
     """One question. `history`: item indices, oldest first. `reader`: row in the data set's interactions when a known
     reader is picked (that row is then left out of every look-up), None for a shelf composed on the page.
-    `candidates` None means: retrieve from the whole catalogue. `adapter` False: the student without its LoRA adapter, where
-    it has one.
+    `candidates` None means: retrieve from the whole catalogue. `feedback`: on earlier answers; the history has it already,
+    see `with_feedback`.
     """
 
     history: tuple[int, ...]
@@ -24,7 +34,22 @@ class Query:
     candidates: tuple[int, ...] | None = None
     k: int = 5
     seed: int = 0
-    adapter: bool = True
+    feedback: tuple[Feedback, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Items that are never candidates, since they are not for whoever asks."""
+        return tuple(each.item for each in self.feedback if each.do == "no")
+
+
+def with_feedback(query: Query, feedback: Sequence[Feedback]) -> Query:
+    """The query after feedback. What was read before stands in front of the latest item of the shelf, what is liked becomes
+    the latest, and what is not liked is no candidate. Feedback on an item of the shelf counts for nothing."""
+    given = tuple({each.item: each for each in feedback if each.item not in query.history}.values())
+    read = [each.item for each in given if each.do == "read"]
+    more = [each.item for each in given if each.do == "more"]
+    history = (*query.history[:-1], *read, *query.history[-1:], *more)
+    return replace(query, history=history, feedback=given)
 
 
 @dataclass(frozen=True)
@@ -57,7 +82,10 @@ class StepView:
 
 @dataclass(frozen=True)
 class CheckedClaim:
-    """A claim with what the graph says. `edges`: indices into `Recommendation.edges` (its path)."""
+    """A claim with what the graph says. `edges`: indices into `Recommendation.edges` (its path).
+
+    `behind`: what its number counts or sums, as `star.evidence.behind` has it, where it was looked up.
+    """
 
     claim: Claim
     text: str
@@ -65,6 +93,7 @@ class CheckedClaim:
     edges: tuple[int, ...]
     author: Literal["model", "tool"]
     verdict: Verdict
+    behind: Behind = ()
 
     def to_json(self, catalog: Catalog) -> dict[str, Any]:
         """The claim in `Recommendation.to_json`; items by id."""
@@ -80,7 +109,12 @@ class CheckedClaim:
             "edges": list(self.edges),
             "author": self.author,
             "verdict": self.verdict,
-        }
+        } | ({"behind": [_behind(node, amount, catalog) for node, amount in self.behind]} if self.behind else {})
+
+
+def _behind(node: str, amount: float, catalog: Catalog) -> dict[str, Any]:
+    item = {"item": catalog[int(node[2:])].id} if node.startswith("i:") else {}
+    return {"node": node, "amount": amount} | item
 
 
 @dataclass(frozen=True)
@@ -124,12 +158,14 @@ class Recommendation:
     def to_json(self, catalog: Catalog, user: str | None = None) -> dict[str, Any]:
         """The document of `star recommend --json`. Nodes and claims name items by id, so that it can be read back
         without the catalogue's order (`annotation/frozen.py`)."""
+        given = [{"do": each.do, "item": catalog[each.item].id} for each in self.query.feedback]
         return {
             "dataset": self.dataset,
             "checkpoint": self.checkpoint,
             "user": user,
             "seed": self.query.seed,
             "shelf": [catalog[i].id for i in self.query.history],
+            **({"feedback": given} if given else {}),
             "candidates": [catalog[i].id for i in self.candidates],
             "items": [
                 {

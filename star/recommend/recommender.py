@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
 
 from star.data.dataset import Dataset
 from star.evidence.tools import Tools
@@ -15,10 +14,10 @@ from star.evidence.verification import Finding
 from star.recommend.assembly import Draft, assemble, snapshot
 from star.recommend.recommendation import Query, Recommendation, Timing
 from star.recommend.serving import ServingContext
-from star.trace.grammar import item_rows
+from star.student.checkpoint import SHIPPED, checkpoint_folder
 
 if TYPE_CHECKING:
-    from star.student.decoding import GenerationState
+    from star.student.generation import GenerationState
 
 TEACHER = "mars"  # the teacher's name in `--model` and as a checkpoint
 
@@ -34,21 +33,6 @@ class Recommender(Protocol):
         """Name of the model that answers, as shown to people."""
         ...
 
-    @property
-    def without_token(self) -> int:
-        """Items of the data set that the checkpoint cannot recommend."""
-        ...
-
-    @property
-    def prior(self) -> float:
-        """Product-of-experts weight of the parametric prior in the ranking; 0 for none."""
-        ...
-
-    @property
-    def adapter(self) -> str | None:
-        """Stage that trained the model's LoRA adapter (`grpo`, `dpo`); None without an adapter to switch off."""
-        ...
-
     def stream(self, query: Query) -> Iterator[Recommendation]:
         """Snapshots of one answer; the last one, and only it, is `finished` and holds items, nodes and edges.
 
@@ -61,17 +45,14 @@ class Recommender(Protocol):
 
 
 class Star:
-    """The trained student: one model, one pass."""
+    """The trained student. One checkpoint serves every data set, and ranks by what it wrote (`star.student.generation`)."""
 
-    def __init__(self, dataset: Dataset, model: str | None = None, adapter: bool = True):
-        """`adapter`: whether to use the checkpoint's GRPO adapter, if any; False answers as after SFT."""
-        from star.student.model import Checkpoint  # importing torch takes seconds, and the page opens before
+    def __init__(self, dataset: Dataset, model: str = SHIPPED):
+        from star.student.network import Checkpoint  # brings torch, and the page opens before
 
         self._serving = ServingContext(dataset)
-        name = model or dataset.name
-        self._model = Checkpoint.to_answer(name, adapter)
-        self._plain = Checkpoint.to_answer(name, adapter=False) if self.adapter else self._model
-        self._items = self._model.match(dataset.catalog)
+        self._model = Checkpoint.load(checkpoint_folder(model))
+        self._draw = 0
 
     @property
     def dataset(self) -> Dataset:
@@ -85,98 +66,88 @@ class Star:
     def serving(self) -> ServingContext:
         return self._serving
 
-    @property
-    def without_token(self) -> int:
-        """Items of the data set that the checkpoint cannot recommend."""
-        return self._items.unknown
-
-    @property
-    def prior(self) -> float:
-        """`Checkpoint.prior`."""
-        return self._model.prior
-
-    @property
-    def adapter(self) -> str | None:
-        """Stage that trained the LoRA adapter; None without an adapter to switch off."""
-        return self._model.adapter
-
-    @property
-    def known(self) -> np.ndarray:
-        """bool (I,): items the checkpoint can recommend."""
-        return self._items.known
-
-    def weights(self, tools: Tools, seed: int = 0) -> dict[int, float]:
-        """Candidate → its probability at the first ranking position, for an answer written with these tools."""
-        from star.student.decoding import GenerationState, write
-
-        state = GenerationState(self._model, self._items, tools)
-        for _ in write(state, seed=seed or None):
-            pass
-        return _probabilities(state)
+    def redrawn(self, draw: int) -> Star:
+        """The same student, which gives candidates their slots in another way."""
+        made = copy.copy(self)
+        made._draw = draw
+        return made
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
-        from star.student.decoding import write
+        from star.student.generation import write
 
         start = time.perf_counter()
         state, answer = self._begun(query)
-        draft = Draft(state.words, state.own, [])
-        findings: list[Finding] = []
-        first: float | None = None
-        for _ in write(state, seed=query.seed or None):
+        draft, findings, first = Draft(state.words, state.own, []), list[Finding](), None
+        for _ in write(state, query.seed or None):
             now = time.perf_counter() - start
             first = now if first is None else first
             draft.at.extend([now] * (len(draft.words) - len(draft.at)))
+            # Of a longer list, the first look has left at most twenty candidates.
+            answer = replace(answer, candidates=tuple(state.candidates))
             answer = snapshot(answer, draft, state.tools, findings)
-            answer = replace(answer, timing=Timing(first, now, sum(draft.own), state.calls))
+            answer = replace(answer, timing=Timing(first, now, state.generated, state.calls))
             if not state.finished:
                 yield answer
-        answer = self._ended(answer, state, draft, findings)
+        answer = _ended(answer, state, draft, findings)
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
 
-    def together(self, queries: Sequence[Query]) -> Iterator[Recommendation]:
-        """The finished answers in order, decoded together; all but the times equals `stream`. `total_s` is the time of a
-        batch divided by its answers; the times of the first word and of steps are unknown.
+    def together(self, queries: Sequence[Query]) -> Iterator[tuple[Recommendation, GenerationState]]:
+        """The finished answers in order, written together, each with what was written; all but the times equals `stream`.
+        `total_s` is the time of a batch divided by its answers; the times of the first word and of steps are unknown.
 
         Raises:
             UserError: as `stream`, once the batch of that query begins.
         """
-        from star.student.beside import AT_ONCE, write_beside
+        from star.student.generation import TOGETHER, write_all
 
-        for place in range(0, len(queries), AT_ONCE):
-            start, part = time.perf_counter(), queries[place : place + AT_ONCE]
+        for place in range(0, len(queries), TOGETHER):
+            start, part = time.perf_counter(), queries[place : place + TOGETHER]
             begun = [self._begun(query) for query in part]
-            write_beside([state for state, _ in begun], [query.seed or None for query in part])
+            write_all([state for state, _ in begun], [query.seed or None for query in part])
             done = [
-                (state, self._ended(answer, state, Draft(state.words, state.own, [0.0] * len(state.words))))
+                (
+                    state,
+                    _ended(
+                        replace(answer, candidates=tuple(state.candidates)),
+                        state,
+                        Draft(state.words, state.own, [0.0] * len(state.words)),
+                    ),
+                )
                 for state, answer in begun
             ]
             seconds = (time.perf_counter() - start) / len(part)
             for state, answer in done:
-                yield replace(answer, timing=Timing(None, seconds, sum(state.own), state.calls))
+                yield replace(answer, timing=Timing(None, seconds, state.generated, state.calls)), state
+
+    def written(self, query: Query, tools: Tools | None = None) -> GenerationState:
+        """A whole answer as the student wrote it. No snapshot is made on the way, which halves the time.
+
+        Args:
+            tools: that are asked; None: those of the query.
+        """
+        from star.student.generation import write
+
+        state = self.unwritten(query, tools)
+        for _ in write(state, query.seed or None):
+            pass
+        return state
+
+    def unwritten(self, query: Query, tools: Tools | None = None) -> GenerationState:
+        """An answer before its first word, which `write` drives."""
+        from star.student.generation import GenerationState
+
+        return GenerationState(self._model, tools or self._serving.tools(query), query.k, self._draw)
 
     def _begun(self, query: Query) -> tuple[GenerationState, Recommendation]:
-        """The generation's state at its prompt, and the answer without any words."""
-        from star.student.decoding import GenerationState
-
-        tools = self._serving.tools(query, self._items.known)
-        model = self._model if query.adapter else self._plain
-        state = GenerationState(model, self._items, tools, k=min(query.k, len(tools.candidates)))
-        without = "" if query.adapter or not self.adapter else f" without {self.adapter}"
-        candidates = tuple(tools.candidates.tolist())
-        return state, Recommendation(self.dataset.name, self.checkpoint + without, query, candidates)
-
-    def _ended(
-        self, answer: Recommendation, state: GenerationState, draft: Draft, findings: Sequence[Finding] = ()
-    ) -> Recommendation:
-        """The answer of a finished generation."""
-        ranking = item_rows(state.words[state.words.index("<recommend>") + 1 :])
-        return assemble(answer, draft, state.tools, ranking, _probabilities(state), findings)
+        """The answer before its first word."""
+        state = self.unwritten(query)
+        return state, Recommendation(self.dataset.name, self.checkpoint, query, tuple(state.candidates))
 
 
-def _probabilities(state: GenerationState) -> dict[int, float]:
-    """Candidate → its probability at the first ranking position; 0 for all if no ranking began."""
-    scores = np.zeros(len(state.candidates)) if state.scores is None else state.scores
-    return dict(zip(state.candidates.tolist(), scores.tolist(), strict=True))
+def _ended(
+    answer: Recommendation, state: GenerationState, draft: Draft, findings: Sequence[Finding] = ()
+) -> Recommendation:
+    return assemble(answer, draft, state.tools, state.order[: state.k], state.scores, findings)
 
 
 def answer(
@@ -191,13 +162,13 @@ def answer(
 
 
 def answers(recommender: Recommender, queries: Sequence[Query]) -> Iterator[Recommendation]:
-    """The finished answers to many queries, in order; the student decodes them together.
+    """The finished answers to many queries, in order; the student writes them together.
 
     Raises:
         UserError: as `Recommender.stream`, for the first query that cannot be answered.
     """
     if isinstance(recommender, Star) and len(queries) > 1:  # a single answer records the times of its words
-        yield from recommender.together(queries)
+        yield from (done for done, _ in recommender.together(queries))
     else:
         for query in queries:
             yield answer(recommender, query)

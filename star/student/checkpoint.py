@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from star import ROOT
-from star.data.catalog import MARK
 from star.errors import UserError
 
 MODELS = ROOT / "assets" / "models"
 RUNS = ROOT / "runs"
-ANY = "star"
-"""The checkpoint under `assets/models` that answers for every data set without one of its own."""
-SLOTS = "slots"  # the `form` of its kind in `star.json`
+SHIPPED = "star"
+"""The checkpoint under `assets/models`, which answers for every data set."""
+FORM = "slots"
+"""What `star.json` says under `form`. Checkpoints of other forms are of earlier versions."""
 AGAIN = "copy the whole folder again, or train it again"
 
 
 def find_checkpoint(model: str) -> Path | None:
-    """Folder of a checkpoint, or of an adapter in a folder of its own; None where no such folder holds a `star.json`.
+    """Folder of a checkpoint; None where no such folder holds a `star.json`.
 
-    The only look-up. It tries a path, then a name under `assets/models`, then an imported data set whose checkpoint
-    `training/run.sh` wrote to `runs/NAME/checkpoint`.
+    All code finds checkpoints by this function. It tries a path, then a name under `assets/models`, then
+    `runs/NAME/checkpoint`, where `training/run.sh` writes.
     """
     folders = (Path(model), MODELS / model, RUNS / model / "checkpoint")
     return next((folder for folder in folders if (folder / "star.json").is_file()), None)
+
+
+def checkpoints() -> list[str]:
+    """Names of all checkpoints on this machine that `find_checkpoint` finds, those that ship first."""
+    shipped = sorted(file.parent.name for file in MODELS.glob("*/star.json"))
+    trained = sorted(file.parents[1].name for file in RUNS.glob("*/checkpoint/star.json"))
+    return list(dict.fromkeys([*shipped, *trained]))
 
 
 def checkpoint_folder(model: str) -> Path:
@@ -45,17 +51,8 @@ def checkpoint_folder(model: str) -> Path:
     )
 
 
-def serves_any(folder: Path) -> bool:
-    """Whether the checkpoint in this folder is a slot student, which serves any catalogue.
-
-    Raises:
-        UserError: as `read_about`.
-    """
-    return (folder / "star.json").is_file() and read_about(folder).get("form") == SLOTS
-
-
 def read_about(folder: Path) -> dict[str, Any]:
-    """The `star.json` of a checkpoint or of an adapter in a folder of its own.
+    """The `star.json` of a checkpoint.
 
     Raises:
         UserError: the file is damaged, or a value has the wrong form.
@@ -76,53 +73,19 @@ def _problem(about: Any) -> str | None:
         return f"expected an object, got {type(about).__name__}"
     if not isinstance(about.get("stages", {}), dict):
         return "stages is no object"
-    if about.get("form") == SLOTS:
-        return None
-    if "adapter_of" in about:
-        return None if isinstance(about["adapter_of"], str) else "adapter_of names no checkpoint"
-    items, titles, prior = about.get("items"), about.get("titles"), about.get("prior", 0.0)
-    if not isinstance(items, list) or not items or not all(isinstance(id, str) for id in items):
-        return "items is no list of item ids"
-    if len(set(items)) != len(items):
-        return f"items holds {len(items) - len(set(items))} ids twice"
-    if titles is not None and not (isinstance(titles, str) and len(titles) == MARK * len(items)):
-        return f"titles is no text of {MARK} digits for each of {len(items)} items"
-    if not isinstance(prior, int | float) or not math.isfinite(prior) or prior < 0:
-        return f"prior is {prior!r}, expected a number from 0 on"
-    return None if isinstance(about.get("base", ""), str) else "base names no model"
-
-
-def base_named(folder: Path, about: dict[str, Any]) -> str:
-    """The checkpoint that an adapter in a folder of its own belongs to.
-
-    Raises:
-        UserError: no such checkpoint, or it is an adapter itself.
-    """
-    name: str = about["adapter_of"]
-    if "adapter_of" in read_about(checkpoint_folder(name)):
-        raise UserError(f"adapter {folder} belongs to {name!r}, an adapter itself; expected a checkpoint")
-    return name
+    if about.get("form") != FORM:
+        return "it is of an earlier version, whose checkpoints no longer answer; train it again with training/run.sh"
+    return None
 
 
 def fingerprint(model: str) -> str:
-    """The first 16 hex digits of SHA-256 over all weights that answer under this name, and over their vocabulary: the
-    checkpoint's, its adapter's, and for an adapter in a folder of its own those of its checkpoint.
+    """The first 16 hex digits of SHA-256 over the weights that answer under this name.
 
     Raises:
         UserError: no such checkpoint.
     """
-    folder = checkpoint_folder(model)
-    about = read_about(folder)
+    weights = checkpoint_folder(model) / "model.safetensors"
     total = hashlib.sha256()
-    if "adapter_of" in about:
-        total.update(fingerprint(base_named(folder, about)).encode())
-    for name in (
-        "tokenizer.json",
-        "model.safetensors",
-        "adapter/adapter_model.safetensors",
-        "adapter_model.safetensors",
-        "lora/adapter_model.safetensors",
-    ):
-        if (folder / name).is_file():
-            total.update(name.encode() + (folder / name).read_bytes())
+    if weights.is_file():
+        total.update(weights.name.encode() + weights.read_bytes())
     return total.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What may be written when: the shortlist and the paragraphs of the slot student, word by word.
+"""What may be written when: the shortlist and the paragraphs of the student, word by word.
 
 Serving takes the likeliest word, training draws one. Both follow this grammar.
 """
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from star.evidence.claims import COMPARED
-from star.student.compact import Past
-from star.student.slots import CALLS, CLOSE, LOOK, OVER, SILENT, VOCABULARY, Tokens, about_what
+from star.student.decoder import Past
+from star.student.vocabulary import CALLS, CLOSE, LOOK, OVER, SILENT, VOCABULARY, Tokens, about_what
 
 if TYPE_CHECKING:
-    from star.student.slot_network import SlotNetwork
+    from star.student.network import Network
 
 T = TypeVar("T")
 V = VOCABULARY
@@ -72,7 +72,7 @@ class Paragraph:
     over: tuple[int, int] | None
 
 
-def together(network: SlotNetwork, writings: Sequence[Generator[Request | None, torch.Tensor, T]]) -> list[T]:
+def together(network: Network, writings: Sequence[Generator[Request | None, torch.Tensor, T]]) -> list[T]:
     """Drive all to their ends; what several wait for is read in one pass if it is equally long. What each returns."""
     ended: dict[int, T] = {}
     sent: dict[int, torch.Tensor | None] = dict.fromkeys(range(len(writings)))

@@ -1,1 +1,1 @@
-"""The trace: its grammar, its typed steps, which evidence it cites."""
+"""The trace: its grammar and its typed steps."""

@@ -50,7 +50,7 @@ TAGS: tuple[StepType, ...] = ("plan", "tool_call", "tool_response", "reflection"
 OPENING, CLOSING = tuple(f"<{tag}>" for tag in TAGS), tuple(f"</{tag}>" for tag in TAGS)
 TOOLS = ("profile", "recent", "user_cf", "item_cf")
 FITTED_TOOLS = ("whole_shelf", "read_after", "description")
-"""Tools of the teacher alone: the shipped checkpoints have no words for them."""
+"""Tools that need fitted signals."""
 RANKED = 5
 
 # Sentences without a checkable claim, by step; `{}` is an item's place. They are opinions.

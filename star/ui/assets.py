@@ -32,6 +32,19 @@ def script(name: str) -> str:
     return f'<script src="{url(name)}"></script>'
 
 
+SHARED = (
+    "vis-network.js", "star.js", "graph.js", "mine.js", "explore.js", "learn.js", "desk.js", "side.js", "form.js",
+    "picker.js",
+)  # fmt: skip
+"""Scripts that several components of the page need. Gradio loads a component's scripts while others start already, and does
+not wait for one that another component has asked for. So these stand in the page's HTML, before Gradio's own."""
+
+
+def shared() -> bytes:
+    """Tags for the head of the page's HTML."""
+    return "".join(map(script, SHARED)).encode()
+
+
 def stylesheet(name: str) -> str:
     """The tag that loads a style sheet."""
     return f'<link rel="stylesheet" href="{url(name)}">'

@@ -19,6 +19,7 @@ from star.recommend.recommender import Recommender, answer
 
 SHELF = 12  # books of the reader of the lesson
 PUPILS = 12  # readers whose next item the teacher looks for
+FEW = 40  # readers of the item whose lift is shown, at least
 DRAWS = 8  # answers to one question, whose advantages are shown
 
 
@@ -101,8 +102,13 @@ class Lesson:
 
     @cached_property
     def pair(self) -> tuple[int, int]:
-        """The most read item of the shelf, and the item that it is read with most above chance, by at least five readers."""
-        anchor = max(self.shelf, key=lambda item: int(self.graph.counts[item]))
+        """An item of the shelf, and the item that it is read with most above chance, by at least five readers.
+
+        The first is the least read with `FEW` readers or more, so that a few readers more or less are seen in the lift.
+        """
+        counts = {item: int(self.graph.counts[item]) for item in self.shelf}
+        enough = [item for item in self.shelf if counts[item] >= FEW]
+        anchor = min(enough, key=counts.__getitem__) if enough else max(self.shelf, key=counts.__getitem__)
         found = [(lift, item) for item, both, lift in self.co_readers(anchor) if both >= 5]
         return anchor, max(found)[1] if found else anchor
 

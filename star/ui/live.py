@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 
-from star.ui.assets import script
 from star.ui.views.trace_view import Block
 
 
@@ -25,7 +24,6 @@ def live(value: list[Block] | None = None, *, label: str, polite: bool = False, 
         value=value or [],
         html_template=f'<div class="star-live" role="region" {named} aria-live="{spoken}"></div>',
         js_on_load="const draw = () => STAR.live(element, props.value); watch('value', draw); draw();",
-        head=script("star.js"),
         apply_default_css=False,
         **options,
     )

@@ -6,16 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
 
 from star.data.dataset import Dataset
-from star.data.loading import load_dataset, load_words
 from star.data.words import BOOK, Words
 from star.errors import UserError
 from star.mars.recommender import Teacher
-from star.methods.answering import recommender_for
 from star.recommend.recommender import TEACHER, Recommender
-from star.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +46,6 @@ class Loader:
         self._started: float | None = None
         self._teaching = threading.Lock()
         self._teacher: Recommender | None = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> Loader:
-        """The loader of the data set and checkpoint that the settings name."""
-
-        data = cache(lambda: load_dataset(settings.dataset))  # read once, for the search and for the model
-
-        return cls(
-            lambda: recommender_for(data(), settings.model),
-            data,
-            settings.model,
-            load_words(settings.dataset),
-        )
 
     def start(self) -> None:
         """Start loading; a second call does nothing."""

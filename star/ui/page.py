@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -18,15 +18,22 @@ from star.ui.live import block, live
 from star.ui.loader import Loader
 from star.ui.runs import Runs
 from star.ui.security.auth import Auth
+from star.ui.starters import Starters
 from star.ui.tabs.annotate import annotate
+from star.ui.tabs.answers import answers
+from star.ui.tabs.cohort import many
 from star.ui.tabs.explore import explore
 from star.ui.tabs.lead import lead
 from star.ui.tabs.learn import learn
 from star.ui.tabs.question import question
 from star.ui.tabs.results import results
 from star.ui.views import cards as views
+from star.ui.views.start_view import start
 from star.ui.views.trace_view import Block
 
+LOADING_S = 600.0  # seconds in which the header waits for the model
+SAID_S = 10.0  # seconds after which it says again how long
+WAIT = 30.0  # seconds in which the examples are found once the model is loaded
 TITLE = "STAR · recommendations that show their reasons"
 
 # System fonts, since Gradio's default themes fetch fonts from another host.
@@ -58,6 +65,8 @@ def theme() -> Base:
         body_background_fill_dark="var(--star-paper)",
         body_text_color="var(--star-ink)",
         body_text_color_dark="var(--star-ink)",
+        body_text_color_subdued="var(--star-muted)",
+        body_text_color_subdued_dark="var(--star-muted)",
         block_background_fill="transparent",
         block_background_fill_dark="transparent",
         block_border_width="0px",
@@ -74,62 +83,76 @@ def theme() -> Base:
 
 
 def head() -> str:
-    """Tags for the page's head, which load our style sheets and script before anything is drawn."""
+    """Tags for the page's head, which load our style sheets before anything is drawn."""
     return (
         stylesheet("star.css")
         + stylesheet("annotate.css")
         + stylesheet("question.css")
-        + script("star.js")
+        + stylesheet("learn.css")
+        + stylesheet("answers.css")
+        + script("upload.js")
         + f'<link rel="icon" href="{ICON}">'
     )
 
 
-def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
+def build(
+    loader: Loader,
+    runs: Runs,
+    starters: Starters,
+    auth: Auth | None = None,
+    choices: Callable[[], str] | None = None,
+) -> gr.Blocks:
     """The whole page. Data set and model still load when it is built, and arrive through `loader`.
 
     Args:
         auth: to the annotation database; None leaves out the tabs Annotate and Lead.
+        choices: HTML of the pickers of data set and checkpoint; None leaves them out.
     """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(
-            header(loader.words), js_on_load="STAR.start();", head=script("star.js"), apply_default_css=False
-        )
+        gr.HTML(header(loader.words), js_on_load="STAR.start();", apply_default_css=False)
         about = live(
             block(views.loading("Loading data set and model…")),
             label="Data set and checkpoint",
             polite=True,
             elem_id="loaded",
         )
+        if choices is not None:
+            offered = live(block(choices()), label="What to open", elem_id="choices")
+            # An upload may have added a data set since the page was laid out.
+            page.load(lambda: block(choices()), None, offered, queue=False, show_progress="hidden", api_visibility="private")
         with gr.Tabs() as tabs:
-            with gr.Tab("Explore"):
-                adapter = explore(loader, runs)
+            with gr.Tab("Explore", elem_id="explore-tab"):
+                begin = explore(loader, runs, starters)
             with gr.Tab("Question"):
                 question(loader, runs)
+            with gr.Tab("Saved"):
+                answers(loader, runs)
             with gr.Tab("Learn", id="learn"):
-                learn(loader, page, tabs)
-            with gr.Tab("Results") as results_tab:
-                results(results_tab)
+                learn(loader, page, tabs, runs)
+            with gr.Tab("Results") as results_tab, gr.Tabs():
+                with gr.Tab("Evaluations"):
+                    results(results_tab)
+                with gr.Tab("Cohort"):
+                    many(loader, runs)
             if auth is not None:
                 with gr.Tab("Annotate"):
                     annotate(loader.words)
                 with gr.Tab("Lead", visible=not auth.accounts) as lead_tab:
                     lead(loader.words)
 
-        def report() -> Iterator[tuple[list[Block], Any]]:
-            for shown, name in loaded(loader):
-                yield (
-                    shown,
-                    gr.update(visible=True, label=f"With its adapter ({name})") if name else gr.skip(),
-                )
+        def report() -> Iterator[list[Block]]:
+            yield from loaded(loader)
 
-        page.load(
-            report,
-            None,
-            [about, adapter],
-            concurrency_limit=None,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        def examples() -> list[Block]:
+            found = starters.wait(WAIT)
+            return block(start(found, loader.words)) if found else []
+
+        quiet: dict[str, Any] = {
+            "concurrency_limit": None,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        page.load(report, None, [about], **quiet).then(examples, None, begin, **quiet)
         if auth is not None and auth.accounts:
             # This only hides the tab; every route that it calls checks the role.
             def visible(request: gr.Request) -> dict[str, Any]:
@@ -141,23 +164,15 @@ def build(loader: Loader, runs: Runs, auth: Auth | None = None) -> gr.Blocks:
     return page
 
 
-def loaded(loader: Loader) -> Iterator[tuple[list[Block], str | None]]:
-    """The header about data set and model as they load, and the name of the model's adapter, if it has one."""
+def loaded(loader: Loader) -> Iterator[list[Block]]:
+    """The header about data set and model as they load."""
     try:
-        yield block(views.loading("Loading data set and model…")), None
+        yield block(views.loading("Loading data set and model…"))
         data = loader.dataset()
-        yield block(views.loaded(data, None)), None
-        recommender = loader.recommender(600.0)
+        yield block(views.loaded(data, None))
+        while (recommender := loader.recommender(SAID_S)) is None and loader.seconds < LOADING_S:
+            yield block(views.loaded(data, None, loader.seconds))
         if recommender is not None:
-            without = recommender.without_token
-            shown = block(
-                views.loaded(
-                    recommender.dataset,
-                    recommender.checkpoint,
-                    without,
-                    recommender.prior,
-                )
-            )
-            yield shown, recommender.adapter
+            yield block(views.loaded(recommender.dataset, recommender.checkpoint))
     except UserError as error:
-        yield block(views.status(str(error), "error")), None
+        yield block(views.status(str(error), "error"))

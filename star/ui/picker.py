@@ -14,14 +14,14 @@ from star.data.interactions import Interactions
 from star.data.words import Words, a, capital
 from star.display import isolated, line
 from star.errors import UserError
-from star.recommend.recommendation import Query
-from star.ui.assets import script
+from star.recommend.recommendation import Feedback, Query, with_feedback
 from star.ui.views.cards import byline, plural, volume
 
 MOST = 20  # rows a search returns
 MOST_BOOKS = 10
 MOST_SHELF = 200  # items of a shelf that an address can bring back
 MOST_SEED = 2**31 - 1
+MOST_FEEDBACK = 50
 Row = dict[str, Any]
 
 
@@ -124,8 +124,8 @@ def query(value: Any, data: Dataset) -> Query:
     """
     w = data.catalog.words
     value = value if isinstance(value, dict) else {}
-    k = _whole(value.get("k", 5), 1, MOST_BOOKS, f"The number of {w.items}")
-    seed = _whole(value.get("seed", 0), 0, MOST_SEED, "The seed")
+    k = whole(value.get("k", 5), 1, MOST_BOOKS, f"The number of {w.items}")
+    seed = whole(value.get("seed", 0), 0, MOST_SEED, "The seed")
     if value.get("mode") == "shelf":
         shelf = value.get("shelf")
         shelf = shelf if isinstance(shelf, list) else []
@@ -133,9 +133,8 @@ def query(value: Any, data: Dataset) -> Query:
             raise UserError(
                 f"The {w.shelf} is empty. Search for a title you like and add at least one {w.item}."
             )
-        return Query(
-            tuple(dict.fromkeys(_row(i, len(data.catalog), w.item) for i in shelf)), None, None, k, seed
-        )
+        rows = tuple(dict.fromkeys(_row(i, len(data.catalog), w.item) for i in shelf))
+        return with_feedback(Query(rows, None, None, k, seed), _feedback(value, data.catalog))
     reader, typed = value.get("reader"), str(value.get("typed") or "").strip()[:100]
     if reader is None and typed:
         reader = named_reader(data, typed)
@@ -144,7 +143,27 @@ def query(value: Any, data: Dataset) -> Query:
             f"No {w.user} is picked yet. Choose one from the list, or put together {a(w.shelf)} of your own."
         )
     row = _row(reader, len(data.interactions), w.user)
-    return Query(tuple(int(i) for i in data.interactions.history(row)), row, None, k, seed)
+    history = tuple(int(i) for i in data.interactions.history(row))
+    return with_feedback(Query(history, row, None, k, seed), _feedback(value, data.catalog))
+
+
+def _feedback(value: dict[str, Any], catalog: Catalog) -> list[Feedback]:
+    """What the visitor said of recommended items, in the order of saying.
+
+    Raises:
+        UserError: too much of it, an unknown word, or a row that is not in the catalogue.
+    """
+    given = value.get("feedback", [])
+    if not isinstance(given, list) or len(given) > MOST_FEEDBACK:
+        raise UserError(f"Feedback on at most {MOST_FEEDBACK} {catalog.words.items} counts; undo some.")
+    found = []
+    for each in given:
+        each = each if isinstance(each, dict) else {}
+        do = next((do for do in ("read", "no", "more") if do == each.get("do")), None)
+        if do is None:
+            raise UserError("This page has no such feedback; use the buttons of the cards.")
+        found.append(Feedback(do, _row(each.get("item"), len(catalog), catalog.words.item)))  # type: ignore[arg-type]
+    return found
 
 
 def named_reader(data: Dataset, text: str) -> int:
@@ -174,7 +193,12 @@ def _exact_readers(data: Dataset, text: str) -> dict[int, None]:
     return found
 
 
-def _whole(value: Any, least: int, most: int, what: str) -> int:
+def whole(value: Any, least: int, most: int, what: str) -> int:
+    """A whole number from the browser.
+
+    Raises:
+        UserError: none, or one out of these bounds. `what`: what it is the number of.
+    """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not least <= value <= most or value != int(value):
         raise UserError(f"{what} is {str(value)[:20]}; it must be a whole number from {least} to {most:,}.")
@@ -192,7 +216,8 @@ def template(w: Words) -> str:
     item, user, users, shelf = (escape(word) for word in (w.item, w.user, w.users, w.shelf))
     return f"""
 <div class="star-picker" data-latest="Latest {escape(w.items)}, newest first" data-there="is {escape(w.on_shelf)} already"
-  data-nobody="This data set has no {users}." data-user="{user}" data-shelf-word="{shelf}">
+  data-nobody="This data set has no {users}." data-user="{user}" data-shelf-word="{shelf}"
+  data-did="{capital(escape(w.past))} it">
   <div class="star-modes" role="radiogroup" aria-label="Who are the {escape(w.items)} for?">
     <label><input type="radio" value="reader" checked data-mode><span>{capital(a(user))}</span></label>
     <label><input type="radio" value="shelf" data-mode><span>Your own {shelf}</span></label>
@@ -218,6 +243,11 @@ def template(w: Words) -> str:
     <ol class="star-shelf" data-shelf aria-label="Your {shelf}, oldest first"></ol>
     <p class="star-hint">The {shelf} is read from top to bottom; the last {item} counts as the latest.</p>
   </div>
+  <section class="star-told" data-told hidden>
+    <h4>What you said of the answers</h4><ul></ul>
+    <p class="star-hint">It counts from the next answer on.
+      <button type="button" class="star-link" data-told-none>Undo all</button></p>
+  </section>
   {_number("k", f"How many {escape(w.items)}", 1, MOST_BOOKS, 5)}
   <details class="star-more"><summary>Advanced</summary>
     {_number("seed", "Seed", 0, MOST_SEED, 0)}
@@ -237,7 +267,9 @@ def _number(name: str, label: str, least: int, most: int, value: int) -> str:
 
 
 def picker(dataset: Callable[[], Dataset], w: Words, **options: Any) -> gr.HTML:
-    """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows], "k", "seed"}`.
+    """Value: `{"mode": "reader" | "shelf", "reader": row | None, "shelf": [item rows], "feedback", "k", "seed"}`.
+
+    `feedback`: a list of `{"do": "read" | "no" | "more", "item": row}`, see `Feedback`.
 
     While a reader is typed, `reader` is None and `typed` holds the text. `run`, where it is set, names the answer that the
     event `restore` brings back.
@@ -271,10 +303,9 @@ def picker(dataset: Callable[[], Dataset], w: Words, **options: Any) -> gr.HTML:
         return guarded(lambda: shelf_rows(dataset().catalog, rows))
 
     return gr.HTML(
-        value={"mode": "reader", "reader": None, "shelf": [], "k": 5, "seed": 0},
+        value={"mode": "reader", "reader": None, "shelf": [], "feedback": [], "k": 5, "seed": 0},
         html_template=template(w),
         js_on_load="STAR.picker(element, props, server, () => trigger('restore'));",
-        head=script("star.js") + script("explore.js") + script("picker.js"),
         server_functions=[readers, reader, books, named, shelf],
         apply_default_css=False,
         **options,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from star.ui.security import scratch
 
@@ -18,23 +18,31 @@ os.environ["GRADIO_TEMP_DIR"] = scratch.folder()
 import gradio as gr
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, Response
+from starlette.types import ASGIApp
 
-from star.annotation.storage.database import Database
+from star.annotation.storage.database import Database, Unavailable
 from star.annotation.storage.migrate import open_database
 from star.annotation.workflow.people import everyone
 from star.display import echo
+from star.errors import UserError
 from star.settings import Settings
 from star.ui import assets
 from star.ui.api import adjudicate_api, annotate_api, auth_api, lead_api
+from star.ui.archive import Archive
 from star.ui.loader import Loader
+from star.ui.offered import Choice, Offered
 from star.ui.page import build, head, theme
+from star.ui.pages import Pages
 from star.ui.runs import Runs
 from star.ui.security.address import believed
 from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
 from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
 from star.ui.security.policy import Policy
-from star.ui.views.download import document, standalone
+from star.ui.starters import Starters
+from star.ui.uploads import Uploads, allowed
+from star.ui.views.choices import choices
+from star.ui.views.report import document, report
 
 SESSIONS = 16  # Gradio sessions kept, about a megabyte each; none holds a visitor's choices
 LISTENERS = 256  # visitors whose updates wait until their browser fetches them
@@ -45,6 +53,9 @@ def application(
     database: Database | None = None,
     auth: bool = False,
     known_host: Callable[[str], bool] = HERE.__contains__,
+    archive: Archive | None = None,
+    choices: Callable[[], str] | None = None,
+    root: str = "",
 ) -> FastAPI:
     """The web application. Loading begins when the server has started, so the page opens first.
 
@@ -52,10 +63,14 @@ def application(
         database: of annotations; None leaves out the tabs of annotators and leads with their routes.
         auth: people sign in with accounts, and see nothing before.
         known_host: whether the page answers to a host name (`guard.hosts`).
+        archive: where finished answers and votes are kept; None keeps them in memory.
+        choices: HTML of the pickers of data set and checkpoint; None: there is nothing to choose.
+        root: path that is cut off before requests reach this application, as `/at/demo/star`.
     """
-    runs = Runs()
+    runs = Runs(archive=archive)
     access = None if database is None else Auth(database, accounts=auth)
-    page = build(loader, runs, access)
+    starters = Starters(loader, runs)
+    page = build(loader, runs, starters, access, choices)
     page.has_launched = True  # mounting leaves it False, and Gradio then checks no path
     page.state_session_capacity = SESSIONS
     page._queue.pending_messages_per_session.max_size = LISTENERS
@@ -68,18 +83,21 @@ def application(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         loader.start()
+        starters.start()
         yield
+        page._queue.close()  # or its loop would go on after a page that gave way to another
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.runs = runs
     if access is not None:
         _add_annotation(app, access, loader)
     awaits = page._queue.pending_messages_per_session.__contains__
     app.add_middleware(
         RequestGuard, surface=Surface.of(page), known_host=known_host, awaits=awaits, forget=forget
     )
-    app.add_middleware(Policy)
+    app.add_middleware(Policy, head=assets.shared())
     _add_files(app, runs)
-    return _mounted(app, page)
+    return _mounted(app, page, root)
 
 
 def _add_annotation(app: FastAPI, auth: Auth, loader: Loader) -> None:
@@ -105,23 +123,28 @@ def _add_files(app: FastAPI, runs: Runs) -> None:
 
     @app.get("/star-runs/{run}/{what}")
     def download(run: str, what: str) -> Response:
-        found = runs.get(run) if re.fullmatch(r"[0-9a-f]{32}", run) else None
-        if found is None or what not in ("graph.html", "recommendation.json"):
+        try:
+            found = runs.get(run)
+        except UserError as error:
+            raise HTTPException(503 if isinstance(error, Unavailable) else 404, str(error)) from None
+        if found is None or what not in ("report.html", "recommendation.json"):
             raise HTTPException(404, "This answer is no longer kept; ask again and download it then.")
-        answer, catalog = found
+        answer, catalog, at, changes = found
         headers = {"Content-Disposition": f'attachment; filename="star-{what}"', "Cache-Control": "no-store"}
-        if what == "graph.html":
-            return Response(standalone(answer, catalog), media_type="text/html", headers=headers)
-        body = json.dumps(document(answer, catalog), ensure_ascii=False, indent=1)
+        if what == "report.html":
+            return Response(report(answer, catalog, at, found.changed), media_type="text/html", headers=headers)
+        edited = {"changes": list(changes)} if changes else {}
+        body = json.dumps(document(answer, catalog) | edited, ensure_ascii=False, indent=1)
         return Response(body, media_type="application/json", headers=headers)
 
 
-def _mounted(app: FastAPI, page: gr.Blocks) -> FastAPI:
-    """The application with the page at `/`."""
+def _mounted(app: FastAPI, page: gr.Blocks, root: str) -> FastAPI:
+    """The application with the page at `/`; `root`: what stands before it in the browser's address."""
     return gr.mount_gradio_app(
         app,
         page,
         path="",
+        root_path=root or None,
         theme=theme(),
         head=head(),
         show_error=False,
@@ -134,19 +157,34 @@ def _mounted(app: FastAPI, page: gr.Blocks) -> FastAPI:
     )
 
 
-def launch(loader: Loader, settings: Settings) -> None:
+def launch(loader: Loader, settings: Settings, offered: Offered | None = None) -> None:
     """Serve until interrupted. Prints the page's address and where annotations are kept.
 
     Without accounts, the Annotate and Lead tabs are left out when other machines can reach the page.
+
+    Args:
+        loader: of the page at `/`.
+        offered: what visitors may choose instead; None: nothing.
     """
+    uploads = Uploads(offered) if allowed(settings) and offered is not None else None
     host, auth, proxies = settings.host, settings.auth, believed(settings.proxy)
     chosen = free_port(host, settings.port)
-    database = open_database() if auth or host in HERE else None
-    allowed = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
-    app = application(loader, database, auth, hosts(host, auth, allowed))
+    kept = _database(needed=auth)
+    database = kept if auth or host in HERE else None
+    named = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
+    known_host = hosts(host, auth, named)
+    app: ASGIApp = (
+        application(loader, database, auth, known_host, _archive(kept, loader, settings))
+        if offered is None
+        else several(offered, loader, settings, kept, database, known_host, uploads)
+    )
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     echo(f"STAR is at http://{shown}:{chosen}  (Ctrl+C stops it)")
-    if database is None:
+    if kept is not None and settings.runs_kept:
+        echo(f"Answers are kept in {kept.place}")
+    if kept is None:
+        echo("Annotate and Lead are left out, and answers are lost when the server ends")
+    elif database is None:
         echo(
             f"Annotate and Lead are left out: {host} can be reached from other machines and there are no accounts; "
             "add --auth, or serve on 127.0.0.1"
@@ -158,3 +196,52 @@ def launch(loader: Loader, settings: Settings) -> None:
         if auth and settings.proxy is None:
             echo("Sign-ins are counted by address; behind a proxy name it: --proxy ADDRESS")
     listen(app, host, chosen, proxies)
+
+
+def several(
+    offered: Offered,
+    first: Loader,
+    settings: Settings,
+    kept: Database | None,
+    database: Database | None,
+    known_host: Callable[[str], bool],
+    uploads: Uploads | None = None,
+) -> Pages:
+    """The pages of all that is offered; `first` is the loader of the one at `/`.
+
+    Args:
+        kept: database of answers; database: of annotations. None: there is none.
+        uploads: takes tables; None: nothing is uploaded.
+    """
+
+    def make(choice: Choice, root: str) -> FastAPI:
+        loader = first if choice == offered.home else offered.loader(choice)
+        pickers = partial(choices, offered, choice, uploads is not None)
+        if offered.in_memory_alone(choice.dataset):  # nothing of an upload is kept
+            return application(loader, None, False, known_host, None, pickers, root)
+        archive = _archive(kept, loader, settings)
+        return application(loader, database, settings.auth, known_host, archive, pickers, root)
+
+    auth = None if database is None else Auth(database, settings.auth)
+    return Pages(make(offered.home, ""), offered, make, known_host, auth, kept, uploads)
+
+
+def _archive(kept: Database | None, loader: Loader, settings: Settings) -> Archive | None:
+    if kept is None or not settings.runs_kept:
+        return None
+    return Archive(kept, loader.dataset, loader.model, settings.runs_kept)
+
+
+def _database(needed: bool) -> Database | None:
+    """The database with its tables; None where it cannot be used and is not needed.
+
+    Raises:
+        UserError: it cannot be used, and people sign in by it.
+    """
+    try:
+        return open_database()
+    except UserError as error:
+        if needed:
+            raise
+        echo(f"The database is not used: {error}")
+        return None

@@ -20,12 +20,6 @@ PASSWORD = "correct horse battery"
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "HASHER", cheap)
-
-
 def said(database: Database, name: str, address: str, now: float, password: str = "wrong") -> str:
     """What an attempt is answered with; empty for one that was let in."""
     try:

@@ -19,9 +19,10 @@ from alembic.migration import MigrationContext
 from annotating import campaign, full, lead, raters
 
 from star.annotation.exchange import rows
-from star.annotation.storage import backup, migrate, store
+from star.annotation.storage import backup, feedback, migrate, store
 from star.annotation.storage.database import Database, Unavailable
 from star.annotation.storage.models import Base
+from star.annotation.storage.votes import VotedRun, cast
 from star.annotation.workflow import adjudication, people, queue, sessions
 from star.annotation.workflow.answers import Answer, Flag
 from star.annotation.workflow.fair_lock import FairLock, TooLong
@@ -40,7 +41,7 @@ def contents(database: Database) -> dict[str, list[dict[str, object]]]:
         }
 
 
-PASSING = ("sessions", "attempts")
+PASSING = ("sessions", "attempts", "feedback", "votes", "runs")
 
 
 def kept(database: Database) -> dict[str, list[dict[str, object]]]:
@@ -56,7 +57,8 @@ def kept(database: Database) -> dict[str, list[dict[str, object]]]:
 
 
 def lived_in(database: Database) -> int:
-    """A campaign with an answer of every state, a decision, a lease, one who withdrew, a session, a failure; its id."""
+    """A campaign with an answer of every state, a decision, a lease, one who withdrew, a session, a failure, a visitor's
+    vote and feedback; its id."""
     number = campaign(database, records=3, hidden=1, overlap=2)
     ann, bob, eve = raters(database, 3)
     flags = (Flag(0, "x", None, 0, 4),)
@@ -81,6 +83,9 @@ def lived_in(database: Database) -> int:
     sessions.sign_in(database, judge, "auth")
     with pytest.raises(people.Refused):
         people.authenticate(database, "Jo", "not this one", "192.0.2.1")
+    left, right = (VotedRun(key * 32, {"dataset": "toy", "checkpoint": key, "said": "日本"}) for key in "ab")
+    cast(database, left, right, "tie", "v-1", 2.5)
+    feedback.keep(database, "0" * 32, left.key, left.document, "日本", "more")
     return number
 
 

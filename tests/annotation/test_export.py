@@ -17,7 +17,7 @@ from star.annotation.exchange import export, preferences, tables
 from star.annotation.exchange.export import Export, TraceRow
 from star.annotation.exchange.rows import Comparison, Rating
 from star.errors import UserError
-from star.trace.grammar import item_word, prompt
+from star.trace.grammar import prompt
 
 HOSTILE = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'", "''", "'=1", "", " ", "a,b", 'say "x"', "line\nline",
@@ -181,12 +181,8 @@ def test_items_are_mapped_by_id() -> None:
         export.in_items_of(text, ["id0", "id1"], place, "?")
 
 
-def test_prompt_names_what_the_checkpoint_knows_and_counts_all() -> None:
-    import numpy as np
-
+def test_a_prompt_names_shelf_and_candidates() -> None:
     assert export.prompt_of([0, 1, 2], [3, 4]) == " ".join(prompt([0, 1, 2], [3, 4]))
-    known = np.array([True, False, True, True, False])
-    assert export.prompt_of([0, 1, 2], [3, 4], known) == f"<history> 3 <i0> <i2> <candidates> {item_word(3)}"
 
 
 def one_line(error: pytest.ExceptionInfo[UserError], *parts: str) -> None:

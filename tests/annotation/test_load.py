@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import socket
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -17,11 +13,11 @@ import annotating
 import httpx
 import page_client
 import pytest
+from serving import Page, served, star_command
 
-from star import ROOT
 from star.annotation.storage.migrate import open_database
 
-PEOPLE, SAVES, THINK = 25, 16, (0.1, 0.6)
+PEOPLE, SAVES, THINK = 25, 8, (0.1, 0.6)
 OURS = {"X-Star": "1"}
 
 
@@ -77,7 +73,7 @@ def stream(url: str, n: int, over: threading.Event, log: Log) -> None:
     with httpx.Client(base_url=url, timeout=120) as page:
         ask = page_client.event(page_client.config(page), "recommend", "click")["id"]
         for asked in itertools.count():
-            data = [{"mode": "reader", "reader": 7 + n + asked, "shelf": [], "k": 5, "seed": 0}, True]
+            data = [{"mode": "reader", "reader": 7 + n + asked, "shelf": [], "k": 5, "seed": 0}]
             if not page_client.run(page, ask, data)["success"]:
                 log.problems.append("a recommendation failed")
             log.end("recommendation")
@@ -87,51 +83,33 @@ def stream(url: str, n: int, over: threading.Event, log: Log) -> None:
 
 @pytest.mark.slow
 @pytest.mark.checkpoint
-def test_no_save_waits_for_those_who_stream(tmp_path: Path) -> None:
+def test_no_save_waits_for_those_who_stream(tmp_path: Path, fitted_demo: None) -> None:
     """A recommendation takes seconds. A save that began during one ends before the next two have ended."""
-    if not (ROOT / "assets" / "models" / "demo").is_dir():
-        pytest.skip("assets/models/demo is not there; train it with training/run.sh")
     place = str(tmp_path / "annotations.sqlite")
     database = open_database(place)
     annotating.campaign(database, 60, overlap=25)
     database.close()
     log, over = Log(), threading.Event()
-    with httpx.Client() as page:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-c", "from star.cli.app import main; main()", "serve", "--port", str(port)]
-        environment = os.environ | {"STAR_DATABASE_URL": place, "PYTHONPATH": str(ROOT)}
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            wait(page, url, server)
-            over.set()
-            stream(url, 0, over, log)  # waits until the model is there
-            over.clear()
-            raters = [threading.Thread(target=rater, args=(url, n, log)) for n in range(PEOPLE)]
-            visitors = [threading.Thread(target=stream, args=(url, n, over, log)) for n in range(2)]
-            for thread in (*raters, *visitors):
-                thread.start()
-            for thread in raters:
-                thread.join()
-            over.set()
-            for thread in visitors:
-                thread.join()
-        finally:
-            server.terminate()
-            server.wait(20)
+    with served(star_command(), tmp_path / "log") as url:
+        over.set()
+        stream(url, 0, over, log)  # waits until the model is there
+        over.clear()
+        raters = [threading.Thread(target=rater, args=(url, n, log)) for n in range(PEOPLE)]
+        visitors = [threading.Thread(target=stream, args=(url, n, over, log)) for n in range(2)]
+        for thread in (*raters, *visitors):
+            thread.start()
+        for thread in raters:
+            thread.join()
+        over.set()
+        for thread in visitors:
+            thread.join()
     assert log.problems == []
     assert log.ended["save"] == PEOPLE * SAVES and log.ended["recommendation"] >= 3
     # Two stream at once, so that one recommendation of each may end just then.
     assert max(log.outlived) <= 2, log.outlived
 
 
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
-def wait(page: httpx.Client, url: str, server: subprocess.Popen[bytes]) -> int:
+def wait(page: httpx.Client, url: str, server: Page) -> int:
     """Until the page answers; how often it was asked."""
     for asked in range(1, 601):
         try:

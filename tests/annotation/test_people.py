@@ -28,13 +28,6 @@ from star.errors import UserError
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """argon2 at its cheapest: these tests are about what is done with it."""
-    cheap = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "HASHER", cheap)
-
-
 def test_roles_include_each_other() -> None:
     allowed = {
         (role, needed)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import annotation_rater
 import pytest
 import sqlalchemy as sa
 from annotating import campaign, full, lead, raters, url
+from serving import FORKS
 
-from star import ROOT
 from star.annotation.exchange import rows
 from star.annotation.storage import events, store
 from star.annotation.storage.database import Database
@@ -25,8 +23,6 @@ from star.annotation.workflow import people, queue, status
 from star.annotation.workflow.answers import Answer
 from star.annotation.workflow.people import Person
 from star.errors import UserError
-
-RATER = ROOT / "tests" / "fakes" / "annotation_rater.py"
 
 
 def per_record(database: Database) -> Counter[int]:
@@ -78,14 +74,15 @@ def test_processes_at_once_and_one_that_dies_with_its_leases(database: Database)
     gone = people.enter(database, "Gone")
     lost = queue.claim(database, gone, number, lease_s=1e-3)
     assert lost
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(RATER), url(database), str(number)]
+    address = url(database)
     started = [
-        subprocess.Popen([*command, *names[n : n + 2]], env=env, stdout=subprocess.PIPE) for n in (0, 2, 4)
+        FORKS.Process(target=annotation_rater.work, args=(address, str(number), *names[n : n + 2])) for n in (0, 2, 4)
     ]
     for process in started:
-        process.communicate(timeout=120)
-        assert process.returncode == 0
+        process.start()
+    for process in started:
+        process.join(120)
+        assert process.exitcode == 0
     assert set(per_record(database).values()) == {3} and len(per_record(database)) == 30
 
 

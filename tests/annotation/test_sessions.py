@@ -14,15 +14,9 @@ from annotating import lead, url
 from star.annotation.storage import backup
 from star.annotation.storage.database import Database
 from star.annotation.storage.models import SignedIn
-from star.annotation.workflow import passwords, people, sessions
+from star.annotation.workflow import people, sessions
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheap = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(passwords, "HASHER", cheap)
 
 
 def count(database: Database) -> int:

@@ -1,14 +1,12 @@
 """Fixtures of the browser tests: a running page, and browser pages that record errors and requests to other hosts.
 
-The page uses the shipped demo checkpoint if it exists, otherwise the toy recommender. `STAR_TEST_URL` names a page that
-already runs.
+The page uses the checkpoint that ships. `STAR_TEST_URL` names a page that already runs.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from serving import ROOT, free_port, serve, toy_command
+from serving import served, star_command
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 FLAGS = [
@@ -27,8 +25,6 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-STAR = "from star.cli.app import main; main()"
-REAL = (ROOT / "assets" / "models" / "demo").is_dir()
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +33,7 @@ def chromium() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    playwright.expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -46,27 +43,28 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def toy_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page with the toy recommender, whose books and numbers are known."""
-    port = free_port()
-    process, url = serve(toy_command(port), port, tmp_path_factory.mktemp("toy") / "log")
-    yield url
-    process.terminate()
-    process.wait(10)
+    with served([], tmp_path_factory.mktemp("toy") / "log") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def base_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A page with the shipped checkpoint, or with the toy recommender without one."""
-    if given := os.environ.get("STAR_TEST_URL"):
-        yield given.rstrip("/")
-    elif not REAL:
-        yield request.getfixturevalue("toy_url")
-    else:
-        port = free_port()
-        command = [sys.executable, "-c", STAR, "serve", "--dataset", "demo", "--port", str(port)]
-        process, url = serve(command, port, tmp_path_factory.mktemp("real") / "log")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the log and the database of `own_url` are."""
+    return tmp_path_factory.mktemp("real")
+
+
+@pytest.fixture(scope="session")
+def own_url(own_folder: Path, fitted_demo: None) -> Iterator[str]:
+    """A page with the checkpoint that ships, whose database holds what these tests write and nothing else."""
+    with served(star_command("--dataset", "demo"), own_folder / "log") as url:
         yield url
-        process.terminate()
-        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def base_url(request: pytest.FixtureRequest) -> str:
+    """A page with the checkpoint that ships."""
+    given = os.environ.get("STAR_TEST_URL")
+    return given.rstrip("/") if given else str(request.getfixturevalue("own_url"))
 
 
 @dataclass
@@ -79,13 +77,18 @@ class Visitor:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Any]:
-    """Opens pages: `visit(url, width=1600, dark=False)`. A console error or a request to another host
-    fails the test at its end."""
+    """Opens pages: `visit(url, width=1600, dark=False, motion=False)`. A console error or a request to another host fails
+    the test at its end. Without `motion` the visitor prefers none: a dot that pulses keeps a core busy."""
     opened: list[tuple[Any, Visitor]] = []
 
-    def open_page(url: str, width: int = 1600, height: int = 1000, dark: bool = False) -> Visitor:
-        scheme = "dark" if dark else "light"
-        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    def open_page(
+        url: str, width: int = 1600, height: int = 1000, dark: bool = False, motion: bool = False
+    ) -> Visitor:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="no-preference" if motion else "reduce",
+        )
         visitor = Visitor(context.new_page())
         page, problems, host = visitor.page, visitor.problems, urlsplit(url).netloc
 

@@ -18,8 +18,7 @@ expect = sync_api.expect
 
 import annotating  # noqa: E402
 import toy  # noqa: E402
-from conftest import REAL, STAR  # noqa: E402
-from serving import ROOT, free_port, serve, toy_command  # noqa: E402
+from serving import ROOT, free_port, serve, served, star_command, toy_command  # noqa: E402
 
 from star.annotation.exchange.preferences import load_labels  # noqa: E402
 from star.annotation.storage.migrate import open_database  # noqa: E402
@@ -27,25 +26,13 @@ from star.annotation.workflow import campaigns, people, rubric  # noqa: E402
 from star.annotation.workflow.documents import Sample  # noqa: E402
 from star.annotation.workflow.sampling import run_of  # noqa: E402
 from star.recommend.recommendation import Query  # noqa: E402
+from star.student.checkpoint import SHIPPED, fingerprint  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
 LONG = 90_000  # milliseconds: making a campaign loads a model and ranks readers
 HOSTILE = '<img src=x onerror="window.hacked=1">\u202egnp ![](http://evil.example/x.png)<script>window.hacked=2</script>'
 CRITERIA = len(annotating.KEYS)
-
-
-@pytest.fixture(scope="module")
-def campaign_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page with the shipped demo checkpoint and an empty annotation database."""
-    if not REAL:
-        pytest.skip("no demo checkpoint under assets/models: campaigns are made of its runs")
-    port = free_port()
-    command = [sys.executable, "-c", STAR, "serve", "--dataset", "demo", "--port", str(port)]
-    process, url = serve(command, port, tmp_path_factory.mktemp("campaign") / "log")
-    yield url
-    process.terminate()
-    process.wait(10)
 
 
 def made(url: str, pair: bool = False, text: str = "") -> None:
@@ -104,8 +91,8 @@ def rate(page: Any, score: int) -> None:
     expect(page.locator("[data-annotate]")).not_to_have_attribute("data-uuid", before, timeout=LONG)
 
 
-def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None:
-    lead = visit(campaign_url).page
+def test_a_whole_campaign(own_url: str, visit: Any, tmp_path: Path) -> None:
+    lead = visit(own_url).page
     lead.get_by_role("tab", name="Lead").click(timeout=LONG)
     lead.locator("#lead").get_by_label("Your name").fill("Lea", timeout=LONG)
     lead.keyboard.press("Enter")
@@ -118,7 +105,7 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
     order.get_by_role("button", name="Create").click()
     expect(lead.locator("#lead [role=status]")).to_contain_text("is ready to be rated", timeout=4 * LONG)
 
-    raters = [visit(campaign_url).page for _ in range(3)]
+    raters = [visit(own_url).page for _ in range(3)]
     for page, name in zip(raters, ("Ann", "Bob", "Cem"), strict=True):
         come_in(page, name)
         expect(page.locator("#annotate .star-card h3")).to_have_count(5)
@@ -140,7 +127,7 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
         page.keyboard.press("Enter")
         expect(said(page)).to_contain_text("Nothing is left for you", timeout=LONG)
 
-    again = visit(campaign_url).page
+    again = visit(own_url).page
     come_in(again, "Ann")
     expect(said(again)).to_contain_text("draft is back")
     expect(again.locator("#annotate [data-field=note]")).to_have_value("half a thought")
@@ -174,11 +161,11 @@ def test_a_whole_campaign(campaign_url: str, visit: Any, tmp_path: Path) -> None
     assert sorted(label.label for label in labels) == [False] * 2 + [True] * 4  # Cem's two; Ann's and Bob's
     for page in (lead, bob, cem, again):
         page.close()  # open pages would keep sending requests
-    adapter = learned(folder, tmp_path)
-    about = json.loads((adapter / "star.json").read_text("utf-8"))
+    trained = learned(folder, tmp_path)
+    about = json.loads((trained / "star.json").read_text("utf-8"))
     assert about["stages"]["kto"]["rows"] == 6 and about["stages"]["kto"]["annotators"] == 3
-    assert {label.checkpoint for label in labels} == {about["fingerprint"]}, "other weights wrote the traces"
-    shown_on_the_page(adapter, visit, tmp_path)
+    assert {label.checkpoint for label in labels} == {fingerprint(SHIPPED)}, "other weights wrote the traces"
+    shown_on_the_page(trained, visit, tmp_path)
 
 
 def exported(lead: Any, link: str, folder: Path) -> Path:
@@ -192,57 +179,32 @@ def exported(lead: Any, link: str, folder: Path) -> Path:
 
 
 def learned(export: Path, folder: Path) -> Path:
-    """The adapter that the training command makes from an export; its weights must have changed."""
-    import torch
-
-    from star.student.model import Checkpoint
-
+    """The checkpoint that the training command makes from an export; its weights must have changed."""
     out, config = folder / "of-autumn", folder / "preference.yaml"
-    config.write_text(f"model: demo\ndata: {export}\nout: {out}\nmethod: kto\nbatch: 2\npasses: 1\n", "utf-8")
+    config.write_text(f"model: star\ndata: {export}\nout: {out}\nmethod: kto\nbatch: 2\npasses: 1\n", "utf-8")
     command = [sys.executable, "-m", "training.preference", "--config", str(config)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    with_it, without = (Checkpoint.load(str(out), adapter).model.state_dict() for adapter in (True, False))
-    assert any(not torch.equal(with_it[name], without[name]) for name in without), "nothing was learned"
+    assert fingerprint(str(out)) != fingerprint(SHIPPED), "nothing was learned"
     return out
 
 
-def shown_on_the_page(adapter: Path, visit: Any, folder: Path) -> None:
-    """A page that serves the adapter shows its switch, and answers with a valid trace with and without it."""
-    port = free_port()
-    command = [
-        sys.executable,
-        "-c",
-        STAR,
-        "serve",
-        "--dataset",
-        "demo",
-        "--model",
-        str(adapter),
-        "--port",
-        str(port),
-    ]
-    process, url = serve(command, port, folder / "log")
-    try:
+def shown_on_the_page(trained: Path, visit: Any, folder: Path) -> None:
+    """A page that serves the checkpoint answers with a valid trace."""
+    with served(star_command("--dataset", "demo", "--model", str(trained)), folder / "log") as url:
         page = visit(url).page
         expect(page.locator("#loaded")).to_contain_text("of-autumn", timeout=4 * LONG)
-        switch = page.get_by_label("With its adapter (kto)")
-        expect(switch).to_be_checked(timeout=LONG)
         expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
-        canvas, last = page.locator(".star-canvas"), ""
-        for adapted in (True, False):
-            switch.set_checked(adapted)
-            page.get_by_role("button", name="Recommend", exact=True).click()
-            expect(canvas).to_have_attribute("data-run", re.compile(r"[0-9a-f]{32}"), timeout=LONG)
-            expect(canvas).not_to_have_attribute("data-run", last, timeout=LONG)
-            last = canvas.get_attribute("data-run")
-            expect(page.locator(".star-status.done")).to_be_visible(timeout=LONG)
-            expect(page.locator("#cards .star-card h3")).to_have_count(5)
-            for step in ("plan", "reflection"):
-                expect(page.locator(f"#trace .star-step.{step}").first).to_be_visible()
-    finally:
-        process.terminate()
-        process.wait(10)
+        page.get_by_role("button", name="Recommend", exact=True).click()
+        expect(page.locator(".star-canvas")).to_have_attribute(
+            "data-run", re.compile(r"[0-9a-f]{32}"), timeout=LONG
+        )
+        expect(page.locator(".star-status.done")).to_be_visible(timeout=LONG)
+        expect(page.locator("#cards .star-card h3")).to_have_count(5)
+        expect(page.locator("#trace .star-argument")).to_be_visible()
+        page.locator("#trace .star-depth > summary").filter(has_text="The steps").click()
+        for step in ("plan", "reflection"):
+            expect(page.locator(f"#trace .star-step.{step}").first).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -251,11 +213,8 @@ def toy_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("toys")
     made(str(folder / "annotations.sqlite"))
     made(str(folder / "annotations.sqlite"), pair=True)
-    port = free_port()
-    process, url = serve(toy_command(port), port, folder / "log")
-    yield url
-    process.terminate()
-    process.wait(10)
+    with served([], folder / "log") as url:
+        yield url
 
 
 @pytest.fixture
@@ -448,11 +407,13 @@ def test_a_database_that_is_away_loses_nothing_and_signs_nobody_out(
     visitor.problems[:] = [p for p in visitor.problems if "503" not in p]
 
 
-@pytest.mark.parametrize("width", [400, 900, 1600])
-@pytest.mark.parametrize("pair", [False, True])
-def test_no_sideways_scrolling(toy_page: str, visit: Any, width: int, pair: bool) -> None:
-    page = visit(toy_page, width=width, dark=pair).page
-    come_in(page, f"Wide {width}", None if pair else "singles")
+@pytest.mark.parametrize(("pair", "widths"), [(False, [400, 900, 1600]), (True, [1600, 900, 400])])
+def test_no_sideways_scrolling(toy_page: str, visit: Any, pair: bool, widths: list[int]) -> None:
+    """Opened at the first width; then the window grows, or shrinks."""
+    page = visit(toy_page, width=widths[0], dark=pair).page
+    come_in(page, f"Wide {pair}", None if pair else "singles")
     for summary in page.locator("#annotate .star-trace summary").all()[:2]:
         summary.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)

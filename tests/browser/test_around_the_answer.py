@@ -47,25 +47,36 @@ def seen(page: Any, selector: str) -> bool:
     )
 
 
-@pytest.mark.parametrize(("width", "height"), [(1366, 768), (400, 800), (400, 640)])
-def test_recommend_is_in_reach_without_scrolling(toy_url: str, visit: Any, width: int, height: int) -> None:
-    page = visit(toy_url, width=width, height=height).page
+@pytest.mark.parametrize(("width", "heights"), [(1366, [768]), (400, [640, 800])])
+def test_recommend_is_in_reach_without_scrolling(toy_url: str, visit: Any, width: int, heights: list[int]) -> None:
+    page = visit(toy_url, width=width, height=heights[0]).page
     ready(page)
-    assert page.evaluate("scrollY") == 0 and seen(page, "#recommend")
+    assert page.evaluate("scrollY") == 0
+    for height in heights:
+        page.set_viewport_size({"width": width, "height": height})
+        assert seen(page, "#recommend")
     page.get_by_text("Your own shelf").click()
     for text in ("dune", "emma", "hyperion", "foundation", "hobbit", "snow crash", "neuromancer"):
         choose_book(page, text, "")
-    assert seen(page, "#recommend")
+    for height in heights[::-1]:
+        page.set_viewport_size({"width": width, "height": height})
+        assert seen(page, "#recommend")
 
 
 @pytest.mark.parametrize("width", [400, 1366])
 def test_nothing_jumps_when_the_ranking_arrives(toy_url: str, visit: Any, width: int) -> None:
-    page = visit(toy_url, width=width, height=768).page
+    page = visit(toy_url, width=width, height=768, motion=True).page
     ready(page)
-    # On a narrow page the graph is below the trace, which grows while it is written.
-    page.evaluate("(names) => { window.watched = names; }", ["Trace", "Graph"] if width > 860 else ["Trace"])
-    page.evaluate(WATCH)
-    ask(page)
+    # On a narrow page the graph is below the argument, which grows while it is written; and the examples, which are above
+    # it, give way to the cards as soon as the button is pressed.
+    page.evaluate("(names) => { window.watched = names; }", ["Argument", "Graph"] if width > 860 else ["Argument"])
+    if width > 860:
+        page.evaluate(WATCH)
+    button(page).click()
+    if width <= 860:
+        expect(page.locator("#cards .star-card").first).to_be_visible(timeout=LONG)
+        page.evaluate(WATCH)
+    complete(page)
     page.wait_for_timeout(300)
     moved = page.evaluate("window.moved")
     assert all(pixels <= 1 for pixels in moved.values()), moved
@@ -74,6 +85,33 @@ def test_nothing_jumps_when_the_ranking_arrives(toy_url: str, visit: Any, width:
         assert seen(page, "#status") and seen(page, "#cards .star-card h3")
     else:
         expect(button(page)).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [400, 1366])
+def test_an_example_is_answered_at_once_and_can_be_reopened_and_questioned(
+    base_url: str, visit: Any, width: int
+) -> None:
+    page = visit(base_url, width=width, height=768).page
+    example = page.locator("[data-start]").nth(1)
+    expect(example).to_be_visible(timeout=LONG)
+    page.evaluate("(names) => { window.watched = names; }", ["Argument"])
+    page.evaluate(WATCH)
+    point = example.locator("b").inner_text()
+    example.click()
+    complete(page)
+    if width > 860:  # on a narrow page the shelf, which is shown then, is above
+        assert all(pixels <= 1 for pixels in page.evaluate("window.moved").values()), point
+    expect(page.locator("#status")).to_contain_text("for your shelf")
+    expect(page.locator("[data-shelf] li")).to_have_count(6)
+    expect(page.locator(".star-stale")).to_have_text("")
+    titles = page.locator("#cards .star-card h3").all_inner_texts()
+    again = visit(page.url).page
+    complete(again)
+    assert again.locator("#cards .star-card h3").all_inner_texts() == titles
+    expect(again.locator("#start")).to_be_hidden()
+    page.get_by_role("tab", name="Question").click()
+    page.get_by_role("button", name="Take my last answer from Explore").click()
+    expect(page.locator("#question-form")).to_contain_text(titles[0], timeout=LONG)
 
 
 def test_an_answer_for_another_shelf_is_marked(toy_url: str, visit: Any) -> None:
@@ -85,7 +123,7 @@ def test_an_answer_for_another_shelf_is_marked(toy_url: str, visit: Any) -> None
     page.get_by_role("button", name="Another reader").click()
     expect(note).to_have_text("This answer is for another reader; press Recommend.")
     expect(answer).to_have_class(re.compile("stale"))
-    assert float(page.locator("#cards").evaluate("(c) => getComputedStyle(c).opacity")) < 0.6
+    assert float(page.locator(".star-why").evaluate("(c) => getComputedStyle(c).opacity")) < 0.6
     reader = page.get_by_role("combobox", name="Reader")
     reader.fill(first)
     reader.press("Enter")
@@ -101,9 +139,12 @@ def test_an_answer_for_another_shelf_is_marked(toy_url: str, visit: Any) -> None
     expect(note).to_have_text("")
 
 
-def test_an_unknown_reader_is_refused_where_it_is_typed(toy_url: str, visit: Any) -> None:
-    page = visit(toy_url).page
+def test_an_unknown_run_says_so_and_an_unknown_reader_is_refused_where_it_is_typed(toy_url: str, visit: Any) -> None:
+    page = visit(f"{toy_url}/?reader=17&run={'0' * 32}").page
+    expect(page.locator(".star-status.error")).to_contain_text("no longer kept", timeout=LONG)
+    expect(page.get_by_role("combobox", name="Reader")).to_have_value(re.compile("^Reader 17 "))
     ask(page)
+    expect(page.locator("#status")).to_contain_text("for Reader 17")
     run = page.locator(".star-canvas").get_attribute("data-run")
     reader, refused = page.get_by_role("combobox", name="Reader"), page.locator("[data-refused]")
     reader.fill("9999")
@@ -113,17 +154,39 @@ def test_an_unknown_reader_is_refused_where_it_is_typed(toy_url: str, visit: Any
     expect(reader).to_have_value("9999")
     expect(page.locator(".star-status.error")).to_contain_text("There is no reader “9999”")
     expect(page.locator(".star-canvas")).to_have_attribute("data-run", run)  # the answer before stays
-    reader.fill("17")
+    reader.fill("19")
     button(page).click()
     complete(page)
-    expect(page.locator("#status")).to_contain_text("for Reader 17")
+    expect(page.locator("#status")).to_contain_text("for Reader 19", timeout=LONG)
     expect(refused).to_have_text("")
-    expect(reader).to_have_value(re.compile("^Reader 17 "))
+    expect(reader).to_have_value(re.compile("^Reader 19 "))
 
 
-def test_numbers_are_whole_and_a_wrong_one_changes_nothing_else(toy_url: str, visit: Any) -> None:
+def keyboards_and_names(page: Any) -> None:
+    assert page.locator(".star-canvas [tabindex]").count() == 0
+    assert page.locator('#edges [tabindex="0"]').count() == 1
+    rows = page.locator("#edges tr[data-edge]")
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    expect(rows.nth(1)).to_have_attribute("tabindex", "0")
+    page.keyboard.press("End")
+    expect(rows.last).to_be_focused()
+    assert page.locator('#edges [tabindex="0"]').count() == 1
+    names = page.locator(".star-answer button:visible, .star-ask button:visible").evaluate_all(
+        "(all) => all.filter((b) => b.dataset.claim === undefined)"
+        ".map((b) => b.getAttribute('aria-label') || b.textContent.trim())"
+    )
+    assert all(names) and len(set(names)) == len(names), names
+    inputs = page.locator(".gradio-container input:visible")
+    named = "(all) => all.map((i) => i.labels?.length > 0 || Boolean(i.getAttribute('aria-label')))"
+    assert all(inputs.evaluate_all(named))
+
+
+def test_keyboards_names_and_whole_numbers_of_which_a_wrong_one_changes_nothing_else(toy_url: str, visit: Any) -> None:
     page = visit(toy_url).page
     ask(page)
+    keyboards_and_names(page)
     run = page.locator(".star-canvas").get_attribute("data-run")
     count = page.get_by_label("How many books")
     for wrong in ("2.5", "0", "11", "", "x", "1e1"):
@@ -166,14 +229,6 @@ def test_reload_and_back_keep_reader_shelf_and_answer(toy_url: str, visit: Any) 
     assert page.locator("#cards h3").all_inner_texts() == titles
     expect(page.get_by_role("combobox", name="Reader")).to_have_value(reader)
     expect(page.locator(".star-stale")).to_have_text("")
-
-
-def test_an_unknown_run_says_so(toy_url: str, visit: Any) -> None:
-    page = visit(f"{toy_url}/?reader=17&run={'0' * 32}").page
-    expect(page.locator(".star-status.error")).to_contain_text("no longer kept", timeout=LONG)
-    expect(page.get_by_role("combobox", name="Reader")).to_have_value(re.compile("^Reader 17 "))
-    ask(page)
-    expect(page.locator("#status")).to_contain_text("for Reader 17")
 
 
 def test_a_lost_server_is_said_and_the_visitor_can_go_on(visit: Any, tmp_path: Path) -> None:
@@ -239,6 +294,7 @@ def test_finding_a_node_that_is_not_drawn_draws_it(toy_url: str, visit: Any) -> 
     expect(page.locator("[data-shelf] li")).to_have_count(20, timeout=LONG)
     button(page).click()
     complete(page)
+    page.get_by_role("switch", name="Whole graph").click()
     more = page.locator(".star-legend")
     expect(more).to_contain_text("more nodes are not drawn")
     field = page.get_by_label("Find a node")
@@ -249,26 +305,3 @@ def test_finding_a_node_that_is_not_drawn_draws_it(toy_url: str, visit: Any) -> 
     expect(page.locator("[data-find-said]")).to_have_text("")
     drawn = "(c) => c.starNetwork.body.data.nodes.getIds().includes('i:0')"
     assert page.locator(".star-canvas").evaluate(drawn)
-
-
-def test_keyboards_and_names(toy_url: str, visit: Any) -> None:
-    page = visit(toy_url).page
-    ask(page)
-    assert page.locator(".star-canvas [tabindex]").count() == 0
-    assert page.locator('#edges [tabindex="0"]').count() == 1
-    rows = page.locator("#edges tr[data-edge]")
-    rows.first.focus()
-    page.keyboard.press("ArrowDown")
-    expect(rows.nth(1)).to_be_focused()
-    expect(rows.nth(1)).to_have_attribute("tabindex", "0")
-    page.keyboard.press("End")
-    expect(rows.last).to_be_focused()
-    assert page.locator('#edges [tabindex="0"]').count() == 1
-    names = page.locator(".star-answer button:visible, .star-ask button:visible").evaluate_all(
-        "(all) => all.filter((b) => b.dataset.claim === undefined)"
-        ".map((b) => b.getAttribute('aria-label') || b.textContent.trim())"
-    )
-    assert all(names) and len(set(names)) == len(names), names
-    inputs = page.locator(".gradio-container input:visible")
-    named = "(all) => all.map((i) => i.labels?.length > 0 || Boolean(i.getAttribute('aria-label')))"
-    assert all(inputs.evaluate_all(named))

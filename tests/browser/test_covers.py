@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from star.data.loading import load_dataset
 from star.ui.views.cover import WIDTH, cover
 
+pytestmark = pytest.mark.browser
 ENDS = "[...document.querySelectorAll('text')].map(t => [t.getBBox().x + t.getBBox().width, t.textContent])"
 
 

@@ -36,9 +36,14 @@ def complete(page: Any) -> None:
     expect(page.locator(".star-canvas")).to_have_attribute("data-run", re.compile(r"[0-9a-f]{32}"))
 
 
+def unfold(page: Any, depth: str) -> None:
+    """Open the steps or the raw words below the argument."""
+    page.locator(f'#trace details[data-key="{depth}"] > summary').click()
+
+
 def choose_book(page: Any, text: str, title: str) -> None:
     page.get_by_role("combobox", name="Add a book").fill(text)
-    page.get_by_role("option").filter(has_text=title).first.click()
+    page.get_by_role("listbox").get_by_role("option").filter(has_text=title).first.click()
 
 
 def click_node(page: Any, node: str) -> None:
@@ -54,10 +59,11 @@ def test_reader_to_evidence(base_url: str, visit: Any) -> None:
     reader = page.get_by_role("combobox", name="Reader")
     expect(reader).not_to_have_value("", timeout=LONG)
     reader.click()
-    page.get_by_role("option").nth(2).click()
+    page.get_by_role("listbox").get_by_role("option").nth(2).click()
     expect(reader).to_have_value(re.compile(r"Reader \d+ · \d+ books · lately .+"))
     ask(page)
     expect(page.locator("#cards .star-card")).to_have_count(5)
+    unfold(page, "steps")
     expect(page.locator("#trace .star-step.plan")).to_be_visible()
     expect(page.locator("#trace details.star-tool").first).to_be_attached()
     item = page.locator("#cards .star-card").first.get_attribute("data-item")
@@ -78,14 +84,18 @@ def test_nothing_is_recommended_before_the_ranking(toy_url: str, visit: Any) -> 
     expect(page.locator("#trace details[open]")).to_have_count(0)
 
 
-def test_shelf(base_url: str, visit: Any) -> None:
+def test_an_empty_shelf_is_a_friendly_message_and_a_full_one_is_answered(base_url: str, visit: Any) -> None:
     page = visit(base_url).page
     ready(page)
     page.get_by_text("Your own shelf").click()
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    expect(page.locator(".star-status.error")).to_contain_text("add at least one book", timeout=LONG)
+    expect(page.get_by_role("button", name="Recommend", exact=True)).to_be_visible()
+    expect(page.locator("body")).not_to_contain_text("Traceback")
     box = page.get_by_role("combobox", name="Add a book")
     for text in ("dune", "hobbit"):
         box.fill(text)
-        expect(page.get_by_role("option").first).to_be_visible(timeout=LONG)
+        expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible(timeout=LONG)
         box.press("ArrowDown")
         box.press("Enter")
         expect(box).to_have_value("")
@@ -101,19 +111,53 @@ def test_shelf(base_url: str, visit: Any) -> None:
     expect(page.locator("#cards .star-card h3")).to_have_count(5)
 
 
-def test_empty_shelf_is_a_friendly_message(base_url: str, visit: Any) -> None:
-    page = visit(base_url).page
-    ready(page)
-    page.get_by_text("Your own shelf").click()
-    page.get_by_role("button", name="Recommend", exact=True).click()
-    expect(page.locator(".star-status.error")).to_contain_text("add at least one book", timeout=LONG)
-    expect(page.get_by_role("button", name="Recommend", exact=True)).to_be_visible()
-    expect(page.locator("body")).not_to_contain_text("Traceback")
+def graph_tools(page: Any, tmp_path: Path) -> None:
+    page.get_by_label("Find a node").fill("genre nobody has")
+    page.get_by_label("Find a node").fill("reader")
+    page.get_by_label("Find a node").press("Enter")
+    expect(page.locator("#evidence header:visible h3")).to_contain_text("reader")
+    page.get_by_role("switch", name="Whole graph").click()
+    physics = page.get_by_role("switch", name="Physics")
+    physics.click()
+    expect(physics).to_have_attribute("aria-checked", "true")
+    physics.click()
+    key = page.locator(".star-key.node").filter(has_text="other reader")
+    key.click()
+    expect(key).to_have_attribute("aria-pressed", "false")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="report").click()
+    saved = tmp_path / "report.html"
+    download.value.save_as(saved)
+    assert "<svg" in saved.read_text("utf-8")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    assert json.loads(Path(download.value.path()).read_text("utf-8"))["items"]
+    alone = page.context.browser.new_context(offline=True).new_page()
+    wrong: list[str] = []
+    alone.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    alone.on("pageerror", lambda error: wrong.append(str(error)))
+    alone.on(
+        "request",
+        lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None,
+    )
+    alone.goto(saved.as_uri())
+    expect(alone.locator("svg.picture")).to_be_visible()
+    expect(alone.locator(".star-card")).to_have_count(page.locator("#cards .star-card").count())
+    alone.emulate_media(media="print")
+    expect(alone.get_by_role("heading", name="Trace")).to_be_visible()
+    assert wrong == []
+    alone.context.close()
 
 
-def test_claim_highlights_its_path(toy_url: str, visit: Any) -> None:
+def test_claim_highlights_its_path_and_the_graph_has_tools(toy_url: str, visit: Any, tmp_path: Path) -> None:
     page = visit(toy_url).page
     ask(page)
+    graph_tools(page, tmp_path)
+    page.keyboard.press("Escape")
+    unfold(page, "steps")
     wrong = page.locator("#trace .star-claim.unsupported")
     wrong.get_by_role("button").click()
     expect(wrong).to_contain_text("not supported")
@@ -131,44 +175,6 @@ def test_claim_highlights_its_path(toy_url: str, visit: Any) -> None:
     row.press("Enter")
     expect(row).to_have_attribute("aria-current", "true")
     expect(page.locator("#evidence header:visible")).to_contain_text("edge")
-
-
-def test_graph_tools(toy_url: str, visit: Any, tmp_path: Path) -> None:
-    page = visit(toy_url).page
-    ask(page)
-    page.get_by_label("Find a node").fill("genre nobody has")
-    page.get_by_label("Find a node").fill("reader")
-    page.get_by_label("Find a node").press("Enter")
-    expect(page.locator("#evidence header:visible h3")).to_contain_text("reader")
-    physics = page.get_by_role("switch", name="Physics")
-    physics.click()
-    expect(physics).to_have_attribute("aria-checked", "true")
-    physics.click()
-    key = page.locator(".star-key.node").filter(has_text="other reader")
-    key.click()
-    expect(key).to_have_attribute("aria-pressed", "false")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="PNG").click()
-    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="HTML").click()
-    saved = tmp_path / "graph.html"
-    download.value.save_as(saved)
-    assert "vis" in saved.read_text("utf-8")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="JSON").click()
-    assert json.loads(Path(download.value.path()).read_text("utf-8"))["items"]
-    alone = page.context.new_page()
-    wrong: list[str] = []
-    alone.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    alone.on("pageerror", lambda error: wrong.append(str(error)))
-    alone.on(
-        "request",
-        lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None,
-    )
-    alone.goto(saved.as_uri())
-    expect(alone.locator("#mynetwork canvas")).to_be_visible()
-    assert wrong == []
 
 
 def test_two_visitors(base_url: str, visit: Any) -> None:
@@ -240,23 +246,27 @@ def test_question_waits_for_the_model(visit: Any, tmp_path: Path) -> None:
         process.wait(10)
 
 
-@pytest.mark.parametrize("width", [400, 900, 1600])
-@pytest.mark.parametrize("dark", [False, True])
-def test_no_sideways_scrolling(base_url: str, visit: Any, width: int, dark: bool) -> None:
-    page = visit(base_url, width=width, dark=dark).page
+@pytest.mark.parametrize(("dark", "widths"), [(False, [400, 900, 1600]), (True, [1600, 900, 400])])
+def test_no_sideways_scrolling(base_url: str, visit: Any, dark: bool, widths: list[int]) -> None:
+    """Opened at the first width; then the window grows, or shrinks."""
+    page = visit(base_url, width=widths[0], dark=dark).page
     ask(page)
     for summary in page.locator("#trace summary").all()[:2]:
         summary.click()
     page.locator("#trace [data-claim]:visible").first.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function("(width) => document.documentElement.scrollWidth <= width", arg=width)
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", paper)[:3])) < 200) == dark
 
 
-def test_theme_switch_is_remembered(base_url: str, visit: Any) -> None:
+def test_what_is_loaded_is_said_and_the_theme_is_remembered(base_url: str, visit: Any) -> None:
     page = visit(base_url).page
     ready(page)  # leaving a page during loading aborts its requests, which the console reports
     expect(page.locator("#loaded")).to_contain_text("Checkpoint", timeout=LONG)
+    expect(page.locator("#loaded")).to_contain_text("The readers are simulated", timeout=LONG)
+    expect(page.locator("#start .star-start")).to_be_attached(timeout=LONG)
     switch = page.get_by_role("switch", name="Dark")
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
@@ -264,9 +274,3 @@ def test_theme_switch_is_remembered(base_url: str, visit: Any) -> None:
     page.reload()
     expect(page.locator("body")).to_have_class(re.compile("dark"))
     ready(page)
-
-
-def test_what_is_loaded_is_said(base_url: str, visit: Any) -> None:
-    page = visit(base_url).page
-    expect(page.locator("#loaded")).to_contain_text("Checkpoint", timeout=LONG)
-    expect(page.locator("#loaded")).to_contain_text("The readers are simulated", timeout=LONG)

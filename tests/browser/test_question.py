@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,35 +11,15 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
 
-from conftest import STAR  # noqa: E402
-from serving import free_port, serve  # noqa: E402
 from test_explore import LONG, ask, ready  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+from star.annotation.exchange.export import load_export  # noqa: E402
+from star.cli.app import app  # noqa: E402
 
 pytestmark = pytest.mark.browser
 SHELF = (("dune", "Dune"), ("hobbit", "The Hobbit"), ("pride prejudice", "Pride and Prejudice"))
 PATIENT = 3 * LONG  # a search runs the model up to forty times
-
-
-@pytest.fixture(scope="module")
-def slots_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The demo, answered by the student for any catalogue."""
-    port = free_port()
-    command = [
-        sys.executable,
-        "-c",
-        STAR,
-        "serve",
-        "--dataset",
-        "demo",
-        "--model",
-        "star",
-        "--port",
-        str(port),
-    ]
-    process, url = serve(command, port, tmp_path_factory.mktemp("slots") / "log")
-    yield url
-    process.terminate()
-    process.wait(10)
 
 
 def open_tab(page: Any) -> None:
@@ -57,7 +36,7 @@ def begin(page: Any) -> None:
     picker.get_by_text("Your own shelf").click()
     for text, title in SHELF:
         picker.get_by_role("combobox", name="Add a book").fill(text)
-        page.get_by_role("option").filter(has_text=title).first.click()
+        page.get_by_role("listbox").get_by_role("option").filter(has_text=title).first.click()
     page.get_by_role("button", name="Begin with this one").click()
     expect(page.locator("#question-form [data-form]")).to_be_visible(timeout=PATIENT)
 
@@ -76,8 +55,8 @@ def order(page: Any, column: int) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_book_is_cut_and_put_back(slots_url: str, visit: Any) -> None:
-    page = visit(slots_url).page
+def test_a_book_is_cut_and_put_back(own_url: str, visit: Any) -> None:
+    page = visit(own_url).page
     begin(page)
     as_it_was = order(page, 0)
     assert len(as_it_was) == 5 and {moved for _, moved in order(page, 2)} == {"stays"}
@@ -97,8 +76,8 @@ def test_a_book_is_cut_and_put_back(slots_url: str, visit: Any) -> None:
     expect(page.locator("#asked")).to_contain_text("The Hobbit is taken off the shelf", timeout=LONG)
 
 
-def test_why_not_with_the_smallest_change(slots_url: str, visit: Any) -> None:
-    page = visit(slots_url).page
+def test_why_not_with_the_smallest_change(own_url: str, visit: Any) -> None:
+    page = visit(own_url).page
     begin(page)
     first, second = (title for title, _ in order(page, 0)[:2])
     expect(page.get_by_role("combobox", name="Why this book")).to_have_value(first)
@@ -114,7 +93,7 @@ def test_why_not_with_the_smallest_change(slots_url: str, visit: Any) -> None:
     expect(page.locator("#asked .lines")).to_contain_text("Co-reading with the last 3 books")
     other = page.get_by_role("combobox", name="and not this book")  # by keyboard, out of the whole catalogue
     other.fill("handmaid")
-    expect(page.get_by_role("option").first).to_contain_text("The Handmaid's Tale", timeout=LONG)
+    expect(page.get_by_role("listbox").get_by_role("option").first).to_contain_text("The Handmaid's Tale", timeout=LONG)
     other.press("ArrowDown")
     other.press("Enter")
     expect(other).to_have_value("The Handmaid's Tale")
@@ -122,8 +101,12 @@ def test_why_not_with_the_smallest_change(slots_url: str, visit: Any) -> None:
     expect(page.locator("#asked .lines thead")).to_contain_text("The Handmaid's Tale", timeout=LONG)
 
 
-def test_what_carries_the_last_answer_of_explore(slots_url: str, visit: Any) -> None:
-    page = visit(slots_url).page
+def test_without_an_answer_it_says_what_to_do_and_with_one_what_carries_it(own_url: str, visit: Any) -> None:
+    page = visit(own_url).page
+    open_tab(page)
+    page.get_by_role("button", name="Take my last answer").click()
+    expect(page.locator("#question-status .error")).to_contain_text("There is no answer yet", timeout=LONG)
+    page.get_by_role("tab", name="Explore").click()
     ask(page)
     title = page.locator("#cards .star-card h3").first.inner_text()
     page.get_by_role("tab", name="Question").click()
@@ -137,22 +120,60 @@ def test_what_carries_the_last_answer_of_explore(slots_url: str, visit: Any) -> 
     assert page.locator("#asked .carried tbody tr").count() >= 1
 
 
-def test_without_an_answer_it_says_what_to_do(slots_url: str, visit: Any) -> None:
-    page = visit(slots_url).page
-    open_tab(page)
-    page.get_by_role("button", name="Take my last answer").click()
-    expect(page.locator("#question-status .error")).to_contain_text("There is no answer yet", timeout=LONG)
+def test_mars_beside_star(own_url: str, visit: Any) -> None:
+    page = visit(own_url).page
+    begin(page)
+    page.get_by_role("radiogroup", name="What do you ask?").get_by_text("Compare").click()
+    expect(page.get_by_label("Another system")).to_have_value("mars")
+    page.get_by_role("button", name="Let both answer").click()
+    done(page)
+    asked = page.locator("#asked")
+    expect(asked).to_contain_text("They part at place")
+    student, mars = asked.locator(".star-turns section").all()
+    expect(student).to_contain_text("one pass")
+    expect(mars).to_contain_text(re.compile(r"\d agents in \d+ turns"))
+    for who in ("planner", "historical interest", "reflector", "ranker"):
+        expect(mars).to_contain_text(who)
+    expect(asked.locator("thead").last).to_contain_text("Seconds")
+    page.get_by_label("Another system").select_option("own")
+    page.get_by_role("button", name="Let both answer").click()
+    expect(page.locator("#question-status .error")).to_contain_text("two different systems", timeout=LONG)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_no_sideways_scrolling_on_a_phone(slots_url: str, visit: Any, dark: bool) -> None:
-    page = visit(slots_url, width=400, dark=dark).page
+def test_a_vote_is_in_the_database_and_in_the_export(
+    own_url: str, own_folder: Path, visit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visit(own_url).page
+    begin(page)
+    page.locator("#question-form .star-modes").get_by_text("Compare").click()
+    page.locator('[data-ask="duel"]').click()
+    expect(page.locator("#asked .star-blind h3").first).to_have_text("Left", timeout=PATIENT)
+    assert "mars" not in page.locator("#asked").inner_text()
+    page.locator('[data-ask="tie"]').click()
+    expect(page.locator("#asked")).to_contain_text("1 vote so far", timeout=PATIENT)
+    done(page)
+    monkeypatch.setenv("STAR_DATABASE_URL", str(own_folder / "annotations.sqlite"))
+    written = CliRunner().invoke(app, ["annotations", "votes", str(tmp_path / "out")])
+    assert written.exit_code == 0, written.output
+    (row,) = load_export(tmp_path / "out").comparisons
+    assert row.choice == "tie" and "mars" in (row.left_system, row.right_system)
+
+
+def narrow(page: Any) -> None:
+    """Nothing scrolls sideways, neither in the light nor in the dark."""
+    for _ in range(2):
+        page.get_by_role("switch", name="Dark").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_no_sideways_scrolling_on_a_phone(own_url: str, visit: Any) -> None:
+    page = visit(own_url, width=400).page
     begin(page)
     page.get_by_text("What if?").click()
     page.get_by_role("button", name="Take off Dune").click()
     done(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    narrow(page)
     page.get_by_text("Why not?").click()
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#asked .lines")).to_be_visible(timeout=LONG)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    narrow(page)

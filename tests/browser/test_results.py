@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.browser
+
 
 def test_figures_are_drawn_and_follow_the_picker(visit: Any, toy_url: str) -> None:
     page = visit(toy_url, 1366, 768).page

@@ -1,11 +1,13 @@
 """Serves the page with the toy recommender: `python tests/browser/toy_app.py PORT [FILE TO WAIT FOR …]`.
 
 With `TOY=hostile` in the environment, every text field of its data set holds a script or a right-to-left name.
-`TOY_DELAY` is the time between two words, in seconds.
+`TOY_DELAY` is the time between two words, in seconds. `TOY_IMPORTS` names modules that the page would import once it needs
+them, and imports before it opens: whoever measures its memory wants them there from the start.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -22,6 +24,8 @@ from star.ui.server import launch
 
 def main() -> None:
     data = toy.hostile if os.environ.get("TOY") == "hostile" else toy.dataset
+    for name in os.environ.get("TOY_IMPORTS", "").split():
+        importlib.import_module(name)
     awaited = [Path(name) for name in sys.argv[2:]]
 
     def load() -> toy.ToyRecommender:

@@ -115,6 +115,16 @@ def test_pairs_go_out_without_their_hidden_items(small: Database, run: Run, tmp_
     assert run("annotations", "import", str(tmp_path / "out"), "--name", "copy", "--json")["answers"] == 4
 
 
+def test_votes_of_visitors_go_out_as_comparisons(small: Database, run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no visitor has voted on the data set 'toy'"):
+        run("annotations", "votes", str(tmp_path / "out"), "--dataset", "toy")
+    annotating.vote(small)
+    said = run("annotations", "votes", str(tmp_path / "out"), "--dataset", "toy")
+    assert "comparisons.jsonl" in said
+    (row,) = (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()
+    assert json.loads(row)["choice"] == "left"
+
+
 @pytest.mark.slow
 def test_create_on_the_demo(small: Database, run: Run) -> None:
     words = ("create", "made", "--system", "mars", "--system", "mars@3", "--pair", "--records", "2")

@@ -1,4 +1,4 @@
-"""`star recommend`: whom it answers, in which form, and who answers where no student is trained."""
+"""`star recommend`: whom it answers, in which form, and who answers."""
 
 from __future__ import annotations
 
@@ -28,11 +28,9 @@ from star.methods.answering import load_recommender
 from star.recommend.readable import readable
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
 from star.recommend.recommender import Star, answer
-from star.recommend.slotted import SlotStar
 from star.settings import Settings
 from star.student import checkpoint as fingerprint
-from star.student import decoding
-from star.ui.loader import Loader
+from star.ui.offered import Offered
 from star.ui.views import cards as views
 
 DATA = reading.dataset()
@@ -41,10 +39,9 @@ READERS = [DATA.interactions.users[row] for row in reading.parts().test[:3]]
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`reading` as an imported data set, for which no student is trained."""
+    """`reading` as an imported data set."""
     monkeypatch.setenv("STAR_DATA", str(tmp_path / "sets"))
     monkeypatch.setattr(fingerprint, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(decoding, "MAX_WRITTEN", 25)
     DATA.save(tmp_path / "sets" / "reading")
     return tmp_path
 
@@ -69,7 +66,7 @@ def without_times(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def test_the_student_for_any_catalogue_answers_where_none_is_trained(
+def test_the_student_answers_for_an_imported_data_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert star(monkeypatch, "--user", READERS[0], "--json") == 0
@@ -82,16 +79,12 @@ def test_the_student_for_any_catalogue_answers_where_none_is_trained(
 
 
 def test_the_teacher_by_name_answers_on_every_data_set(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    toys.save_checkpoint(
-        home / "runs" / "reading" / "checkpoint"
-    )  # where training/run.sh --dataset leaves it
-    assert isinstance(load_recommender("reading"), Star) and isinstance(
-        load_recommender("reading", "mars"), Teacher
-    )
+    assert isinstance(load_recommender("reading"), Star)
+    assert isinstance(load_recommender("reading", "mars"), Teacher)
     capsys.readouterr()
-    assert star(monkeypatch, "--user", READERS[0], "--json", "--model", "mars", "--no-adapter") == 0
+    assert star(monkeypatch, "--user", READERS[0], "--json", "--model", "mars") == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["checkpoint"] == "mars" and err == ""
 
@@ -104,24 +97,24 @@ def test_an_unknown_model_stays_an_error(
     assert out == "" and err.count("\n") == 1 and "no checkpoint 'nowhere'" in err
 
 
-def test_the_page_opens_with_the_student_for_any_catalogue() -> None:
-    loader = Loader.of(Settings(dataset="reading"))
+def test_the_page_opens_with_the_student() -> None:
+    offered = Offered.of(Settings(dataset="reading"))
+    loader = offered.loader(offered.home)
     loader.start()
     ready = loader.recommender(30)
-    assert isinstance(ready, SlotStar) and ready.adapter is None
-    assert "<b>" in views.loaded(ready.dataset, ready.checkpoint, 0, ready.prior)
-    (*_, last) = ready.stream(Query(tuple(DATA.interactions.history(0).tolist()), 0, adapter=False))
+    assert isinstance(ready, Star)
+    assert "<b>" in views.loaded(ready.dataset, ready.checkpoint)
+    (*_, last) = ready.stream(Query(tuple(DATA.interactions.history(0).tolist()), 0))
     assert last.finished and last.items
 
 
-def test_a_campaign_takes_the_student_for_any_catalogue_where_none_is_trained(home: Path) -> None:
+def test_a_campaign_takes_the_student_also_where_the_page_answers_with_the_teacher(tiny: Path) -> None:
     ready = load_recommender("reading", "mars")
-    assert at_hand("reading", None, ready) == ("star", "mars") == at_hand("reading", "mars")
-    assert isinstance(open_systems(("star", "mars"), DATA, "mars").recommenders["star"], SlotStar)
-    toys.save_checkpoint(home / "runs" / "reading" / "checkpoint")
-    assert at_hand("reading", "mars", ready) == ("star", "mars")
-    opened = open_systems(("star", "mars"), DATA, "mars", ready)
-    assert isinstance(opened.recommenders["star"], Star)
+    assert at_hand(None, ready) == ("star", "mars") == at_hand("mars")
+    assert at_hand("nowhere", ready) == ("mars",)
+    opened = open_systems(("star", f"star={tiny}", "mars"), DATA, "mars", ready)
+    assert [each.checkpoint for each in opened.recommenders.values()] == ["star", "tiny", "mars"]
+    assert len({system.hash for system in opened.systems}) == 3
 
 
 def test_sentences_are_for_people_and_the_words_of_the_grammar_are_kept(
@@ -239,40 +232,26 @@ UNUSED = (
 
 
 @pytest.mark.checkpoint
-def test_one_answer_imports_what_it_needs(tmp_path: Path) -> None:
+def test_one_answer_imports_what_it_needs(fitted_demo: None, kept_fits: Path) -> None:
     """Seconds differ from machine to machine; what takes them does not."""
+
+    def kept() -> list[tuple[str, int]]:
+        return sorted((file.name, file.stat().st_mtime_ns) for file in (kept_fits / ".cache").glob("*demo-*"))
+
     code = (
         "import sys, json\nfrom star.cli.app import app\n"
         "app(['recommend', '--dataset', 'demo', '--user', 'r0008', '--json'], standalone_mode=False)\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
-    environment = os.environ | {"STAR_DATA": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    for _ in range(2):  # the demo's readers are simulated the first time, and kept
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        modules = json.loads(done.stdout.splitlines()[-1])
-        assert [name for name in UNUSED if name in modules] == []
-        assert "torch" in modules
-    assert len(list((tmp_path / ".cache").glob("demo-*.npz"))) == 1
-
-
-def test_run_sh_makes_the_config_of_a_data_set_of_ones_own(tmp_path: Path) -> None:
-    from training.lib.config import load_config
-
-    for name in ("training/run.sh", "training/configs/own.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\n[ "$1" = -c ] && echo 1 || echo "$@" >> stages\n', "utf-8")
-    python.chmod(0o755)
-    run = ["bash", str(tmp_path / "training" / "run.sh"), "--dataset"]
-    subprocess.run([*run, "7e2"], check=True)
-    made = load_config(str(tmp_path / "runs" / "7e2" / "config.yaml"))
-    assert (made.dataset, made.out) == ("7e2", "runs/7e2/checkpoint")
-    stages = (tmp_path / "stages").read_text("utf-8").splitlines()
-    assert len(stages) == 6 and all("--config runs/7e2/config.yaml" in stage for stage in stages)
-    assert subprocess.run(run, capture_output=True).returncode == 2
+    environment = os.environ | {"STAR_DATA": str(kept_fits), "PYTHONPATH": str(ROOT)}
+    before = kept()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    modules = json.loads(done.stdout.splitlines()[-1])
+    assert [name for name in UNUSED if name in modules] == []
+    assert "torch" in modules
+    assert kept() == before, "the demo's readers were simulated and its signals fitted before, and kept"
+    assert [name.partition("-")[0] for name, _ in before] == ["demo", "signals"]
 
 
 def test_the_page_on_own_data_names_commands_that_exist() -> None:
@@ -280,4 +259,4 @@ def test_the_page_on_own_data_names_commands_that_exist() -> None:
     there = {command.name for command in cli.app.registered_commands}
     named = set(re.findall(r"`star (\w+)", text))
     assert {"import", "serve", "recommend", "evaluate"} <= named <= there
-    assert "training/run.sh --dataset" in text and (ROOT / "training" / "run.sh").is_file()
+    assert "training/run.sh" in text and (ROOT / "training" / "run.sh").is_file()

@@ -117,7 +117,6 @@ def model(monkeypatch: pytest.MonkeyPatch) -> toy.ToyRecommender:
     made = toy.ToyRecommender(data, delay=0)
     monkeypatch.setattr("star.data.loading.load_dataset", lambda _: data)
     monkeypatch.setattr("star.methods.answering.recommender_for", lambda *_: made)
-    monkeypatch.setattr(toy.ToyRecommender, "without_token", 2)
     return made
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import reading
+import toys
 
 from star.data.tasks import Task, make_tasks
-from star.evaluation.changed_evidence import ChangedTools, changed_evidence, erase, swap
+from star.evaluation.changed_evidence import ChangedTools, changed_evidence, erase, resting, swap
 from star.evaluation.own_words import answered
 from star.evidence.claims import COMPARED
-from star.evidence.fitting import fit_signals
 from star.evidence.tools import Attributes, Tools
-from star.methods.slotted import SlotRanker
-from star.student.slots import plan, word_of
+from star.methods.student import StarRanker
+from star.recommend.recommendation import Query
+from star.recommend.recommender import Star, answer
+from star.student.vocabulary import plan, word_of
 
 
 @pytest.fixture(scope="module")
-def ranker(tmp_path_factory: pytest.TempPathFactory) -> SlotRanker:
+def ranker(tmp_path_factory: pytest.TempPathFactory) -> StarRanker:
     """An untrained one: what is measured does not depend on how well it ranks."""
-    from training.slots.network import SlotStudent, save
-
-    folder = tmp_path_factory.mktemp("slots")
-    save(SlotStudent(32, 2, 2, 64, 0), folder, {"form": "slots", "stages": {}})
-    data, graph = reading.dataset(), reading.graph()
-    signals = fit_signals(graph, data.catalog, Attributes.of(data.catalog))
-    return SlotRanker.load(data, graph, signals, Path(folder))
+    folder = toys.save_checkpoint(tmp_path_factory.mktemp("models") / "tiny", layers=2)
+    return StarRanker.load(reading.dataset(), reading.graph(), reading.signals(), folder)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +46,7 @@ def heard(tools: Tools) -> dict[int, set[int]]:
 
 @pytest.mark.parametrize("kind", COMPARED)
 def test_a_signal_of_two_items_is_swapped_and_nothing_else(
-    ranker: SlotRanker, tasks: list[Task], kind: str
+    ranker: StarRanker, tasks: list[Task], kind: str
 ) -> None:
     tools = next(iter(ranker.states(tasks[:1]))).tools
     one, other = tools.candidates.tolist()[:2]
@@ -66,7 +63,7 @@ def test_a_signal_of_two_items_is_swapped_and_nothing_else(
         assert of(after.get(item, set()), False) == of(before.get(item, set()), False)
 
 
-def test_what_is_erased_is_gone(ranker: SlotRanker, tasks: list[Task]) -> None:
+def test_what_is_erased_is_gone(ranker: StarRanker, tasks: list[Task]) -> None:
     tools = next(iter(ranker.states(tasks[:1]))).tools
     before = heard(tools)
     item, words = next(iter(before.items()))
@@ -74,7 +71,7 @@ def test_what_is_erased_is_gone(ranker: SlotRanker, tasks: list[Task]) -> None:
     assert heard(ChangedTools(tools, erase(gone))) == {s: w for s, w in before.items() if s != item}
 
 
-def test_the_measurement_counts_every_answer_once(ranker: SlotRanker, tasks: list[Task]) -> None:
+def test_the_measurement_counts_every_answer_once(ranker: StarRanker, tasks: list[Task]) -> None:
     found: dict[str, Any] = changed_evidence(ranker, tasks, answered(ranker, tasks))
     assert found["n"] == len(tasks)
     for row in found["swapped"].values():
@@ -83,7 +80,7 @@ def test_the_measurement_counts_every_answer_once(ranker: SlotRanker, tasks: lis
     assert found["erased"]["n"] <= len(tasks)
 
 
-def test_trees_say_what_is_decisive(ranker: SlotRanker, tasks: list[Task]) -> None:
+def test_trees_say_what_is_decisive(ranker: StarRanker, tasks: list[Task]) -> None:
     """A tree that looks at one signal alone is turned by that signal, and by no other."""
     from star.evaluation.changed_evidence import COLUMNS, _Turning
     from star.methods.fusion import Scorer, signal_columns
@@ -104,3 +101,15 @@ def test_trees_say_what_is_decisive(ranker: SlotRanker, tasks: list[Task]) -> No
     turning = _Turning(ranker, tasks[0], trees, best, worst)
     assert [kind for kind in COLUMNS if turning.by(kind)] == ["whole"]
     assert not any(_Turning(ranker, tasks[0], trees, worst, best).by(kind) for kind in COLUMNS)
+
+
+def test_a_first_choice_rests_on_what_is_said_of_it_more_than_on_what_is_said_of_another() -> None:
+    star = Star(reading.dataset())
+    falls = []
+    for row in reading.parts().test[:6].tolist():
+        query = Query(tuple(reading.dataset().interactions.history(row)[:8].tolist()))
+        done = answer(star, query)
+        found = resting(star, replace(query, candidates=done.candidates), done.items[0].item)
+        assert set(found) == {"erasure", "erasure, control"}
+        falls.append((found["erasure"], found["erasure, control"]))
+    assert sum(own for own, _ in falls) / len(falls) > 0.1 + sum(abs(other) for _, other in falls) / len(falls)

@@ -153,7 +153,7 @@ def test_evaluate_writes_and_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "mars", lambda context: Stub("mars"))
     data = reading.dataset()
     given = (["itemknn", "popularity", "mars", "random"], ["classic"], ["uniform"])
-    made = evaluate(data, *given, tasks=15, split_name="valid", full=10, fitted=True)
+    made = evaluate(data, *given, tasks=15, split_name="valid", full=10)
     found = made["full_catalogue"]
     assert (found["n"], found["depth"]) == (15, 10)
     assert [r["method"] for r in found["rows"]] == ["retrieval", "itemknn", "popularity", "retrieval + mars"]

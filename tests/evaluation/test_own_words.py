@@ -1,4 +1,4 @@
-"""Whether the ranking of the shipped student for any catalogue follows its words, on readers it has never seen."""
+"""Whether the ranking of the shipped student follows its words, on readers it has never seen."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import reading
 
 from star.data.tasks import Task, make_tasks
 from star.evaluation.own_words import answered, exchanged, first_of, own_claims, own_words
-from star.evidence.fitting import fit_signals
-from star.evidence.tools import Attributes
-from star.methods.slotted import SlotRanker
-from star.student.checkpoint import ANY, checkpoint_folder
-from star.student.slots import VOCABULARY
+from star.methods.student import StarRanker
+from star.student.checkpoint import SHIPPED, checkpoint_folder
+from star.student.vocabulary import VOCABULARY
 
 
 @pytest.fixture(scope="module")
-def ranker() -> SlotRanker:
-    data, graph = reading.dataset(), reading.graph()
-    signals = fit_signals(graph, data.catalog, Attributes.of(data.catalog))
-    return SlotRanker.load(data, graph, signals, checkpoint_folder(ANY))
+def ranker() -> StarRanker:
+    return StarRanker.load(
+        reading.dataset(), reading.graph(), reading.signals(), checkpoint_folder(SHIPPED)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def tasks() -> list[Task]:
 
 
 @pytest.fixture(scope="module")
-def found(ranker: SlotRanker, tasks: list[Task]) -> dict[str, Any]:
+def found(ranker: StarRanker, tasks: list[Task]) -> dict[str, Any]:
     return own_words(ranker, tasks, answered(ranker, tasks))
 
 
@@ -49,7 +47,7 @@ def test_it_ranks_above_chance(found: dict[str, Any]) -> None:
 
 
 def test_exchanged_paragraphs_swap_what_is_stated_and_nothing_else(
-    ranker: SlotRanker, tasks: list[Task]
+    ranker: StarRanker, tasks: list[Task]
 ) -> None:
     (state,) = answered(ranker, tasks[:1])
     assert first_of(state, state.paragraphs) == state.order[0]

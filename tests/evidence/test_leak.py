@@ -17,13 +17,12 @@ import toys
 from star.data.interactions import Interactions
 from star.data.tasks import NEGATIVE_KINDS, SCENARIOS, make_tasks
 from star.evidence.claims import Edge
+from star.evidence.fitting import fit_signals
 from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
 from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
 from star.evidence.verification import check
-from star.mars.run import run
-from training.lib.config import Config
-from training.trajectories import fold_rows
+from training.lib.lists import Row, lists_of
 
 DATA, PARTS = reading.dataset(), reading.parts()
 ATTRIBUTES = Attributes.of(DATA.catalog)
@@ -159,50 +158,24 @@ def test_tasks_do_not_give_the_target_away(scenario: str, negatives: str) -> Non
     assert ((places - expected) ** 2 / expected).sum() < 43.8  # chi-square, 19 degrees of freedom, p = .001
 
 
-@pytest.fixture(scope="module")
-def trajectories() -> list[tuple[np.ndarray, list[dict[str, Any]]]]:
-    config = Config(dataset="reading", runs="", out="", per_reader=2)
-    folds = list(crossfit(DATA.interactions, PARTS.train, PARTS.folds))[:2]
-    out: list[Any] = []
-    for n, (inside, graph) in enumerate(folds):
-        rows = fold_rows(DATA.interactions, inside[:8], graph, DATA.catalog, config, n)
-        out.append((inside[:8], list(rows)))
-    return out
-
-
-def test_trajectories_know_nothing_of_what_follows(trajectories: Any) -> None:
-    for inside, rows in trajectories:
-        assert {row["reader"] for row in rows} == set(inside.tolist())
-        for row in rows:
-            history = DATA.interactions.history(row["reader"]).tolist()
-            prompt = row["prompt"].split()
-            before, candidates = (
-                prompt[: prompt.index("<candidates>")],
-                prompt[prompt.index("<candidates>") + 1 :],
-            )
-            assert row["target"] == history[row["at"]] and f"<i{row['target']}>" not in before
-            known = history[row["at"] - row["shelf"] : row["at"]]
-            assert before == ["<history>", str(len(known)), *(f"<i{i}>" for i in known[-20:])]
-            later = {f"<i{i}>" for i in history[row["at"] :]}
-            if row["negatives"] != "retrieved":
-                assert later & set(candidates) == {f"<i{row['target']}>"}
-            assert not (later - set(candidates)) & set(row["trace"].split())
-
-
-def test_trajectories_come_from_a_graph_without_their_readers(trajectories: Any) -> None:
-    """Each trace is made again from a data set in which the fold's readers read something else."""
-    for fold, (_, rows) in enumerate(trajectories):
-        fold_readers = set(PARTS.train[PARTS.folds == fold].tolist())
+def test_training_lists_come_from_a_graph_without_their_readers() -> None:
+    """The lists of a fold are made again from a data set in which its readers read something else."""
+    folds = PARTS.folds % 2
+    made = {fold: _lists(DATA.interactions, DATA.interactions, fold, folds) for fold in (0, 1)}
+    for fold, rows in made.items():
+        own = set(PARTS.train[folds == fold].tolist())
+        assert rows and {int(row["reader"]) for row in rows} <= own
         histories = [DATA.interactions.history(r) for r in range(len(DATA.interactions))]
-        changed = [np.array([0, 1]) if r in fold_readers else h for r, h in enumerate(histories)]
-        other = Interactions.from_histories(changed, reading.BOOKS)
-        graph = Graph.build(other, np.array([r for r in PARTS.train.tolist() if r not in fold_readers]))
-        count: dict[int, int] = {}
-        for row in rows:
-            nth = count.setdefault(row["reader"], 0)
-            count[row["reader"]] += 1
-            history = histories[row["reader"]][row["at"] - row["shelf"] : row["at"]]
-            words = row["prompt"].split()
-            candidates = [int(w[2:-1]) for w in words[words.index("<candidates>") + 1 :]]
-            tools = Tools(graph, DATA.catalog, ATTRIBUTES, history, candidates)
-            assert " ".join(run(tools, [0, row["reader"], nth]).words()) == row["trace"]
+        changed = [np.array([0, 1]) if r in own else h for r, h in enumerate(histories)]
+        again = _lists(Interactions.from_histories(changed, reading.BOOKS), DATA.interactions, fold, folds)
+        for one, same in zip(rows, again, strict=True):
+            for name in one.keys() | same.keys():
+                np.testing.assert_array_equal(one[name], same[name])
+
+
+def _lists(known: Interactions, asked: Interactions, fold: int, folds: np.ndarray) -> list[Row]:
+    """Lists of a fold's readers, from the evidence of the other folds of `known`."""
+    inside, graph = list(crossfit(known, PARTS.train, folds))[fold]
+    signals = fit_signals(graph, DATA.catalog, ATTRIBUTES)
+    data = dataclasses.replace(DATA, interactions=asked)
+    return list(lists_of(graph, data, signals, inside[:12], 6, 0, ("classic",), ("uniform", "matched")))

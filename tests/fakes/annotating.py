@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from star.annotation.storage.database import Database
 from star.annotation.storage.migrate import upgrade
+from star.annotation.storage.votes import VotedRun, cast
 from star.annotation.workflow import campaigns, people, rubric
 from star.annotation.workflow.answers import Answer
 from star.annotation.workflow.documents import GoldAnswer, Sample
@@ -193,6 +194,12 @@ def campaign(
     kind = "pair" if pair else "single"
     made = campaigns.Plan(name, "toy", systems("star", "mars"), form.id, kind, **plan)  # type: ignore[arg-type]
     return campaigns.create(database, boss, made, samples)
+
+
+def vote(database: Database) -> None:
+    """A visitor's vote for a made-up run of `star` against one of `mars`."""
+    left, right = (VotedRun(uuid.uuid4().hex, run(1, system)) for system in ("star", "mars"))
+    cast(database, left, right, "left", "v-1", 2.5)
 
 
 def full(score: int = 4, **fields: Any) -> Answer:

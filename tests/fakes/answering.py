@@ -1,7 +1,5 @@
-"""Three recommenders over the made-up readers of `reading`: the teacher, a slot student and a student with item tokens.
-
-Both students are untrained, so they write what nobody said; the teacher's judgement is real.
-"""
+"""Two recommenders over the made-up readers of `reading`: the teacher, and an untrained student, which writes what nobody
+said."""
 
 from __future__ import annotations
 
@@ -18,9 +16,8 @@ from star.data.dataset import Dataset
 from star.mars.recommender import Teacher
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender, Star
-from star.recommend.slotted import SlotStar
 
-NAMES = ("teacher", "slots", "tokens")
+NAMES = ("teacher", "student")
 
 
 @cache
@@ -29,12 +26,7 @@ def recommender(name: str) -> Recommender:
     if name == "teacher":
         return Teacher(data)
     with TemporaryDirectory() as folder:
-        if name == "tokens":
-            return Star(data, str(toys.save_checkpoint(Path(folder) / "tiny")))
-        from training.slots.network import SlotStudent, save
-
-        save(SlotStudent(32, 2, 2, 64, 0), Path(folder), {"form": "slots", "stages": {}})
-        return SlotStar(data, folder)
+        return Star(data, str(toys.save_checkpoint(Path(folder) / "tiny")))
 
 
 @cache

@@ -10,7 +10,10 @@ from star.data.catalog import Catalog, Item
 from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.data.tasks import Split, split
+from star.evidence.fitting import fit_signals
 from star.evidence.graph import Graph
+from star.evidence.signals import Signals
+from star.evidence.tools import Attributes
 
 TASTES, BOOKS = 4, 120
 
@@ -58,3 +61,10 @@ def parts() -> Split:
 def graph() -> Graph:
     """The training readers' graph."""
     return Graph.build(dataset().interactions, parts().train)
+
+
+@cache
+def signals() -> Signals:
+    """The signals fitted over that graph."""
+    catalog = dataset().catalog
+    return fit_signals(graph(), catalog, Attributes.of(catalog))

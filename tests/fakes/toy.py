@@ -127,19 +127,10 @@ class ToyRecommender:
     """Ranks by co-reading with the last book; writes word by word, `delay` seconds per word."""
 
     checkpoint = "toy-counter"
-    adapter: str | None = None
 
     def __init__(self, data: Dataset | None = None, delay: float = 0.004) -> None:
         self.dataset = data or dataset()
         self.delay = delay
-
-    @property
-    def without_token(self) -> int:
-        return 0
-
-    @property
-    def prior(self) -> float:
-        return 0.0
 
     def stream(self, query: Query) -> Iterator[Recommendation]:
         if not query.history:
@@ -175,7 +166,8 @@ class ToyRecommender:
         anchor = shelf[-1]
         readers_of = np.asarray(matrix.sum(axis=0)).ravel()
         both = np.asarray((matrix.T @ matrix[:, [anchor]]).todense()).ravel()
-        order = [int(i) for i in np.argsort(-both, kind="stable") if int(i) not in shelf][: max(query.k, 5)]
+        out = {*shelf, *query.left_out}
+        order = [int(i) for i in np.argsort(-both, kind="stable") if int(i) not in out][: max(query.k, 5)]
         edges: list[Edge] = [Edge("user", f"i:{i}", "read") for i in shelf]
         claims: list[CheckedClaim] = []
 

@@ -9,24 +9,21 @@ Books 0, 1, 2 are volumes 1, 2, 3 of one series by one author; 3 and 4 are by an
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import reading
 import torch
+from safetensors.torch import save_file
 
-from star.data.catalog import Catalog, Item, title_marks
+from star.data.catalog import Catalog, Item
 from star.data.interactions import Interactions
 from star.evidence.graph import Graph
 from star.evidence.tools import Attributes, Tools
 from star.mars.run import Run, run
-from star.student.model import Checkpoint, new_model
-from star.student.vocabulary import build_tokenizer, words_of
+from star.student.checkpoint import FORM
+from star.student.network import shapes_of
 
 torch.set_num_threads(1)  # more threads slow tiny models down
 
@@ -70,50 +67,25 @@ def mars(seed: int) -> tuple[Tools, Run]:
     return tools, run(tools, seed)
 
 
-@cache
-def words() -> list[str]:
-    return words_of(reading.dataset().catalog, int(reading.graph().counts.max()))
-
-
-def save_checkpoint(folder: Path, layers: int = 1, without: int = 0, seed: int = 0) -> Path:
-    """A random student over `reading`, which knows all items but the last `without`."""
-    new_model(words(), 32, layers, 2, 64, seed).save_pretrained(folder)
-    build_tokenizer(words()).save_pretrained(folder)
-    ids = [item.id for item in reading.dataset().catalog]
-    items = reading.dataset().catalog[: len(ids) - without]
-    about = {"dataset": "reading", "items": ids[: len(ids) - without], "titles": title_marks(items)}
-    (folder / "star.json").write_text(json.dumps(about), "utf-8")
+def save_checkpoint(folder: Path, layers: int = 1, seed: int = 0) -> Path:
+    """A random student, which writes what nobody said."""
+    config = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_theta": 10_000.0},
+    }
+    drawn = torch.Generator().manual_seed(seed)
+    tensors = {
+        name: torch.ones(shape) if "norm" in name else torch.randn(shape, generator=drawn) * 0.1
+        for name, shape in shapes_of(config).items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    (folder / "star.json").write_text(json.dumps({"form": FORM, "stages": {}}), "utf-8")
     return folder
-
-
-class Parrot:
-    """Replaces the network: the likeliest next word depends on the last word alone, by a table.
-
-    For a word that is not in the table it is `otherwise`; among items, those early in the vocabulary come first.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, table: dict[str, str], otherwise: str) -> None:
-        vocabulary = checkpoint.vocabulary
-        self.config, self.device = checkpoint.model.config, checkpoint.model.device
-        self.base = -torch.arange(len(vocabulary), dtype=torch.float32) / len(vocabulary)
-        self.next = torch.full((len(vocabulary),), vocabulary[otherwise])
-        for word, following in table.items():
-            self.next[vocabulary[word]] = vocabulary[following]
-
-    def __call__(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
-        logits = self.base.repeat(len(input_ids), 1, 1).clone()
-        logits[torch.arange(len(input_ids)), 0, self.next[input_ids[:, -1]]] += 20
-        return SimpleNamespace(logits=logits)
-
-
-GOOD = {
-    "<plan>": "</plan>", "</plan>": "<tool_call>", "<tool_call>": "item_cf", "item_cf": "5",
-    "5": "</tool_call>",
-    "</tool_response>": "<reflection>", "<reflection>": "evidence", "evidence": "is", "is": "thin",
-    "thin": ";",
-    ";": "</reflection>", "</reflection>": "<recommend>",
-}  # fmt: skip
-
-
-def parrot(checkpoint: Checkpoint, table: dict[str, str], otherwise: str = "<plan>") -> Checkpoint:
-    return dataclasses.replace(checkpoint, model=Parrot(checkpoint, table, otherwise))  # type: ignore[arg-type]

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reading
+import toys
 
 from star.data.interactions import Interactions
-from star.data.tasks import Task, make_tasks, split
+from star.data.tasks import Split, Task, make_tasks, split
 from star.errors import UserError
 from star.evaluation import metrics
 from star.evidence.graph import Graph
@@ -20,12 +21,26 @@ from star.evidence.tools import Attributes
 from star.methods import baselines, factorisation, fusion, sasrec
 from star.methods.baselines import ByScore
 from star.methods.registry import METHODS, Context, check_methods, default_methods, rankers
-from star.methods.slotted import SlotRanker
+from star.methods.student import StarRanker
 from star.ranking import Ranker
 from star.student import checkpoint
 
 NAMES = [name for name in METHODS if not name.startswith("star") and name not in ("mars:chat", "oracle")]
 BY_SCORE = [name for name in NAMES if name != "unchanged"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_folds() -> Iterator[None]:
+    """Three folds of training readers in place of ten: fusion fits the signals once for each."""
+    reading.parts()  # keeps its ten folds, for tests of other files
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("star.data.tasks.FOLDS", 3)
+        yield
+
+
+def thirds() -> Split:
+    """The readers of `reading.parts`, in three folds."""
+    return split(reading.dataset().interactions)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +51,7 @@ def lineup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ranke
         patch.setattr(sasrec, "SasRec", partial(sasrec.SasRec, width=32, epochs=12))
         patch.setattr(factorisation, "Als", partial(factorisation.Als, factors=8))
         patch.setattr(factorisation, "LightGcn", partial(factorisation.LightGcn, width=32, steps=60))
-        context = Context(reading.dataset(), reading.parts(), reading.graph())
+        context = Context(reading.dataset(), thirds(), reading.graph())
         yield {name: METHODS[name](context) for name in NAMES}
 
 
@@ -180,7 +195,7 @@ def test_features_of_fusion() -> None:
     """Finite numbers, and relations that can be read off the catalogue."""
     data, attributes = reading.dataset(), fusion.Attributes.of(reading.dataset().catalog)
     task = Task(10**9, (0, 3, 61), 1, tuple(range(1, 21)), "classic", "uniform")
-    x = fusion.features(reading.graph(), data, attributes, task)
+    x = fusion.features(reading.graph(), data, attributes, task, reading.signals())
     assert x.shape[0] == 20 and np.isfinite(x).all()
     relations = x[:, -4:]
     # book 1 is the next volume of 0's series; 4 is next after 3; 2 is in the series; 15 shares no author
@@ -193,10 +208,10 @@ def test_fusion_keeps_its_lists(tmp_path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("STAR_DATA", str(tmp_path))
     monkeypatch.setattr(fusion, "LISTS", 80)
     task = Task(10**9, (0, 3, 61), 1, tuple(range(10, 30)), "classic", "uniform")
-    first = fusion.fusion(reading.graph(), reading.dataset(), reading.parts())(task)
+    first = fusion.fusion(reading.graph(), reading.dataset(), thirds(), reading.signals())(task)
     assert len(list(tmp_path.rglob("fusion-*.npz"))) == 1
     monkeypatch.setattr(fusion, "training_lists", None)
-    again = fusion.fusion(reading.graph(), reading.dataset(), reading.parts())(task)
+    again = fusion.fusion(reading.graph(), reading.dataset(), thirds(), reading.signals())(task)
     assert np.array_equal(first, again)
 
 
@@ -215,7 +230,7 @@ def test_no_target_is_put_into_fusions_retrieved_lists_by_hand(monkeypatch: pyte
         return verdict
 
     monkeypatch.setattr(fusion, "came_by_itself", watch)
-    fusion.training_lists(reading.dataset(), reading.parts(), 80)
+    fusion.training_lists(reading.dataset(), thirds(), 80)
     assert kept and all(kept)
 
 
@@ -227,20 +242,25 @@ def test_names_are_checked() -> None:
         check_methods([])
 
 
-def test_star_without_a_checkpoint_is_the_one_for_any_catalogue_or_says_what_to_do(
+def test_star_is_the_checkpoint_that_ships_or_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     context = Context(reading.dataset(), reading.parts(), reading.graph())
-    assert isinstance(rankers(["star"], context)[0], SlotRanker)
+    assert isinstance(rankers(["star"], context)[0], StarRanker)
     with monkeypatch.context() as without:
         without.setattr(checkpoint, "MODELS", tmp_path)
-        with pytest.raises(UserError, match=r"no checkpoint 'reading'.*--model"):
+        with pytest.raises(UserError, match=r"no checkpoint 'star'.*training/run.sh"):
             rankers(["star"], context)
     with pytest.raises(UserError, match=r"no checkpoint 'elsewhere'"):
         rankers(["star"], replace(context, model="elsewhere"))
-    names, notes = default_methods(reading.dataset())
-    assert "star" not in names and "oracle" not in names and "mars" in names
-    assert len(notes) == 1 and "star is left out" in notes[0]
+    names = default_methods(reading.dataset())
+    assert "star" in names and "mars" in names and "oracle" not in names
+
+
+def test_another_checkpoint_is_named_by_its_folder(tmp_path: Path) -> None:
+    folder = toys.save_checkpoint(tmp_path / "other")
+    (ranker,) = rankers([f"star:{folder}"], Context(reading.dataset(), reading.parts(), reading.graph()))
+    assert isinstance(ranker, StarRanker) and ranker.name == f"star:{folder}"
 
 
 def test_oracle_is_for_simulated_readers_only() -> None:
@@ -265,7 +285,7 @@ def test_oracle_orders_by_the_probability_that_readers_were_simulated_with() -> 
 def test_what_is_comparable_are_ranks_ratios_and_relations() -> None:
     data, graph, parts = reading.dataset(), reading.graph(), reading.parts()
     (task,) = make_tasks(data.interactions, parts.test, "classic", "uniform", graph.counts, None, 1, 1)
-    x = fusion.features(graph, data, Attributes.of(data.catalog), task)
+    x = fusion.features(graph, data, Attributes.of(data.catalog), task, reading.signals())
     kept = x[:, fusion.comparable(x.shape[1])]
     raw = (x.shape[1] - fusion.FIXED) // 3
     assert kept.shape[1] == 2 * raw + 3
@@ -280,7 +300,7 @@ def test_trees_of_another_data_set_rank_better_than_chance(
 ) -> None:
     monkeypatch.setenv("STAR_DATA", str(tmp_path))
     monkeypatch.setattr(fusion, "LISTS", 400)
-    data, parts, graph = reading.dataset(), reading.parts(), reading.graph()
+    data, parts, graph = reading.dataset(), thirds(), reading.graph()
     other = reading.dataset(260, 1)
     monkeypatch.setattr("star.methods.registry.names", lambda: ["demo", "other"])
     monkeypatch.setattr("star.data.loading.load_dataset", lambda name: other)

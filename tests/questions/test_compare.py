@@ -7,12 +7,12 @@ import dataclasses
 import answering
 import pytest
 
-from star.questions.compare import Ballot, compare, first_difference, side_by_side, sides
+from star.questions.compare import VOTES, Ballot, compare, first_difference, side_by_side, sides
 from star.recommend.recommender import answer
 
 
 def test_both_answer_over_the_same_candidates_and_equal_direct_calls() -> None:
-    student, teacher = answering.recommender("slots"), answering.recommender("teacher")
+    student, teacher = answering.recommender("student"), answering.recommender("teacher")
     query = answering.query(0)
     found = compare(student, teacher, query)
     direct = answer(student, query)
@@ -25,7 +25,7 @@ def test_both_answer_over_the_same_candidates_and_equal_direct_calls() -> None:
 
 
 def test_where_they_part_and_why() -> None:
-    student, teacher = answering.recommender("slots"), answering.recommender("teacher")
+    student, teacher = answering.recommender("student"), answering.recommender("teacher")
     found = compare(student, teacher, answering.query(1))
     assert found.place is not None and found.one != found.other
     assert found.first.order[: found.place - 1] == found.second.order[: found.place - 1]
@@ -53,13 +53,15 @@ def test_sides_are_drawn_and_a_comparison_takes_one_vote() -> None:
     done = answer(answering.recommender("teacher"), answering.query(0))
     found, ballot = side_by_side(done, done, answering.dataset().catalog), Ballot(limit=2)
     left, right = drawn.index(True), drawn.index(False)
-    assert ballot.begin("a", found, left) is True and ballot.vote("a", "left") == (True, found)
-    assert ballot.vote("a", "left") is None and ballot.counts == {"first": 1, "second": 0, "tie": 0}
-    ballot.begin("b", found, right)
-    ballot.vote("b", "left")
-    ballot.begin("c", found, right)
-    ballot.vote("c", "tie")
-    assert ballot.counts == {"first": 1, "second": 1, "tie": 1}
+    assert ballot.begin("a", found, left) is True
+    taken = ballot.close("a")
+    assert taken is not None and taken.found is found and ballot.close("a") is None
+    assert [taken.won(vote) for vote in VOTES] == ["first", "second", "tie"]
+    ballot.reopen("a", taken)
+    assert ballot.close("a") is taken
+    assert ballot.begin("b", found, right) is False
+    turned = ballot.close("b")
+    assert turned is not None and [turned.won(vote) for vote in VOTES] == ["second", "first", "tie"]
     for name in "def":
         ballot.begin(name, found, 0)
-    assert ballot.vote("d", "tie") is None  # dropped for newer ones
+    assert ballot.close("d") is None  # dropped for newer ones

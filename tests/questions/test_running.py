@@ -37,7 +37,7 @@ def test_a_change_of_shelf_is_another_query(name: str) -> None:
     assert answering.meaning(rerun(recommender, query, edits)) == answering.meaning(direct)
 
 
-@pytest.mark.parametrize("name", ["teacher", "slots"])  # the untrained student with item tokens calls no tool
+@pytest.mark.parametrize("name", ["teacher", "student"])
 def test_a_silenced_tool_says_nothing_and_the_others_do(name: str) -> None:
     recommender, query = answering.recommender(name), answering.query(0)
     before = answer(recommender, query)

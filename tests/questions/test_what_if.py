@@ -93,6 +93,6 @@ def test_no_control_where_nothing_else_can_be_taken() -> None:
 
 
 def test_an_answer_compared_with_itself_has_no_differences() -> None:
-    before = answer(answering.recommender("slots"), answering.query(3))
+    before = answer(answering.recommender("student"), answering.query(3))
     same = compared(before, before)
     assert same.places == 0 and same.sentences == () and same.same > 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from star.cli.app import app
-from star.data.catalog import Catalog, title_marks
+from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.errors import UserError
@@ -28,10 +27,6 @@ from star.recommend.assembly import Draft, read_draft
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Star, answer
 from star.recommend.serving import ServingContext
-from star.student import decoding
-from star.student.decoding import GenerationState
-from star.student.model import new_model
-from star.student.vocabulary import build_tokenizer, words_of
 from star.trace.grammar import response_words
 
 CATALOG = toys.hand_catalog()
@@ -44,25 +39,17 @@ def dataset(histories: list[list[int]], catalog: Catalog = CATALOG) -> Dataset:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("models") / "hand"
-    words = words_of(CATALOG, 30)
-    new_model(words, 32, 1, 2, 64, 0).save_pretrained(made)
-    build_tokenizer(words).save_pretrained(made)
-    about = {"dataset": "hand", "items": [item.id for item in CATALOG], "titles": title_marks(CATALOG)}
-    (made / "star.json").write_text(json.dumps(about), "utf-8")
-    return made
+    return toys.save_checkpoint(tmp_path_factory.mktemp("models") / "hand")
 
 
 @pytest.fixture(scope="module")
-def loaded(folder: Path) -> Iterator[Star]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "MAX_WRITTEN", 25)
-        yield Star(dataset(toys.BY_HAND), str(folder))
+def loaded(folder: Path) -> Star:
+    return Star(dataset(toys.BY_HAND), str(folder))
 
 
 def over(loaded: Star, data: Dataset) -> Star:
-    """The same student over another data set of the same catalogue, or of its first items."""
-    loaded._serving, loaded._items = ServingContext(data), loaded._model.match(data.catalog)
+    """The same student over another data set."""
+    loaded._serving = ServingContext(data)
     return loaded
 
 
@@ -117,7 +104,7 @@ def test_an_answer_or_one_line(loaded: Star, question: tuple[Dataset, Query], st
         (Query(tuple(range(8))), "holds all 8 items of the catalogue, so nothing is left"),
         (Query((7, 6, 5, 4, 3, 2, 1, 0, 0), k=3), "nothing is left"),
         (Query((0, 1), candidates=(1, 0, 1)), "all 2 candidates are on the shelf"),
-        (Query((0,), candidates=()), "none of the candidates"),
+        (Query((0,), candidates=()), "the list of candidates is empty"),
     ],
 )
 def test_nothing_to_recommend_is_said_plainly(loaded: Star, query: Query, said: str) -> None:
@@ -134,16 +121,6 @@ def test_all_but_one(loaded: Star) -> None:
         assert [r.item for r in done.items] == [7]
         done = answer(recommender, Query((0,), candidates=(0, 4, 0)))
         assert [r.item for r in done.items] == [4], "a book of the shelf is never recommended"
-
-
-def test_beyond_what_is_retrieved_first_the_model_may_know_some() -> None:
-    """Sixty are retrieved; where the model knows none of them, the rest of the catalogue is asked."""
-    items = tuple(replace(CATALOG[5], id=f"x{n}", title=f"Book {n}") for n in range(100))
-    data = Dataset("many", Catalog(items), Interactions.from_histories([[*range(90)]] * 30, 100), {})
-    shelf, known = ServingContext(data), np.arange(100) >= 95
-    assert sorted(shelf.tools(Query((0,)), known).candidates.tolist()) == [95, 96, 97, 98, 99]
-    with pytest.raises(UserError, match="the model knows none of the 99 items"):
-        shelf.tools(Query((0,)), np.zeros(100, dtype=bool))
 
 
 def test_a_reader_of_everything_in_the_terminal(
@@ -165,7 +142,7 @@ def bare(tools: Tools) -> Tools:
     return Tools(tools.graph, PLAIN, tools.attributes, tools.history, tools.candidates, tools.reader)
 
 
-def test_of_a_shelf_without_genres_no_genre_tool_is_asked(loaded: Star) -> None:
+def test_of_a_shelf_without_genres_the_teacher_asks_no_genre_tool() -> None:
     tools = toys.hand_tools([5, 3, 0], [1, 2, 4, 6])
     for seed in range(20):
         names = [m.response.name for m in run(bare(tools), seed).log if m.response is not None]
@@ -173,58 +150,6 @@ def test_of_a_shelf_without_genres_no_genre_tool_is_asked(loaded: Star) -> None:
     assert any(m.response is not None and m.response.name == "profile" for m in run(tools, 0).log) or any(
         m.response is not None and m.response.name == "profile" for m in run(tools, 1).log
     )
-    over(loaded, dataset(toys.BY_HAND, PLAIN))
-    writer = GenerationState(loaded._model, loaded._items, bare(tools))
-    allowed = {writer.word(int(t)) for t in writer.allowed()}  # type: ignore[union-attr]
-    assert "_epic" not in allowed and {"<plan>", "striking"} <= allowed
-    for word in "<plan> </plan> <tool_call>".split():
-        writer.advance(writer.encode([word])[0])
-    assert {writer.word(int(t)) for t in writer.allowed()} == {"user_cf", "item_cf"}  # type: ignore[union-attr]
-
-
-def test_lines_of_a_shelf_without_genres_do_not_break_off(loaded: Star) -> None:
-    over(loaded, dataset(toys.BY_HAND, PLAIN))
-    state = GenerationState(loaded._model, loaded._items, bare(toys.hand_tools([5, 3, 0], [1, 2, 4, 6])))
-
-    def after(word: str) -> set[str]:
-        state.advance(state.encode([word])[0])
-        return {state.word(int(token)) for token in state.allowed()}  # type: ignore[union-attr]
-
-    begun = after("<reflection>")
-    assert ";" not in begun and "<plan>" not in begun and {"</reflection>", "<i1>"} <= begun
-    assert ";" in after("<i1>")
-    after("x2")
-    assert {word[0] for word in after("5")} == {"/"}
-    assert ";" in after("/9") and ";" not in after(";")
-    assert "<recommend>" in after("</reflection>")
-
-
-def test_no_call_is_made_twice(loaded: Star, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "MAX_WRITTEN", 260)
-    over(loaded, dataset(toys.BY_HAND))
-    writer = GenerationState(loaded._model, loaded._items, toys.hand_tools([5, 3, 0], [1, 2, 4]))
-
-    def say(words: str) -> None:
-        for word in words.split():
-            token = writer.encode([word])[0]
-            assert writer.allowed() is None or token in writer.allowed(), word  # type: ignore[operator]
-            writer.advance(token)
-
-    def may() -> set[str]:
-        found = writer.allowed()
-        assert found is not None
-        return {writer.word(int(t)) for t in found}
-
-    say("<plan> </plan> <tool_call> profile </tool_call> <tool_call>")
-    assert may() == {"recent", "user_cf", "item_cf"}
-    say("recent 10 </tool_call> <tool_call> recent")
-    assert may() == {"5", "20"}
-    say("5 </tool_call> <tool_call> recent 20 </tool_call> <tool_call>")
-    assert may() == {"user_cf", "item_cf"}
-    say("item_cf 5 <i1> <i4> </tool_call> <tool_call> item_cf 5 <i4>")
-    assert may() == {"</tool_call>", "<i1>", "<i2>"}
-    say("<i1>")
-    assert may() == {"<i2>"}, "the same candidates in another order are the same call"
 
 
 def test_a_tool_without_an_answer_says_of_what() -> None:

@@ -1,4 +1,4 @@
-"""Fingerprint: every file of weights and words counts, nothing else does, and a campaign stores this and no other hash."""
+"""Fingerprint: the weights count and nothing else does, and a campaign stores this hash; checkpoints of earlier versions."""
 
 from __future__ import annotations
 
@@ -6,50 +6,45 @@ import json
 from pathlib import Path
 
 import pytest
+import reading
 import toys
 
 from star.annotation.workflow.systems import open_systems
-from star.data.loading import load_dataset
 from star.errors import UserError
-from star.student.checkpoint import MODELS, fingerprint
+from star.student.checkpoint import SHIPPED, fingerprint, read_about
 
 
-def test_weights_words_and_adapters_count_and_the_card_does_not(tmp_path: Path) -> None:
+def test_the_weights_count_and_the_card_does_not(tmp_path: Path) -> None:
     folder = toys.save_checkpoint(tmp_path / "model")
-    seen = [fingerprint(str(folder))]
-    assert len(seen[0]) == 16 and int(seen[0], 16) >= 0
+    before = fingerprint(str(folder))
+    assert len(before) == 16 and int(before, 16) >= 0
     (folder / "README.md").write_text("a card")
     about = json.loads((folder / "star.json").read_text())
-    (folder / "star.json").write_text(json.dumps(about | {"stages": {}}))
-    assert fingerprint(str(folder)) == seen[0]
-    for name in ("model.safetensors", "tokenizer.json"):
-        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-        seen.append(fingerprint(str(folder)))
-    for name in ("adapter", "lora"):
-        (folder / name).mkdir()
-        (folder / name / "adapter_model.safetensors").write_bytes(b"1")
-        seen.append(fingerprint(str(folder)))
-    assert len(set(seen)) == len(seen)
-
-
-def test_an_adapter_alone_is_known_by_its_own_weights_and_those_below(tmp_path: Path) -> None:
-    base, own = toys.save_checkpoint(tmp_path / "base"), tmp_path / "adapter"
-    own.mkdir()
-    (own / "star.json").write_text(json.dumps({"adapter_of": str(base)}))
-    (own / "adapter_model.safetensors").write_bytes(b"1")
-    seen = [fingerprint(str(base)), fingerprint(str(own))]
-    (own / "adapter_model.safetensors").write_bytes(b"2")
-    seen.append(fingerprint(str(own)))
-    toys.save_checkpoint(base, seed=1)
-    seen.append(fingerprint(str(own)))
-    assert len(set(seen)) == 4
+    (folder / "star.json").write_text(json.dumps(about | {"stages": {"sft": {}}}))
+    assert fingerprint(str(folder)) == before
+    toys.save_checkpoint(folder, seed=1)
+    assert fingerprint(str(folder)) != before
     with pytest.raises(UserError, match="no checkpoint"):
         fingerprint(str(tmp_path / "none"))
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"items": ["b1"], "titles": "ab12"}, "of an earlier version"),
+        ({"adapter_of": "demo"}, "of an earlier version"),
+        ([], "expected an object"),
+        ({"form": "slots", "stages": 3}, "stages is no object"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, about: object, said: str) -> None:
+    (tmp_path / "star.json").write_text(json.dumps(about))
+    with pytest.raises(UserError, match=said) as raised:
+        read_about(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.checkpoint
 def test_a_campaign_stores_it() -> None:
-    if not (MODELS / "demo" / "star.json").is_file():
-        pytest.skip("assets/models/demo is not there; train it with training/run.sh")
-    opened = open_systems(("star", "mars"), load_dataset("demo"))
-    assert [system.hash for system in opened.systems] == [fingerprint("demo"), ""]
+    opened = open_systems(("star", "mars"), reading.dataset())
+    assert [system.hash for system in opened.systems] == [fingerprint(SHIPPED), ""]

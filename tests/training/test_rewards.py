@@ -2,77 +2,67 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
-from star.trace.steps import parse
-from training.lib.rewards import copied, format_reward, grounding_reward, outcome_reward, quotes
+from training.lib import rewards
+from training.lib.rewards import coverage_reward, length_reward, outcome_reward, truth_reward
 
-PLAN = "<plan> ask 30 readers ; </plan>"
-ANSWER = (
-    "<tool_call> item_cf 5 </tool_call> <tool_response> <i1> good x2.5 12 /40 <i9> <i1> ; "
-    "<i2> weak few <i2> ; _epic 3 of 5 ; </tool_response>"
-)
-NOTHING = "<tool_call> item_cf 5 </tool_call> <tool_response> nothing ; </tool_response>"
-END = "<recommend> <i1> <i2> <i3> <i4> <i5> </recommend>"
+EVEN = [0.25] * 4
 
 
 @pytest.mark.parametrize(
-    ("answer", "reflection", "expected"),
+    ("ranking", "target", "tiers", "ndcg"),
     [
-        (ANSWER, "<i1> good x2.5 12 /40 <i9> ; both point to <i1> ;", 1),
-        (ANSWER, "<i1> good ; <i2> weak few ; _epic 3 of 5 ;", 1),
-        (ANSWER, "<i1> good x2.5 13 /40 <i9> ;", 0),  # a number that no tool said
-        (ANSWER, "<i1> good x2.5 12 /40 <i8> ;", 0),  # of another book
-        (ANSWER, "<i2> good ;", 0),
-        (ANSWER, "<i1> good ; <i1> similar_good 7/50 ;", 0),  # no tool was asked
-        (ANSWER, "both point to <i1> ;", 0),  # form without substance
-        (ANSWER, "", 0),
-        (NOTHING, "evidence is thin ;", 1),  # nothing to quote
-        (NOTHING, "<i1> good ;", 0),
+        ([2, 1, 3], 2, 1, 0.5 + 0.125 * (1 + 0.63093 + 0.5)),
+        ([1, 2, 3], 2, 2 / 3, 0.5 * 0.63093 + 0.125 * (1 + 0.63093 + 0.5)),
+        ([1, 3, 2], 2, 2 / 3, 0.5 * 0.5 + 0.125 * (1 + 0.63093 + 0.5)),
+        ([1, 3, 4, 2], 2, 1 / 3, 0.5 * 0.43068 + 0.125 * (1 + 0.63093 + 0.5 + 0.43068)),
+        ([1, 3], 2, 0, 0.125 * (1 + 0.63093)),
+        ([], 2, 0, 0),
     ],
 )
-def test_form_is_paid_with_substance_only(answer: str, reflection: str, expected: float) -> None:
-    trace = parse(f"{PLAN} {answer} <reflection> {reflection} </reflection> {END}".split(), 8)
-    assert format_reward(trace) == expected
+def test_outcome(ranking: list[int], target: int, tiers: float, ndcg: float) -> None:
+    assert outcome_reward(ranking, target, EVEN, "tiers") == pytest.approx(tiers)
+    assert outcome_reward(ranking, target, EVEN, "ndcg") == pytest.approx(ndcg, abs=1e-4)
 
 
-def test_unreadable() -> None:
-    assert format_reward(None) == -1
-
-
-def test_quotes_are_the_models_own() -> None:
-    trace = parse(f"{PLAN} {ANSWER} <reflection> <i2> weak few ; </reflection> {END}".split(), 8)
-    assert [c.kind for c in quotes(trace)] == ["pull", "co_read"]
-
-
-@pytest.mark.parametrize(
-    ("place", "tiers", "ndcg", "first"),
-    [
-        (0, 1, 1, 1), (1, 2 / 3, 0.63093, 0), (2, 2 / 3, 0.5, 0), (3, 1 / 3, 0.43068, 0), (4, 1 / 3, 0.38685, 0),
-        (5, 0, 0.35621, 0), (None, 0, 0, 0),
-    ],
-)  # fmt: skip
-def test_outcome(place: int | None, tiers: float, ndcg: float, first: float) -> None:
-    assert outcome_reward(place) == tiers
-    assert outcome_reward(place, "ndcg") == pytest.approx(ndcg, abs=1e-4)
-    assert outcome_reward(place, "first") == first
+def test_a_target_behind_the_fifth_place_earns_nothing_by_tiers() -> None:
+    assert outcome_reward([1, 2, 3, 4, 5, 6], 6, [1 / 6] * 6, "tiers") == 0
 
 
 def test_outcome_by_another_name() -> None:
     with pytest.raises(ValueError, match="mrr"):
-        outcome_reward(0, "mrr")
+        outcome_reward([1], 1, [1.0], "mrr")
+
+
+def test_the_example_in_the_docstring() -> None:
+    assert doctest.testmod(rewards).attempted == 1 and doctest.testmod(rewards).failed == 0
+
+
+@pytest.mark.parametrize(("false", "expected"), [({}, 0), ({3: 0, 4: 2}, -2), ({3: 1, 4: 2}, -3)])
+def test_truth(false: dict[int, int], expected: float) -> None:
+    assert truth_reward(false) == expected
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "expected"),
+    ("stated", "false", "expected"),
     [
-        ([], 0), (["opinion"], 0), (["supported"], 1), (["supported", "opinion", "unsupported"], 0.5),
-        (["unsupported"], 0), (["supported"] * 3 + ["unsupported"], 0.75),
+        ({1: 3, 2: 1, 3: 2}, {1: 0, 2: 0, 3: 0}, 1),
+        ({1: 3, 2: 1, 3: 2}, {1: 0, 2: 1, 3: 0}, 2 / 3),
+        ({1: 3, 2: 0, 3: 2}, {}, 2 / 3),
+        ({}, {}, 0),
     ],
-)  # fmt: skip
-def test_grounding(verdicts: list[str], expected: float) -> None:
-    assert grounding_reward(verdicts) == expected  # type: ignore[arg-type]
+)
+def test_coverage(stated: dict[int, int], false: dict[int, int], expected: float) -> None:
+    assert coverage_reward([2, 1, 3], stated, false) == pytest.approx(expected)
 
 
-def test_copied() -> None:
-    assert copied([4, 5], [4, 5, 6]) and not copied([5, 4], [4, 5, 6])
+def test_only_the_recommended_are_covered() -> None:
+    assert coverage_reward([1, 2, 3, 4, 5, 6], dict.fromkeys(range(1, 6), 1), {}) == 1
+    assert coverage_reward([], {}, {}) == 0
+
+
+def test_length() -> None:
+    assert length_reward(80) == -80

@@ -9,19 +9,7 @@ import pytest
 
 from star import ROOT
 
-CONFIG = (
-    "trajectories",
-    "ablations",
-    "compare",
-    "pretrain",
-    "sft",
-    "onpolicy",
-    "average",
-    "tune_prior",
-    "grpo",
-    "preference",
-    "simulated_raters",
-)
+CONFIG = ("trajectories", "sft", "grpo", "preference", "simulated_raters")
 FILES = {
     file.stem: file
     for file in [*(ROOT / "training").rglob("*.py"), ROOT / "docs" / "build.py"]
@@ -29,7 +17,6 @@ FILES = {
 }
 DATASET = ("tune_mars", "tune_retrieval", "tune_baselines", "fit_demo", "check_demo", "scale_stages", "sample_readers")
 OUT = ("scale",)
-LISTS = ("prepare", "train", "slot_grpo")
 
 
 def said_by(
@@ -45,16 +32,18 @@ def said_by(
 
 
 def test_every_stage_is_here() -> None:
-    assert FILES.keys() == {*CONFIG, *DATASET, *OUT, *LISTS, "build"}
+    """Each has a name of its own, and is tried below."""
+    names = [file.stem for file in (ROOT / "training").rglob("*.py") if "__main__" in file.read_text("utf-8")]
+    assert len(names) == len(set(names))
+    assert FILES.keys() == {*CONFIG, *DATASET, *OUT, "build"}
 
 
 @pytest.mark.parametrize("stage", CONFIG)
 def test_a_missing_config(
     stage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = {"simulated_raters": ("--taste", "short"), "ablations": ("--only", "seed-0")}.get(stage, ())
-    said = said_by(stage, capsys, monkeypatch, "--config", "training/configs/none.yaml", *more)
-    assert "'training/configs/none.yaml' does not exist; there are: training/configs/ablations.yaml" in said
+    said = said_by(stage, capsys, monkeypatch, "--config", "training/configs/none.yaml")
+    assert "'training/configs/none.yaml' does not exist; there are: training/configs/demo.yaml" in said
 
 
 @pytest.mark.parametrize("stage", DATASET)
@@ -68,27 +57,10 @@ def test_a_missing_data_set(
     ("stage", "text", "expected"),
     [
         ("sft", "a: [1\nb: 2", "is not YAML"),
-        (
-            "sft",
-            "dataset: demo\nruns: {here}\nout: {here}/out\nsft_lr: fast\n",
-            "sft_lr 'fast'; expected float",
-        ),
-        ("sft", "dataset: demo\nruns: {here}\nout: {here}/out\n", "python -m training.pretrain"),
-        ("pretrain", "dataset: none\nruns: {here}\nout: {here}/out\n", "'none'"),
-        ("onpolicy", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),
-        (
-            "average",
-            "dataset: demo\nruns: {here}\nout: {here}/out\naverage: true\n",
-            "expected a start other",
-        ),
-        ("average", "dataset: demo\nruns: a\nout: b\nstart: b\naverage: true\n", "expected a start other"),
-        (
-            "average",
-            "dataset: demo\nruns: a\nout: demo\nstart: none\naverage: true\n",
-            "no checkpoint 'none'",
-        ),
-        ("tune_prior", "dataset: demo\nruns: {here}\nout: {here}/out\nheart: 4\n", "no checkpoint"),
-        ("grpo", "dataset: demo\nruns: {here}\nout: {here}/out\n", "run python -m training.sft"),
+        ("sft", "runs: {here}\nout: {here}/out\nsft_rate: fast\n", "sft_rate 'fast'; expected float"),
+        ("sft", "runs: {here}\nout: {here}/out\n", "python -m training.trajectories"),
+        ("trajectories", "runs: {here}\nout: {here}/out\nvalidation: [nothing]\n", "'nothing'"),
+        ("grpo", "runs: {here}\nout: {here}/out\n", "run python -m training.sft"),
     ],
 )
 def test_what_a_config_names_is_not_there(
@@ -124,14 +96,3 @@ def test_a_table_without_its_evaluation(
     monkeypatch.setattr("star.ROOT", tmp_path)
     assert "evaluation/none.json" in said_by("build", capsys, monkeypatch)
     assert (tmp_path / "README.md").read_text("utf-8") == readme
-
-
-def test_lists_of_no_data_set_and_none_at_all(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = ("--out", str(tmp_path), "--validation", "nothing")
-    assert "'nothing'" in said_by("prepare", capsys, monkeypatch, *given)
-    given = ("--lists", str(tmp_path), "--out", str(tmp_path / "checkpoint"))
-    assert "training.slots.prepare" in said_by("train", capsys, monkeypatch, *given)
-    given = (*given, "--start", "star")
-    assert "training.slots.prepare" in said_by("slot_grpo", capsys, monkeypatch, *given)

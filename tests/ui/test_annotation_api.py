@@ -496,6 +496,22 @@ def test_lead_sees_status_agreement_conflicts_and_decides(database: Database) ->
     assert lea.get("/star-lead/status/1").json()["done"] == 2
 
 
+def test_a_lead_takes_votes_out(database: Database) -> None:
+    loader = Loader(lambda: toy.ToyRecommender(delay=0), toy.dataset)
+    loader.start()
+    assert loader.dataset(10).name == "toy"
+    app = application(loader, database)
+    lea = entered(app, "Lea", "lead")
+    assert lea.get("/star-lead/overview").json()["votes"] == 0
+    assert lea.get("/star-lead/votes/jsonl").status_code == 400
+    annotating.vote(database)
+    assert lea.get("/star-lead/overview").json()["votes"] == 1
+    reply = lea.get("/star-lead/votes/csv")
+    names = zipfile.ZipFile(io.BytesIO(reply.content)).namelist()
+    assert {name.split("/")[1] for name in names} == {"comparisons.csv", "ratings.csv", "traces.csv", "manifest.json"}
+    assert entered(app, "Ann").get("/star-lead/votes/csv").status_code == 403
+
+
 def test_rubric_is_shown_and_published(database: Database) -> None:
     app = serve(database)
     lea = entered(app, "Lea", "lead")

@@ -91,6 +91,8 @@ def test_events_and_functions_are_read_off_the_page() -> None:
         {"readers", "reader", "books", "named", "shelf"},  # Explore
         {"readers", "reader", "books", "named", "shelf"},  # the picker of Question, and its form
         {"books"},
+        {"rows"},  # the list of one's answers
+        {"handout"},  # Learn
     ]
 
 

@@ -16,9 +16,9 @@ from star.display import CLOSE, OPEN
 from star.recommend.recommendation import Query, Recommendation
 from star.ui import picker
 from star.ui.views import cards as views
-from star.ui.views.download import standalone
 from star.ui.views.evidence_view import edge_table, evidence
 from star.ui.views.graph_view import payload
+from star.ui.views.report import report
 from star.ui.views.trace_view import trace
 
 DATA = toy.hostile()
@@ -116,22 +116,17 @@ def test_picker_words_are_isolated() -> None:
     isolated_throughout(plain([rows, [picker.book_row(DATA.catalog, n) for n in range(len(DATA.catalog))]]))
 
 
-def test_download_has_no_tag_of_a_name(answer: Recommendation) -> None:
-    page = standalone(answer, DATA.catalog)
-    tame = standalone(toy.ToyRecommender(delay=0)._answer(answer.query), toy.dataset().catalog)
-    count = {tag: Page(page).tags.count(tag) for tag in ("script", "img", "iframe", "svg", "a", "link")}
-    assert count == {tag: Page(tame).tags.count(tag) for tag in count}
-    assert [a for a in Page(page).attributes if a[0].startswith("on")] == [
-        a for a in Page(tame).attributes if a[0].startswith("on")
-    ]
-    assert "htmlTitle" not in page, "pyvis would show tooltips as HTML"
-    heading = Page(page.split("<body>")[1].split("</ol>")[0])
-    assert not leftward(heading.outside) and not FORBIDDEN.search(heading.everything)
-    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page.split("<body>")[0])
-    nodes = json.loads(re.search(r"nodes = new vis.DataSet\((\[.*?\])\);", page)[1])  # type: ignore[index]
-    assert {node["label"] for node in nodes} == {
-        node["label"] for node in payload(answer, DATA.catalog)["nodes"]
-    }
+def test_the_report_has_no_tag_of_a_name(answer: Recommendation) -> None:
+    page = report(answer, DATA.catalog, 0.0)
+    tame = report(toy.ToyRecommender(delay=0)._answer(answer.query), toy.dataset().catalog, 0.0)
+    count = {tag: Page(page).tags.count(tag) for tag in ("script", "img", "iframe", "a", "link", "button", "style")}
+    assert count == {tag: Page(tame).tags.count(tag) for tag in count} and count["style"] == 1
+    assert count["script"] == count["a"] == count["button"] == 0
+    assert not [name for name, _ in Page(page).attributes if name.startswith("on")]
+    body = Page(re.sub(r"<svg class=\"star-cover\".*?</svg>", "", page.split("<body")[1]))
+    outside = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", body.outside)  # the picture isolates names by signs
+    assert not leftward(outside) and not FORBIDDEN.search(body.everything)
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
 
 
 def test_documents_keep_names_as_they_are(answer: Recommendation) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
+from html import escape
 
+import answering
 import numpy as np
 import pytest
 import toy
+from test_views import Tags
 
 from star.errors import UserError
 from star.evidence.tools import lift_interval
 from star.mars.recommender import Teacher
+from star.recommend.recommendation import Query
+from star.recommend.recommender import Recommender, answer
 from star.ui.lesson import Attempt, Lesson
-from star.ui.tabs import learn
+from star.ui.loader import Loader
+from star.ui.runs import Runs
+from star.ui.tabs import learn, learn_steps
 from star.ui.views import learn_view as views
 
 
@@ -27,8 +35,8 @@ def lesson() -> Lesson:
 
 
 def test_every_step_draws_with_the_value_that_its_knob_starts_with(lesson: Lesson) -> None:
-    for step, value in zip(learn.STEPS, (6, 1, 12, 5, 3, 5, False, 0.1), strict=True):
-        assert len(step.draw(lesson, value)) > 60, step.title
+    for step in learn_steps.STEPS:
+        assert len(step.figure(lesson, step.start)) > 60, step.title
         assert step.question.endswith("?") and step.answer
 
 
@@ -72,19 +80,28 @@ def test_advantages_sum_to_nought_and_false_statements_cost() -> None:
 
 def test_titles_are_escaped() -> None:
     lesson = lesson_of(toy.ToyRecommender(toy.hostile(), delay=0))
-    for step, value in zip(learn.STEPS, (20, 1, 12, 5, 20, 5, True, 0.1), strict=True):
-        shown = step.draw(lesson, value)
+    for step, value in zip(learn_steps.STEPS, (20, 1, 12, 5, 20, 5, True, 0.1), strict=True):
+        shown = step.figure(lesson, value)
         assert "<script" not in shown and "<img" not in shown
 
 
 @pytest.mark.parametrize("value", [None, "x", True, float("nan"), [3]])
-def test_a_knob_that_sends_no_number_is_one_line(value: object) -> None:
-    with pytest.raises(UserError, match="expected a number"):
-        learn._whole(value, 1, 9)
+def test_a_knob_that_sends_no_number_is_one_line(value: object, lesson: Lesson) -> None:
+    with pytest.raises(UserError, match="expected a number from 2 to 20"):
+        learn_steps.STEPS[0].figure(lesson, value)
+
+
+def test_a_knob_is_brought_within_its_bounds() -> None:
+    seen: list[object] = []
+    step = replace(learn_steps.STEPS[0], draw=lambda _, value: seen.append(value) or "")
+    for each in (step, replace(step, reach=(0, 1, 0.05)), replace(step, reach=None)):
+        for value in (-5, 2.9, 1e9, float("inf")):
+            each.figure(None, value)  # type: ignore[arg-type]
+    assert seen == [2, 2, 20, 20, 0.0, 1.0, 1.0, 1.0, True, True, True, True]
 
 
 def test_a_link_names_a_step() -> None:
-    assert learn.selected("3") == "step-3"
+    assert learn.selected("3") == "step-3" and learn.selected("zoom") == "step-zoom"
     assert all(learn.selected(text) is None for text in (None, "", "0", "9", "x", "3 "))
 
 
@@ -92,6 +109,50 @@ def test_a_data_set_without_test_readers_is_one_line() -> None:
     few = toy.dataset()
     few = replace(few, interactions=few.interactions.subset(np.arange(3)))
     lesson = lesson_of(toy.ToyRecommender(few, delay=0))
-    for step, value in zip(learn.STEPS[1:], (1, 12, 5, 3, 5, False, 0.1), strict=True):
+    for step, value in zip(learn_steps.STEPS[1:], (1, 12, 5, 3, 5, False, 0.1), strict=True):
         with pytest.raises(UserError, match=r"lesson needs one|is known"):
-            step.draw(lesson, value)
+            step.figure(lesson, value)
+
+
+def lessons(recommender: Recommender, runs: Runs | None = None) -> learn.Lessons:
+    loader = Loader(lambda: recommender)
+    loader.start()
+    assert loader.recommender(20) is not None
+    return learn.Lessons(loader, runs or Runs())
+
+
+def test_the_hand_out_holds_every_step_and_needs_no_network() -> None:
+    page = lessons(toy.ToyRecommender(toy.hostile(), delay=0)).handout()
+    Tags(page[page.index("<main>") : page.index("</main>") + 7])
+    before, _, answers = page.partition('<section class="answers">')
+    for step in learn_steps.STEPS:
+        assert escape(step.title) in before and escape(step.question) in before
+        assert escape(step.answer) in answers and escape(step.answer) not in before
+    assert "default-src 'none'" in page and not re.search(r"<(script|img|link|a)\b|url\(", page)
+    assert before.count('class="figure"') == 8 and "Strength: 5" in before
+
+
+def test_whose_trace_is_played() -> None:
+    runs, student = Runs(), toy.ToyRecommender(delay=0)
+    given = lessons(student, runs)
+    assert given.player(None, "s")["title"] == "the student’s answer"
+    assert given.player({"whose": "teacher"}, "s")["steps"][0]["name"] == "Plan"
+    assert "no answer yet" in given.player({"whose": "last"}, "s")["problem"]
+    runs.keep(runs.begin("s"), answer(student, Query((3, 0))), student.dataset.catalog)
+    assert given.player({"whose": "last"}, "s")["title"] == "your last answer"
+    for odd in ("x", 7, {"whose": ["last"]}):
+        assert given.player(odd, "s")["title"] == "the student’s answer"
+
+
+def test_a_zoom_takes_nothing_that_is_not_offered() -> None:
+    student = answering.recommender("student")
+    given = lessons(student)
+    done, _ = given.answer("student", "s")
+    items = [r.item for r in done.items]
+    for item, claim in ((None, None), ("x", 2), (10**6, -1), (True, [1]), (items[0], 10**6)):
+        index = learn.chosen(done, item, claim)
+        assert done.claims[index].claim.subject in items
+    shown = given.zoomed({"item": items[1]}, "s")["blocks"]
+    Tags("".join(block["html"] for block in shown))
+    assert student.dataset.catalog[items[1]].title in shown[-1]["html"]
+    assert "no answer yet" in given.zoomed({"whose": "last"}, "s")["blocks"][-1]["html"]

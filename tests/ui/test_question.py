@@ -21,9 +21,10 @@ from star.questions.what_if import WhatIf, compared, control, possible, what_if
 from star.questions.why_not import WhyNot, why_not
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import answer
+from star.ui.duel import Duel, drawn
 from star.ui.loader import Loader
 from star.ui.runs import Runs
-from star.ui.tabs import question
+from star.ui.tabs import explore, question
 from star.ui.views import question_view as views
 from star.ui.views import what_if_view as changes
 from star.ui.views.question_form import edit_words, offer, template
@@ -101,19 +102,53 @@ def test_positions_are_those_of_the_answer(before: Recommendation) -> None:
     assert [row["id"] for row in shown["shelf"]] == list(before.query.history)
 
 
+def kept_run(blocks: Any) -> str:
+    found = re.search('data-kept="([0-9a-f]{32})"', "".join(block["html"] for block in blocks))
+    assert found is not None
+    return found[1]
+
+
+def test_an_answer_after_a_change_is_kept_with_the_change(before: Recommendation) -> None:
+    runs, book = kept(before), before.query.history[-1]
+    title = CATALOG[book].title
+    value: dict[str, Any] = {"run": RUN, "kind": "what_if", "edits": [{"do": "take_off", "at": book}]}
+    *_, shown, _ = question.asked(loader(), runs, "s", value, Duel())
+    run = kept_run(shown[1])
+    found = runs.get(run)
+    direct = what_if(TEACHER, before.query, [TakeOff(book)], before).after
+    assert found is not None and answering.meaning(found.answer) == answering.meaning(direct)
+    assert found.changes == ({"do": "take_off", "item": CATALOG[book].id, "words": found.changed[0]},)
+    assert runs.headings([run])[run].changed == found.changed and title in found.changed[0]
+    status, *_ = explore.restored(runs, {"run": run}, CATALOG.words)
+    assert f"What if: {title} is taken off the shelf" in " ".join(text(status).split())
+    assert "What if" not in text(explore.restored(runs, {"run": RUN}, CATALOG.words)[0])
+    # A change after the change is kept with both.
+    value = {"run": run, "kind": "what_if", "edits": [{"do": "tools", "at": 0}]}
+    *_, shown, _ = question.asked(loader(), runs, "s", value, Duel())
+    both = runs.get(kept_run(shown[1]))
+    assert both is not None and [each["do"] for each in both.changes] == ["take_off", "silence"]
+    # The graph says something else than cut evidence, so that answer is not questioned further.
+    with pytest.raises(UserError, match="Evidence was cut"):
+        question.read(value | {"run": kept_run(shown[1])}, runs, CATALOG)
+    runs.show("s", kept_run(shown[1]))
+    (refused,) = question.begun(loader(), runs, "s", None, Duel())
+    assert "Evidence was cut" in text(refused[2])
+
+
 def test_answers_are_those_of_the_library(before: Recommendation) -> None:
     book = before.query.history[-1]
     value = {"run": RUN, "kind": "what_if", "edits": [{"do": "take_off", "at": book}]}
-    *_, shown, end = question.asked(loader(), kept(before), "s", value, question.Duel())
+    *_, shown, end = question.asked(loader(), kept(before), "s", value, Duel())
     direct = what_if(TEACHER, before.query, [TakeOff(book)], before)
     other = control(TEACHER, before, [TakeOff(book)], 1)
-    assert shown[1] == changes.what_if(direct, other, CATALOG) and "Done" in text(end[0])
+    run = kept_run(shown[1])
+    assert shown[1] == changes.what_if(direct, other, CATALOG, run) and "Done" in text(end[0])
     one, two = before.items[0].item, before.items[1].item
     value = {"run": RUN, "kind": "why_not", "one": one, "other": two}
-    *_, shown, end = question.asked(loader(), kept(before), "s", value, question.Duel())
+    *_, shown, end = question.asked(loader(), kept(before), "s", value, Duel())
     assert shown[1] == views.why_not(why_not(TEACHER, before.query, one, two, before), CATALOG)
     value = {"run": RUN, "kind": "carried", "one": one}
-    *_, shown, end = question.asked(loader(), kept(before), "s", value, question.Duel())
+    *_, shown, end = question.asked(loader(), kept(before), "s", value, Duel())
     *_, direct_too = carried_by(TEACHER, before.query, one, before)
     assert shown[1] == views.carried(direct_too, CATALOG) and "Stop" not in text(end[0])
 
@@ -121,33 +156,33 @@ def test_answers_are_those_of_the_library(before: Recommendation) -> None:
 def test_a_question_ends_when_it_is_stopped_and_errors_are_one_line(before: Recommendation) -> None:
     runs = kept(before)
     going = question.asked(
-        loader(), runs, "s", {"run": RUN, "kind": "carried", "one": before.items[0].item}, question.Duel()
+        loader(), runs, "s", {"run": RUN, "kind": "carried", "one": before.items[0].item}, Duel()
     )
     next(going), next(going)
     runs.stop("s question")
     (last,) = list(going)
     assert "Stopped" in text(last[0])
-    (_, refused) = question.asked(loader(), runs, "s", {"run": "x"}, question.Duel())
+    (_, refused) = question.asked(loader(), runs, "s", {"run": "x"}, Duel())
     assert "no longer kept" in text(refused[0]) and "error" in refused[0][0]["html"]
 
 
 def test_it_begins_with_the_last_answer_or_with_a_shelf(before: Recommendation) -> None:
     runs = Runs()
-    (nothing,) = question.begun(loader(), runs, "s", None)
+    (nothing,) = question.begun(loader(), runs, "s", None, Duel())
     assert "There is no answer yet" in text(nothing[2])
     run = runs.begin("s")
     runs.keep(run, before, CATALOG)
-    (found,) = question.begun(loader(), runs, "s", None)
+    (found,) = question.begun(loader(), runs, "s", None, Duel())
     assert found[0]["run"] == run and found[0]["ranked"] == len(before.items)
-    (other,) = question.begun(loader(), runs, "another visitor", None)
+    (other,) = question.begun(loader(), runs, "another visitor", None, Duel())
     assert "There is no answer yet" in text(other[2])
-    _, own = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": [1, 2]})
+    _, own = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": [1, 2]}, Duel())
     assert [row["id"] for row in own[0]["shelf"]] == [1, 2]
     question_about = {"run": own[0]["run"], "kind": "what_if", "edits": []}
-    *_, shown, _ = question.asked(loader(), runs, "s", question_about, question.Duel())
+    *_, shown, _ = question.asked(loader(), runs, "s", question_about, Duel())
     assert "No change is in force" in text(shown[1])
     assert runs.last("s") == run  # Explore's answer is still the last one
-    _, wrong = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": []})
+    _, wrong = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": []}, Duel())
     assert "shelf is empty" in text(wrong[2])
 
 
@@ -167,8 +202,8 @@ def every_view(catalog: Catalog, before: Recommendation, after: Recommendation, 
 
 
 def test_names_are_hidden_until_the_vote_and_each_comparison_takes_one(before: Recommendation) -> None:
-    student = answering.recommender("slots")
-    ready, duel, runs = Loader(lambda: student), question.Duel(), Runs()
+    student = answering.recommender("student")
+    ready, duel, runs = Loader(lambda: student), Duel(), Runs()
     ready.start()
     assert ready.recommender(10) is not None
     runs.keep(RUN, answer(student, before.query), CATALOG)
@@ -181,16 +216,37 @@ def test_names_are_hidden_until_the_vote_and_each_comparison_takes_one(before: R
     )
     *_, shown, _ = question.asked(ready, runs, "s", value, duel)
     told = text(shown[1])
-    assert "mars" in told and "You chose" in told and "1 vote since" in told
+    assert "mars" in told and "You chose" in told and "1 vote so far" in told
     Tags("".join(block["html"] for block in shown[1]))
     *_, again = question.asked(ready, runs, "s", value, duel)
     assert "nothing to vote on" in text(again[0])
-    *_, shown, _ = question.asked(ready, runs, "s", {"run": RUN, "kind": "compare"}, duel)
-    assert "They part" in text(shown[1]) and "You chose" not in text(shown[1])
-    query = question.drawn(student.dataset)
+    query = drawn(student.dataset)
     assert query.reader in student.dataset.held_out or not student.dataset.held_out
-    *_, alone = question.asked(loader(), kept(before), "s", {"run": RUN, "kind": "compare"}, duel)
+    *_, alone = question.asked(loader(), kept(before), "s", {"run": RUN, "kind": "duel"}, duel)
     assert "serve a student" in text(alone[0])
+
+
+def test_two_systems_are_watched_and_compared(before: Recommendation) -> None:
+    student = answering.recommender("student")
+    ready, duel, runs = Loader(lambda: student), Duel(), Runs()
+    ready.start()
+    assert ready.recommender(10) is not None
+    runs.keep(RUN, answer(student, before.query), CATALOG)
+    value: dict[str, Any] = {"run": RUN, "kind": "compare"}
+    _, *going, last, _ = question.asked(ready, runs, "s", value, duel)
+    assert len(going) > 15 and "has not begun" in text(going[0][1]) and "planner" in text(going[-1][1])
+    told = text(last[1])
+    assert "They part" in told and "You chose" not in told and "MARS" in told and "one pass" in told
+    assert "similar readers" in told and "user_cf" not in told
+    for state in (going[0], going[-1], last):
+        Tags("".join(block["html"] for block in state[1]))
+    for pair in (("own", "own"), ("own", "checkpoint ../../etc"), ("own", 7)):
+        *_, refused = question.asked(ready, runs, "s", value | dict(zip(("first", "second"), pair, strict=True)), duel)
+        assert "error" in refused[0][0]["html"]
+    *_, shown, _ = question.asked(ready, runs, "s", value | {"first": "itemknn", "second": "ease"}, duel)
+    assert "item-kNN" in text(shown[1]) and "EASE" in text(shown[1])
+    offered = offer(runs.get(RUN)[0], CATALOG, RUN, duel.rivals(ready).offered)["systems"]  # type: ignore[index]
+    assert [row["id"] for row in offered][:6] == ["own", "slots", "seed", "mars", "itemknn", "ease"]
 
 
 @pytest.fixture(scope="module")
@@ -241,8 +297,8 @@ def test_a_recommender_without_tools_says_so() -> None:
     ready.start()
     assert ready.recommender(10) is not None
     value: dict[str, Any] = {"run": RUN, "kind": "what_if", "edits": [{"do": "tools", "at": 0}]}
-    *_, end = question.asked(ready, runs, "s", value, question.Duel())
+    *_, end = question.asked(ready, runs, "s", value, Duel())
     assert "only the shelf can be changed" in text(end[0])
     value["edits"] = [{"do": "take_off", "at": 0}]
-    *_, shown, _ = question.asked(ready, runs, "s", value, question.Duel())
+    *_, shown, _ = question.asked(ready, runs, "s", value, Duel())
     assert "is taken off the shelf" in text(shown[1])

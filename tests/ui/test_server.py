@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import threading
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
+import page_client
 import pytest
 import toy
 from fastapi.testclient import TestClient
 
 from star.errors import UserError
 from star.recommend.recommendation import Query
+from star.ui.assets import SHARED
 from star.ui.loader import Loader
-from star.ui.page import loaded
 from star.ui.picker import find_books, find_readers, query, reader_detail, spread
 from star.ui.runs import Runs
 from star.ui.security.connections import free_port
@@ -130,24 +132,6 @@ def test_user_errors_and_faults_become_messages() -> None:
     assert "Something went wrong" in status(last) and "secret" not in str(last)
 
 
-def test_the_adapters_switch_reaches_the_model() -> None:
-    class Adapted(toy.ToyRecommender):
-        adapter = "grpo"
-        asked: ClassVar[list[Query]] = []
-
-        def stream(self, asked: Query) -> Any:
-            self.asked.append(asked)
-            return super().stream(asked)
-
-    loader = Loader(lambda: Adapted(DATA, 0))
-    loader.start()
-    assert [name for _, name in loaded(loader)][-1] == "grpo"
-    assert [name for _, name in loaded(ready())][-1] is None
-    for adapted in (True, False):
-        list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}, adapted))
-    assert [query.adapter for query in Adapted.asked] == [True, False]
-
-
 @pytest.mark.parametrize("value", [{"k": 2.5}, {"seed": -1}, {"typed": "99999", "reader": None}, {"mode": "shelf"}])
 def test_a_refused_question_changes_nothing_but_the_status(value: dict[str, Any]) -> None:
     asked = {"mode": "reader", "reader": 3, "shelf": []} | value
@@ -171,7 +155,8 @@ def test_a_kept_answer_is_restored_and_an_unknown_one_says_so() -> None:
     runs = Runs()
     updates = list(answer(ready(), runs, "s", {"mode": "reader", "reader": 3, "k": 4, "seed": 7}))
     run = updates[-1][3]["run"]
-    assert updates[-1][3]["asked"] == {"mode": "reader", "reader": 3, "shelf": [], "k": 4, "seed": 7}
+    asked = {"mode": "reader", "reader": 3, "shelf": [], "feedback": [], "k": 4, "seed": 7}
+    assert updates[-1][3]["asked"] == asked
     assert explore.restored(runs, {"run": run}, DATA.catalog.words) == updates[-1]
     for unknown in ("0" * 32, "x", 7, ["a"]):
         gone = explore.restored(runs, {"run": unknown}, DATA.catalog.words)
@@ -233,8 +218,8 @@ def test_server_answers_with_its_policy_and_only_its_files() -> None:
     for path in (
         "/star-assets/..%2fpyproject.toml",
         "/star-assets/none.js",
-        "/star-runs/x/graph.html",
-        f"/star-runs/{'0' * 32}/graph.html",
+        "/star-runs/x/report.html",
+        f"/star-runs/{'0' * 32}/report.html",
     ):
         assert client.get(path).status_code == 404, path
 
@@ -249,3 +234,14 @@ def test_a_taken_port_is_passed_over() -> None:
             free_port("127.0.0.1", port, 1)
     with pytest.raises(UserError, match="not an address"):
         free_port("no such host", 7860)
+
+
+def test_a_script_that_several_components_need_stands_in_the_page() -> None:
+    """Gradio does not wait for a script that another component has asked for already."""
+    client = TestClient(application(ready()), base_url="http://127.0.0.1")
+    heads = [str(part["props"].get("head") or "") for part in page_client.config(client)["components"]]
+    named = [name for head in heads for name in re.findall(r"star-assets/([^?]+)", head)]
+    assert "question.js" in named and len(set(named)) == len(named) and not set(named) & set(SHARED)
+    page = client.get("/").text
+    places = [page.index(f"star-assets/{name}?v=") for name in SHARED]
+    assert places == sorted(places) and places[-1] < page.index('type="module"')

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -14,9 +12,9 @@ from pathlib import Path
 
 import annotating
 import httpx
-from test_load import OURS, free_port, wait
+from serving import Page, free_port, started, toy_command
+from test_load import OURS, wait
 
-from star import ROOT
 from star.annotation.storage import events
 from star.annotation.storage.migrate import open_database
 from star.annotation.workflow import queue
@@ -25,10 +23,8 @@ RATERS = 6
 Saves = list[tuple[str, int, dict[str, int]]]
 
 
-def serve(port: int, place: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"STAR_DATABASE_URL": place, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "tests/browser/toy_app.py", str(port)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+def serve(port: int, place: str) -> Page:
+    return started(toy_command(port), Path(place).with_name("log"), STAR_DATABASE_URL=place)
 
 
 def rate(url: str, n: int, over: threading.Event, acknowledged: Saves) -> None:

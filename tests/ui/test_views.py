@@ -15,10 +15,12 @@ from star.data.words import BOOK
 from star.evidence.claims import Claim, Edge
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, StepView, Timing
 from star.ui.views import cards as views
+from star.ui.views.argument_view import argued
 from star.ui.views.cover import cover
-from star.ui.views.download import document, standalone
 from star.ui.views.evidence_view import edge_table, evidence, facts, weight
+from star.ui.views.graph_picture import picture
 from star.ui.views.graph_view import MOST, cut, payload
+from star.ui.views.report import document, report
 from star.ui.views.trace_view import numbers, ranked, trace
 
 
@@ -61,7 +63,9 @@ class Tags(HTMLParser):
 
 def every_view(answer: Recommendation, catalog: Catalog) -> str:
     blocks = [*trace(answer), *evidence(answer, catalog), *edge_table(answer, catalog)]
-    return views.cards(answer, catalog) + "".join(block["html"] for block in blocks)
+    blocks += argued(answer, catalog)
+    shown = views.cards(answer, catalog) + views.explained(answer, catalog)
+    return shown + "".join(block["html"] for block in blocks)
 
 
 def test_html_is_well_formed(model: toy.ToyRecommender) -> None:
@@ -85,8 +89,8 @@ def test_hostile_titles_are_text(model: toy.ToyRecommender, title: str) -> None:
     found = Tags(html)
     assert not {"img", "script"} & set(found.tags)
     assert not [name for name in found.attributes if name.startswith("on")]
-    page = standalone(answer, data.catalog)
-    assert title not in page  # in the heading it is escaped, in the graph's JSON as well
+    page = report(answer, data.catalog, 0.0)
+    assert title not in page.split("</style>")[1]
 
 
 def test_nothing_is_recommended_before_the_ranking(model: toy.ToyRecommender) -> None:
@@ -242,11 +246,6 @@ def test_finished_line() -> None:
 def test_page_says_when_readers_are_simulated(model: toy.ToyRecommender) -> None:
     assert "readers are simulated" in views.loaded(model.dataset, "x")
     real = replace(model.dataset, manifest={"title": "Real", "simulated": False})
-    assert "7 books it has no token for" in views.loaded(real, "x", 7)
-    assert "ranking: 80% evidence, 20% parametric prior" in views.loaded(
-        real, "x", 0, 0.25
-    )
-    assert "ranking" not in views.loaded(real, "x", 7)
     assert "simulated" not in views.loaded(real, "x") and "loading" in views.loaded(real, None)
 
 
@@ -284,17 +283,23 @@ def test_large_graph_is_cut_to_what_matters(model: toy.ToyRecommender) -> None:
     assert ranked == [f"i:{r.item}" for r in answer.items]
 
 
-def test_download_needs_no_network(model: toy.ToyRecommender) -> None:
-    page = standalone(answered(model, 3), model.dataset.catalog)
-    assert not re.search(r"<(?:script|link|img)[^>]*(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
-    assert "Content-Security-Policy" in page and "new vis.Network" in page
+def test_the_report_needs_no_network_and_runs_nothing(model: toy.ToyRecommender) -> None:
+    page = report(answered(model, 3), model.dataset.catalog, 0.0)
+    assert not re.search(r"(?:src|href)\s*=|url\(|@import|<script|<link|<iframe", page)
+    assert "default-src 'none'" in page and "script-src" not in page
+    Tags("<body" + page.split("<body")[1].removesuffix("</html>"))
 
 
-def test_download_with_href_in_a_title_keeps_tooltips_text(model: toy.ToyRecommender) -> None:
-    items = tuple(replace(item, title='<a href="//evil">x</a>') for item in model.dataset.catalog)
-    data = replace(model.dataset, catalog=Catalog(items))
-    page = standalone(answered(toy.ToyRecommender(data, 0), 3), data.catalog)
-    assert "htmlTitle" not in page and "innerHTML = " not in page.split("drawGraph")[-1]
+def test_the_picture_has_what_the_page_draws(model: toy.ToyRecommender) -> None:
+    catalog = model.dataset.catalog
+    answer = answered(model, 3, 0, 11)
+    drawn, shown = cut(answer), picture(answer, catalog)
+    assert shown.count("<title>") == len(drawn) and shown.count("<path") >= drawn.number_of_edges()
+    for entry in answer.items:
+        assert f">{escape(catalog[entry.item].title)[:30]}" in shown
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"', shown)
+    assert len(found) == len(set(found)), "no two labels at one place"
+    assert picture(replace(answer, nodes=(), edges=(), items=(), claims=()), catalog) == ""
 
 
 def test_ticks_count_what_the_model_wrote(model: toy.ToyRecommender) -> None:
@@ -334,14 +339,14 @@ def test_what_a_claim_names_can_always_be_drawn(model: toy.ToyRecommender) -> No
     assert known == {n for n, e in enumerate(answer.edges) if e.source in ends and e.target in ends}
 
 
-def test_downloads_name_reader_and_titles_and_hold_cards_trace_and_graph(model: toy.ToyRecommender) -> None:
+def test_downloads_name_reader_and_titles_and_the_report_holds_cards_trace_and_graph(model: toy.ToyRecommender) -> None:
     catalog = model.dataset.catalog
     *_, answer = model.stream(Query(tuple(map(int, model.dataset.interactions.history(4))), 4))
     made = document(answer, catalog)
     assert made["reader"] == "Reader 5" and made.keys() > answer.to_json(catalog).keys()
     assert all(made["titles"][name] for name in (*made["shelf"], *made["candidates"]))
-    page = standalone(answer, catalog)
-    assert "Books for Reader 5" in page and "<button" not in page.split("new vis.Network")[1]
+    page = report(answer, catalog, 1_700_000_000.0)
+    assert "Books for Reader 5" in page and "<button" not in page and "14 November 2023, 22:13 UTC" in page
     for entry in answer.items:
         assert page.count(escape(catalog[entry.item].title)) >= 3
     for claim in answer.claims[:3]:

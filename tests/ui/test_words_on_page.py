@@ -29,10 +29,10 @@ from star.ui import picker
 from star.ui.page import header
 from star.ui.tabs import annotate, lead
 from star.ui.views import cards
-from star.ui.views.download import standalone
 from star.ui.views.evidence_view import edge_table, evidence
 from star.ui.views.graph_view import payload
 from star.ui.views.record_view import side
+from star.ui.views.report import report
 from star.ui.views.trace_view import trace
 
 OF_BOOKS = re.compile(r"\b(books?|readers?|shelf|author)\b", re.IGNORECASE)
@@ -69,8 +69,8 @@ def test_an_answer_about_films_names_no_book(teacher: Teacher, done: Recommendat
         *said(cards.cards(done, catalog)),
         *said(cards.empty(FILM)),
         *said(cards.finished(done, FILM)),
-        *said(cards.loaded(teacher.dataset, "x", 3)),
-        *said(standalone(done, catalog)),
+        *said(cards.loaded(teacher.dataset, "x")),
+        *said(report(done, catalog, 0.0)),
         readable(done, catalog),
         json.dumps(payload(done, catalog)["words"]),
         *payload(done, catalog)["nodeKinds"].values(),

@@ -1,1 +1,1 @@
-"""Parts shared by training stages: configs, token sequences, losses, rewards, devices."""
+"""Parts that training stages share: configs, lists, sequences, networks, answers, rewards."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
+from collections.abc import Sequence
 from inspect import formatannotation
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -13,8 +14,6 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
 from star.errors import UserError
-from star.methods.fusion import LISTS
-from training.lib.corpus import FORMS
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 """pydantic refuses unknown fields, text for a number, and true for a whole number."""
@@ -33,140 +32,105 @@ Float = Annotated[float, BeforeValidator(_number)]
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Settings of all stages that lead to one checkpoint."""
+    """Settings of the stages that lead to one checkpoint."""
 
-    dataset: str
-    """Name of the data set."""
     runs: str
-    """Folder for trajectories, intermediate checkpoints and logs (not committed)."""
+    """Folder for what the stages leave to each other (not committed)."""
     out: str
     """Folder of the finished checkpoint."""
-    trajectories: str | None = None
-    """Folder of the trajectories; None: `trajectories` in `runs`. The second config of a chain names those of the first."""
+    universes: int = 50
+    """Catalogues that are drawn, at least 2."""
+    datasets: tuple[str, ...] = ("demo:600:3",)
+    """Data sets whose training readers give lists, as NAME:TASKS:FOLDS; tasks are of a cell and fold."""
+    validation: tuple[str, ...] = ("demo",)
+    """Data sets whose validation readers measure."""
+    lists: str | None = None
+    """Folder of the candidate lists; None: `lists` in `runs`."""
     start: str | None = None
-    """Checkpoint to start pretraining from (same words and shape); None: from scratch."""
-    base: str | None = None
-    """A big base (Hugging Face name, or folder) instead of a compact student (`training/lib/bases.py`). Pretraining then
-    trains only the embeddings of the new tokens; `hidden` to `intermediate` are not used."""
-    base_rank: int = 32
-    """Rank of the LoRA adapter that SFT trains on a big base."""
-    form: str = "full"
-    """Ablations: the steps that the student's traces leave out (`training/lib/corpus.py`, FORMS)."""
-    renumbered: Float = 0.5
-    """Count perturbation: share of the trajectories that get other counts (`training/lib/corpus.py`)."""
-    renamed: Float = 0.5
-    """Entity permutation: share of the trajectories that get other items, in every stage but GRPO
-    (`training/lib/corpus.py`)."""
-    exchanged: Float = 0.0
-    """Candidate swap: share of the trajectories whose candidates are permuted, in every stage but GRPO."""
-    vectors: bool = False
-    """Whether item embeddings start from the vectors of a factorisation (`training/lib/vectors.py`); not with a big base.
-    It improved no student's ranking (training/LOG.md)."""
-    seed: int = 0
-    """Seed of every random draw."""
-    per_reader: int = 30
-    """Trajectories per training reader."""
-    negatives: tuple[Float, Float, Float] = (0.42, 0.42, 0.16)
-    """Shares of uniform, matched and retrieved candidate lists."""
-    guide_lists: int = LISTS
-    """Candidate lists that the distillation teacher's trees are fitted on, per half of the folds."""
-    latent_epochs: int = 30
-    """Epochs of the sequence model that the distillation teacher sees, one per fold (`training/lib/latent.py`); 0: none."""
-    hidden: int = 128
+    """Checkpoint whose weights SFT starts from, a folder or a name under assets/models; None: random weights."""
+    hidden: int = 96
     """Width of the student."""
     layers: int = 4
     """Its decoder layers."""
     heads: int = 4
     """Its attention heads."""
-    intermediate: int = 384
-    """Width of its feed-forward blocks."""
-    pretrain_minutes: Float = 44.0
-    """Wall-clock limit of pretraining; the learning rate falls to zero by then."""
-    pretrain_sequences: int | None = None
-    """Number of sequences to read, instead of minutes; independent of the machine and of the number of processes."""
-    pretrain_cycles: int = 1
-    """How often the learning rate falls to zero by the end."""
-    pretrain_lr: Float = 2e-3
-    """Highest learning rate of pretraining."""
-    pretrain_batch: int = 16
-    """Sequences per step, over all processes."""
-    heart: int = 0
-    """Prompts per step, over all processes, that train the parametric prior (`training/lib/parametric_prior.py`); not
-    with a big base."""
-    sft_lr: Float = 3e-4
-    """Highest learning rate of SFT."""
-    sft_batch: int = 16
-    """Trajectories per step of SFT, on each device."""
-    sft_rows: int = 4_000
-    """Largest number of kept trajectories to use; 0 leaves SFT out, for a start that has been through it."""
-    sft_passes: int = 2
-    """Passes over these trajectories."""
-    sft_folds: tuple[int, ...] = (8, 9)
-    """Folds whose kept trajectories go into SFT; pretraining reads the other folds only."""
-    own_rows: int = 4_000
-    """On-policy rollouts: training tasks for which the student writes its own traces, at most half of those of the SFT
-    folds. As many trajectories of the teacher are added."""
-    own_rounds: int = 1
-    """Rounds of rollouts. From the second on, decoding is greedy and the learning rate is two thirds of `own_lr`."""
-    own_temperature: Float = 0.5
-    """Sampling temperature of the first round's traces."""
-    average: bool = False
-    """Whether the checkpoint becomes a model soup of the start's weights and its own (`training/average.py`)."""
-    own_passes: int = 2
-    """Passes over the traces of a round."""
-    own_lr: Float = 3e-4
-    """Highest learning rate of on-policy training."""
-    grpo_steps: int = 100
-    """Optimiser steps of GRPO."""
-    grpo_tasks: int = 8
-    """Tasks per step."""
-    grpo_group: int = 8
-    """Completions per task (paper: 8)."""
-    grpo_batch: int = 16
-    """Completions per pass of the network."""
-    grpo_rows: int = 2_000
-    """Tasks to draw from, easy : medium : hard = 3 : 4 : 3."""
-    grpo_lr: Float = 2e-4
-    """Learning rate of GRPO."""
-    grpo_kl: Float = 0.001
-    """Weight of the KL divergence from the checkpoint (TRL's beta)."""
-    grpo_temperature: Float = 1.0
-    """Sampling temperature of the completions."""
-    grpo_rank: int = 16
-    """Rank of the LoRA adapter."""
-    grpo_weights: tuple[Float, Float, Float] = (0.5, 1.0, 0.5)
-    """Weights of the rewards for format, outcome, grounding."""
-    grpo_outcome: str = "tiers"
-    """Outcome reward: `tiers` (paper), `ndcg` or `first`."""
+    seed: int = 0
+    """Seed of every random draw."""
     threads: int = 1
-    """CPU threads of one process."""
-    compile: bool = True
-    """Whether pretraining may use torch.compile; `compiles` in `training/lib/device.py` decides where it is faster."""
+    """CPU threads."""
+    sft_minutes: Float = 56.0
+    """Wall-clock limit of SFT; the learning rate falls to zero by then."""
+    sft_steps: int = 20_000
+    """Limit in steps; the earlier of the two limits counts."""
+    sft_batch: int = 16
+    """Lists per step of SFT."""
+    sft_rate: Float = 3e-3
+    """Highest learning rate of SFT."""
+    sft_measured: int = 1_000
+    """Steps between two measurements, after which a stopped run goes on."""
+    grpo_steps: int = 0
+    """Optimiser steps of GRPO; 0 leaves it out."""
+    grpo_lists: int = 8
+    """Lists per step of GRPO."""
+    grpo_group: int = 8
+    """Answers to each list (paper: 8)."""
+    grpo_rate: Float = 1e-3
+    """Highest learning rate of GRPO."""
+    grpo_rank: int = 16
+    """Rank of the LoRA adapter, which is merged at the end."""
+    grpo_outcome: Literal["ndcg", "tiers"] = "ndcg"
+    """Outcome reward (`training/lib/rewards.py`)."""
+    grpo_weights: tuple[Float, Float, Float, Float] = (1.0, 0.1, 0.1, 0.002)
+    """Weights of the rewards for outcome, truth, coverage and length."""
+    grpo_kept: Float = 0.2
+    """Weight of the words that a rule would write, so that the language stays."""
+    grpo_measured: int = 1_300
+    """Validation lists that are answered before and after, at most."""
 
     @property
-    def trajectory_folder(self) -> Path:
-        """Folder of the trajectories and of the distillation teacher's latent models."""
-        return Path(self.trajectories or Path(self.runs) / "trajectories")
+    def list_folder(self) -> Path:
+        """Folder of the candidate lists."""
+        return Path(self.lists or Path(self.runs) / "lists")
+
+    @property
+    def sft_folder(self) -> Path:
+        """Folder of the checkpoint that SFT leaves to GRPO."""
+        return Path(self.runs) / "sft"
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Data set → tasks a cell and fold, and folds."""
+        return {name: (each, folds) for name, each, folds in map(_sizes, self.datasets)}
 
     @model_validator(mode="after")
-    def _no_contradiction(self) -> Config:
-        if self.form not in FORMS:
-            raise ValueError(f"has form {self.form!r}; expected one of {', '.join(FORMS)}")
-        if self.base and self.start:
-            raise ValueError("has both a base and a start; give one, the weights to begin from")
-        if self.average and self.start in (None, self.out):
+    def _possible(self) -> Config:
+        if self.universes < 2:
             raise ValueError(
-                f"has average: true and start {self.start!r}; expected a start other than out, which is written over "
-                "before the mean is taken"
+                f"has {self.universes} universes; expected at least 2, a half for each half of the teacher's trees"
             )
+        if self.hidden % (2 * self.heads):
+            raise ValueError(f"has {self.heads} heads for width {self.hidden}; each must get the same even width")
+        for given in self.datasets:
+            _sizes(given)
         return self
+
+
+def _sizes(text: str) -> tuple[str, int, int]:
+    """Name, tasks a cell and fold, and folds."""
+    found = re.fullmatch(r"([^:,]+):([1-9]\d*):([2-9]|10)", text)
+    if found is None:
+        raise ValueError(f"has {text!r} in datasets; expected NAME:TASKS:FOLDS with 2 to 10 folds, as demo:600:3")
+    return found[1], int(found[2]), int(found[3])
 
 
 C = TypeVar("C")
 
 
-def load_config(path: str, kind: type[C] = Config) -> C:
+def load_config(path: str, kind: type[C] = Config, instead: Sequence[str] = ()) -> C:  # type: ignore[assignment]
     """Read a YAML file as `kind`, a dataclass with the settings `STRICT`.
+
+    Args:
+        instead: settings that take the place of the file's, each as NAME=VALUE.
 
     Raises:
         UserError: a missing file, no YAML, no mapping, an unknown field, a missing one, a value of another type, or values
@@ -178,10 +142,12 @@ def load_config(path: str, kind: type[C] = Config) -> C:
         raise UserError(f"config {path!r} does not exist; there are: {there}")
     try:
         given = yaml.safe_load(file.read_text("utf-8"))
+        changes = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in instead)}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"config {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(given, dict):
         raise UserError(f"config {path} holds {type(given).__name__}; expected fields with values")
+    given |= changes
     given = {str(name): tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     try:
         return kind(**given)
@@ -205,10 +171,3 @@ def _said(errors: list[ErrorDetails], given: dict[str, Any], hints: dict[str, An
     else:
         expected = formatannotation(hint).replace("tuple", "list")
     return f"has {name} {value!r}; expected {expected}"
-
-
-def save_config(config: Config, file: Path) -> Path:
-    """Write every field of a config as YAML; returns the file."""
-    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
-    file.write_text(yaml.safe_dump(fields), "utf-8")
-    return file

@@ -1,7 +1,7 @@
 """Batched Newton–Schulz optimiser for matrices, in the device's fast precision.
 
 `torch.optim.Muon` always multiplies in bf16. A CPU that emulates bf16 is ten times slower at it than in float32, which cost
-a quarter of every pretraining step.
+a quarter of every training step.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-
-from training.lib.device import native_bf16
 
 
 class Muon(torch.optim.Muon):
@@ -36,6 +34,7 @@ class Muon(torch.optim.Muon):
             for shape, matrices in alike.items():
                 updates = []
                 for matrix in matrices:
+                    assert matrix.grad is not None
                     state = self.state[matrix]
                     if "momentum_buffer" not in state:
                         state["momentum_buffer"] = torch.zeros_like(matrix.grad)
@@ -64,3 +63,9 @@ def orthogonal(
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(matrices.dtype)
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies in bf16 natively. A CPU without AMX or AVX512-BF16 emulates it, several times slower
+    than float32 (training/LOG.md)."""
+    return device.type != "cpu" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

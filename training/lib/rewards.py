@@ -1,65 +1,61 @@
-"""Format, outcome and grounding of one completed trace, as pure functions (format and outcome: arXiv 2602.09829).
+"""Rewards of one answer in GRPO, as pure functions of its ranking and its paragraphs.
 
-Inputs are a trace, the rank of the item really read next, and verdicts; no function reads the graph or the model.
+The outcome by tiers is that of the paper (arXiv 2602.09829); by NDCG it also counts soft targets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 
-from star.evidence.claims import Claim, Verdict
-from star.trace.steps import Trace
-
+OUTCOMES = ("ndcg", "tiers")
 TIERS = ((1, 1.0), (3, 2 / 3), (5, 1 / 3))  # rank up to → reward
+RECOMMENDED = 5
 
 
-def format_reward(trace: Trace | None) -> float:
-    """−1: unreadable trace; +1: the reflections quote evidence, and a tool made every quoted claim in this trace; else 0.
-
-    Quotations are required because a reward for form alone favours empty traces. If the tools state no claim, a trace
-    without quotations gets +1.
-    """
-    if trace is None:
-        return -1.0
-    said = [c for s in trace.steps if s.type == "tool_response" for c in s.claims if c.kind != "opinion"]
-    quoted = quotes(trace)
-    if not quoted:
-        return 0.0 if said else 1.0
-    return 1.0 if all(claim in said for claim in quoted) else 0.0
-
-
-def quotes(trace: Trace) -> list[Claim]:
-    """Checkable claims that the model wrote."""
-    own = (s for s in trace.steps if s.type not in ("tool_call", "tool_response"))
-    return [claim for step in own for claim in step.claims if claim.kind != "opinion"]
-
-
-def outcome_reward(place: int | None, by: str = "tiers") -> float:
-    """Reward of the rank of the item really read next, from 0 to 1.
+def outcome_reward(ranking: Sequence[int], target: int, soft: Sequence[float], by: str) -> float:
+    """Reward of a ranking, from 0 to 1.
 
     Args:
-        place: rank from 0; None: not ranked, or no readable ranking.
-        by: `tiers` as in the paper (1, 2/3, 1/3, 0 at rank 1, up to 3, up to 5, else), `ndcg` or `first`.
+        ranking: slots, best first; target: slot of the item really read next.
+        soft: probability of each slot by the distillation teacher, from slot 1 on; sums to 1.
+        by: `ndcg`: discounted gain, to which the target gives one half and the soft targets the other; `tiers`: 1, 2/3,
+            1/3, 0 for the target at rank 1, up to 3, up to 5, else.
 
     Raises:
         ValueError: another name.
+
+    >>> outcome_reward([2, 1], 2, [0.5, 0.5], "ndcg")  # 3/4 for slot 2, 1/4 / log2(3) for slot 1
+    0.9077324383928644
     """
-    if by not in ("tiers", "ndcg", "first"):
-        raise ValueError(f"outcome reward {by!r} is none of tiers, ndcg, first")
-    if place is None:
-        return 0.0
+    if by not in OUTCOMES:
+        raise ValueError(f"outcome reward {by!r} is none of {', '.join(OUTCOMES)}")
     if by == "tiers":
-        return next((reward for rank, reward in TIERS if place < rank), 0.0)
-    return 1 / log2(place + 2) if by == "ndcg" else float(place == 0)
+        if target not in ranking:
+            return 0.0
+        return next((reward for rank, reward in TIERS if ranking.index(target) < rank), 0.0)
+    return sum((soft[slot - 1] + (slot == target)) / 2 / log2(place + 2) for place, slot in enumerate(ranking))
 
 
-def grounding_reward(verdicts: Sequence[Verdict]) -> float:
-    """Share of the model's checkable claims that the graph supports; 0 without claims."""
-    checked = [v for v in verdicts if v != "opinion"]
-    return sum(v == "supported" for v in checked) / len(checked) if checked else 0.0
+def truth_reward(false: Mapping[int, int]) -> float:
+    """Minus the number of false statements.
+
+    Args:
+        false: slot → false statements of its paragraph.
+    """
+    return -float(sum(false.values()))
 
 
-def copied(ranking: Sequence[int], candidates: Sequence[int]) -> bool:
-    """Whether the ranking copies the beginning of the candidate list; logged, not rewarded."""
-    return list(ranking) == list(candidates[: len(ranking)])
+def coverage_reward(ranking: Sequence[int], stated: Mapping[int, int], false: Mapping[int, int]) -> float:
+    """Share of the recommended items whose paragraph states something, all of it true.
+
+    Args:
+        ranking: slots, best first; stated, false: slot → statements of its paragraph, and false ones among them.
+    """
+    picks = ranking[:RECOMMENDED]
+    return sum(stated.get(slot, 0) > 0 and not false.get(slot, 0) for slot in picks) / max(len(picks), 1)
+
+
+def length_reward(words: int) -> float:
+    """Minus the number of words that the answer spent."""
+    return -float(words)

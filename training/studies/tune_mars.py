@@ -15,15 +15,19 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from scipy.optimize import minimize
 from tqdm import tqdm
 
+from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.data.loading import load_dataset
-from star.data.tasks import Task, cells, make_tasks, split
+from star.data.tasks import Split, Task, cells, make_tasks, split
 from star.errors import command
+from star.evaluation.parallel import workers
 from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
@@ -68,50 +72,81 @@ def without_readers(graph: Graph, items: np.ndarray) -> Graph:
     return Graph(Interactions.from_histories(histories, graph.n_items), graph.rows)
 
 
-def lists_of(dataset: str, each: int, seed: int = 0) -> Lists:
-    """Lists of every cell of the evaluation and every fold, at most `each`, from one task a reader."""
-    data = load_dataset(dataset)
-    parts, attributes = split(data.interactions), Attributes.of(data.catalog)
-    graph = Graph.build(data.interactions, parts.train)
-    whole = kept_signals(data, parts, graph, attributes)
-    rng = np.random.default_rng(seed)
-    found: list[np.ndarray] = []
-    targets: list[int] = []
-    folds = crossfit(data.interactions, parts.train, parts.folds)
+@dataclass(frozen=True)
+class Source:
+    """Where the lists come from: at most `each` of every cell and fold."""
+
+    dataset: str
+    each: int
+    seed: int = 0
+
+    @cached_property
+    def data(self) -> Dataset:
+        return load_dataset(self.dataset)
+
+    @cached_property
+    def parts(self) -> Split:
+        return split(self.data.interactions)
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        return Attributes.of(self.data.catalog)
+
+    @cached_property
+    def graph(self) -> Graph:
+        return Graph.build(self.data.interactions, self.parts.train)
+
+    @cached_property
+    def signals(self) -> Signals:
+        return kept_signals(self.data, self.parts, self.graph, self.attributes)
+
+
+Heard = list[tuple[np.ndarray, int]]
+"""What the tools say of a list, (C, 2 F), and the place of its target."""
+
+
+def of_fold(source: Source, fold: int) -> Heard:
+    """Lists of every cell of the evaluation for readers of one fold, from one task a reader."""
+    data, parts, whole = source.data, source.parts, source.signals
+    inside, rest = next(islice(crossfit(data.interactions, parts.train, parts.folds), fold, None))
+    signals = replace(whole.fitted_without(source.graph, rest, data.catalog), bounds=whole.bounds)
+    rng = np.random.default_rng([source.seed, fold])
+    retriever, readers = Retriever(rest, source.attributes), rng.permutation(inside)
+    found: Heard = []
+
+    def tasks_of(scenario: str, kind: str) -> list[Task]:
+        given = data.interactions, readers, scenario, kind, rest.counts, retriever, source.each, 1, source.seed
+        return make_tasks(*given)
 
     def add(tasks: Sequence[Task], graph: Graph, signals: Signals) -> None:
-        for task in tasks:
+        for t in tasks:
             tools = Tools(
-                graph, data.catalog, attributes, task.history, task.candidates, task.reader, signals
+                graph, data.catalog, source.attributes, t.history, t.candidates, t.reader, signals
             )
-            found.append(heard(tools, int(rng.choice(WINDOWS)), int(rng.choice(ASKED))))
-            targets.append(task.candidates.index(task.target))
+            said = heard(tools, int(rng.choice(WINDOWS)), int(rng.choice(ASKED)))
+            found.append((said, t.candidates.index(t.target)))
 
-    for fold, (inside, rest) in enumerate(tqdm(folds, "folds", len(np.unique(parts.folds)))):
-        signals = replace(whole.fitted_without(graph, rest, data.catalog), bounds=whole.bounds)
-        retriever, readers = Retriever(rest, attributes), rng.permutation(inside)
+    for scenario, kind in cells():
+        asked = tasks_of(scenario, kind)
+        if kind == "retrieved":
+            asked = [task for task in asked if came_by_itself(data, retriever, task)]
+        add(asked, rest, signals)
+    if fold % EVERY == 0:
+        items = np.flatnonzero(rng.random(rest.n_items) < STRIPPED)
+        bare = without_readers(rest, items)
+        fitted = replace(Signals.fit(bare, data.catalog), bounds=whole.bounds)
+        for scenario in ("classic", "user_cold_start"):
+            for kind in ("uniform", "matched"):
+                add(tasks_of(scenario, kind), bare, fitted)
+    return found
 
-        def tasks_of(scenario: str, kind: str) -> list[Task]:
-            given = data.interactions, readers, scenario, kind, rest.counts, retriever, each, 1, seed  # noqa: B023
-            return make_tasks(*given)
 
-        for scenario, kind in cells():
-            asked = tasks_of(scenario, kind)
-            if kind == "retrieved":
-                asked = [task for task in asked if came_by_itself(data, retriever, task)]
-            add(asked, rest, signals)
-        if fold % EVERY == 0:
-            items = np.flatnonzero(rng.random(graph.n_items) < STRIPPED)
-            bare = without_readers(rest, items)
-            fitted = replace(Signals.fit(bare, data.catalog), bounds=whole.bounds)
-            for scenario in ("classic", "user_cold_start"):
-                for kind in ("uniform", "matched"):
-                    add(tasks_of(scenario, kind), bare, fitted)
-    x = np.zeros((len(found), max(map(len, found)), found[0].shape[1]), np.float32)
+def stacked(found: Heard) -> Lists:
+    x = np.zeros((len(found), max(len(said) for said, _ in found), found[0][0].shape[1]), np.float32)
     there = np.zeros(x.shape[:2], np.bool_)
-    for row, said in enumerate(found):
+    for row, (said, _) in enumerate(found):
         x[row, : len(said)], there[row, : len(said)] = said, True
-    return Lists(x, there, np.array(targets))
+    return Lists(x, there, np.array([target for _, target in found]))
 
 
 def fit(lists: Lists, ridge: float = RIDGE) -> tuple[np.ndarray, float]:
@@ -140,8 +175,13 @@ def main() -> None:
     )
     parser.add_argument("--dataset", default="goodbooks", help="an imported data set")
     parser.add_argument("--lists", type=int, default=120, help="of each fold and cell, at most")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that share the folds")
+    parser.add_argument("--ray", help="Ray cluster that shares the folds instead: HOST:PORT, or auto")
     args = parser.parse_args()
-    lists = lists_of(args.dataset, args.lists)
+    source = Source(args.dataset, args.lists)
+    folds = [(f"fold {fold}", fold) for fold in range(len(np.unique(source.parts.folds)))]
+    with workers(Source(args.dataset, args.lists), args.processes, args.ray) as each:
+        lists = stacked([some for found in tqdm(each(of_fold, folds), "folds", len(folds)) for some in found])
     weights, likelihood = fit(lists)
     both = [
         {name: round(float(w), 3) for name, w in zip(FEATURES, part, strict=True)}
@@ -157,4 +197,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command(main)
+    from training.studies import tune_mars  # under this name other processes find what they are sent
+
+    command(tune_mars.main)

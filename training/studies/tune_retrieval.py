@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from star.data.dataset import Dataset
 from star.data.loading import load_dataset
 from star.data.tasks import Task, make_tasks, split
 from star.errors import command
+from star.evaluation.parallel import workers
 from star.evidence import retrieval
 from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph, crossfit
@@ -66,6 +68,29 @@ def recall(retriever: Retriever, tasks: list[Task]) -> dict[str, float]:
     return {f"recall@{k}": round(float(np.mean(np.array(places) < k)), 3) for k in (20, 50, 100)}
 
 
+def of_fold(shared: tuple[str, int], fold: int) -> list[tuple[np.ndarray, int]]:
+    """What the signals list for readers of one fold, as features (m, F), and the place of the target, where it is listed.
+
+    Args:
+        shared: data set, and lists of a fold at most.
+    """
+    name, limit = shared
+    data = load_dataset(name)
+    parts, attributes = split(data.interactions), Attributes.of(data.catalog)
+    graph = Graph.build(data.interactions, parts.train)
+    signals = kept_signals(data, parts, graph, attributes)
+    inside, rest = next(islice(crossfit(data.interactions, parts.train, parts.folds), fold, None))
+    fitted = Retriever(rest, attributes, signals.fitted_without(graph, rest, data.catalog))
+    lists: list[tuple[np.ndarray, int]] = []
+    for task in tasks_of(data, inside, SCENARIO, rest, Retriever(rest, attributes), limit):
+        free = np.ones(rest.n_items, dtype=bool)
+        free[list(task.history)] = False
+        items, found = fitted.features(fitted.signals(np.array(task.history)), rest.counts, free)
+        if len(place := np.flatnonzero(items == task.target)):
+            lists.append((found, int(place[0])))
+    return lists
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -74,22 +99,16 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4, help="folds whose readers give lists")
     parser.add_argument("--lists", type=int, default=500, help="lists of each fold and scenario")
     parser.add_argument("--tasks", type=int, default=1000, help="validation tasks of each scenario")
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that share the folds")
+    parser.add_argument("--ray", help="Ray cluster that shares the folds instead: HOST:PORT, or auto")
     args = parser.parse_args()
     data = load_dataset(args.dataset)
     parts, attributes = split(data.interactions), Attributes.of(data.catalog)
     graph = Graph.build(data.interactions, parts.train)
     signals = kept_signals(data, parts, graph, attributes)
-    lists: list[tuple[np.ndarray, int]] = []
-    folds = zip(range(args.folds), crossfit(data.interactions, parts.train, parts.folds), strict=False)
-    for _, (inside, rest) in tqdm(folds, "folds", args.folds):
-        fitted = Retriever(rest, attributes, signals.fitted_without(graph, rest, data.catalog))
-        plain = Retriever(rest, attributes)
-        for task in tasks_of(data, inside, SCENARIO, rest, plain, args.lists):
-            free = np.ones(rest.n_items, dtype=bool)
-            free[list(task.history)] = False
-            items, found = fitted.features(fitted.signals(np.array(task.history)), rest.counts, free)
-            if len(place := np.flatnonzero(items == task.target)):
-                lists.append((found, int(place[0])))
+    folds = [(f"fold {fold}", fold) for fold in range(args.folds)]
+    with workers((args.dataset, args.lists), args.processes, args.ray) as each:
+        lists = [one for some in tqdm(each(of_fold, folds), "folds", len(folds)) for one in some]
     weights = fit(lists)
     print(json.dumps(weights, indent=1))
     retrieval.WEIGHTS.update(weights)
@@ -101,4 +120,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command(main)
+    from training.studies import tune_retrieval  # under this name other processes find what they are sent
+
+    command(tune_retrieval.main)

@@ -7,7 +7,7 @@ Beside the tables of `export.py`, an export folder holds what `importing.py` nee
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,30 @@ def gathered(database: Database, campaign: int) -> Export:
             if len(set(record.systems)) == len(record.systems)
         ]  # both sides of a pair may come from one system; such answers compare no systems
         dataset = plan.dataset
+    items, written = traced(dataset, found, marks)
+    kept = {row.record for row in written}
+    return Export(
+        dataset,
+        items,
+        written,
+        tuple(
+            replace(row, record=str(row.record))
+            for row in rows.ratings(database, campaign)
+            if str(row.record) in kept
+        ),
+        tuple(replace(row, record=str(row.record)) for row in rows.comparisons(database, campaign)),
+    )
+
+
+def traced(
+    dataset: str, found: Sequence[tuple[Any, Sequence[str], Sequence[Mapping[str, Any]]]], marks: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[TraceRow, ...]]:
+    """Ids of the items that runs name, and the runs as traces over these items.
+
+    Args:
+        found: (record, its systems, their runs).
+        marks: hash of each system's checkpoint.
+    """
     place: dict[str, int] = {}
     for _, _, runs in found:
         for run in runs:
@@ -160,18 +184,7 @@ def gathered(database: Database, campaign: int) -> Export:
         for record, systems, runs in found
         for system, run in zip(systems, runs, strict=True)
     )
-    kept = {row.record for row in written}
-    return Export(
-        dataset,
-        tuple(place),
-        written,
-        tuple(
-            replace(row, record=str(row.record))
-            for row in rows.ratings(database, campaign)
-            if str(row.record) in kept
-        ),
-        tuple(replace(row, record=str(row.record)) for row in rows.comparisons(database, campaign)),
-    )
+    return tuple(place), written
 
 
 def _prompt(run: Mapping[str, Any], place: Mapping[str, int]) -> str:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from star.annotation.exchange import tables
 from star.annotation.exchange.rows import Comparison, Rating
 from star.annotation.storage.writing import folder_of
@@ -84,16 +82,13 @@ class Export:
     comparisons: tuple[Comparison, ...] = ()
 
 
-def prompt_of(history: Sequence[int], candidates: Sequence[int], known: np.ndarray | None = None) -> str:
-    """The prompt of a run in the grammar's words, as the student reads it.
+def prompt_of(history: Sequence[int], candidates: Sequence[int]) -> str:
+    """What a run was asked, in the grammar's words.
 
     Args:
         history, candidates: item rows of the catalogue.
-        known: bool (I,), items for which the checkpoint has a token; the others are counted but not named.
     """
-    here = range(len(history)) if known is None else [n for n, item in enumerate(history) if known[item]]
-    shown = [c for c in candidates if known is None or known[c]]
-    words = grammar.prompt([history[n] for n in here], shown)
+    words = grammar.prompt(list(history), list(candidates))
     words[1] = str(min(len(history), COUNTED))
     return " ".join(words)
 

@@ -44,7 +44,7 @@ class Label:
     annotator: str
     rubric: str
     checkpoint: str
-    source: Literal["comparison", "rating"]
+    source: Literal["comparison", "rating", "feedback"]
 
 
 def preferences(export: Export, gap: float = 1.0) -> list[Preference]:

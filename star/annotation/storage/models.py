@@ -1,9 +1,9 @@
-"""People, campaigns, records, answers and events as SQLAlchemy tables of the annotation database.
+"""People, campaigns, records, answers and events, and the page's runs, votes and feedback, as tables of one database.
 
 Times are seconds since 1970, UTC, as floats on SQLite and PostgreSQL. Rows of `rubrics`, `campaigns`, `records`, `golds`,
 `adjudications` and `events` are never changed or deleted. A row of `responses` changes only to its next revision. People
 are never deleted. Triggers enforce this (migrations/versions/v0002_append_only.py). Leases, sessions and attempts are
-temporary.
+temporary. Of `runs`, `votes` and `feedback` the oldest are dropped, and a visitor may delete their own feedback.
 """
 
 from __future__ import annotations
@@ -240,3 +240,57 @@ class Attempt(Base):
     failures: Mapped[int]
     at: Mapped[float] = mapped_column(index=True)
     """Time of the last failure."""
+
+
+class Run(Base):
+    """A finished answer of the page, found only by its key, which only its visitor is told."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    """128 random bits, hexadecimal."""
+    dataset: Mapped[str]
+    checkpoint: Mapped[str]
+    hash: Mapped[str] = mapped_column(String(64))
+    """Of the checkpoint's weights; empty for the teacher, which has none."""
+    document: Mapped[str]
+    """`frozen.kept_document` as compressed JSON (`storage/runs.packed`)."""
+    created_at: Mapped[float]
+
+
+class Vote(Base):
+    """A visitor's choice between two runs whose systems were hidden. Runs that it names are not dropped."""
+
+    __tablename__ = "votes"
+    __table_args__ = (CheckConstraint("choice IN ('left', 'right', 'tie')", name="choice"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    left_run: Mapped[str] = mapped_column(ForeignKey("runs.key"), index=True)
+    right_run: Mapped[str] = mapped_column(ForeignKey("runs.key"), index=True)
+    choice: Mapped[Choice] = mapped_column(String(8))
+    visitor: Mapped[str] = mapped_column(String(32))
+    """A pseudonym of one open page; it names nobody."""
+    seconds: Mapped[float]
+    """From the showing of both lists to the vote."""
+    created_at: Mapped[float]
+
+
+class Feedback(Base):
+    """What a visitor who agreed said of a recommended item. Runs that it names are not dropped."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        UniqueConstraint("consent", "run", "item"),
+        CheckConstraint("said IN ('read', 'no', 'more')", name="said"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    consent: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of a random token that only the visitor's browser has; it serves to delete what was kept."""
+    run: Mapped[str] = mapped_column(ForeignKey("runs.key"), index=True)
+    item: Mapped[str]
+    """Id in the data set of the run."""
+    said: Mapped[Literal["read", "no", "more"]] = mapped_column(String(8))
+    created_at: Mapped[float]

@@ -30,8 +30,7 @@ SYSTEMS_AT_MOST = 100
 
 @dataclass(frozen=True)
 class System:
-    """What wrote runs: a name for exports, its checkpoint and the hash of it (`checkpoint.fingerprint`, followed by
-    `:sft` where its adapter is left out; empty for MARS)."""
+    """What wrote runs: a name for exports, its checkpoint and the hash of it (`checkpoint.fingerprint`; empty for MARS)."""
 
     name: str
     checkpoint: str

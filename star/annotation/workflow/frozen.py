@@ -1,20 +1,29 @@
-"""A stored run as a `Recommendation` for the page's views, without the data set it came from.
+"""A stored run as a `Recommendation` for the page's views.
 
-`from_json` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names.
-What a blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times, no scores.
+`from_json` turns a document of `star recommend --json` back into a `Recommendation` over a catalogue of the books it names,
+without the data set it came from. What a blinded document lacks (`documents.blinded`) stays empty: no checkpoint, no times,
+no scores. `reopened` returns a run that the page kept (`kept_document`) as it was, over the catalogue it came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from star.data.catalog import Catalog, Item
 from star.data.words import BOOK, words_of
 from star.evidence.claims import STRENGTHS, Claim, Edge
 from star.evidence.subgraph import Node
-from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended, StepView
+from star.recommend.recommendation import (
+    CheckedClaim,
+    Feedback,
+    Query,
+    Recommendation,
+    Recommended,
+    StepView,
+    Timing,
+)
 
 FIELDS = ("creators", "year", "series", "number", "genres", "theme")
 
@@ -34,6 +43,61 @@ def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
     given = document.get("words")
     catalog = Catalog(tuple(_books(document)), BOOK if given is None else words_of({"words": given}))
     row = {item.id: place for place, item in enumerate(catalog)}
+    shelf = tuple(row[id] for id in document.get("shelf", ()))
+    return _answer(document, row, Query(shelf, k=len(document["items"]))), catalog
+
+
+def facts(answer: Recommendation, catalog: Catalog) -> dict[str, Any]:
+    """What keeps a document readable without the data set: titles and facts of its items, and words that are not those of
+    books."""
+    claims = (check.claim for check in answer.claims)
+    named = (row for claim in claims for row in (claim.subject, claim.anchor) if row is not None)
+    rows = dict.fromkeys((*answer.query.history, *answer.candidates, *named))
+    books = {catalog[row].id: shown(catalog, row) for row in rows}
+    own = {} if catalog.words == BOOK else {"words": catalog.words.to_json()}
+    return {"titles": {id: book["title"] for id, book in books.items()}, "books": books} | own
+
+
+def kept_document(
+    answer: Recommendation, catalog: Catalog, changes: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """A finished answer as a document of `star recommend --json` that also holds its question and the facts of its items.
+
+    Args:
+        changes: edits under which it was given (`edits.to_json`), each with its `words`.
+    """
+    asked = answer.query
+    question = {"reader": asked.reader, "fixed": asked.candidates is not None, "k": asked.k}
+    edited = {"changes": list(changes)} if changes else {}
+    return answer.to_json(catalog) | facts(answer, catalog) | {"query": question} | edited
+
+
+def reopened(document: Mapping[str, Any], catalog: Catalog) -> Recommendation:
+    """The answer that `kept_document` turned into a document.
+
+    Raises:
+        UserError: the catalogue lacks an item of the answer.
+    """
+    drawn = (_item(node) for node in document["graph"]["nodes"] if node["id"].startswith("i:"))
+    told = (each["item"] for each in document.get("feedback", ()))
+    behind = (b["item"] for claim in document["claims"] for b in claim.get("behind", ()) if "item" in b)
+    ids = {*document["books"], *document["shelf"], *document["candidates"], *drawn, *told, *behind}
+    row = {id: catalog.index(id) for id in ids}
+    asked, timing = document["query"], document["timing"]
+    candidates = tuple(row[id] for id in document["candidates"])
+    query = Query(
+        tuple(row[id] for id in document["shelf"]),
+        asked["reader"],
+        candidates if asked["fixed"] else None,
+        asked["k"],
+        document["seed"],
+        tuple(Feedback(each["do"], row[each["item"]]) for each in document.get("feedback", ())),
+    )
+    return replace(_answer(document, row, query), text=document["trace"]["text"], timing=Timing(**timing))
+
+
+def _answer(document: Mapping[str, Any], row: Mapping[str, int], query: Query) -> Recommendation:
+    """The answer of a document. `row`: item id → row of its catalogue."""
     graph = document.get("graph") or {}
     nodes, renamed = [], {}
     for node in graph.get("nodes", ()):
@@ -48,11 +112,10 @@ def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
         )
         for e in graph.get("edges", ())
     )
-    shelf = tuple(row[id] for id in document.get("shelf", ()))
     return Recommendation(
         document.get("dataset", ""),
         document.get("checkpoint", ""),
-        Query(shelf, k=len(document["items"])),
+        query,
         tuple(row[id] for id in document.get("candidates", ())),
         "",
         tuple(_step(step) for step in document["trace"]["steps"]),
@@ -64,7 +127,7 @@ def from_json(document: Mapping[str, Any]) -> tuple[Recommendation, Catalog]:
         tuple(nodes),
         edges,
         finished=True,
-    ), catalog
+    )
 
 
 def _item(node: Mapping[str, Any]) -> str:
@@ -118,4 +181,5 @@ def _claim(claim: Mapping[str, Any], row: Mapping[str, int]) -> CheckedClaim:
         tuple(claim.get("edges", ())),
         claim["author"],
         claim["verdict"],
+        tuple((f"i:{row[b['item']]}" if "item" in b else b["node"], b["amount"]) for b in claim.get("behind", ())),
     )

@@ -114,12 +114,12 @@ def make(
 
 
 def _measured(sample: Sample, opened: LoadedSystems, dataset: Dataset) -> Sample:
-    """A student's run with its erasure measures, to be correlated with ratings."""
+    """A student's run with how far its first choice rests on its evidence, to be correlated with ratings."""
     name, run = sample.systems[0], sample.runs[0]
     student = opened.recommenders[name]
     if len(sample.runs) > 1 or sample.gold is not None or not isinstance(student, Star) or not run["items"]:
         return sample
-    from star.evaluation.erasure import resting  # brings torch
+    from star.evaluation.changed_evidence import resting  # brings torch
 
     shelf, candidates = (
         tuple(dataset.catalog.index(id) for id in run[part]) for part in ("shelf", "candidates")

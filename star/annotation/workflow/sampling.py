@@ -8,10 +8,9 @@ from itertools import pairwise, zip_longest
 import numpy as np
 
 from star.annotation.workflow.documents import DESERVED, GoldAnswer, RunJson, Sample, deserved, mismatched
-from star.annotation.workflow.frozen import shown
+from star.annotation.workflow.frozen import facts
 from star.data.dataset import Dataset
 from star.data.tasks import MIX, Task, difficulty, make_tasks, split
-from star.data.words import BOOK
 from star.errors import UserError
 from star.evidence.graph import Graph
 from star.mars.run import MarsRanker
@@ -127,15 +126,7 @@ def draw(
 
 
 def run_of(recommender: Recommender, query: Query, user: str | None = None) -> RunJson:
-    """One run, frozen: the document of `star recommend --json` with its items (`frozen.shown`) and their titles, and the
-    words of the data set where they are not those of books."""
+    """One run, frozen: the document of `star recommend --json` and what keeps it readable (`frozen.facts`)."""
     catalog = recommender.dataset.catalog
     done = answer(recommender, query)
-    rows = dict.fromkeys((*query.history, *done.candidates))
-    books = {catalog[row].id: shown(catalog, row) for row in rows}
-    own = {} if catalog.words == BOOK else {"words": catalog.words.to_json()}
-    return (
-        done.to_json(catalog, user)
-        | {"titles": {id: book["title"] for id, book in books.items()}, "books": books}
-        | own
-    )
+    return done.to_json(catalog, user) | facts(done, catalog)

@@ -1,7 +1,6 @@
 """Names of the systems that a campaign compares, and their recommenders.
 
-A name is `star`, `star:sft` or `mars`, each also with a seed (`star@7`), or another checkpoint (`star=FOLDER`,
-`star=FOLDER@7`).
+A name is `star` or `mars`, each also with a seed (`star@7`), or another checkpoint (`star=FOLDER`, `star=FOLDER@7`).
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from star.annotation.workflow.campaigns import System
 from star.data.dataset import Dataset
 from star.errors import UserError
 from star.recommend.recommender import TEACHER, Recommender, Star
-from star.recommend.slotted import SlotStar
-from star.student.checkpoint import ANY, checkpoint_folder, find_checkpoint, fingerprint, serves_any
+from star.student.checkpoint import SHIPPED, checkpoint_folder, find_checkpoint, fingerprint
 
-FORM = re.compile(r"(?P<kind>star|star:sft|mars)(=(?P<model>[^@]+))?(@(?P<seed>[0-9]{1,9}))?")
+FORM = re.compile(r"(?P<kind>star|mars)(=(?P<model>[^@]+))?(@(?P<seed>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -49,29 +47,25 @@ def wanted(name: str) -> Wanted:
     found = FORM.fullmatch(name.strip())
     if found is None or (found["kind"] == "mars" and found["model"]):
         raise UserError(
-            f"there is no system {name[:80]!r}; expected star, star:sft or mars, with a seed as star@7, or star=FOLDER"
+            f"there is no system {name[:80]!r}; expected star or mars, with a seed as star@7, or star=FOLDER"
         )
     return Wanted(name.strip(), found["kind"], found["model"], int(found["seed"] or 0))
 
 
-def at_hand(dataset: str, model: str | None, ready: Recommender | None = None) -> tuple[str, ...]:
-    """Names to choose from: always `mars`; `star` with a student; `star:sft` if its checkpoint has an adapter.
+def at_hand(model: str | None, ready: Recommender | None = None) -> tuple[str, ...]:
+    """Names to choose from: always `mars`, and `star` with a student.
 
     Args:
         ready: the page's recommender.
     """
-    try:
-        folder = checkpoint_folder(_student_of(dataset, model))
-    except UserError:
-        return ("mars",) if ready is None or ready.checkpoint == TEACHER else ("star", "mars")
-    return ("star", "star:sft", "mars") if (folder / "adapter").is_dir() else ("star", "mars")
+    if find_checkpoint(_student(model)) is None and (ready is None or ready.checkpoint == TEACHER):
+        return ("mars",)
+    return ("star", "mars")
 
 
-def _student_of(dataset: str, model: str | None) -> str:
-    """If the page answers with the teacher (`mars`), `star` is the data set's own student, or the one for any."""
-    if model is not None and model != TEACHER:
-        return model
-    return dataset if find_checkpoint(dataset) is not None else ANY
+def _student(model: str | None) -> str:
+    """If the page answers with the teacher (`mars`), `star` is the checkpoint that ships."""
+    return SHIPPED if model in (None, TEACHER) else str(model)
 
 
 def open_systems(
@@ -80,11 +74,11 @@ def open_systems(
     """Load what the names ask for, each checkpoint once.
 
     Args:
-        model: checkpoint of plain `star`; None: the one named like the data set.
+        model: checkpoint of plain `star`; None: the one that ships.
         ready: the page's recommender, used for plain `star`.
 
     Raises:
-        UserError: an unknown or repeated name, no such checkpoint, or `star:sft` without an adapter.
+        UserError: an unknown or repeated name, or no such checkpoint.
     """
     asked = [wanted(name) for name in names]
     if len({w.name for w in asked}) < len(asked):
@@ -94,42 +88,33 @@ def open_systems(
     if ready is not None and ready.checkpoint == TEACHER:
         ready = None  # the page was started with the teacher
     loaded: dict[tuple[str, str | None], Recommender] = {} if ready is None else {("star", None): ready}
-    student = next((loaded[key] for key in loaded), None)
-    for one in sorted(
-        asked, key=lambda w: w.kind == "mars"
-    ):  # the teacher last: it takes the student's candidates
+    for one in asked:
         if (one.kind, one.model) not in loaded:
-            loaded[one.kind, one.model] = _load(one, dataset, model, student)
-        student = student or loaded[one.kind, one.model]
+            loaded[one.kind, one.model] = _load(one, dataset, model)
     return LoadedSystems(
         {w.name: loaded[w.kind, w.model] for w in asked},
         tuple(w.seed for w in asked),
-        tuple(_system(w, loaded[w.kind, w.model], dataset, model) for w in asked),
+        tuple(_system(w, loaded[w.kind, w.model], model) for w in asked),
     )
 
 
-def _load(one: Wanted, dataset: Dataset, model: str | None, student: Recommender | None) -> Recommender:
+def _load(one: Wanted, dataset: Dataset, model: str | None) -> Recommender:
     if one.kind == "mars":
         from star.mars.recommender import Teacher
 
-        return Teacher(dataset, student.known if isinstance(student, Star) else None)
-    folder = _folder(one, dataset, model)
-    if one.kind == "star:sft" and not (folder / "adapter").is_dir():
-        raise UserError(f"star:sft differs from star only where there is an adapter; {folder.name} has none")
-    if serves_any(folder):
-        return SlotStar(dataset, str(folder))
-    return Star(dataset, str(folder), one.kind == "star")
+        return Teacher(dataset)
+    return Star(dataset, str(_folder(one, model)))
 
 
-def _folder(one: Wanted, dataset: Dataset, model: str | None) -> Path:
-    return checkpoint_folder(one.model or _student_of(dataset.name, model))
+def _folder(one: Wanted, model: str | None) -> Path:
+    return checkpoint_folder(one.model or _student(model))
 
 
-def _system(one: Wanted, recommender: Recommender, dataset: Dataset, model: str | None) -> System:
+def _system(one: Wanted, recommender: Recommender, model: str | None) -> System:
     if one.kind == "mars":
         return System(one.name, recommender.checkpoint, "")
     try:
-        mark = fingerprint(str(_folder(one, dataset, model)))
+        mark = fingerprint(str(_folder(one, model)))
     except UserError:
         mark = ""  # the teacher has no folder of weights
-    return System(one.name, recommender.checkpoint, mark + (":sft" if one.kind == "star:sft" else ""))
+    return System(one.name, recommender.checkpoint, mark)

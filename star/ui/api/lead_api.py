@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
+from star.annotation.storage import votes
 from star.annotation.storage.database import Database
 from star.annotation.workflow import campaigns, people, rubric
 from star.annotation.workflow.making import CampaignRequest
@@ -65,6 +67,7 @@ def router(auth: Auth, loader: Loader, model: str | None = None) -> APIRouter:
     lead = Depends(auth.needs("lead"))
     _add_campaigns(routes, lead, auth.database, loader, model)
     _add_results(routes, lead, auth.database)
+    _add_exports(routes, lead, auth.database, loader)
     _add_rubrics_and_people(routes, lead, auth.database)
     return routes
 
@@ -88,7 +91,8 @@ def _add_campaigns(
                 for c in campaigns.campaigns(database)
             ],
             "dataset": dataset,
-            "systems": at_hand(dataset, model, ready) if dataset else (),
+            "votes": votes.number(database, dataset),
+            "systems": at_hand(model, ready) if dataset else (),
             "scenarios": SCENARIOS,
             "mix": MIX,
             "rubrics": [{"id": v.id, "label": v.label} for v in rubric.versions(database)],
@@ -117,7 +121,7 @@ def _add_campaigns(
 
 
 def _add_results(routes: APIRouter, lead: Any, database: Database) -> None:
-    """Routes for what a campaign has gathered: agreement, figures, exports."""
+    """Routes for what a campaign has gathered: agreement and figures."""
 
     @routes.get("/agreement/{campaign}")
     def agreement(campaign: Number, who: Person = lead) -> dict[str, Any]:
@@ -133,22 +137,39 @@ def _add_results(routes: APIRouter, lead: Any, database: Database) -> None:
         labels = {c.key: c.label for form in asked for c in form.criteria}
         return {"html": figures(_report(database, campaign), names, labels)}
 
+
+def _add_exports(routes: APIRouter, lead: Any, database: Database, loader: Loader) -> None:
+    """Routes for a campaign's ratings and for visitors' votes, each as a zip of files."""
+
     @routes.get("/export/{campaign}/{format}")
     def export(campaign: Number, format: str, who: Person = lead) -> Response:
         """A zip of the files that `star annotations export` writes."""
         from star.annotation.exchange import collect
 
-        packed = io.BytesIO()
-        with tempfile.TemporaryDirectory() as folder:
-            files = collect.export(database, campaign, Path(folder), format)
-            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-                for file in files:
-                    archive.write(file, f"campaign-{campaign}-{format}/{file.name}")
-        headers = {
-            "Content-Disposition": f'attachment; filename="star-campaign-{campaign}-{format}.zip"',
-            "Cache-Control": "no-store",
-        }
-        return Response(packed.getvalue(), media_type="application/zip", headers=headers)
+        return _zipped(
+            f"campaign-{campaign}-{format}",
+            lambda folder: collect.export(database, campaign, folder, format),
+        )
+
+    @routes.get("/votes/{format}")
+    def voted(format: str, who: Person = lead) -> Response:
+        """A zip of the files that `star annotations votes` writes for the data set that is served."""
+        from star.annotation.exchange.visitors import export_votes
+
+        dataset = loader.dataset(0.0).name
+        return _zipped(f"votes-{format}", lambda folder: export_votes(database, dataset, folder, format))
+
+
+def _zipped(name: str, write: Callable[[Path], list[Path]]) -> Response:
+    """The files that `write` puts into a folder, as a zip to download."""
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        files = write(Path(folder))
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, f"{name}/{file.name}")
+    headers = {"Content-Disposition": f'attachment; filename="star-{name}.zip"', "Cache-Control": "no-store"}
+    return Response(packed.getvalue(), media_type="application/zip", headers=headers)
 
 
 def _report(database: Database, campaign: int) -> dict[str, Any]:

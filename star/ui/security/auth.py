@@ -120,7 +120,7 @@ class SessionMiddleware:
         connection, path = HTTPConnection(scope), str(scope["path"])
         try:
             stranger = (
-                self.auth.accounts and not path.startswith(OPEN) and not await self._session(connection)
+                not path.startswith(OPEN) and not await self.admits(connection)
             )
         except Unavailable as error:
             return await closed(error, scope, receive, send)
@@ -135,7 +135,10 @@ class SessionMiddleware:
             return await answer(scope, receive, send)
         await self.app(scope, receive, send)
 
-    async def _session(self, connection: HTTPConnection) -> bool:
+    async def admits(self, connection: HTTPConnection) -> bool:
+        """Whether a request comes from somebody with a session, or none is needed. Raises Unavailable."""
+        if not self.auth.accounts:
+            return True
         token, now = connection.cookies.get(COOKIE, ""), time.monotonic()
         if self._known.get(token, 0.0) > now:
             return True

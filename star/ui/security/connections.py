@@ -13,7 +13,7 @@ from typing import Any
 
 import h11
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from star.errors import UserError
@@ -92,7 +92,7 @@ def free_port(host: str, first: int, tries: int = 20) -> int:
     )
 
 
-def listen(app: FastAPI, host: str, port: int, proxies: Mapping[str, Any]) -> None:
+def listen(app: ASGIApp, host: str, port: int, proxies: Mapping[str, Any]) -> None:
     """Serve until interrupted.
 
     Args:

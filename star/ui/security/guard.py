@@ -122,11 +122,11 @@ class RequestGuard:
             return await send({"type": "websocket.close", "code": 1008})
         request = HTTPConnection(scope)
         try:
-            self._from_here(request)
+            from_here(request, self.known_host)
             _routed(request, str(scope["method"]))
             session = request.query_params.get("session_hash", "")
             if scope["method"] == "POST":
-                body = await _body(request, receive)
+                body = await whole(request, receive)
                 _harmless(_parsed(body), strict=request.url.path.startswith("/gradio_api/"))
                 if request.url.path.startswith("/gradio_api/"):
                     body, session = self._called(request.url.path, body)
@@ -149,21 +149,6 @@ class RequestGuard:
 
     def _functions(self, component: int) -> frozenset[str]:
         return self.surface.functions.get(component, frozenset())
-
-    def _from_here(self, request: HTTPConnection) -> None:
-        host = request.headers.get("host", "")
-        if len(request.headers.getlist("host")) != 1 or not self.known_host(_name(host)):
-            raise Unfit(
-                403,
-                f"this page does not answer as {host[:80]!r}; open it at 127.0.0.1, "
-                "or name this host with --allowed-hosts",
-            )
-        origin = request.headers.get("origin")
-        if origin is not None and _netloc(origin) != host.lower():
-            raise Unfit(403, "this call came from another site")
-        fetch, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
-        if fetch in ("cross-site", "same-site") and (mode != "navigate" or request.scope["method"] != "GET"):
-            raise Unfit(403, "this call came from another site")
 
     def _called(self, path: str, body: bytes) -> tuple[bytes, str]:
         """The call rebuilt from its checked parts, and its Gradio session."""
@@ -189,6 +174,27 @@ class RequestGuard:
             trigger = asked.get("trigger_id")
             call = {"data": data, "fn_index": number, "trigger_id": trigger if _whole(trigger) else None}
         return json.dumps(call | {"session_hash": session}).encode(), session
+
+
+def from_here(request: HTTPConnection, known_host: Callable[[str], bool]) -> None:
+    """Raises Unfit for a host that the page does not answer to, and for a call from another site.
+
+    Args:
+        known_host: whether the page answers to a host name (`hosts`).
+    """
+    host = request.headers.get("host", "")
+    if len(request.headers.getlist("host")) != 1 or not known_host(_name(host)):
+        raise Unfit(
+            403,
+            f"this page does not answer as {host[:80]!r}; open it at 127.0.0.1, "
+            "or name this host with --allowed-hosts",
+        )
+    origin = request.headers.get("origin")
+    if origin is not None and _netloc(origin) != host.lower():
+        raise Unfit(403, "this call came from another site")
+    fetch, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
+    if fetch in ("cross-site", "same-site") and (mode != "navigate" or request.scope["method"] != "GET"):
+        raise Unfit(403, "this call came from another site")
 
 
 def _routed(request: HTTPConnection, method: str) -> None:
@@ -222,25 +228,34 @@ def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-async def _body(request: HTTPConnection, receive: Receive) -> bytes:
-    """The whole body. The listener closes connections that send too slowly."""
+async def whole(
+    request: HTTPConnection, receive: Receive, most: int = LARGEST, expected: str = "application/json"
+) -> bytes:
+    """The whole body. The listener closes connections that send too slowly.
+
+    Args:
+        most: bytes; expected: content type.
+
+    Raises:
+        Unfit: it is larger, of another type, or breaks off.
+    """
     length = request.headers.get("content-length", "0")
-    if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > LARGEST:
-        raise Unfit(413, f"the request is larger than {LARGEST:,} bytes")
+    if not (length.isascii() and length.isdecimal()) or len(length) > 12 or int(length) > most:
+        raise Unfit(413, f"the request is larger than {most:,} bytes")
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise Unfit(400, "the request was not sent to its end")
         body += message.get("body", b"")
-        if len(body) > LARGEST:
-            raise Unfit(413, f"the request is larger than {LARGEST:,} bytes")
+        if len(body) > most:
+            raise Unfit(413, f"the request is larger than {most:,} bytes")
         if not message.get("more_body", False):
             break
     if body:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Unfit(415, "the request is no JSON; send application/json")
+        if kind != expected:
+            raise Unfit(415, f"the request is no {expected.partition('/')[2].upper()}; send {expected}")
     return bytes(body)
 
 

@@ -37,10 +37,13 @@ class Policy:
 
     Only the page at `/` is buffered, because its policy depends on its scripts. This HTML holds no text of a visitor or a
     data set; such text arrives later, as data.
+
+    Args:
+        head: tags that come first in the head of the page at `/`.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, head: bytes = b"") -> None:
+        self.app, self._head = app, head
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,9 +66,13 @@ class Policy:
                 page.extend(message.get("body", b""))
                 if message.get("more_body", False):
                     return
-                MutableHeaders(scope=start)["Content-Security-Policy"] = policy(bytes(page))
+                body, headers = bytes(page), MutableHeaders(scope=start)
+                if start["status"] == 200 and body:  # not the page of an outage, nor the answer to HEAD
+                    body = body.replace(b"<head>", b"<head>" + self._head, 1)
+                    headers["Content-Length"] = str(len(body))
+                headers["Content-Security-Policy"] = policy(body)
                 await send(start)
-                message = {**message, "body": bytes(page)}
+                message = {**message, "body": body}
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -66,24 +66,12 @@ def frame(w: Words) -> str:
 """
 
 
-SCRIPTS = (
-    "vis-network.js",
-    "star.js",
-    "graph.js",
-    "desk.js",
-    "side.js",
-    "form.js",
-    "saver.js",
-    "annotate.js",
-)
-
-
 def annotate(w: Words) -> gr.HTML:
     """Lay out the tab inside the Blocks being built."""
     return gr.HTML(
         html_template=frame(w),
         js_on_load="STAR.annotate(element.querySelector('[data-annotate]'));",
-        head="".join(map(script, SCRIPTS)),
+        head=script("saver.js") + script("annotate.js"),
         apply_default_css=False,
         elem_id="annotate",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,14 +14,16 @@ from star.data.words import Words, a
 from star.errors import UserError
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender
+from star.ui.consent import consent
 from star.ui.live import block, live
 from star.ui.loader import PATIENCE, Loader
 from star.ui.picker import picker, query
 from star.ui.runs import Runs
+from star.ui.starters import Starters
 from star.ui.views import cards as views
+from star.ui.views.argument_view import argued
 from star.ui.views.evidence_view import edge_table, evidence
 from star.ui.views.graph_view import asked, graph_view, payload
-from star.ui.views.trace_view import trace
 
 log = logging.getLogger(__name__)
 
@@ -32,24 +33,19 @@ GONE = "This answer is no longer kept here. Press Recommend to ask again."
 Update = tuple[Any, ...]
 
 
-def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
+def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
     """Lay out the tab inside the Blocks being built and connect its events.
 
     Returns:
-        the switch of the model's adapter, which the page shows once an adapter is loaded.
+        where the page puts the examples, once they are found.
     """
     w = loader.words
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
             chosen = picker(loader.dataset, w, elem_id="picker")
-            adapter = gr.Checkbox(
-                True,
-                label="With its adapter",
-                info="off: the model as it was before GRPO, or before it learned from annotators",
-                visible=False,
-                elem_id="adapter",
-            )
             go = gr.Button("Recommend", variant="primary", elem_id="recommend", elem_classes="star-go")
+            if runs.archive is not None:
+                consent(runs, runs.archive, w)
         with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
             with gr.Row(elem_classes="star-statusline"):
                 status = live(
@@ -60,33 +56,45 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
                 )
                 stop = gr.Button("Stop", visible=False, elem_id="stop", size="sm", scale=0, min_width=80)
             gr.HTML('<p class="star-stale" role="status"></p>', apply_default_css=False, elem_classes="star-over")
-            cards = live(block(views.empty(w)), label=f"Recommended {w.items}", elem_id="cards")
             with gr.Row(elem_classes="star-why"):
                 with gr.Column(min_width=300, elem_classes="star-left"):
-                    gr.HTML("<h2>Trace</h2>", apply_default_css=False)
-                    steps = live(block(WAITING), label="Trace", elem_id="trace")
+                    begin = live(label="Examples", elem_id="start")
+                    cards = live(block(views.empty(w, idle=True)), label=f"Recommended {w.items}", elem_id="cards")
+                    with gr.Column(elem_classes="star-proof"):
+                        gr.HTML("<h2>Evidence</h2>", apply_default_css=False)
+                        proof = live(label="Evidence", polite=True, elem_id="evidence")
+                        table = live(label="Edges of the graph", elem_id="edges")
                 with gr.Column(min_width=300, elem_classes="star-right"):
-                    gr.HTML("<h2>Graph</h2>", apply_default_css=False)
-                    graph = graph_view(w, elem_id="graph")
-                    gr.HTML("<h2>Evidence</h2>", apply_default_css=False, elem_classes="star-later")
-                    proof = live(label="Evidence", polite=True, elem_id="evidence")
-                    table = live(label="Edges of the graph", elem_id="edges")
+                    with gr.Column(elem_classes="star-picture"):
+                        gr.HTML("<h2>Graph</h2>", apply_default_css=False)
+                        graph = graph_view(w, elem_id="graph")
+                    with gr.Column(elem_classes="star-reading"):
+                        gr.HTML("<h2>Argument</h2>", apply_default_css=False)
+                        steps = live(block(WAITING), label="Argument", elem_id="trace")
 
     outputs = [status, cards, steps, graph, proof, table, stop]
 
-    def ask(value: Any, adapted: bool, request: gr.Request) -> Iterator[Update]:
-        yield from answer(loader, runs, str(request.session_hash), value, bool(adapted))
+    def ask(value: Any, request: gr.Request) -> Iterator[Update]:
+        yield from answer(loader, runs, str(request.session_hash), value)
 
     def halt(request: gr.Request) -> None:
         # Only sets a flag: the run ends itself and says so. A cancelled Gradio event would swallow the next press.
         runs.stop(str(request.session_hash))
 
-    def again(value: Any) -> Update:
-        return restored(runs, value, w)
+    def again(value: Any, request: gr.Request) -> Update:
+        run = value.get("run") if isinstance(value, dict) else None
+        try:
+            if runs.get(run) is None:
+                starters.bring(run)
+            update = restored(runs, value, w)
+        except UserError as error:
+            return _said(str(error), "error")
+        runs.show(str(request.session_hash), str(run))
+        return update
 
     go.click(
         ask,
-        [chosen, adapter],
+        [chosen],
         outputs,
         concurrency_id="model",
         concurrency_limit=AT_ONCE,
@@ -96,7 +104,7 @@ def explore(loader: Loader, runs: Runs) -> gr.Checkbox:
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     stop.click(halt, **quick)
     chosen.restore(again, [chosen], outputs, **quick)
-    return adapter
+    return begin
 
 
 WAITING = (
@@ -105,7 +113,7 @@ WAITING = (
 )
 
 
-def answer(loader: Loader, runs: Runs, session: str, value: Any, adapted: bool = True) -> Iterator[Update]:
+def answer(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Update]:
     """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, Stop.
 
     The answer before stays on the page until the question is accepted.
@@ -125,7 +133,7 @@ def answer(loader: Loader, runs: Runs, session: str, value: Any, adapted: bool =
                     raise UserError("The model has been loading for minutes; the server's log may say why.")
                 waits = f"The model is still loading ({loader.seconds:.0f} s); your question waits."
                 yield _said(waits, "busy")
-        question = replace(query(value, recommender.dataset), adapter=adapted)
+        question = query(value, recommender.dataset)
         catalog = recommender.dataset.catalog
         yield _begun(question, catalog.words)
         for last in _throttled(recommender, question):
@@ -143,15 +151,20 @@ def answer(loader: Loader, runs: Runs, session: str, value: Any, adapted: bool =
 
 
 def restored(runs: Runs, value: Any, w: Words) -> Update:
-    """The page with the answer that the picker's value names as `run`, or, without one, before any answer."""
+    """The page with the answer that the picker's value names as `run`, or, without one, before any answer.
+
+    Raises:
+        UserError: as `Runs.get`.
+    """
     run = str(value.get("run") or "") if isinstance(value, dict) else ""
     found = runs.get(run)
     if found is not None:
-        last, catalog = found
-        return _update(_progress(last, catalog.words), last, catalog, run)
+        last, catalog, *_ = found
+        status, *rest = _update(_progress(last, catalog.words), last, catalog, run)
+        return (block(status[0]["html"] + views.changed(found.changed, last, catalog)), *rest)
     words = GONE if run else f"Pick {a(w.user)} or put together {a(w.shelf)}, then press Recommend."
     status = block(views.status(words, "error" if run else "idle"))
-    return status, block(views.empty(w)), block(WAITING), payload(None, None), [], [], gr.update(visible=False)
+    return status, block(views.empty(w, idle=True)), block(WAITING), payload(None, None), [], [], gr.update(visible=False)
 
 
 def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
@@ -182,8 +195,8 @@ def _update(words: str, answer: Recommendation, catalog: Catalog, run: str) -> U
     done = answer.finished
     return (
         block(views.status(words, "done" if done else "busy")),
-        block(views.cards(answer, catalog) if done else views.empty(catalog.words, answer.query.k)),
-        trace(answer, catalog),
+        block(views.explained(answer, catalog) if done else views.empty(catalog.words, answer.query.k)),
+        argued(answer, catalog),
         payload(answer, catalog, run) if done else gr.skip(),
         evidence(answer, catalog) if done else gr.skip(),
         edge_table(answer, catalog) if done else gr.skip(),

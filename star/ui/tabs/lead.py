@@ -22,15 +22,12 @@ def frame(w: Words) -> str:
 """
 
 
-SCRIPTS = ("vis-network.js", "star.js", "graph.js", "desk.js", "side.js", "form.js", "lead.js")
-
-
 def lead(w: Words) -> gr.HTML:
     """Lay out the tab inside the Blocks being built."""
     return gr.HTML(
         html_template=frame(w),
         js_on_load="STAR.lead(element.querySelector('[data-lead]'));",
-        head="".join(map(script, SCRIPTS)),
+        head=script("lead.js"),
         apply_default_css=False,
         elem_id="lead",
     )

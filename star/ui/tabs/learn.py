@@ -1,170 +1,186 @@
 """The tab Learn: eight steps, each with one figure on the loaded data, one knob, and a question with a folded answer.
 
-`?step=3` in the address opens the third step.
+Behind them a trace plays word by word, and a sentence is followed down to its numbers. `?step=3` in the address opens the
+third step, `?step=play` and `?step=zoom` the other two.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
+from star.data.catalog import Catalog
+from star.data.words import Words
 from star.errors import UserError
-from star.evidence.claims import STRENGTHS
+from star.questions.zoom import sentences, zoom
+from star.recommend.recommendation import Recommendation
+from star.ui.assets import script
 from star.ui.lesson import Lesson
+from star.ui.live import block
 from star.ui.loader import Loader
-from star.ui.views import learn_view as views
+from star.ui.runs import Runs
+from star.ui.tabs.learn_steps import STEPS, Step
 from star.ui.views.cards import FAILED
+from star.ui.views.cards import status as line
+from star.ui.views.handout import Sheet, handout
+from star.ui.views.stepper_view import played, template
+from star.ui.views.trace_view import Block
+from star.ui.views.zoom_view import whose as which
+from star.ui.views.zoom_view import zoomed
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MORE = ("play", "zoom")
+"""Tabs behind the steps: a trace word by word, and the zoom from a sentence to its numbers."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of the lesson. `knob`: makes the component that a visitor turns; `draw`: the figure for its value."""
+class Lessons:
+    """The lesson over the loaded data set, made when it is asked for first, and the answers that its tabs look into."""
 
-    title: str
-    text: str
-    knob: Callable[[], Any]
-    draw: Callable[[Lesson, Any], str]
-    question: str
-    answer: str
+    def __init__(self, loader: Loader, runs: Runs) -> None:
+        self._loader, self._runs = loader, runs
+        self.lesson = cache(lambda: Lesson(loader.ready(), loader.teacher))
 
+    def figure(self, step: Step, value: Any) -> str:
+        return _tried(lambda: step.figure(self.lesson(), value), lambda words: f"<p>{escape(words)}</p>")
 
-def _slider(low: int, high: int, value: int, label: str) -> Callable[[], Any]:
-    return lambda: gr.Slider(low, high, value=value, step=1, label=label)
+    def answer(self, whose: str, session: str) -> tuple[Recommendation, str]:
+        """An answer to look into, and what it is called. `whose`: student, teacher or last.
 
+        Raises:
+            UserError: no lesson can be given, or the visitor has no answer yet.
+        """
+        if whose == "last":
+            run = self._runs.last(session)
+            found = None if run is None else self._runs.get(run)
+            if found is None:
+                raise UserError("You have no answer yet. Press Recommend on the Explore tab, and come back.")
+            return found.whole, "your last answer"
+        if whose == "teacher":
+            return self.lesson().taught, "the teacher’s answer"
+        return self.lesson().answer, "the student’s answer"
 
-STEPS = (
-    Step(
-        "The graph",
-        "People on one side, items on the other, a line where somebody has read or seen something. Nothing else is known.",
-        _slider(2, 20, 6, "How many people"),
-        lambda lesson, value: views.bipartite(lesson, _whole(value, 2, 20)),
-        "Why do a few items have most of the lines?",
-        "Popularity is uneven: a few items are read by very many. A good signal must not only repeat that.",
-    ),
-    Step(
-        "A walk",
-        "From an item to the people who have it, and on to what else they have. The tool that looks at items walks so.",
-        lambda: gr.Slider(1, 12, value=1, step=1, label="Which item of the shelf"),
-        lambda lesson, value: views.walk(
-            lesson, lesson.shelf[min(_whole(value, 1, 12), len(lesson.shelf)) - 1]
-        ),
-        "Why do the two lists differ?",
-        "The left one names what everybody reads. The right one asks how much more often than by chance.",
-    ),
-    Step(
-        "Counting against chance",
-        "A count says little alone. Lift divides it by what chance would give; few people give a wide interval.",
-        _slider(0, 60, 12, "People who have both"),
-        lambda lesson, value: views.chance(lesson, _whole(value, 0, 60)),
-        "Why is a lift of 3 from five people worth less than one of 2 from fifty?",
-        "The interval of the first may reach down to 1. The tools name the book whose interval begins highest.",
-    ),
-    Step(
-        "From a number to a sentence",
-        "Six words stand for how rare a score is, and each score has a place among twenty candidates. Both mean the same "
-        "in every data set.",
-        _slider(1, len(STRENGTHS), 5, "Strength"),
-        lambda lesson, value: views.said(lesson, _whole(value, 1, len(STRENGTHS)), 3),
-        "Why words and not the score itself?",
-        "Scores of two data sets cannot be compared; places and rarities can. So one student reads them all.",
-    ),
-    Step(
-        "The teacher at work",
-        "MARS takes turns: a planner, analysts who call tools, a reflector, a ranker. Step through its answer.",
-        _slider(1, 20, 3, "How many steps"),
-        lambda lesson, value: views.turns(lesson.taught, _whole(value, 1, 20)),
-        "Which turns could be left out?",
-        "Those whose evidence no reflection quotes. The student learns to write all of it in a single pass.",
-    ),
-    Step(
-        "Kept or dropped",
-        "A trajectory becomes training data if the teacher recommends what was really read next.",
-        _slider(1, 10, 5, "The right item must be among the first"),
-        lambda lesson, value: views.kept(lesson, _whole(value, 1, 10)),
-        "What happens with a strict threshold?",
-        "Few trajectories stay, and the hard questions are missing among them.",
-    ),
-    Step(
-        "What the loss counts",
-        "The student learns the words that it must write itself. What a tool says is read, and not learned.",
-        lambda: gr.Checkbox(False, label="Count the tools' words too"),
-        lambda lesson, value: views.mask(lesson.answer, bool(value)),
-        "What would a student learn from the tools' words?",
-        "To invent evidence: numbers that look right, for a graph that it has not asked.",
-    ),
-    Step(
-        "Eight answers, eight rewards",
-        "GRPO draws several answers to one question. Those above the mean reward become likelier, the others less likely.",
-        lambda: gr.Slider(0, 1, value=0.1, step=0.05, label="Cost of a false statement"),
-        lambda lesson, value: views.advantages(
-            lesson.attempts, lesson.dataset.catalog, _number(value, 0.0, 1.0)
-        ),
-        "What if all eight answers are equally good?",
-        "All advantages are nought, and nothing is learned from this question.",
-    ),
-)
+    def player(self, value: Any, session: str) -> dict[str, Any]:
+        """What the stepper plays: the answer that its value names as `whose`."""
+        whose = str((value or {}).get("whose") or "student") if isinstance(value, dict | None) else "student"
+        return {"whose": whose} | _tried(lambda: played(*self._named(whose, session)), lambda words: {"problem": words})
+
+    def zoomed(self, value: Any, session: str) -> dict[str, Any]:
+        """The zoom into the item and the sentence that the value names; without, the first of each."""
+        value = value if isinstance(value, dict) else {}
+        whose = "last" if value.get("whose") == "last" else "student"
+
+        def look() -> list[Block]:
+            answer, catalog, _ = self._named(whose, session)
+            index = chosen(answer, value.get("item"), value.get("claim"))
+            return zoomed(answer, zoom(self._loader.ready(), answer, index), index, catalog)
+
+        return {"whose": whose, "blocks": [which(whose), *_tried(look, lambda words: block(line(words, "error")))]}
+
+    def _named(self, whose: str, session: str) -> tuple[Recommendation, Catalog, str]:
+        answer, title = self.answer(whose, session)
+        return answer, self._loader.ready().dataset.catalog, title
+
+    def handout(self) -> str:
+        """The page to print.
+
+        Raises:
+            UserError: no lesson can be given.
+        """
+        return handout(self.lesson(), [self._sheet(step) for step in STEPS])
+
+    def _sheet(self, step: Step) -> Sheet:
+        setting = f"{step.knob}: {_spoken(step)}"
+        return Sheet(step.title, step.text, self.figure(step, step.start), setting, step.question, step.answer)
 
 
-def _whole(value: Any, low: int, high: int) -> int:
-    """A number from the browser, within its bounds."""
-    return int(_number(value, low, high))
+def _tried(make: Callable[[], T], wrong: Callable[[str], T]) -> T:
+    """What is made, or what says why it cannot be."""
+    try:
+        return make()
+    except UserError as error:
+        return wrong(str(error))
+    except Exception:
+        log.exception("a part of the lesson failed")
+        return wrong(FAILED)
 
 
-def _number(value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise UserError(f"the knob sent {str(value)[:40]!r}; expected a number from {low:g} to {high:g}")
-    return min(max(float(value), low), high)
+def _spoken(step: Step) -> str:
+    return f"{step.start:g}" if step.reach is not None else "yes" if step.start else "no"
 
 
-def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs) -> None:
+def chosen(answer: Recommendation, item: Any, claim: Any) -> int:
+    """Index of the sentence that a zoom shows.
+
+    Args:
+        item, claim: from the browser; what does not fit is replaced by the first.
+
+    Raises:
+        UserError: the answer says nothing that can be looked into.
+    """
+    ranked = [r.item for r in answer.items if sentences(answer, r.item)]
+    if not ranked:
+        raise UserError("This answer says nothing about what it recommends.")
+    about = sentences(answer, item if isinstance(item, int) and item in ranked else ranked[0])
+    return claim if isinstance(claim, int) and claim in about else about[0]
+
+
+def progress() -> str:
+    """How many steps are done, in this browser, and the hand-out."""
+    marks = "".join(
+        f'<li data-step="{n}" title="{escape(step.title, quote=True)}">{n}</li>' for n, step in enumerate(STEPS, 1)
+    )
+    return f"""
+<div class="star-progress">
+  <p><b role="status" data-count>0 of {len(STEPS)} done</b> <small>A step is done once you open its answer.</small></p>
+  <ol aria-hidden="true">{marks}</ol>
+  <div><button type="button" class="star-do" data-reset disabled>Start over</button>
+    <button type="button" class="star-do" data-handout>Download the hand-out</button></div>
+  <p class="star-hint" role="status" data-handout-said></p>
+</div>
+"""
+
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs, runs: Runs) -> None:
     """Lay out the tab inside the Blocks being built and connect its events.
 
     Args:
         tabs: of the page; the one with the id `learn` is opened when the address names a step.
     """
-
-    @cache
-    def lesson() -> Lesson:
-        return Lesson(loader.ready(), loader.teacher)
-
-    def drawn(step: Step, value: Any) -> str:
-        try:
-            return step.draw(lesson(), value)
-        except UserError as error:
-            return f"<p>{escape(str(error))}</p>"
-        except Exception:
-            log.exception("step %r of the lesson failed", step.title)
-            return f"<p>{FAILED}</p>"
-
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    lessons = Lessons(loader, runs)
     figures: list[gr.HTML] = []
     knobs: list[Any] = []
-    with gr.Column(elem_classes="star-results star-scope"), gr.Tabs(elem_id="lesson") as steps:
-        for number, step in enumerate(STEPS, 1):
-            with gr.Tab(f"{number}", id=f"step-{number}", elem_id=f"step-{number}") as tab:
-                gr.HTML(f"<h2>{escape(step.title)}</h2><p>{escape(step.text)}</p>", apply_default_css=False)
-                knob = step.knob()
-                figure = gr.HTML(
-                    elem_classes="star-learn", elem_id=f"figure-{number}", apply_default_css=False
-                )
-                gr.HTML(
-                    f"<details><summary>{escape(step.question)}</summary><p>{escape(step.answer)}</p></details>",
-                    apply_default_css=False,
-                )
 
-            draw = partial(drawn, step)
-            tab.select(draw, knob, figure, **quiet)
-            knob.change(draw, knob, figure, trigger_mode="always_last", **quiet)
-            figures.append(figure)
-            knobs.append(knob)
+    def handout(_: Any) -> dict[str, str]:  # the browser calls it by this name
+        try:
+            return {"page": lessons.handout()}
+        except UserError as error:
+            return {"error": str(error)}
+
+    with gr.Column(elem_classes="star-results star-scope"):
+        gr.HTML(
+            progress(),
+            js_on_load="STAR.lesson(element, server);",
+            server_functions=[handout],
+            apply_default_css=False,
+            elem_id="lesson-progress",
+        )
+        with gr.Tabs(elem_id="lesson") as steps:
+            for number, step in enumerate(STEPS, 1):
+                knob, figure = _step(number, step, lessons)
+                figures.append(figure)
+                knobs.append(knob)
+            player = _player(lessons, loader.words)
+            zoomer = _zoomer(lessons)
 
     def opened(request: gr.Request) -> tuple[Any, Any]:
         step = selected(request.query_params.get("step"))
@@ -172,16 +188,82 @@ def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs) -> None:
 
     def linked(request: gr.Request, *values: Any) -> list[Any]:
         # A tab that is opened by its address fires no event of its own.
-        step = selected(request.query_params.get("step"))
+        step, session = selected(request.query_params.get("step")), str(request.session_hash)
         return [
-            drawn(each, value) if step == f"step-{number}" else gr.skip()
-            for number, (each, value) in enumerate(zip(STEPS, values, strict=True), 1)
+            *(
+                lessons.figure(each, value) if step == f"step-{number}" else gr.skip()
+                for number, (each, value) in enumerate(zip(STEPS, values, strict=True), 1)
+            ),
+            lessons.player(None, session) if step == "step-play" else gr.skip(),
+            lessons.zoomed(None, session) if step == "step-zoom" else gr.skip(),
         ]
 
-    page.load(opened, None, [tabs, steps], queue=False, **quiet)
-    page.load(linked, knobs, figures, **quiet)
+    page.load(opened, None, [tabs, steps], queue=False, **QUIET)
+    page.load(linked, knobs, [*figures, player, zoomer], **QUIET)
+
+
+def _step(number: int, step: Step, lessons: Lessons) -> tuple[Any, gr.HTML]:
+    """The tab of one step: its text, its knob, its figure, its question."""
+    with gr.Tab(f"{number} {step.name}", id=f"step-{number}", elem_id=f"step-{number}") as tab:
+        gr.HTML(f"<h2>{escape(step.title)}</h2><p>{escape(step.text)}</p>", apply_default_css=False)
+        knob = step.component()
+        figure = gr.HTML(elem_classes="star-learn", elem_id=f"figure-{number}", apply_default_css=False)
+        gr.HTML(
+            f'<details data-answer="{number}"><summary>{escape(step.question)}</summary>'
+            f"<p>{escape(step.answer)}</p></details>",
+            apply_default_css=False,
+        )
+    draw = partial(lessons.figure, step)
+    tab.select(draw, knob, figure, **QUIET)
+    knob.change(draw, knob, figure, trigger_mode="always_last", **QUIET)
+    return knob, figure
+
+
+def _looked_into(
+    name: str, words: str, show: Callable[[Any, str], dict[str, Any]], elem_id: str, **options: Any
+) -> gr.HTML:
+    """A tab behind the steps: an answer that is looked into. What a press there asks for comes back as its value.
+
+    Args:
+        show: makes the value from what is asked and the Gradio session.
+    """
+    with gr.Tab(name, id=f"step-{name.lower()}") as tab:
+        gr.HTML(words, apply_default_css=False)
+        shown = gr.HTML(value={}, apply_default_css=False, elem_id=elem_id, **options)
+
+    def look(value: Any, request: gr.Request) -> dict[str, Any]:
+        return show(value, str(request.session_hash))
+
+    tab.select(look, shown, shown, **QUIET)
+    shown.submit(look, shown, shown, **QUIET)
+    return shown
+
+
+def _player(lessons: Lessons, w: Words) -> gr.HTML:
+    return _looked_into(
+        "Play",
+        "<h2>A trace, word by word</h2><p>The student writes all of this in a single pass: it asks, is told, and goes on. "
+        "The teacher's agents take turns.</p>",
+        lessons.player,
+        "player",
+        head=script("stepper.js"),
+        html_template=template(w),
+        js_on_load="STAR.stepper(element, props, trigger, watch);",
+    )
+
+
+def _zoomer(lessons: Lessons) -> gr.HTML:
+    return _looked_into(
+        "Zoom",
+        "<h2>From a sentence to a probability</h2><p>Choose what is recommended, and one sentence about it. The panels show "
+        "what was said, what was counted, who was counted, and what it did to the ranking.</p>",
+        lessons.zoomed,
+        "zoom",
+        html_template='<div class="star-live" role="region" aria-label="Zoom" aria-live="off"></div>',
+        js_on_load="STAR.zoom(element, props, trigger, watch);",
+    )
 
 
 def selected(text: str | None) -> str | None:
     """The id of the step that an address names; None: none."""
-    return f"step-{text}" if text in {str(n) for n in range(1, len(STEPS) + 1)} else None
+    return f"step-{text}" if text in {*(str(n) for n in range(1, len(STEPS) + 1)), *MORE} else None

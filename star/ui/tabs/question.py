@@ -6,8 +6,8 @@ What the visitor asks about is kept in the browser as the id of an answer and ro
 from __future__ import annotations
 
 import logging
-import re
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -15,27 +15,28 @@ from typing import Any, TypeGuard
 import gradio as gr
 
 from star.data.catalog import Catalog
-from star.data.dataset import Dataset
 from star.data.words import a
 from star.errors import UserError
 from star.questions.carried_by import carried_by
-from star.questions.compare import VOTES, Ballot, compare
-from star.questions.edits import Add, Edit, Silence, TakeOff
-from star.questions.what_if import Possible, compared, control, possible, what_if
+from star.questions.compare import VOTES
+from star.questions.edits import Add, Edit, Silence, TakeOff, to_json
+from star.questions.rivals import OWN
+from star.questions.what_if import Possible, WhatIf, compared, control, possible, what_if
 from star.questions.why_not import search
-from star.recommend.recommendation import Query, Recommendation
+from star.recommend.recommendation import Recommendation
 from star.recommend.recommender import TEACHER, Recommender, answer
+from star.ui.archive import Changes
 from star.ui.assets import script
+from star.ui.duel import Duel
 from star.ui.live import block, live
 from star.ui.loader import Loader
-from star.ui.picker import find_books, picker, query, spread
-from star.ui.runs import Runs
-from star.ui.views import comparison_view as comparison
+from star.ui.picker import find_books, picker, query
+from star.ui.runs import Kept, Runs
 from star.ui.views import question_view as views
 from star.ui.views import what_if_view as changes
 from star.ui.views.cards import FAILED
 from star.ui.views.cards import status as line
-from star.ui.views.question_form import offer, template
+from star.ui.views.question_form import edit_words, offer, template
 from star.ui.views.trace_view import Block
 
 log = logging.getLogger(__name__)
@@ -61,14 +62,14 @@ def question(loader: Loader, runs: Runs) -> None:
             stop = gr.Button("Stop", visible=False, elem_id="question-stop")
             result = live(label="Answer to the question", elem_id="asked")
 
-    duel = Duel()
+    duel = Duel(runs.archive)
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def take_last(request: gr.Request) -> Iterator[Update]:
-        yield from begun(loader, runs, str(request.session_hash), None)
+        yield from begun(loader, runs, str(request.session_hash), None, duel)
 
     def take_own(value: Any, request: gr.Request) -> Iterator[Update]:
-        yield from begun(loader, runs, str(request.session_hash), value)
+        yield from begun(loader, runs, str(request.session_hash), value, duel)
 
     def ask(value: Any, request: gr.Request) -> Iterator[Update]:
         yield from asked(loader, runs, str(request.session_hash), value, duel)
@@ -94,7 +95,7 @@ def _form(loader: Loader) -> gr.HTML:
         value={"run": ""},
         html_template=template(loader.words),
         js_on_load="STAR.question(element, props, server, trigger, watch);",
-        head=script("star.js") + script("question.js"),
+        head=script("question.js"),
         server_functions=[books],
         apply_default_css=False,
         elem_id="question-form",
@@ -106,7 +107,7 @@ def _key(session: str) -> str:
     return f"{session} question"
 
 
-def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Update]:
+def begun(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> Iterator[Update]:
     """Updates of form, accordion of the picker, status, result and Stop: the answer that questions are asked about.
 
     Args:
@@ -126,59 +127,18 @@ def begun(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upda
             yield nothing, nothing, block(line("The model answers…", "busy")), [], hidden
             recommender = loader.ready()
             done = answer(recommender, query(value, recommender.dataset))
-            found = done, recommender.dataset.catalog
-            runs.keep(run, *found)
-        shown = changes.what_if(compared(found[0], found[0]), None, found[1])
+            runs.keep(run, done, recommender.dataset.catalog)
+            found = Kept(done, recommender.dataset.catalog, time.time())
+        before = found.whole
+        shown = changes.what_if(compared(before, before), None, found.catalog)
         said = block(line("Ask a question about this answer.", "done"))
-        yield offer(*found, run), gr.update(open=False), said, shown, hidden
+        offered = offer(before, found.catalog, run, duel.rivals(loader).offered)
+        yield offered, gr.update(open=False), said, shown, hidden
     except UserError as error:
         yield nothing, nothing, block(line(str(error), "error")), nothing, hidden
     except Exception:
         log.exception("a question could not begin")
         yield nothing, nothing, block(line(FAILED, "error")), nothing, hidden
-
-
-class Duel:
-    """Comparisons with the teacher, and their votes."""
-
-    def __init__(self) -> None:
-        self.ballot = Ballot()
-
-    def answers(
-        self, recommender: Recommender, loader: Loader, wanted: Asked, session: str
-    ) -> Iterator[list[Block]]:
-        """`duel`: two lists for a reader drawn at random, without names; a vote: their names, what each took, where they
-        part; `compare`: the same of the answer at hand, without a vote, since the visitor has seen whose it is.
-
-        Raises:
-            UserError: nothing is open to vote on, or the recommender is the teacher itself.
-        """
-        if recommender.checkpoint == TEACHER:
-            raise UserError("The teacher answers on this page already; serve a student to compare it with.")
-        catalog, rival = recommender.dataset.catalog, loader.teacher()
-        if wanted.kind == "compare":
-            found = compare(recommender, rival, wanted.before.query, wanted.before)
-            yield comparison.revealed(found, True, None, self.ballot.counts, catalog)
-        elif wanted.kind == "duel":
-            found = compare(recommender, rival, drawn(recommender.dataset))
-            left = self.ballot.begin(session, found, secrets.randbits(32))
-            yield comparison.blind(found, left, catalog)
-        else:
-            vote = next(vote for vote in VOTES if vote == wanted.kind)
-            voted = self.ballot.vote(session, vote)
-            if voted is None:
-                raise UserError(
-                    "There is nothing to vote on. Draw a new one first; each comparison takes one vote."
-                )
-            yield comparison.revealed(voted[1], voted[0], vote, self.ballot.counts, catalog)
-
-
-def drawn(data: Dataset) -> Query:
-    """A reader drawn at random among those that no model was trained on, without the last book, which may be recommended."""
-    rows = spread(data.interactions, sorted(data.held_out), count=10**6)
-    row = secrets.choice(rows)
-    history = [int(item) for item in data.interactions.history(row)]
-    return Query(tuple(history[:-1] or history), row)
 
 
 def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> Iterator[Update]:
@@ -188,8 +148,13 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
         yield block(line("The model answers again…", "busy")), gr.skip(), gr.update(visible=True)
         recommender = loader.ready()
         wanted = read(value, runs, recommender.dataset.catalog)
-        duels = wanted.kind in ("compare", "duel", *VOTES)
-        for shown in duel.answers(recommender, loader, wanted, session) if duels else _answers(recommender, wanted):
+        if wanted.kind == "compare":
+            shows = duel.named(loader, wanted.first, wanted.second, wanted.before)
+        elif wanted.kind in ("duel", *VOTES):
+            shows = duel.answers(recommender, loader, wanted.kind, session)
+        else:
+            shows = _answers(recommender, wanted, runs)
+        for shown in shows:
             if not runs.wanted(_key(session), run):
                 yield (
                     block(line("Stopped. What was found so far stays below.")),
@@ -208,16 +173,22 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
 
 @dataclass(frozen=True)
 class Asked:
-    """One question as the form sends it, checked. `kind`: why_not, what_if, carried, compare, duel or a vote."""
+    """One question as the form sends it, checked.
+
+    `kind`: why_not, what_if, carried, compare, duel or a vote; `earlier`: what was changed before the answer at hand.
+    """
 
     kind: str
     before: Recommendation
     one: int | None = None
     other: int | None = None
     edits: tuple[Edit, ...] = ()
+    earlier: Changes = ()
+    first: str = OWN
+    second: str = TEACHER
 
 
-def _answers(recommender: Recommender, wanted: Asked) -> Iterator[list[Block]]:
+def _answers(recommender: Recommender, wanted: Asked, runs: Runs) -> Iterator[list[Block]]:
     before, catalog = wanted.before, recommender.dataset.catalog
     if wanted.kind == "what_if":
         found = (
@@ -225,13 +196,14 @@ def _answers(recommender: Recommender, wanted: Asked) -> Iterator[list[Block]]:
             if wanted.edits
             else compared(before, before)
         )
-        yield changes.what_if(found, None, catalog)
+        run = _keep(runs, found, wanted.earlier, catalog) if wanted.edits else ""
+        yield changes.what_if(found, None, catalog, run)
         if wanted.edits:
             try:
                 other: Any = control(recommender, before, wanted.edits, len(wanted.edits))
             except UserError as error:
                 other = str(error)
-            yield changes.what_if(found, other, catalog)
+            yield changes.what_if(found, other, catalog, run)
     elif wanted.kind == "why_not":
         assert wanted.one is not None and wanted.other is not None
         for state in search(recommender, before.query, wanted.one, wanted.other, before):
@@ -242,22 +214,34 @@ def _answers(recommender: Recommender, wanted: Asked) -> Iterator[list[Block]]:
             yield views.carried(so_far, catalog)
 
 
+def _keep(runs: Runs, found: WhatIf, earlier: Changes, catalog: Catalog) -> str:
+    """Keep the answer after a change, with the change; returns its id."""
+    run = secrets.token_hex(16)
+    made = ({**to_json(edit, catalog), "words": edit_words(edit, found.before, catalog)} for edit in found.edits)
+    runs.keep(run, found.after, catalog, (*earlier, *made))
+    return run
+
+
 def read(value: Any, runs: Runs, catalog: Catalog) -> Asked:
     """The question of a form's value. The value comes from the browser, so every part is checked.
 
     Raises:
-        UserError: an answer that is no longer kept, an unknown question, no item chosen, an edit that is not offered.
+        UserError: an answer that is not kept or was given under cut evidence, an unknown question, no item
+            chosen, an edit that is not offered.
     """
     w = catalog.words
     value = value if isinstance(value, dict) else {}
-    run = value.get("run")
-    found = runs.get(run) if isinstance(run, str) and re.fullmatch(r"[0-9a-f]{32}", run) else None
+    found = runs.get(value.get("run"))
     if found is None:
         raise UserError("This answer is no longer kept. Take your last answer, or begin again.")
-    before, kind = found[0], value.get("kind")
+    before, kind = found.whole, value.get("kind")
     if kind == "what_if":
-        return Asked(kind, before, edits=_edits(value.get("edits"), possible(before), catalog))
-    if kind in ("compare", "duel", *VOTES):
+        edits = _edits(value.get("edits"), possible(before), catalog)
+        return Asked(kind, before, edits=edits, earlier=found.changes)
+    if kind == "compare":
+        sides = [str(value.get(side, default))[:200] for side, default in (("first", OWN), ("second", TEACHER))]
+        return Asked(kind, before, first=sides[0], second=sides[1])
+    if kind in ("duel", *VOTES):
         return Asked(kind, before)
     if kind not in ("why_not", "carried"):
         raise UserError("This page has no such question; choose one that it shows.")

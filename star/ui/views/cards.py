@@ -6,6 +6,7 @@ All text of a catalogue or model goes through `display`: `bdi` for a single name
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 
 from star.data.catalog import Catalog
@@ -18,9 +19,11 @@ from star.recommend.readable import byline as byline
 from star.recommend.readable import plural as plural
 from star.recommend.readable import volume as volume
 from star.recommend.readable import year as year
+from star.recommend.reasons import NO_REASON, card
 from star.recommend.recommendation import Recommendation, Recommended, names_in
 from star.recommend.recommender import TEACHER
 from star.ui.views.cover import cover
+from star.ui.views.sentence_view import pressed
 
 
 def mark(verdict: Verdict) -> str:
@@ -79,24 +82,58 @@ def about(answer: Recommendation, node: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def empty(w: Words, k: int = 5) -> str:
-    """`k` empty places without titles, before the model has ranked anything."""
+def empty(w: Words, k: int = 5, idle: bool = False) -> str:
+    """`k` empty places without titles, before the model has ranked anything. `idle`: nothing was asked yet, so the page may
+    show examples in their place."""
     places = '<li class="star-card empty"><span></span></li>' * k
-    return f'<ol class="star-cards" aria-label="Recommended {escape(w.items)}, not ranked yet">{places}</ol>'
+    kind = "star-cards star-idle" if idle else "star-cards"
+    return f'<ol class="{kind}" aria-label="Recommended {escape(w.items)}, not ranked yet">{places}</ol>'
 
 
 def cards(answer: Recommendation, catalog: Catalog) -> str:
-    """The recommended items; before the model has ranked them, as many empty places."""
+    """The recommended items, each with its reason as it was stored; before they are ranked, as many empty places."""
     if not answer.items:
         return empty(catalog.words, answer.query.k)
-    best = max(r.score or 0.0 for r in answer.items) or 1.0
     named = isolating(names_in(answer, catalog))
-    rows = "".join(_card(answer, r, catalog, best, html(named(r.reason))) for r in answer.items)
+    reasons = [f'<p class="star-reason">{html(named(entry.reason))}</p>' for entry in answer.items]
+    counts = [tally(answer, about(answer, f"i:{entry.item}"), short=True) for entry in answer.items]
+    best = max(r.score or 0.0 for r in answer.items) or 1.0
+    shares = [_share(entry.score, best) for entry in answer.items]
+    said = [reason + share + count for reason, share, count in zip(reasons, shares, counts, strict=True)]
+    return _list(answer, catalog, [(each, "") for each in said])
+
+
+def explained(answer: Recommendation, catalog: Catalog) -> str:
+    """The recommended items for whoever asked: plain sentences, numbers on demand, and what to say of each item."""
+    if not answer.items:
+        return empty(catalog.words, answer.query.k)
+    said = [_sentences(answer, entry, catalog) for entry in answer.items]
+    feedback = [_feedback(entry.item, catalog) for entry in answer.items]
+    return _list(answer, catalog, [(a, b + c) for (a, b), c in zip(said, feedback, strict=True)])
+
+
+def _sentences(answer: Recommendation, entry: Recommended, catalog: Catalog) -> tuple[str, str]:
+    """The sentences, and their numbers, which show on demand."""
+    said = card(answer, entry.item, catalog, answer.query.reader is None)
+    lines = " ".join(f"<p>{pressed(sentence, catalog)}</p>" for sentence in said) or f"<p>{NO_REASON}</p>"
+    named = isolating(names_in(answer, catalog))
+    claims = dict.fromkeys(index for sentence in said for index in sentence.claims)
+    numbers = "".join(f"<li>{html(named(capital(answer.claims[i].text)))}</li>" for i in claims)
+    numbers += "" if entry.score is None else f"<li>{_weight(entry.score)}</li>"
+    folded = f"<summary>In numbers</summary><ul>{numbers}</ul>"
+    return (
+        f'<div class="star-sentences">{lines}</div>',
+        f'<details class="star-raw" data-key="numbers-{entry.item}">{folded}</details>',
+    )
+
+
+def _list(answer: Recommendation, catalog: Catalog, said: list[tuple[str, str]]) -> str:
+    rows = "".join(_card(entry, catalog, *why) for entry, why in zip(answer.items, said, strict=True))
     return f'<ol class="star-cards" aria-label="Recommended {escape(catalog.words.items)}">{rows}</ol>'
 
 
-def _card(answer: Recommendation, entry: Recommended, catalog: Catalog, best: float, reason: str) -> str:
-    """One card; `reason` is HTML."""
+def _card(entry: Recommended, catalog: Catalog, said: str, more: str) -> str:
+    """One card. `said`, and `more` at its foot, are HTML."""
     item, w = catalog[entry.item], catalog.words
     genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
     rank = escape(str(entry.rank))
@@ -107,20 +144,39 @@ def _card(answer: Recommendation, entry: Recommended, catalog: Catalog, best: fl
         f'<span class="star-rank" aria-label="Rank {rank}">{rank}</span></div>'
         f'<div class="star-card-text"><h3 class="star-clamped" title="{escape(isolated(item.title))}">{bdi(item.title)}</h3>'
         f'<p class="star-by">{html(byline(item))}</p>{series}'
-        f'<ul class="star-genres">{genres}</ul><p class="star-reason">{reason}</p>'
-        f"{_share(entry.score, best)}{tally(answer, about(answer, node), short=True)}"
-        f'<button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
-        f'Why this {escape(w.item)}?<span class="star-sr"> {bdi(item.title)}</span></button></div></li>'
+        f'<ul class="star-genres">{genres}</ul>{said}'
+        f'<div class="star-card-foot"><button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
+        f'Why this {escape(w.item)}?<span class="star-sr"> {bdi(item.title)}</span></button>'
+        f"{more}</div></div></li>"
     )
+
+
+def _feedback(item: int, catalog: Catalog) -> str:
+    """Buttons that say something of the item. It counts from the next answer on."""
+    w, title = catalog.words, catalog[item].title
+    says = (
+        ("read", f"{capital(w.past)} it", f"Joins your {w.shelf} before the latest {w.item}, and is not recommended again."),
+        ("no", "Not for me", "Is left out of the next answers."),
+        ("more", "More like this", f"Joins your {w.shelf} as the latest {w.item}, which the next answer leans on most."),
+    )
+    return '<span class="star-feedback">' + "".join(
+        f'<button type="button" data-feedback="{do}" data-of="{item}" aria-pressed="false" '
+        f'title="{escape(f"{tip} Press Recommend to see it; you can undo it.")}">{escape(name)}'
+        f'<span class="star-sr">: {bdi(title)}</span></button>'
+        for do, name, tip in says
+    ) + "</span>"
+
+
+def _weight(score: float) -> str:
+    return f"{f'{100 * score:.0f}%' if score >= 0.01 else 'under 1%'} of the model’s weight"
 
 
 def _share(score: float | None, best: float) -> str:
     if score is None:
         return ""
-    share = f"{100 * score:.0f}%" if score >= 0.01 else "under 1%"
     return (
         '<p class="star-share" title="The model’s probability among the candidates">'
-        f'<i style="width:{100 * score / best:.0f}%"></i><span>{share} of the model’s weight</span></p>'
+        f'<i style="width:{100 * score / best:.0f}%"></i><span>{_weight(score)}</span></p>'
     )
 
 
@@ -128,6 +184,14 @@ def status(words: str, kind: str = "idle") -> str:
     """A line about the run. kind: idle, busy, done, error."""
     dot = '<span class="star-dot" aria-hidden="true"></span>'
     return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}</span></p>'
+
+
+def changed(words: Sequence[str], answer: Recommendation, catalog: Catalog) -> str:
+    """What a visitor changed before the answer; empty where nothing was changed."""
+    if not words:
+        return ""
+    said = html(isolating(names_in(answer, catalog))("; ".join(words)))
+    return f'<p class="star-hint"><b>What if:</b> {said}. Press Recommend for the answer without it.</p>'
 
 
 def whom(answer: Recommendation, w: Words) -> str:
@@ -150,33 +214,20 @@ def finished(answer: Recommendation, w: Words) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def loaded(
-    data: Dataset,
-    checkpoint: str | None,
-    without_token: int = 0,
-    prior: float = 0.0,
-) -> str:
+def loaded(data: Dataset, checkpoint: str | None, seconds: float = 0.0) -> str:
     """The page's header: data set and checkpoint, and a note where the users are simulated.
 
     Args:
-        without_token: number of items for which the checkpoint has no token, so that it cannot recommend them.
-        prior: product-of-experts weight of the parametric prior (`Checkpoint.prior`).
+        seconds: for which the model has been loading.
     """
     title, w = str(data.manifest.get("title") or data.name), data.catalog.words
     counts = escape(
         f"{plural(len(data.catalog), w.item, w.items)}, {plural(len(data.interactions), w.user, w.users)}"
     )
-    model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else "loading…"
-    missing = (
-        f" · {escape(plural(without_token, w.item, w.items))} it has no token for, never recommended"
-        if without_token
-        else ""
-    )
-    if prior:
-        share = prior / (1 + prior)
-        missing += f" · ranking: {1 - share:.0%} evidence, {share:.0%} parametric prior"
-    if checkpoint == TEACHER:
-        missing += " · the teacher: agents that speak by rules, without trained weights"
+    waits = f"loading for {seconds:.0f} s; the signals of a new data set are fitted once" if seconds else "loading…"
+    model = f"<b>{bdi(checkpoint)}</b>" if checkpoint else waits
+    teacher = checkpoint == TEACHER
+    said = " · the teacher: agents that speak by rules, without trained weights" if teacher else ""
     note = (
         f'<p class="star-note"><b>The {escape(w.users)} are simulated.</b> They are sampled from a model of '
         f"{escape(w.gerund)} behaviour; no real person’s {escape(w.gerund)} is shown.</p>"
@@ -185,7 +236,7 @@ def loaded(
     )
     return (
         f'<dl class="star-loaded"><div><dt>Data set</dt><dd><b>{bdi(title)}</b> · {counts}</dd></div>'
-        f"<div><dt>{'Answers' if checkpoint == TEACHER else 'Checkpoint'}</dt><dd>{model}{missing}</dd></div></dl>{note}"
+        f"<div><dt>{'Answers' if teacher else 'Checkpoint'}</dt><dd>{model}{said}</dd></div></dl>{note}"
     )
 
 

@@ -7,6 +7,7 @@ import textwrap
 from html import escape
 
 from star.data.catalog import Item
+from star.display import clean
 
 WIDTH, HEIGHT = 200, 300
 SERIF = "Charter, 'Iowan Old Style', Georgia, 'Liberation Serif', serif"
@@ -106,20 +107,20 @@ def _lines(title: str) -> tuple[list[str], int]:
 
 def _isolated(text: str) -> str:
     """Text with its own writing direction where `<bdi>` is impossible, without characters that end the isolation."""
-    return "\u2068" + "".join(c for c in text if c not in "\u2066\u2067\u2068\u2069") + "\u2069"
+    return "\u2068" + "".join(c for c in clean(text) if c not in "\u2066\u2067\u2068\u2069") + "\u2069"
 
 
 def cover(item: Item) -> str:
     """An SVG of the book's cover, 2 : 3, titled for screen readers. All text is escaped."""
     seed = _seed(item)
     paper, ink, ornament = _palette(item, seed)
-    lines, size = _lines(item.title.strip() or "Untitled")
+    lines, size = _lines(clean(item.title).strip() or "Untitled")
     rows = "".join(
         f'<text x="16" y="{20 + size * (1 + n * 1.16):.0f}" font-size="{size}" font-weight="600">'
         f"{escape(line)}</text>"
         for n, line in enumerate(lines)
     )
-    by = textwrap.shorten(item.creators[0], 24, placeholder="…") if item.creators else ""
+    by = textwrap.shorten(clean(item.creators[0]), 24, placeholder="…") if item.creators else ""
     name = escape(
         f"Cover of {_isolated(item.title)}"
         + (f" by {_isolated(', '.join(item.creators))}" if item.creators else ""),

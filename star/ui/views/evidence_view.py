@@ -10,6 +10,7 @@ from star.display import bdi, html, isolated, isolating
 from star.evidence.subgraph import Node
 from star.recommend.recommendation import Recommendation, names_in
 from star.ui.views.cards import about, byline, plural, tally, volume
+from star.ui.views.sentence_view import behind
 from star.ui.views.trace_view import Block, claim_line
 
 
@@ -105,7 +106,8 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
     named = isolating(names_in(answer, catalog))
     lines = "".join(
-        f'<li data-evidence="{i}">{claim_line(answer, i, catalog.words, named)}</li>' for i in order
+        f'<li data-evidence="{i}">{claim_line(answer, i, catalog.words, named)}{_behind(answer, i, catalog)}</li>'
+        for i in order
     )
     back = (
         '<button type="button" class="star-link" data-all aria-expanded="false">Show all claims</button>'
@@ -117,6 +119,14 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
             "html": f'{hint}{claim}{edge}{heads}{back}<ul class="star-evidence">{lines}</ul>',
         }
     ]
+
+
+def _behind(answer: Recommendation, index: int, catalog: Catalog) -> str:
+    inside = behind(answer, index, catalog)
+    if not inside:
+        return ""
+    fold = f'<details class="star-raw" data-key="behind-{index}"><summary>What is behind it</summary>'
+    return f'{fold}<div class="star-behind">{inside}</div></details>'
 
 
 def edge_table(answer: Recommendation | None, catalog: Catalog | None) -> list[Block]:

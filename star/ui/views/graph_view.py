@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
@@ -15,8 +16,8 @@ from star.data.catalog import Catalog
 from star.data.words import Words, capital
 from star.display import isolated
 from star.evidence.subgraph import Node
+from star.recommend.path import path
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation
-from star.ui.assets import script
 from star.ui.views.cards import about, plural, whom
 from star.ui.views.evidence_view import edge_kinds, facts, node_kinds, weight
 
@@ -141,7 +142,8 @@ def _options() -> dict[str, Any]:
 
 
 def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "") -> dict[str, Any]:
-    """What the page draws (nodes, edges, options) and what its selection needs (claims' paths, names of kinds)."""
+    """What the page draws (the whole graph's nodes and edges, the path of each item, options) and what its selection needs
+    (claims' edges, names of kinds)."""
     if answer is None or catalog is None or not answer.finished:
         return {"run": "", "nodes": [], "edges": [], "claims": []}
     nodes, edges, _, _, _, options = network(answer, catalog).get_network_data()
@@ -158,6 +160,12 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         "more": {
             "nodes": [node for node in rest if node["id"] not in drawn],
             "edges": [edge for edge in paths if not {edge["from"], edge["to"]} <= drawn],
+        },
+        # What is drawn at first, and while a recommended item is chosen.
+        "paths": {
+            f"i:{entry.item}": {"nodes": found.nodes, "edges": found.edges}
+            for entry in answer.items
+            for found in (path(answer, entry.item, catalog),)
         },
         "claims": [
             {"edges": list(c.edges), "nodes": _named(c), "verdict": c.verdict} for c in answer.claims
@@ -201,9 +209,15 @@ def _complete(answer: Recommendation, catalog: Catalog) -> nx.MultiDiGraph:
 
 def asked(query: Query) -> dict[str, Any]:
     """The question of an answer in the terms of the picker's value."""
-    mode = "shelf" if query.reader is None else "reader"
-    shelf = list(query.history) if query.reader is None else []
-    return {"mode": mode, "reader": query.reader, "shelf": shelf, "k": query.k, "seed": query.seed}
+    mode, said = "shelf" if query.reader is None else "reader", {each.item for each in query.feedback}
+    return {
+        "mode": mode,
+        "reader": query.reader,
+        "shelf": [item for item in query.history if item not in said] if mode == "shelf" else [],
+        "feedback": [asdict(each) for each in query.feedback],
+        "k": query.k,
+        "seed": query.seed,
+    }
 
 
 def template(w: Words) -> str:
@@ -215,9 +229,10 @@ def template(w: Words) -> str:
     <button type="button" data-zoom="1.25" aria-label="Zoom in">+</button>
     <button type="button" data-zoom="0.8" aria-label="Zoom out">−</button>
     <button type="button" data-fit>Fit</button>
+    <button type="button" role="switch" aria-checked="false" data-whole>Whole graph</button>
     <button type="button" role="switch" aria-checked="false" data-physics>Physics</button>
     <button type="button" data-png aria-label="Download the drawing as PNG">PNG</button>
-    <a data-html download aria-label="Download the answer as HTML">HTML</a>
+    <a data-html download aria-label="Download a report of the answer as HTML">Report</a>
     <a data-json download aria-label="Download the answer as JSON">JSON</a>
   </div>
   <p class="star-hint" aria-live="polite" data-find-said></p>
@@ -237,7 +252,6 @@ def graph_view(w: Words, **options: Any) -> gr.HTML:
             "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
             "watch('value', () => draw(props.value)); draw(props.value);"
         ),
-        head=script("vis-network.js") + script("star.js") + script("graph.js"),
         apply_default_css=False,
         **options,
     )

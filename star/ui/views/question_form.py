@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from star.data.catalog import Catalog
@@ -70,8 +72,12 @@ def _row(catalog: Catalog, item: int, note: str = "") -> dict[str, Any]:
     return {"id": item, "label": isolated(found.title), "note": note or byline(found)}
 
 
-def offer(answer: Recommendation, catalog: Catalog, run: str) -> dict[str, Any]:
+def offer(
+    answer: Recommendation, catalog: Catalog, run: str, systems: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """What the form shows of an answer. Labels enter the page as text; choices come back as row numbers and positions.
+
+    `systems`: key → name of those that can be compared.
 
     Sentences and edges about recommended items come first.
     """
@@ -95,6 +101,7 @@ def offer(answer: Recommendation, catalog: Catalog, run: str) -> dict[str, Any]:
         "sentences": [
             {"at": n, "label": sentence_words(offered.sentences[n], answer, catalog)[:LONGEST]} for n in said
         ],
+        "systems": [{"id": key, "label": isolated(name)} for key, name in systems.items()],
         "edges": [{"at": n, "label": edge_words(offered.edges[n], catalog)[:LONGEST]} for n in tied],
     }
 
@@ -161,8 +168,11 @@ def template(w: Words) -> str:
       <div class="star-steps-back"><button type="button" class="star-do" data-ask="left">Left</button>
         <button type="button" class="star-do" data-ask="tie">Equally good</button>
         <button type="button" class="star-do" data-ask="right">Right</button></div>
-      <h4>Or compare what you have seen</h4>
-      <button type="button" class="star-do" data-ask="compare">This answer, with names</button>
+      <h4>Or compare two systems, with names</h4>
+      <label class="star-choose"><span>One system</span><select data-choice="first"></select></label>
+      <label class="star-choose"><span>Another system</span><select data-choice="second"></select></label>
+      <button type="button" class="star-do" data-ask="compare">Let both answer</button>
+      <p class="star-hint">Both rank the candidates of the answer above, one after the other.</p>
     </div>
   </div>
   <p class="star-sr" role="status" data-said></p>

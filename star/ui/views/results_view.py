@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 FOLDER = ROOT / "assets" / "evaluation"
-FLOORS = ("unchanged", "random", "centre")  # they check the protocol; chance is a line in the figure
+FLOORS = ("unchanged", "random", "centre")  # they check the protocol; the summary states chance
 CHANCE = 0.15  # mean of HR@1, HR@3 and HR@5 among twenty
 SCENARIOS = {
     "classic": "next book, long shelf",
@@ -34,7 +34,6 @@ SCENARIOS = {
 }
 GREY = "#86827a"
 MEAN = "mean of HR@1, HR@3, HR@5"
-OURS = ("star", "slots")  # the students
 
 
 @cache
@@ -45,9 +44,8 @@ def documents() -> dict[str, Document]:
 
 
 def titled(document: Document) -> str:
-    """What the document measures, for the picker: `goodbooks, fitted signals`."""
-    tools = "fitted signals" if document.get("fitted") else "counts only"
-    return f"{document['dataset']}, {document['split']} readers, {tools}"
+    """What the document measures, for the picker: `goodbooks, test readers`."""
+    return f"{document['dataset']}, {document['split']} readers"
 
 
 def _rows(document: Document) -> list[dict[str, Any]]:
@@ -64,7 +62,7 @@ def _rows(document: Document) -> list[dict[str, Any]]:
             "low": r["ci"]["mean"][0],
             "high": r["ci"]["mean"][1],
             "seconds": r.get("seconds_per_query"),
-            "kind": "student" if r["method"].split(":")[0] in OURS else "other",
+            "kind": "student" if r["method"].split(":")[0] == "star" else "other",
         }
         for r in document["rows"]
         if (r["negatives"] == POOLED or r["scenario"] in alone) and r["method"] not in FLOORS
@@ -148,7 +146,7 @@ def _table(shown: Table) -> str:
 
 
 def summary(document: Document) -> str:
-    """What the figures show, in two sentences, as HTML."""
+    """What the figures show, in a few sentences, as HTML."""
     pooled = sorted((r for r in _rows(document) if r["scenario"] == POOLED), key=lambda r: -r["mean"])
     if not pooled:
         return ""

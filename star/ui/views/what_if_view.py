@@ -19,12 +19,17 @@ from star.ui.views.trace_view import Block, Named
 SHOWN = 60  # sentences of the tools in one comparison
 
 
-def what_if(found: WhatIf, control: WhatIf | str | None, catalog: Catalog) -> list[Block]:
+def what_if(found: WhatIf, control: WhatIf | str | None, catalog: Catalog, run: str = "") -> list[Block]:
     """Both answers side by side, then a random change of equal size: a comparison, a reason for none, or None while it
-    runs."""
+    runs.
+
+    Args:
+        run: id under which the answer after the change is kept; empty: it is not.
+    """
     blocks = [
         {"key": "edits", "html": _edits(found.edits, found.before, catalog)},
         {"key": "verdict", "html": f"<p class='star-verdict'>{html(_verdict(found, catalog))}</p>"},
+        {"key": "kept", "html": _kept(run)},
         {"key": "moves", "html": _moves(found, catalog)},
         {"key": "control", "html": _control(found, control, catalog)},
     ]
@@ -37,6 +42,16 @@ def _edits(edits: Sequence[Edit], before: Recommendation, catalog: Catalog) -> s
     names = isolating(titled([before], catalog, *(e.item for e in edits if isinstance(e, TakeOff | Add))))
     rows = "".join(f"<li>{html(names(capital(edit_words(edit, before, catalog))))}</li>" for edit in edits)
     return f'<h3>What if</h3><ol class="star-said">{rows}</ol>'
+
+
+def _kept(run: str) -> str:
+    """A link to the answer. The browser adds it to the visitor's list by its mark."""
+    if not run:
+        return ""
+    return (
+        f'<p class="star-hint">The answer after the change is kept in Saved. <a href="?run={escape(run, quote=True)}" '
+        f'data-kept="{escape(run, quote=True)}" target="_blank" rel="noopener">Open it in Explore</a></p>'
+    )
 
 
 def _verdict(found: WhatIf, catalog: Catalog) -> str:

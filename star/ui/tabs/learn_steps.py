@@ -1,0 +1,150 @@
+"""The eight steps of the lesson: title, text, knob, figure, question and answer of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from star.errors import UserError
+from star.evidence.claims import STRENGTHS
+from star.ui.lesson import Lesson
+from star.ui.views import learn_view as views
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the lesson.
+
+    Attributes:
+        name: of its tab, one word.
+        knob: label of what a visitor turns; start: where it stands first.
+        reach: lowest value, highest value and stride of a slider; None: a box to tick.
+        draw: the figure for a value within the reach, a whole number where the stride is 1, as HTML.
+    """
+
+    name: str
+    title: str
+    text: str
+    knob: str
+    start: float | bool
+    reach: tuple[float, float, float] | None
+    draw: Callable[[Lesson, Any], str]
+    question: str
+    answer: str
+
+    def component(self) -> Any:
+        """The knob on the page."""
+        if self.reach is None:
+            return gr.Checkbox(bool(self.start), label=self.knob)
+        low, high, stride = self.reach
+        return gr.Slider(low, high, value=self.start, step=stride, label=self.knob)
+
+    def figure(self, lesson: Lesson, value: Any) -> str:
+        """The figure for a value of the knob. The value comes from the browser; it is brought within its bounds.
+
+        Raises:
+            UserError: it is no number, or the lesson has nothing to draw.
+        """
+        if self.reach is None:
+            return self.draw(lesson, bool(value))
+        low, high, stride = self.reach
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            raise UserError(f"the knob sent {str(value)[:40]!r}; expected a number from {low:g} to {high:g}")
+        bounded = min(max(value, low), high)
+        return self.draw(lesson, int(bounded) if stride == 1 else float(bounded))
+
+
+STEPS = (
+    Step(
+        "Graph",
+        "The graph",
+        "People on one side, items on the other, a line where somebody has read or seen something. Nothing else is known.",
+        "How many people",
+        6,
+        (2, 20, 1),
+        views.bipartite,
+        "Why do a few items have most of the lines?",
+        "Popularity is uneven: a few items are read by very many. A good signal must not only repeat that.",
+    ),
+    Step(
+        "Walk",
+        "A walk",
+        "From an item to the people who have it, and on to what else they have. The tool that looks at items walks so.",
+        "Which item of the shelf",
+        1,
+        (1, 12, 1),
+        lambda lesson, value: views.walk(lesson, lesson.shelf[min(value, len(lesson.shelf)) - 1]),
+        "Why do the two lists differ?",
+        "The left one names what everybody reads. The right one asks how much more often than by chance.",
+    ),
+    Step(
+        "Chance",
+        "Counting against chance",
+        "A count says little alone. Lift divides it by what chance would give; few people give a wide interval.",
+        "People who have both",
+        12,
+        (0, 60, 1),
+        views.chance,
+        "Why is a lift of 3 from five people worth less than one of 2 from fifty?",
+        "The interval of the first may reach down to 1. The tools name the book whose interval begins highest.",
+    ),
+    Step(
+        "Words",
+        "From a number to a sentence",
+        "Six words stand for how rare a score is, and each score has a place among twenty candidates. Both mean the same "
+        "in every data set.",
+        "Strength",
+        5,
+        (1, len(STRENGTHS), 1),
+        lambda lesson, value: views.said(lesson, value, 3),
+        "Why words and not the score itself?",
+        "Scores of two data sets cannot be compared; places and rarities can. So one student reads them all.",
+    ),
+    Step(
+        "Teacher",
+        "The teacher at work",
+        "MARS takes turns: a planner, analysts who call tools, a reflector, a ranker. Step through its answer.",
+        "How many steps",
+        3,
+        (1, 20, 1),
+        lambda lesson, value: views.turns(lesson.taught, value),
+        "Which turns could be left out?",
+        "Those whose evidence no reflection quotes. The student learns to write all of it in a single pass.",
+    ),
+    Step(
+        "Kept",
+        "Kept or dropped",
+        "A trajectory becomes training data if the teacher recommends what was really read next.",
+        "The right item must be among the first",
+        5,
+        (1, 10, 1),
+        views.kept,
+        "What happens with a strict threshold?",
+        "Few trajectories stay, and the hard questions are missing among them.",
+    ),
+    Step(
+        "Loss",
+        "What the loss counts",
+        "The student learns the words that it must write itself. What a tool says is read, and not learned.",
+        "Count the tools' words too",
+        False,
+        None,
+        lambda lesson, value: views.mask(lesson.answer, value),
+        "What would a student learn from the tools' words?",
+        "To invent evidence: numbers that look right, for a graph that it has not asked.",
+    ),
+    Step(
+        "Rewards",
+        "Eight answers, eight rewards",
+        "GRPO draws several answers to one question. Those above the mean reward become likelier, the others less likely.",
+        "Cost of a false statement",
+        0.1,
+        (0, 1, 0.05),
+        lambda lesson, value: views.advantages(lesson.attempts, lesson.dataset.catalog, value),
+        "What if all eight answers are equally good?",
+        "All advantages are nought, and nothing is learned from this question.",
+    ),
+)

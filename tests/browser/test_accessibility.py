@@ -1,0 +1,53 @@
+"""axe-core finds no serious or critical fault on any tab with a result in it, light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed (make setup installs it)")
+
+from docs.screenshots import SHOTS  # noqa: E402
+
+pytestmark = pytest.mark.browser
+GRAVE = ("serious", "critical")
+
+
+ELSEWHERE = ("learn-zoom",)
+"""The toy page has no second reading to look into; a test of its own looks at the page that ships."""
+ALIKE = ["tbody tr:nth-child(n + 4)", "li:nth-child(n + 5)", "option:nth-child(n + 4)", "article:nth-of-type(n + 3)"]
+"""Further rows and items of a list are like those before them; axe takes minutes for all."""
+
+
+def faults(page: Any, dark: bool) -> list[str]:
+    """Rule and element of every grave fault of what the page shows now. In the dark only colours are looked at again."""
+    context = {"include": [["body"]], "exclude": [[some] for some in ALIKE]}
+    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if dark else {})
+    found = axe.Axe().run(page, context=context, options=options).response["violations"]
+    return [
+        f"{rule['impact']} {rule['id']}: {node['target']} {node['html'][:160]}"
+        for rule in found
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_tab_has_a_serious_fault(toy_url: str, visit: Any, dark: bool) -> None:
+    page = visit(toy_url, width=1366, dark=dark).page
+    found = {}
+    for name, fill in SHOTS:
+        if name in ELSEWHERE:
+            continue
+        fill(page)
+        found[name] = faults(page, dark)
+    assert {name: some for name, some in found.items() if some} == {}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_zoom_has_no_serious_fault(base_url: str, visit: Any, dark: bool) -> None:
+    page = visit(f"{base_url}/?step=zoom", width=1366, dark=dark).page
+    page.locator("#zoom .star-zoom").wait_for(timeout=240_000)
+    assert faults(page, dark) == []
