@@ -1,7 +1,7 @@
 /* The picker: a combobox for readers, one for books, and the shelf. No text enters the page as HTML. */
 "use strict";
 
-STAR.picker = (element, props, server, bring) => {
+STAR.picker = (element, props, server, watch, bring) => {
   const find = (selector) => element.querySelector(selector);
   const say = (text) => { find("[data-said]").textContent = text; };
   const group = `star-mode-${Math.random().toString(36).slice(2)}`;
@@ -16,9 +16,15 @@ STAR.picker = (element, props, server, bring) => {
     return made;
   };
 
+  /* What is picked is kept here. While Gradio loads a page it may set a component back to the value the page began with,
+     also after the address was followed; it gets the kept value again then. */
+  let value = JSON.parse(JSON.stringify(props.value));
+  const give = () => { props.value = JSON.parse(JSON.stringify(value)); };
+  watch("value", () => { if (JSON.stringify(props.value) !== JSON.stringify(value)) give(); });
   const commit = (change) => {
-    props.value = { ...JSON.parse(JSON.stringify(props.value)), ...change };
-    if (main) STAR.explore.changed(props.value, words);
+    value = { ...value, ...change };
+    give();
+    if (main) STAR.explore.changed(value, words);
   };
 
   function rowOf(row) {
@@ -118,10 +124,10 @@ STAR.picker = (element, props, server, bring) => {
     refuse("");
   }
   async function left() {
-    const text = props.value.typed;
-    if (!text || props.value.reader !== null) return;
+    const text = value.typed;
+    if (!text || value.reader !== null) return;
     const answer = await server.named(text).catch(() => ({ error: "The server does not answer; try again in a moment." }));
-    if (props.value.typed !== text) return;
+    if (value.typed !== text) return;
     if (answer.error) { refuse(answer.error); return; }
     pick(answer.rows);
   }
@@ -136,7 +142,7 @@ STAR.picker = (element, props, server, bring) => {
   }, { typed, left, undo });
   find("[data-another]").addEventListener("click", async () => {
     const { rows } = await server.readers("");
-    const others = (rows || []).filter((row) => row.id !== props.value.reader);
+    const others = (rows || []).filter((row) => row.id !== value.reader);
     if (others.length) pick(others[Math.floor(Math.random() * others.length)].id);
   });
 
@@ -178,7 +184,7 @@ STAR.picker = (element, props, server, bring) => {
   });
 
   function mode(name) {
-    if (name !== props.value.mode) tell([]);
+    if (name !== value.mode) tell([]);
     for (const radio of element.querySelectorAll("[data-mode]")) radio.checked = radio.value === name;
     for (const pane of element.querySelectorAll("[data-pane]")) pane.hidden = pane.dataset.pane !== name;
     commit({ mode: name });
@@ -193,7 +199,7 @@ STAR.picker = (element, props, server, bring) => {
 
   /* What the visitor said of recommended items. It counts from the next answer on, and can be undone. */
   const titles = new Map();
-  function told() { return props.value.feedback || []; }
+  function told() { return value.feedback || []; }
   function tell(next) {
     if (!next.length && !told().length) return;
     commit({ feedback: next });
@@ -269,7 +275,7 @@ STAR.picker = (element, props, server, bring) => {
   }
   async function first() {
     const { rows, error } = await server.readers(""); // waits until the data set is loaded
-    if (props.value.reader !== null || props.value.typed) return;
+    if (value.reader !== null || value.typed) return;
     if (rows && rows.length) await pick(rows[0].id);
     else find("[data-history]").replaceChildren(make("p", "star-hint", error || words.nobody));
   }

@@ -305,7 +305,7 @@ def picker(dataset: Callable[[], Dataset], w: Words, **options: Any) -> gr.HTML:
     return gr.HTML(
         value={"mode": "reader", "reader": None, "shelf": [], "feedback": [], "k": 5, "seed": 0},
         html_template=template(w),
-        js_on_load="STAR.picker(element, props, server, () => trigger('restore'));",
+        js_on_load="STAR.picker(element, props, server, watch, () => trigger('restore'));",
         server_functions=[readers, reader, books, named, shelf],
         apply_default_css=False,
         **options,
