@@ -12,7 +12,7 @@ STAR.lead = (root) => {
   const isLead = () => me && me.person && me.person.role === "lead";
   const panel = (title, ...inside) => make("section.star-panel", {}, make("h2", {}, title), ...inside);
   const line = make("p.star-status", { role: "status" });
-  const box = { campaigns: make("div"), fresh: make("div"), state: make("div"), figures: make("div.star-figures"), out: make("div.star-buttons"), votes: make("div"),
+  const box = { campaigns: make("div"), fresh: make("div"), state: make("div"), figures: make("div.star-figures"), out: make("div.star-buttons"), visitors: make("div"),
     conflicts: make("div"), one: make("div"), rubric: make("div"), people: make("div") };
 
   async function tried(work) {
@@ -36,7 +36,7 @@ STAR.lead = (root) => {
         ...(isLead() ? [panel("Progress", box.state)] : []),
         panel("Conflicts", box.conflicts),
         ...(isLead() ? [make("section.star-panel.wide", {}, make("h2", {}, "Agreement and quality"), box.figures),
-          panel("Take ratings out", box.out), panel("Votes of visitors", box.votes), panel("People", box.people),
+          panel("Take ratings out", box.out), panel("Votes and feedback of visitors", box.visitors), panel("People", box.people),
           make("section.star-panel.wide", {}, make("h2", {}, "Rubric"), box.rubric)] : [])));
   }
 
@@ -137,11 +137,19 @@ STAR.lead = (root) => {
       make("a.star-button", { href: `star-lead/agreement/${chosen}`, download: `star-agreement-${chosen}.json` }, "Agreement, JSON"));
   }
 
-  /* Votes of the Question tab; they belong to no campaign. */
-  function showVotes() {
-    const links = [["jsonl", "JSONL"], ["csv", "CSV"], ["parquet", "Parquet"], ["trl", "TRL: DPO and KTO"]];
-    box.votes.replaceChildren(make("p", {}, all.votes ? `${all.votes} on ${isolated(all.dataset)}` : "Nobody has voted yet on Question, Compare."),
-      ...(all.votes ? [make("div.star-buttons", {}, ...links.map(([format, words]) => make("a.star-button", { href: `star-lead/votes/${format}`, download: "" }, words)))] : []));
+  /* Votes of the tab Question, and feedback on cards that visitors agreed to have kept. Both belong to no campaign. */
+  function showVisitors() {
+    const kinds = [
+      ["votes", all.votes, "Nobody has voted yet on Question, Compare.", "TRL: DPO and KTO"],
+      ["feedback", all.feedback, "Nobody has agreed yet to have feedback kept.", "TRL: KTO"],
+    ];
+    box.visitors.replaceChildren(...kinds.flatMap(([kind, count, none, trl]) => {
+      if (!count) return [make("p", {}, none)];
+      const link = ([format, words]) => make("a.star-button", {
+        href: `star-lead/${kind}/${format}`, download: "", "aria-label": `${words}, ${kind}` }, words);
+      return [make("p", {}, `${count} ${kind === "votes" ? "votes" : "pieces of feedback"} on ${isolated(all.dataset)}`),
+        make("div.star-buttons", {}, ...[["jsonl", "JSONL"], ["csv", "CSV"], ["parquet", "Parquet"], ["trl", trl]].map(link))];
+    }));
   }
 
   const again = (error) => say(line, `${error.message} Trying again…`, "error");
@@ -293,7 +301,7 @@ STAR.lead = (root) => {
       all = found;
       if (!all.campaigns.some((c) => c.id === chosen)) chosen = all.campaigns.length ? all.campaigns[0].id : null;
       pick();
-      if (isLead()) { rubric(); people(); showVotes(); if (all.job.running) watch(); }
+      if (isLead()) { rubric(); people(); showVisitors(); if (all.job.running) watch(); }
       if (chosen === null) say(line, isLead() ? "There is no campaign yet. Press New campaign." : "There is no campaign yet.", "idle");
       drawnAt = "";
       await refresh();

@@ -15,7 +15,7 @@ from star.annotation.exchange.preferences import load_labels
 from star.annotation.exchange.visitors import FeedbackRow, export_feedback
 from star.annotation.storage import runs
 from star.annotation.storage.database import Database
-from star.annotation.storage.feedback import feedback, forget, keep
+from star.annotation.storage.feedback import feedback, forget, keep, number
 from star.annotation.workflow.frozen import kept_document
 from star.errors import UserError
 from star.recommend.recommender import answer
@@ -41,6 +41,7 @@ def test_the_last_word_counts_and_only_its_visitor_takes_it_back(database: Datab
     keep(database, THEIRS, RUN, document, first, "more")
     keep(database, MINE, RUN, document, first, "read")
     assert said(database) == [(second, "read"), (first, "more"), (first, "read")]
+    assert (number(database, NAME), number(database, "another")) == (3, 0)
     assert list(feedback(database, "another")) == []
     forget(database, MINE, first)
     assert said(database) == [(second, "read"), (first, "more")]
@@ -53,12 +54,12 @@ def test_the_last_word_counts_and_only_its_visitor_takes_it_back(database: Datab
 
 def test_rows_are_bounded_and_their_runs_stay(database: Database, document: dict[str, Any]) -> None:
     first, second = (item["id"] for item in document["items"][:2])
-    for number in range(4):
-        keep(database, f"{number}" * 32, f"{number}" * 32, document, first, "no", most=2)
+    for digit in range(4):
+        keep(database, f"{digit}" * 32, f"{digit}" * 32, document, first, "no", most=2)
     assert len(said(database)) == 2
-    for number in range(4, 9):
-        runs.keep(database, f"{number}" * 32, document, most=2)
-    there = [number for number in range(9) if runs.find(database, f"{number}" * 32) is not None]
+    for digit in range(4, 9):
+        runs.keep(database, f"{digit}" * 32, document, most=2)
+    there = [digit for digit in range(9) if runs.find(database, f"{digit}" * 32) is not None]
     assert there == [2, 3, 7, 8]
     with pytest.raises(sa.exc.IntegrityError):
         keep(database, MINE, RUN, document, second, "hate")

@@ -43,8 +43,9 @@ def test_it_follows_the_order_of_reading(ordered: R.ReadAfter) -> None:
         assert int(np.argmax(ordered.scores(shelf))) == last + 1
         chances = ordered.chances(shelf)
         assert chances[last + 1] == 1 and chances[last - 1] < 0.1
-    backwards = np.array([6, 5, 4])
-    assert ordered.scores(backwards)[5] > ordered.scores(backwards)[7]  # the last book counts most
+    # No reader jumps, so one pair proves nothing: of two books far apart, the last one counts more in nearly all pairs.
+    pairs = [np.array([a, b]) for a in range(3, 29) for b in range(3, 29) if abs(a - b) > 4]
+    assert np.mean([ordered.scores(pair)[pair[1] + 1] > ordered.scores(pair)[pair[0] + 1] for pair in pairs]) > 0.9
 
 
 def test_parts_sum_to_the_scores_of_the_network(ordered: R.ReadAfter) -> None:

@@ -26,12 +26,15 @@ from star import ROOT
 from star.annotation.exchange import collect
 from star.annotation.exchange.importing import import_campaign
 from star.annotation.storage.database import Database
+from star.annotation.storage.feedback import keep
 from star.annotation.workflow import campaigns, people, rubric
 from star.annotation.workflow.documents import Sample
+from star.annotation.workflow.frozen import kept_document
 from star.annotation.workflow.sampling import run_of
 from star.display import clean
 from star.errors import UserError
 from star.recommend.recommendation import Query
+from star.recommend.recommender import answer
 from star.ui.loader import Loader
 from star.ui.security.address import address, believed
 from star.ui.security.auth import COOKIE
@@ -510,6 +513,24 @@ def test_a_lead_takes_votes_out(database: Database) -> None:
     names = zipfile.ZipFile(io.BytesIO(reply.content)).namelist()
     assert {name.split("/")[1] for name in names} == {"comparisons.csv", "ratings.csv", "traces.csv", "manifest.json"}
     assert entered(app, "Ann").get("/star-lead/votes/csv").status_code == 403
+
+
+def test_a_lead_takes_feedback_out(database: Database) -> None:
+    loader = Loader(lambda: toy.ToyRecommender(delay=0), toy.dataset)
+    loader.start()
+    data = loader.dataset(10)
+    app = application(loader, database)
+    lea = entered(app, "Lea", "lead")
+    assert lea.get("/star-lead/overview").json()["feedback"] == 0
+    assert lea.get("/star-lead/feedback/jsonl").status_code == 400
+    answered = answer(toy.ToyRecommender(data, 0), Query(tuple(map(int, data.interactions.history(3)))))
+    document = kept_document(answered, data.catalog)
+    keep(database, "1" * 32, "a" * 32, document, document["items"][0]["id"], "more")
+    assert lea.get("/star-lead/overview").json()["feedback"] == 1
+    reply = lea.get("/star-lead/feedback/csv")
+    names = zipfile.ZipFile(io.BytesIO(reply.content)).namelist()
+    assert {name.split("/")[1] for name in names} == {"feedback.csv", "traces.csv", "manifest.json"}
+    assert entered(app, "Ann").get("/star-lead/feedback/csv").status_code == 403
 
 
 def test_rubric_is_shown_and_published(database: Database) -> None:

@@ -73,6 +73,13 @@ def forget(database: Database, token: str, item: str | None = None) -> None:
         session.execute(gone if item is None else gone.where(Feedback.item == item))
 
 
+def number(database: Database, dataset: str) -> int:
+    """Rows kept on this data set."""
+    query = select(func.count()).select_from(Feedback).join(Run, Run.key == Feedback.run).where(Run.dataset == dataset)
+    with database.read() as session:
+        return session.scalar(query) or 0
+
+
 def feedback(database: Database, dataset: str) -> Iterator[KeptFeedback]:
     """What was kept on this data set, oldest first."""
     query = (

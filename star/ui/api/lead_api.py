@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
-from star.annotation.storage import votes
+from star.annotation.storage import feedback, votes
 from star.annotation.storage.database import Database
 from star.annotation.workflow import campaigns, people, rubric
 from star.annotation.workflow.making import CampaignRequest
@@ -92,6 +92,7 @@ def _add_campaigns(
             ],
             "dataset": dataset,
             "votes": votes.number(database, dataset),
+            "feedback": feedback.number(database, dataset),
             "systems": at_hand(model, ready) if dataset else (),
             "scenarios": SCENARIOS,
             "mix": MIX,
@@ -139,7 +140,7 @@ def _add_results(routes: APIRouter, lead: Any, database: Database) -> None:
 
 
 def _add_exports(routes: APIRouter, lead: Any, database: Database, loader: Loader) -> None:
-    """Routes for a campaign's ratings and for visitors' votes, each as a zip of files."""
+    """Routes for a campaign's ratings and for visitors' votes and feedback, each as a zip of files."""
 
     @routes.get("/export/{campaign}/{format}")
     def export(campaign: Number, format: str, who: Person = lead) -> Response:
@@ -158,6 +159,14 @@ def _add_exports(routes: APIRouter, lead: Any, database: Database, loader: Loade
 
         dataset = loader.dataset(0.0).name
         return _zipped(f"votes-{format}", lambda folder: export_votes(database, dataset, folder, format))
+
+    @routes.get("/feedback/{format}")
+    def told(format: str, who: Person = lead) -> Response:
+        """A zip of the files that `star annotations feedback` writes for the data set that is served."""
+        from star.annotation.exchange.visitors import export_feedback
+
+        dataset = loader.dataset(0.0).name
+        return _zipped(f"feedback-{format}", lambda folder: export_feedback(database, dataset, folder, format))
 
 
 def _zipped(name: str, write: Callable[[Path], list[Path]]) -> Response:

@@ -60,8 +60,9 @@ def many(loader: Loader, runs: Runs) -> None:
     """Lay out the part inside the Blocks being built and connect its events."""
     w = loader.words
     gr.HTML(
-        f"<p>The model answers up to {MOST} {w.users} of the data set, drawn by the seed from those that no model was "
-        "trained on. So you see how sure it is, and for whom its evidence is thin.</p>",
+        f"<p>The model answers up to {MOST} {w.users} of the data set, drawn by the seed, and of those that no "
+        f"model was trained on where the data set has such {w.users}. So you see how sure it is, and for whom its "
+        "evidence is thin.</p>",
         apply_default_css=False,
     )
     with gr.Row(elem_classes="star-cohort-ask"):
