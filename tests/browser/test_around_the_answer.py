@@ -74,7 +74,7 @@ def test_nothing_jumps_when_the_ranking_arrives(toy_url: str, visit: Any, width:
         page.evaluate(WATCH)
     button(page).click()
     if width <= 860:
-        expect(page.locator("#cards .star-card").first).to_be_visible(timeout=LONG)
+        expect(page.locator("#cards .star-cards:not(.star-idle)")).to_be_visible(timeout=LONG)
         page.evaluate(WATCH)
     complete(page)
     page.wait_for_timeout(300)
