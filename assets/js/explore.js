@@ -139,13 +139,18 @@ STAR.explore = (() => {
 
   const busy = () => Boolean(find("#status .star-status.busy"));
 
-  /* Without a word half a second after the press, other visitors are being answered first: say so. */
-  function waiting() {
+  /* Says these words if nothing was said half a second later. */
+  function meanwhile(words, kind) {
     const line = find("#status .star-live > div");
     const before = line && line.starHtml;
     setTimeout(() => {
-      if (line && line.isConnected && line.starHtml === before) say("Waiting for a free place; others are being answered…", "busy");
+      if (line && line.isConnected && line.starHtml === before) say(words, kind);
     }, 500);
+  }
+
+  /* Without a word after the press, other visitors are being answered first. */
+  function waiting() {
+    meanwhile("Waiting for a free place; others are being answered…", "busy");
     listen();
   }
 
@@ -223,6 +228,8 @@ STAR.explore = (() => {
   return {
     changed, drawn, addressed, resuming,
     run: () => run,
+    /* An answer is looked up: at once, unless the model is still loading. */
+    seeks: () => meanwhile("Looking for this answer. While the model is loading, this waits for it.", "idle"),
     begins: (start, take) => { begin = start; adopt = take; },
     /* Picks what is wanted, brings its answer, and leads there. `name`: how it is called. */
     open: (wanted, name) => { if (begin) begin(wanted, name).then(look); },

@@ -281,6 +281,7 @@ STAR.picker = (element, props, server, watch, bring) => {
   }
   function restore(run) {
     commit({ run });
+    if (run) STAR.explore.seeks();
     bring();
   }
 

@@ -76,10 +76,14 @@ class Runs:
         with self._lock:
             self._current.pop(session, None)
 
+    def current(self, session: str) -> str | None:
+        """Id of this tab's run; None: none was begun, or it was stopped."""
+        with self._lock:
+            return self._current.get(session)
+
     def wanted(self, session: str, run: str) -> bool:
         """Whether the visitor still waits for this run."""
-        with self._lock:
-            return self._current.get(session) == run
+        return self.current(session) == run
 
     def keep(self, run: str, answer: Recommendation, catalog: Catalog, changes: Changes = ()) -> None:
         """Store a finished answer under its id; when this returns, it is in the archive."""

@@ -228,7 +228,7 @@ def test_hostile_title_stays_text(toy_url: str, visit: Any) -> None:
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_question_waits_for_the_model(visit: Any, tmp_path: Path) -> None:
+def test_a_question_and_a_link_wait_for_the_model(visit: Any, tmp_path: Path) -> None:
     port = free_port()
     go_on = tmp_path / "go on"
     process, url = serve(toy_command(port, go_on), port, tmp_path / "log")
@@ -238,9 +238,19 @@ def test_question_waits_for_the_model(visit: Any, tmp_path: Path) -> None:
         expect(page.locator("#loaded")).to_contain_text("loading…")
         page.get_by_role("button", name="Recommend", exact=True).click()
         expect(page.locator("#status")).to_contain_text("still loading")
+        followed = visit(f"{url}/?reader=17&run={'0' * 32}").page
+        expect(followed.locator("#status")).to_contain_text("Looking for this answer", timeout=LONG)
+        asked = visit(f"{url}/?reader=18&run={'0' * 32}").page
+        expect(asked.locator("#status")).to_contain_text("Looking for this answer", timeout=LONG)
+        asked.get_by_role("button", name="Recommend", exact=True).click()
+        expect(asked.locator("#status")).to_contain_text("still loading")
         go_on.touch()
+        expect(followed.locator(".star-status.error")).to_contain_text("no longer kept", timeout=LONG)
         complete(page)
         expect(page.locator("#loaded")).to_contain_text("toy-counter")
+        complete(asked)  # and the link's answer does not take its place
+        asked.wait_for_timeout(500)
+        expect(asked.locator("#status")).to_contain_text("for Reader 18")
     finally:
         process.terminate()
         process.wait(10)

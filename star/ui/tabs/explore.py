@@ -83,13 +83,17 @@ def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
 
     def again(value: Any, request: gr.Request) -> Update:
         run = value.get("run") if isinstance(value, dict) else None
+        session = str(request.session_hash)
+        current = runs.current(session)
         try:
             if runs.get(run) is None:
                 starters.bring(run)
             update = restored(runs, value, w)
         except UserError as error:
-            return _said(str(error), "error")
-        runs.show(str(request.session_hash), str(run))
+            update = _said(str(error), "error")
+        if runs.current(session) != current:
+            return (gr.skip(),) * len(outputs)  # the visitor has asked anew while this answer was looked up
+        runs.show(session, str(run))
         return update
 
     go.click(
