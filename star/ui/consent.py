@@ -55,7 +55,7 @@ def said(runs: Runs, archive: Archive, value: Any) -> None:
     browser, so every part is checked.
 
     Raises:
-        UserError: a part does not fit, the answer is no longer kept, or the database is away.
+        UserError: a part does not fit, the answer is no longer kept, evidence was cut before it, or the database is away.
     """
     value = value if isinstance(value, dict) else {}
     token, found, item = checked(value.get("token")), runs.get(value.get("run")), value.get("item")
@@ -64,6 +64,8 @@ def said(runs: Runs, archive: Archive, value: Any) -> None:
         raise UserError("This cannot be kept: the answer is not here any more. Ask again.")
     if do is None and 0 <= item < len(found.catalog):
         archive.unsay(token, found.catalog[item].id)
+    elif found.cut:
+        raise UserError("It counts from the next answer on, but is not kept: evidence was cut before this answer.")
     elif do is not None and item in [entry.item for entry in found.answer.items]:
         archive.say(token, value["run"], found.answer, found.catalog, Feedback(do, item))  # type: ignore[arg-type]
     else:

@@ -37,13 +37,18 @@ class Kept(NamedTuple):
         return tuple(str(each["words"]) for each in self.changes)
 
     @property
+    def cut(self) -> bool:
+        """Whether tools were silent or evidence was cut, so that the graph says something else."""
+        return any(each["do"] not in ("take_off", "add") for each in self.changes)
+
+    @property
     def whole(self) -> Recommendation:
         """The answer, for whoever counts again what it says.
 
         Raises:
-            UserError: tools were silent or evidence was cut, so that the graph says something else.
+            UserError: evidence was cut.
         """
-        if any(each["do"] not in ("take_off", "add") for each in self.changes):
+        if self.cut:
             raise UserError("Evidence was cut before this answer. Question the answer before the cut instead.")
         return self.answer
 

@@ -74,6 +74,25 @@ def test_what_a_browser_sends_is_checked(
     assert rows(database) == []
 
 
+@pytest.mark.parametrize(("did", "there"), [("take_off", 1), ("silence", 0)])
+def test_an_answer_under_cut_evidence_trains_nothing(
+    database: Database, kept: tuple[Runs, Archive, dict[str, Any]], did: str, there: int
+) -> None:
+    runs, archive, value = kept
+    found = runs.get(value["run"])
+    assert found is not None
+    changed = value | {"run": runs.begin("t")}
+    runs.keep(changed["run"], found.answer, found.catalog, ({"do": did, "words": "what was changed"},))
+    if there:
+        consent.said(runs, archive, changed)
+    else:
+        with pytest.raises(UserError, match="evidence was cut"):
+            consent.said(runs, archive, changed)
+    assert len(rows(database)) == there
+    consent.said(runs, archive, changed | {"do": None})
+    assert rows(database) == []
+
+
 def test_a_database_that_is_away_is_said(
     kept: tuple[Runs, Archive, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
