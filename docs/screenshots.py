@@ -52,7 +52,7 @@ def _question(page: Any) -> None:
 
 
 def _compare(page: Any) -> None:
-    page.locator("#question-form").get_by_text("Compare", exact=True).first.click()
+    page.locator("#question-form").get_by_text("Teacher and student", exact=True).first.click()
     page.locator("#question-form [data-ask=compare]").click()
     page.locator("#question-status .done").filter(has_text="Ask on").wait_for(timeout=WAIT)
     page.locator("#asked .took").wait_for(timeout=WAIT)

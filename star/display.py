@@ -48,6 +48,11 @@ def isolated(name: object) -> str:
     return f"{OPEN}{words}{CLOSE}" if leftward else words
 
 
+def titled(name: object) -> str:
+    """A title among other words in plain text, in quotes: `“It” is first now`."""
+    return f"“{isolated(name)}”"
+
+
 def isolating(names: Iterable[str]) -> Callable[[str], str]:
     """A function that isolates these names where they stand in a text, the longest first; `html` or `line` shows it.
 

@@ -120,8 +120,8 @@ STAR.explore = (() => {
   }
 
   /* The status line, said by the browser itself; Python's next line replaces it. */
-  function say(words, kind, button) {
-    const line = find("#status .star-live > div");
+  function say(words, kind, button = "", where = "#status") {
+    const line = find(`${where} .star-live > div`);
     if (!line || !line.firstElementChild) return;
     line.firstElementChild.className = `star-status ${kind}`;
     const said = line.firstElementChild.lastElementChild;
@@ -139,12 +139,12 @@ STAR.explore = (() => {
 
   const busy = () => Boolean(find("#status .star-status.busy"));
 
-  /* Says these words if nothing was said half a second later. */
-  function meanwhile(words, kind) {
-    const line = find("#status .star-live > div");
+  /* Says these words if nothing was said half a second later. `where`: a status line, if it is not this tab's. */
+  function meanwhile(words, kind, where = "#status") {
+    const line = find(`${where} .star-live > div`);
     const before = line && line.starHtml;
     setTimeout(() => {
-      if (line && line.isConnected && line.starHtml === before) say(words, kind);
+      if (line && line.isConnected && line.starHtml === before) say(words, kind, "", where);
     }, 500);
   }
 
@@ -226,7 +226,7 @@ STAR.explore = (() => {
   }, true);
 
   return {
-    changed, drawn, addressed, resuming,
+    changed, drawn, addressed, resuming, meanwhile,
     run: () => run,
     /* An answer is looked up: at once, unless the model is still loading. */
     seeks: () => meanwhile("Looking for this answer. While the model is loading, this waits for it.", "idle"),

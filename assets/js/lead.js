@@ -140,7 +140,7 @@ STAR.lead = (root) => {
   /* Votes of the tab Question, and feedback on cards that visitors agreed to have kept. Both belong to no campaign. */
   function showVisitors() {
     const kinds = [
-      ["votes", all.votes, "Nobody has voted yet on Question, Compare.", "TRL: DPO and KTO"],
+      ["votes", all.votes, "Nobody has voted yet on Question, Teacher and student.", "TRL: DPO and KTO"],
       ["feedback", all.feedback, "Nobody has agreed yet to have feedback kept.", "TRL: KTO"],
     ];
     box.visitors.replaceChildren(...kinds.flatMap(([kind, count, none, trl]) => {

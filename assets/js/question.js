@@ -8,6 +8,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   const group = `star-kind-${Math.random().toString(36).slice(2)}`;
   const chosen = { one: null, other: null };
   let offer = null, edits = [], at = 0;
+  let wanted = null; // the item that is asked about once the answer is here
 
   const make = (tag, className, text) => {
     const made = document.createElement(tag);
@@ -31,8 +32,29 @@ STAR.question = (element, props, server, trigger, watch) => {
     const sent = edits.slice(0, at).map((edit) => ({ do: edit.do, at: edit.at }));
     const [first, second] = ["first", "second"].map((side) => find(`[data-choice="${side}"]`).value);
     props.value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent, first, second };
+    waits();
     setTimeout(() => trigger("submit"), 0);
   }
+  const waits = () => STAR.explore.meanwhile("Waiting for a free place; others are being answered…", "busy", "#question-status");
+
+  /* From a card of Explore: why the first and not this one; of the first itself, why not the second. */
+  document.addEventListener("click", (event) => {
+    if (!(event.target instanceof Element)) return;
+    const asked = event.target.closest("#cards [data-why-not]");
+    if (asked) {
+      wanted = Number(asked.dataset.whyNot);
+      [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Question").click();
+      document.querySelector("#take-last").click();
+      window.scrollTo({ top: 0 });
+    }
+    if (event.target.closest("#take-last, #take-own")) waits();
+    const attempt = event.target.closest("#asked [data-try]");
+    if (attempt && offer) {
+      show("what_if");
+      for (const made of JSON.parse(attempt.dataset.try)) take(made);
+      changed("tried");
+    }
+  });
 
   /* A combobox: `rows` are those of the answer while the input is empty, then those that the server finds. */
   function combo(name, rows, take) {
@@ -114,10 +136,13 @@ STAR.question = (element, props, server, trigger, watch) => {
 
   /* Edits: a new one drops those that were undone, and asks at once. */
   function edit(made) {
-    if (edits.slice(0, at).some((other) => other.do === made.do && other.at === made.at)) return;
+    if (take(made)) changed(made.text);
+  }
+  function take(made) {
+    if (edits.slice(0, at).some((other) => other.do === made.do && other.at === made.at)) return false;
     edits = [...edits.slice(0, at), made];
     at = edits.length;
-    changed(made.text);
+    return true;
   }
   function changed(text) {
     draw();
@@ -172,13 +197,22 @@ STAR.question = (element, props, server, trigger, watch) => {
     find("[data-tools]").replaceChildren(...offer.tools.map((row) =>
       button(row.label, () => edit({ do: "tools", at: row.at, text: `${words.silent} ${row.label}` }))));
     draw();
+    if (wanted === null) return;
+    const asked = offer.items.find((row) => row.id === wanted);
+    wanted = null;
+    if (asked && asked.id !== chosen.one) { chosen.other = asked.id; inputs.other.value = asked.label; }
+    show("why_not");
+    if (chosen.other !== null) ask("why_not");
   }
 
+  /* Show the form of one kind of question. */
+  function show(kind) {
+    for (const radio of all("[data-kind]")) radio.checked = radio.value === kind;
+    for (const pane of all("[data-pane]")) pane.hidden = pane.dataset.pane !== kind;
+  }
   for (const radio of all("[data-kind]")) {
     radio.name = group;
-    radio.addEventListener("change", () => {
-      for (const pane of all("[data-pane]")) pane.hidden = pane.dataset.pane !== radio.value;
-    });
+    radio.addEventListener("change", () => show(radio.value));
   }
   for (const go of all("[data-ask]")) go.addEventListener("click", () => ask(go.dataset.ask));
   for (const cut of all("[data-cut]")) {

@@ -114,11 +114,12 @@ window.STAR = window.STAR || (() => {
     return card && !element.closest("button, summary, a, details") ? { kind: "node", id: `i:${card.dataset.item}` } : null;
   }
 
-  /* Scroll an element into view unless it is visible; used where what is selected shows outside the window. */
-  function reveal(element) {
+  /* Scroll an element into view unless it is visible; used where what is selected shows outside the window. `always`: also
+     where it is visible, since something may stand before it. */
+  function reveal(element, always = false) {
     if (!element) return;
     const box = element.getBoundingClientRect();
-    if (box.top < -1 || box.top > window.innerHeight - 120) {
+    if (always || box.top < -1 || box.top > window.innerHeight - 120) {
       const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
       element.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
     }
@@ -141,8 +142,17 @@ window.STAR = window.STAR || (() => {
     if (!selection) return;
     const here = scope(event.target);
     here.select(selection);
-    // A pressed sentence or card shows its path; what is behind a number opens below the number itself.
-    if (!selection.figure && event.target.closest("#cards, #trace, .star-left")) reveal(here.root.querySelector(".star-graph.full"));
+    const why = event.target.closest(".star-card-foot [data-node], [data-leads]");
+    const passage = why && here.root.querySelector(
+      "leads" in why.dataset ? "#trace section.unsupported" : `#trace [data-why="${CSS.escape(why.dataset.node)}"]`);
+    // A question is answered by its passage, beside which the path stays. A pressed sentence or card shows its path; what is
+    // behind a number opens below the number itself.
+    if (passage && here.selection) {
+      for (const before of here.root.querySelectorAll("#trace section.asked")) before.classList.remove("asked");
+      passage.classList.add("asked");
+      reveal(passage, true);
+    }
+    else if (!selection.figure && event.target.closest("#cards, #trace, .star-left")) reveal(here.root.querySelector(".star-graph.full"));
   });
 
   document.addEventListener("keydown", (event) => {

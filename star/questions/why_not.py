@@ -233,7 +233,7 @@ def _carries(recommender: Recommender, query: Query, one: int, other: int) -> di
 
 def _tied(recommender: Recommender, query: Query, one: int, other: int) -> list[int]:
     """Items that co-reading ties to the other more than to the first, the strongest tie first. Ties of fewer than five
-    readers are left out, and so are candidates, the shelf, and other editions of either."""
+    readers are left out, and so are candidates, the shelf, and other editions and volumes of either."""
     context, catalog = context_of(recommender), recommender.dataset.catalog
     graph = context.graph
     weights = np.zeros((graph.n_items, 2), np.float32)
@@ -246,7 +246,8 @@ def _tied(recommender: Recommender, query: Query, one: int, other: int) -> list[
     kept[[*query.history, *(query.candidates or ()), one, other]] = False
     order = np.argsort(-np.where(kept, tie[:, 0] - tie[:, 1], -np.inf), kind="stable")
     near = [int(item) for item in order[: 4 * ADDITIONS] if kept[item]]
-    return [item for item in near if fold(catalog[item].title) not in names][:ADDITIONS]
+    series = {catalog[item].series for item in (one, other)} - {None, ""}
+    return [i for i in near if fold(catalog[i].title) not in names and catalog[i].series not in series][:ADDITIONS]
 
 
 def said_change(edits: Sequence[Shelf], catalog: Catalog) -> str:

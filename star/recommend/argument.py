@@ -51,7 +51,8 @@ def argument(answer: Recommendation, catalog: Catalog, yours: bool = False) -> t
         spoken = [said("For it: ", *_lower(sentence), claims=sentence.claims) for sentence in speaking]
         against = (*_beaten(answer, item, catalog.words), *_against(answer, item, catalog.words))
         out.append(Passage("dropped", item, tuple(spoken), against))
-    return (*out, *_rest(answer))
+    opinions, wrong = _rest(answer)
+    return (*out[:1], *wrong, *out[1:], *opinions)  # what is not true is said before it is used
 
 
 def shortlist(answer: Recommendation) -> tuple[list[int], int | None]:
@@ -163,7 +164,7 @@ def _lower(sentence: Sentence) -> tuple[Part, ...]:
     return (first[:1].lower() + first[1:], *rest) if isinstance(first, str) else sentence.parts
 
 
-def _rest(answer: Recommendation) -> Iterator[Passage]:
+def _rest(answer: Recommendation) -> tuple[list[Passage], list[Passage]]:
     """Opinions of the reflections, and what the model wrote and the graph does not bear out, in its own words."""
     plans = {index for step in answer.steps if step.type == "plan" for index in step.claims}
     looked = shortlist(answer)[1]
@@ -177,7 +178,8 @@ def _rest(answer: Recommendation) -> Iterator[Passage]:
         ("opinion", opinions),
         ("unsupported", wrong),
     )
+    out: list[list[Passage]] = []
     for kind, indices in found:
-        if indices:
-            made = (said(f"{capital(answer.claims[i].text)}.", claims=(i,)) for i in indices)
-            yield Passage(kind, None, tuple(made))
+        made = tuple(said(f"{capital(answer.claims[i].text)}.", claims=(i,)) for i in indices)
+        out.append([Passage(kind, None, made)] if made else [])
+    return out[0], out[1]

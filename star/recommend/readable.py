@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from star.data.catalog import Catalog, Item
 from star.data.words import Words, capital
 from star.display import isolated, isolating, line
-from star.evidence.claims import Verdict
+from star.evidence.claims import Verdict, stated
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "supported": ("✓", "supported by the graph"),
     "unsupported": ("✗", "not supported"),
-    "opinion": ("”", "opinion"),
+    "opinion": ("”", "a plan or an opinion"),
 }
 NAMES = {
     "plan": "Plan",
@@ -26,10 +26,10 @@ NAMES = {
 Named = Callable[[str], str]  # isolates the names in a text
 
 
-def number_name(name: str, w: Words) -> str:
-    """What a number of a claim counts: `readers of both`, `volume`."""
+def number_name(name: str, w: Words, kind: str = "") -> str:
+    """What a number of a claim of this kind counts: `readers of both books`, `volume`."""
     names = {
-        "both": f"{w.users} of both",
+        "both": f"similar {w.users} who {w.past} it" if kind == "similar" else f"{w.users} of both {w.items}",
         "of": "out of",
         "lift": "times chance",
         "number": w.volume,
@@ -42,6 +42,15 @@ def number_name(name: str, w: Words) -> str:
         "under": f"fewer {w.users} than",
     }
     return names.get(name, name)
+
+
+def truth(claim: CheckedClaim, w: Words) -> str:
+    """What the graph has of a claim that it does not bear out, as `place: 3, candidates: 20`; the numbers that differ first,
+    where they are known."""
+    differ = {name: value for name, value in claim.found.items() if stated(claim.claim).get(name) != value}
+    found = differ or claim.found
+    said = (f"{number_name(name, w, claim.claim.kind)}: {number(value)}" for name, value in found.items())
+    return ", ".join(said) or "nothing of it"
 
 
 def argument_name(name: str, w: Words) -> str:
@@ -141,7 +150,7 @@ def called(step: StepView, w: Words) -> str:
         "recent": f"{w.genre} by {w.genre}, {last}",
         "user_cf": f"what {similar} {w.past}",
         "item_cf": f"what {last} lead{'s' if count == 1 else ''} to",
-        "whole_shelf": f"what the {w.shelf} as a whole leads to" if not count else f"what {last} lead to",
+        "whole_shelf": f"what {last if count else f'the {w.shelf} as a whole'} lead{'' if count and count > 1 else 's'} to",
         "read_after": f"what others {w.past} after these {w.items}",
         "description": "what the descriptions lead to",
     }
@@ -164,8 +173,7 @@ def _statement(claim: CheckedClaim, named: Named, w: Words) -> str:
     """One statement with its mark, `✓ 146 of the 428 readers of …`; if unsupported, with the graph's numbers."""
     text = named(capital(claim.text))
     if claim.verdict == "unsupported":
-        found = ", ".join(f"{number_name(name, w)} {number(value)}" for name, value in claim.found.items())
-        text += f" (the graph has {found or 'nothing of it'})"
+        text += f" (the graph has {truth(claim, w)})"
     return f"{VERDICTS[claim.verdict][0]} {text}"
 
 

@@ -104,7 +104,7 @@ def test_a_whole_campaign(own_url: str, visit: Any, tmp_path: Path) -> None:
     order.get_by_label("Threshold").fill("1")
     order.get_by_role("button", name="Create").click()
     expect(lead.locator("#lead [role=status]")).to_contain_text("is ready to be rated", timeout=4 * LONG)
-    for none in ("Nobody has voted yet on Question, Compare.", "Nobody has agreed yet to have feedback kept."):
+    for none in ("Nobody has voted yet on Question, Teacher and student.", "Nobody has agreed yet to have feedback kept."):
         expect(lead.get_by_text(none)).to_be_visible(timeout=LONG)
 
     raters = [visit(own_url).page for _ in range(3)]

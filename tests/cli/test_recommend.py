@@ -221,7 +221,7 @@ def test_titles_command_no_terminal_and_turn_no_neighbours() -> None:
     assert not set("\x1b\x07\u202e") & set(shown) and shown.count("\u2068דיונה\u2069") == 3
     assert (
         "✗ 5 of the 9 readers" in shown
-        and "the graph has readers of both 7, out of 9, times chance 2.8" in shown
+        and "the graph has readers of both books: 7, times chance: 2.8" in shown
     )
 
 

@@ -59,11 +59,9 @@ def test_what_the_graph_does_not_bear_out_is_said() -> None:
     wrong = own(Claim("co_read", 4, 0, {"both": 9, "of": 20, "lift": 3.0}), "unsupported", "9 of 20 read it")
     remark = own(Claim("opinion", label="evidence is thin"), "opinion", "evidence is thin")
     made = argument(answer(WHOLE, wrong, remark), CATALOG)
-    assert [(p.kind, plain(p.sentences[0], CATALOG)) for p in made[-2:]] == [
-        ("opinion", "Evidence is thin."),
-        ("unsupported", "9 of 20 read it."),
-    ]
-    assert not any(1 in s.claims for p in made[:-1] for s in (*p.sentences, *p.against))
+    said = [(made[n].kind, plain(made[n].sentences[0], CATALOG)) for n in (1, -1)]
+    assert said == [("unsupported", "9 of 20 read it."), ("opinion", "Evidence is thin.")], "before it is used"
+    assert not any(1 in s.claims for p in (made[0], *made[2:]) for s in (*p.sentences, *p.against))
 
 
 def test_a_single_item_and_none() -> None:
@@ -110,5 +108,5 @@ def test_every_sentence_but_the_verdict_has_a_claim(name: str) -> None:
 def test_the_toy_trace_has_an_opinion_and_a_false_statement() -> None:
     *_, done = toy.ToyRecommender(delay=0).stream(Query((3, 0)))
     kinds = [passage.kind for passage in argument(done, toy.dataset().catalog)]
-    assert kinds == ["verdict", *["why"] * 5, "opinion", "unsupported"]
+    assert kinds == ["verdict", "unsupported", *["why"] * 5, "opinion"]
     assert argument(replace(done, items=()), toy.dataset().catalog) == ()

@@ -67,7 +67,8 @@ def test_marks_have_words_and_shapes() -> None:
     *_, answer = toy.ToyRecommender(delay=0).stream(Query((3,)))
     html = argued(answer, toy.dataset().catalog)[0]["html"]
     wrong = html.split('class="unsupported"')[1]
-    assert "✗" in wrong and "not supported" in wrong and "does not bear out" in wrong
+    assert "✗" in wrong and "not supported" in wrong and "Not true" in html
+    assert "The graph has readers of both books: 45." in wrong
     assert "✓" in html and "supported by the graph" in html and "returned by a tool" in html
 
 

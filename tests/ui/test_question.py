@@ -99,7 +99,7 @@ def test_positions_are_those_of_the_answer(before: Recommendation) -> None:
     shown = offer(before, CATALOG, RUN)
     assert {row["at"] for row in shown["sentences"]} == set(range(len(offered.sentences)))
     assert {row["at"] for row in shown["edges"]} == set(range(len(offered.edges)))
-    assert [row["id"] for row in shown["shelf"]] == list(before.query.history)
+    assert [row["id"] for row in shown["shelf"]] == list(before.query.history)[::-1], "as Explore has it, newest first"
 
 
 def kept_run(blocks: Any) -> str:
@@ -120,7 +120,7 @@ def test_an_answer_after_a_change_is_kept_with_the_change(before: Recommendation
     assert found.changes == ({"do": "take_off", "item": CATALOG[book].id, "words": found.changed[0]},)
     assert runs.headings([run])[run].changed == found.changed and title in found.changed[0]
     status, *_ = explore.restored(runs, {"run": run}, CATALOG.words)
-    assert f"What if: {title} is taken off the shelf" in " ".join(text(status).split())
+    assert f"What if: “{title}” is taken off the shelf" in " ".join(text(status).split())
     assert "What if" not in text(explore.restored(runs, {"run": RUN}, CATALOG.words)[0])
     # A change after the change is kept with both.
     value = {"run": run, "kind": "what_if", "edits": [{"do": "tools", "at": 0}]}
@@ -177,7 +177,7 @@ def test_it_begins_with_the_last_answer_or_with_a_shelf(before: Recommendation) 
     (other,) = question.begun(loader(), runs, "another visitor", None, Duel())
     assert "There is no answer yet" in text(other[2])
     _, own = question.begun(loader(), runs, "s", {"mode": "shelf", "shelf": [1, 2]}, Duel())
-    assert [row["id"] for row in own[0]["shelf"]] == [1, 2]
+    assert [row["id"] for row in own[0]["shelf"]] == [2, 1]
     question_about = {"run": own[0]["run"], "kind": "what_if", "edits": []}
     *_, shown, _ = question.asked(loader(), runs, "s", question_about, Duel())
     assert "No change is in force" in text(shown[1])

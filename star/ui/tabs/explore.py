@@ -198,7 +198,7 @@ def _update(words: str, answer: Recommendation, catalog: Catalog, run: str) -> U
     """One update of all outputs. Graph, evidence and table do not change while an answer grows."""
     done = answer.finished
     return (
-        block(views.status(words, "done" if done else "busy")),
+        block(views.status(words, "done", views.warned(answer)) if done else views.status(words, "busy")),
         block(views.explained(answer, catalog) if done else views.empty(catalog.words, answer.query.k)),
         argued(answer, catalog),
         payload(answer, catalog, run) if done else gr.skip(),

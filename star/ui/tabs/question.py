@@ -130,10 +130,9 @@ def begun(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
             runs.keep(run, done, recommender.dataset.catalog)
             found = Kept(done, recommender.dataset.catalog, time.time())
         before = found.whole
-        shown = changes.what_if(compared(before, before), None, found.catalog)
         said = block(line("Ask a question about this answer.", "done"))
         offered = offer(before, found.catalog, run, duel.rivals(loader).offered)
-        yield offered, gr.update(open=False), said, shown, hidden
+        yield offered, gr.update(open=False), said, changes.standing(before, found.catalog), hidden
     except UserError as error:
         yield nothing, nothing, block(line(str(error), "error")), nothing, hidden
     except Exception:
@@ -145,7 +144,8 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
     """Updates of status, result and Stop for one question."""
     run = runs.begin(_key(session))
     try:
-        yield block(line("The model answers again…", "busy")), gr.skip(), gr.update(visible=True)
+        going = isinstance(value, dict) and value.get("kind") in ("what_if", *VOTES)  # what is shown goes on
+        yield block(line("The model answers again…", "busy")), gr.skip() if going else [], gr.update(visible=True)
         recommender = loader.ready()
         wanted = read(value, runs, recommender.dataset.catalog)
         if wanted.kind == "compare":

@@ -7,7 +7,7 @@ from html import escape
 from star.data.catalog import Catalog
 from star.display import bdi, html, isolating
 from star.recommend.argument import Passage, argument
-from star.recommend.readable import NAMES, plural
+from star.recommend.readable import NAMES, plural, truth
 from star.recommend.reasons import Sentence
 from star.recommend.recommendation import Recommendation, names_in
 from star.ui.views.cards import mark, tally, tool_mark
@@ -16,7 +16,7 @@ from star.ui.views.trace_view import Block, trace
 
 HEADS = {
     "opinion": "Its opinions, which cannot be checked",
-    "unsupported": "What it wrote and the graph does not bear out",
+    "unsupported": "Not true: it wrote this, and the graph says otherwise",
 }
 
 
@@ -57,7 +57,8 @@ def _passage(answer: Recommendation, passage: Passage, catalog: Catalog) -> str:
     lines = "".join(f"<li>{_sentence(answer, each, catalog)}</li>" for each in passage.sentences)
     against = "".join(f"<li>{_sentence(answer, each, catalog)}</li>" for each in passage.against)
     against = f'<p class="star-against">Against it</p><ul>{against}</ul>' if against else ""
-    return f'<section class="{passage.kind}"><h3>{head}</h3>{none}<ul>{lines}</ul>{against}</section>'
+    about = "" if passage.item is None else f' data-why="i:{passage.item}"'
+    return f'<section class="{passage.kind}"{about}><h3>{head}</h3>{none}<ul>{lines}</ul>{against}</section>'
 
 
 def _empty(passage: Passage) -> str:
@@ -72,7 +73,9 @@ def _sentence(answer: Recommendation, sentence: Sentence, catalog: Catalog) -> s
         first = answer.claims[sentence.claims[0]]
         sign = tool_mark() if first.author == "tool" and first.verdict == "supported" else mark(first.verdict)
     said = pressed(sentence, catalog, sign)
-    return f'<span class="star-said">{said}{figures(answer, sentence, catalog)}</span>'
+    false = [answer.claims[i] for i in sentence.claims if answer.claims[i].verdict == "unsupported"]
+    true = "".join(f' <small class="star-truth">The graph has {html(truth(c, catalog.words))}.</small>' for c in false)
+    return f'<span class="star-said">{said}{"" if true else figures(answer, sentence, catalog)}{true}</span>'
 
 
 def _tokens(answer: Recommendation) -> str:

@@ -133,11 +133,16 @@ def _list(answer: Recommendation, catalog: Catalog, said: list[tuple[str, str]])
 
 
 def _card(entry: Recommended, catalog: Catalog, said: str, more: str) -> str:
-    """One card. `said`, and `more` at its foot, are HTML."""
+    """One card. `said`, and `more` at its foot, are HTML; with it the card leads on to a question."""
     item, w = catalog[entry.item], catalog.words
     genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
     rank = escape(str(entry.rank))
     node = f"i:{entry.item}"
+    ask = "Why not another?" if entry.rank == 1 else "Why not first?"
+    rival = more and (
+        f'<button type="button" class="star-link" data-why-not="{entry.item}">{ask}'
+        f'<span class="star-sr"> {bdi(item.title)}</span></button>'
+    )
     series = f'<p class="star-series">{html(volume(item, w))}</p>' if item.series else ""
     return (
         f'<li class="star-card" data-item="{entry.item}"><div class="star-card-cover">{cover(item)}'
@@ -147,7 +152,7 @@ def _card(entry: Recommended, catalog: Catalog, said: str, more: str) -> str:
         f'<ul class="star-genres">{genres}</ul>{said}'
         f'<div class="star-card-foot"><button type="button" class="star-link" data-node="{node}" aria-pressed="false">'
         f'Why this {escape(w.item)}?<span class="star-sr"> {bdi(item.title)}</span></button>'
-        f"{more}</div></div></li>"
+        f"{rival}{more}</div></div></li>"
     )
 
 
@@ -180,10 +185,10 @@ def _share(score: float | None, best: float) -> str:
     )
 
 
-def status(words: str, kind: str = "idle") -> str:
-    """A line about the run. kind: idle, busy, done, error."""
+def status(words: str, kind: str = "idle", more: str = "") -> str:
+    """A line about the run. kind: idle, busy, done, error. `more`: HTML behind its words."""
     dot = '<span class="star-dot" aria-hidden="true"></span>'
-    return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}</span></p>'
+    return f'<p class="star-status {escape(kind, quote=True)}">{dot}<span>{html(words)}{more}</span></p>'
 
 
 def changed(words: Sequence[str], answer: Recommendation, catalog: Catalog) -> str:
@@ -198,6 +203,18 @@ def whom(answer: Recommendation, w: Words) -> str:
     """Who gets the answer: `Reader 17` or `your shelf`."""
     return (
         f"your {w.shelf}" if answer.query.reader is None else f"{capital(w.user)} {answer.query.reader + 1}"
+    )
+
+
+def warned(answer: Recommendation) -> str:
+    """A button that leads to what the model wrote and the graph does not bear out; empty where there is nothing of it."""
+    wrong = [i for i, c in enumerate(answer.claims) if c.author == "model" and c.verdict == "unsupported"]
+    if not wrong:
+        return ""
+    said = f"{plural(len(wrong), 'statement')} not supported by the graph"
+    return (
+        f' · <button type="button" class="star-link star-wrong" data-claim="{wrong[0]}" data-leads aria-pressed="false">'
+        f"<span aria-hidden='true'>{VERDICTS['unsupported'][0]} </span>{said}</button>"
     )
 
 

@@ -7,17 +7,22 @@ from html import escape
 
 from star.data.catalog import Catalog
 from star.data.words import Words
-from star.display import bdi, html, isolated, isolating
+from star.display import bdi, html, isolated, isolating, titled
 from star.questions.compare import Comparison, Side, Underway, Vote
 from star.questions.rivals import Turn
 from star.recommend.readable import NAMES
 from star.recommend.recommendation import names_in
+from star.recommend.recommender import TEACHER
 from star.ui.views.cards import plural
 from star.ui.views.question_form import tool_name
 from star.ui.views.tables import table
 from star.ui.views.trace_view import Block
 
-LATEST = 8  # books of the shelf that are named
+RULES = (
+    "The teacher’s agents speak by rules here, so no language model runs and their seconds are few. Agents that each ask a "
+    "language model would need one run of it a turn; the student needs one for all. Words that the grammar leaves no choice "
+    "of are not among the tokens."
+)
 
 
 def blind(found: Comparison, left_first: bool, catalog: Catalog) -> list[Block]:
@@ -93,13 +98,14 @@ def _passes(taken: Sequence[Turn]) -> str:
     if not taken:
         return "has not begun"
     agents = len(dict.fromkeys(turn.who for turn in taken))
-    seconds = sum(turn.seconds for turn in taken)
-    who = f"{agents} agents in {plural(len(taken), 'turn')}" if agents > 1 else f"one pass, {plural(len(taken), 'step')}"
-    return f"{who}, {seconds:.2f} s"
+    return f"{agents} agents in {plural(len(taken), 'turn')}" if agents > 1 else f"one pass, {plural(len(taken), 'step')}"
 
 
 def _turn(turn: Turn, w: Words) -> str:
-    did = NAMES[turn.kind].lower() if turn.tool is None else f"asks for {tool_name(turn.tool, w)}"
+    asked = tool_name(turn.tool or "", w)
+    if turn.tool == "whole_shelf" and turn.window:
+        asked = f"the last {w.item}" if turn.window == 1 else f"the last {turn.window} {w.items}"
+    did = NAMES[turn.kind].lower() if turn.tool is None else f"asks for {asked}"
     heard = f", {turn.heard:,} back" if turn.heard else ""
     return (
         f"<li><b>{html(turn.who)}</b> {html(did)}"
@@ -112,7 +118,7 @@ def _parts(found: Comparison, names: list[str], catalog: Catalog) -> str:
         return "<p>Both rank the same, from first to last.</p>"
     if found.one is None or found.other is None:
         return f"<p>They agree up to place {found.place - 1}, where one list ends.</p>"
-    one, other = (isolated(catalog[item].title) for item in (found.one, found.other))
+    one, other = (titled(catalog[item].title) for item in (found.one, found.other))
     text = f"They part at place {found.place}: {names[0]} has {one}, {names[1]} has {other}."
     for line, item in ((found.parts, one), (found.against, other)) if found.same else ():
         text += f" For {item} speaks most: {line.name}." if line else f" No signal puts {item} ahead."
@@ -144,7 +150,8 @@ def _costs(found: Comparison) -> str:
         for side in (found.first, found.second)
     ]
     heads = ["System", "Calls of tools", "Tokens it wrote", "Words of the trace", "Seconds", "Claims of its own"]
-    return table("What each took", heads, rows, "took")
+    teacher = any(side.answer.checkpoint == TEACHER for side in (found.first, found.second))
+    return table("What each took", heads, rows, "took") + (f'<p class="star-hint">{RULES}</p>' if teacher else "")
 
 
 def _taken(found: Comparison, w: Words) -> str:

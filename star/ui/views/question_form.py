@@ -9,7 +9,7 @@ from typing import Any
 
 from star.data.catalog import Catalog
 from star.data.words import Words, a, capital
-from star.display import isolated
+from star.display import isolated, titled
 from star.evidence.claims import Claim
 from star.evidence.subgraph import node_label
 from star.questions.edits import Add, CutEdge, CutSentence, Edit, Silence, TakeOff, headline
@@ -56,9 +56,9 @@ def edit_words(edit: Edit, answer: Recommendation, catalog: Catalog) -> str:
     w = catalog.words
     match edit:
         case TakeOff(item):
-            return f"{isolated(catalog[item].title)} is taken off the {w.shelf}"
+            return f"{titled(catalog[item].title)} is taken off the {w.shelf}"
         case Add(item):
-            return f"{isolated(catalog[item].title)} is added as the latest {w.item}"
+            return f"{titled(catalog[item].title)} is added as the latest {w.item}"
         case Silence(tool):
             return f"the tools say nothing of {tool_name(tool, w)}"
         case CutEdge():
@@ -93,7 +93,7 @@ def offer(
     return {
         "run": run,
         "whom": f"Recommended for {whom(answer, w)}",
-        "shelf": [_row(catalog, item) for item in offered.shelf],
+        "shelf": [_row(catalog, item) for item in reversed(offered.shelf)],
         "items": [_row(catalog, r.item, f"recommended, place {r.rank}") for r in answer.items]
         + [_row(catalog, item, "a candidate, not recommended") for item in rest],
         "ranked": len(ranked),
@@ -136,16 +136,16 @@ def template(w: Words) -> str:
       <label><input type="radio" value="why_not" checked data-kind><span>Why not?</span></label>
       <label><input type="radio" value="what_if" data-kind><span>What if?</span></label>
       <label><input type="radio" value="carried" data-kind><span>What carries it?</span></label>
-      <label><input type="radio" value="compare" data-kind><span>Compare</span></label>
+      <label><input type="radio" value="compare" data-kind><span>Teacher and student</span></label>
     </div>
     <div data-pane="why_not">{_combo("one", f"Why this {w.item}", title)}{_combo("other", f"and not this {w.item}", title)}
-      <button type="button" class="star-do star-main" data-ask="why_not">Compare</button>
+      <button type="button" class="star-do star-main" data-ask="why_not">Find out</button>
       <p class="star-hint">Any {escape(w.item)} of the catalogue will do. The search then looks for the smallest change of
       the {escape(w.shelf)} that turns the two.</p>
     </div>
     <div data-pane="what_if" hidden>
       <h4>Take {escape(a(w.item))} off</h4>
-      <ol class="star-shelf" data-books aria-label="The {escape(w.shelf)}, oldest first"></ol>
+      <ol class="star-shelf" data-books aria-label="The {escape(w.shelf)}, newest first"></ol>
       {_combo("add", f"Add {a(w.item)}", title)}
       <details><summary>Silence a tool, cut a sentence or an edge</summary>
         <h4>Let the tools say nothing of</h4><div class="star-tools-off" data-tools></div>
@@ -164,15 +164,16 @@ def template(w: Words) -> str:
     <div data-pane="compare" hidden>
       <button type="button" class="star-do star-main" data-ask="duel">Vote on {escape(a(w.user))} drawn at random</button>
       <p class="star-hint">The student and its teacher rank the same candidates. Their names are hidden until you vote.</p>
-      <h4>Which list is better?</h4>
+      <div class="star-vote"><h4>Which list is better?</h4>
       <div class="star-steps-back"><button type="button" class="star-do" data-ask="left">Left</button>
         <button type="button" class="star-do" data-ask="tie">Equally good</button>
-        <button type="button" class="star-do" data-ask="right">Right</button></div>
-      <h4>Or compare two systems, with names</h4>
+        <button type="button" class="star-do" data-ask="right">Right</button></div></div>
+      <h4>Or let two systems answer, with names</h4>
       <label class="star-choose"><span>One system</span><select data-choice="first"></select></label>
       <label class="star-choose"><span>Another system</span><select data-choice="second"></select></label>
       <button type="button" class="star-do" data-ask="compare">Let both answer</button>
-      <p class="star-hint">Both rank the candidates of the answer above, one after the other.</p>
+      <p class="star-hint">Both rank the candidates of the answer above, one after the other. MARS is the teacher; the other
+      names are the student, and methods with one signal.</p>
     </div>
   </div>
   <p class="star-sr" role="status" data-said></p>

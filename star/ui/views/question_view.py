@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 
 from star.data.catalog import Catalog
 from star.data.words import Words, capital
-from star.display import bdi, html, isolated, isolating
+from star.display import bdi, html, isolating
+from star.display import titled as title
 from star.questions.carried_by import Carried, Piece
 from star.questions.edits import Add, CutSentence, TakeOff
 from star.questions.evidence_lines import Line, Said
@@ -18,7 +20,7 @@ from star.ui.views.trace_view import Block
 
 def why_not(found: WhyNot, catalog: Catalog) -> list[Block]:
     """The evidence of both line by line, where they part, and how far the search for a change is."""
-    one, other = (isolated(catalog[item].title) for item in (found.one, found.other))
+    one, other = (title(catalog[item].title) for item in (found.one, found.other))
     w = catalog.words
     return [
         {"key": "verdict", "html": f'<p class="star-verdict">{html(_standing(found, one, other, w))}</p>'},
@@ -66,14 +68,21 @@ def _change(found: WhyNot, one: str, other: str, catalog: Catalog) -> str:
     edits = " and ".join(_edit(edit, catalog) for edit in found.change.edits)
     size = plural(len(found.change.edits), "change")
     tail = f"and {other} is ahead of {one}: place {found.change.place}, by {points(found.change.lead)} of the model’s weight"
+    made = [{"do": _do(edit), "at": edit.item, "text": capital(_edit(edit, catalog))} for edit in found.change.edits]
     return (
         f'<p class="star-change found"><b>The smallest change found.</b> {html(f"{capital(edits)}, {tail}.")} '
-        f"<span>{size}, found in {runs} of the model.</span></p>"
+        f"<span>It costs {size} of the {escape(w.shelf)}; the search took {runs} of the model.</span> "
+        f'<button type="button" class="star-link" data-try="{escape(json.dumps(made), quote=True)}">Try it</button></p>'
     )
 
 
+def _do(edit: TakeOff | Add) -> str:
+    """The edit as the form calls it."""
+    return "take_off" if isinstance(edit, TakeOff) else "add"
+
+
 def _edit(edit: TakeOff | Add, catalog: Catalog) -> str:
-    name, w = isolated(catalog[edit.item].title), catalog.words
+    name, w = title(catalog[edit.item].title), catalog.words
     return (
         f"take {name} off the {w.shelf}"
         if isinstance(edit, TakeOff)
@@ -128,7 +137,7 @@ def _own_words(found: WhyNot, catalog: Catalog) -> str:
 
 def carried(found: Carried, catalog: Catalog) -> list[Block]:
     """The pieces of evidence by how far the item falls without each."""
-    name = isolated(catalog[found.item].title)
+    name = title(catalog[found.item].title)
     at = (
         "not ranked"
         if found.place is None

@@ -33,7 +33,7 @@ def numbers(claim: CheckedClaim, w: Words) -> str:
         differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
         note = "differs" if differs and not (capped and claim.verdict == "supported") else ""
         rows += (
-            f"<tr><th scope='row'>{escape(number_name(name, w))}</th><td>{number(given, capped)}</td>"
+            f"<tr><th scope='row'>{escape(number_name(name, w, claim.claim.kind))}</th><td>{number(given, capped)}</td>"
             f'<td>{number(found)}</td><td class="star-differs">{note}</td></tr>'
         )
     return (
@@ -116,7 +116,8 @@ def _grouped(
 
 def _cost(*steps: StepView) -> str:
     seconds, tokens = sum(s.seconds for s in steps), sum(s.tokens for s in steps)
-    parts = [f"{seconds:.2f} s" if seconds else "", plural(tokens, "token") if tokens else ""]
+    read = steps[-1].type == "tool_response"
+    parts = [f"{seconds:.2f} s" if seconds else "", plural(tokens, "token") + (" read" if read else "") if tokens else ""]
     return f'<span class="star-cost">{" · ".join(p for p in parts if p)}</span>'
 
 

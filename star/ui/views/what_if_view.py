@@ -7,7 +7,8 @@ from html import escape
 
 from star.data.catalog import Catalog
 from star.data.words import Words, capital
-from star.display import bdi, html, isolated, isolating
+from star.display import bdi, html, isolating
+from star.display import titled as title
 from star.questions.edits import Add, Edit, TakeOff
 from star.questions.what_if import Move, Sentence, WhatIf
 from star.recommend.recommendation import Recommendation
@@ -36,6 +37,13 @@ def what_if(found: WhatIf, control: WhatIf | str | None, catalog: Catalog, run: 
     return [*blocks, *_sentences(found, catalog)]
 
 
+def standing(before: Recommendation, catalog: Catalog) -> list[Block]:
+    """The answer that questions are asked about."""
+    rows = [[bdi(catalog[r.item].title), str(r.rank), share(r.score)] for r in before.items]
+    heads = [capital(catalog.words.item), "Place", "Weight"]
+    return [{"key": "moves", "html": table(f"Recommended {catalog.words.items}", heads, rows, "moves")}]
+
+
 def _edits(edits: Sequence[Edit], before: Recommendation, catalog: Catalog) -> str:
     if not edits:
         return "<p>No change is in force, so this is the answer as it was.</p>"
@@ -58,7 +66,7 @@ def _verdict(found: WhatIf, catalog: Catalog) -> str:
     if not found.after.items or not found.before.items:
         return "Nothing is recommended."
     first, was = found.after.items[0].item, found.before.items[0].item
-    now, before = isolated(catalog[first].title), isolated(catalog[was].title)
+    now, before = title(catalog[first].title), title(catalog[was].title)
     if not found.places:
         return f"The order stays the same, with {now} first."
     if first == was:
