@@ -11,6 +11,7 @@ STAR.explore = (() => {
   let run = addressed().run; // the answer that the address names
   let owner = null; // its question, once it is known
   let beat = 0;
+  let asks = null; // the item that the next question is about
   let tell = null; // notes what the visitor says of an item
   let begin = null; // picks an example and brings its answer
   let adopt = null; // picks what an answer was asked for
@@ -209,8 +210,24 @@ STAR.explore = (() => {
     look();
   }
 
+  /* A card asks why the first is first and not its own item, or, on the first card, not the second. The form of questions
+     is there once its tab has been opened. */
+  function question(item) {
+    asks = item;
+    [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Question").click();
+    window.scrollTo({ top: 0 });
+    const take = (left) => {
+      const button = find("#take-last"), form = find("#question-form .star-question");
+      if (button && form && STAR.question) button.click();
+      else if (left) setTimeout(() => take(left - 1), 50);
+    };
+    take(200);
+  }
+
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
+    const card = event.target.closest("#cards [data-why-not]");
+    if (card) question(Number(card.dataset.whyNot));
     if (event.target.closest("#recommend")) pressed(event);
     const example = event.target.closest("[data-start]");
     if (example) STAR.explore.open(JSON.parse(example.dataset.start), example.firstElementChild.textContent);
@@ -227,6 +244,7 @@ STAR.explore = (() => {
 
   return {
     changed, drawn, addressed, resuming, meanwhile,
+    wanted: () => { const item = asks; asks = null; return item; },
     run: () => run,
     /* An answer is looked up: at once, unless the model is still loading. */
     seeks: () => meanwhile("Looking for this answer. While the model is loading, this waits for it.", "idle"),

@@ -8,7 +8,6 @@ STAR.question = (element, props, server, trigger, watch) => {
   const group = `star-kind-${Math.random().toString(36).slice(2)}`;
   const chosen = { one: null, other: null };
   let offer = null, edits = [], at = 0;
-  let wanted = null; // the item that is asked about once the answer is here
 
   const make = (tag, className, text) => {
     const made = document.createElement(tag);
@@ -31,23 +30,23 @@ STAR.question = (element, props, server, trigger, watch) => {
     const one = what === "carried" ? item : chosen.one;
     const sent = edits.slice(0, at).map((edit) => ({ do: edit.do, at: edit.at }));
     const [first, second] = ["first", "second"].map((side) => find(`[data-choice="${side}"]`).value);
-    props.value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent, first, second };
+    const value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent, first, second };
     waits();
-    setTimeout(() => trigger("submit"), 0);
+    /* Gradio may still be setting the value that the form began with. */
+    const send = (left) => {
+      props.value = value;
+      setTimeout(() => { if (props.value.kind === what || !left) trigger("submit"); else send(left - 1); }, left < 20 ? 50 : 0);
+    };
+    send(20);
   }
   const waits = () => STAR.explore.meanwhile("Waiting for a free place; others are being answered…", "busy", "#question-status");
 
-  /* From a card of Explore: why the first and not this one; of the first itself, why not the second. */
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
-    const asked = event.target.closest("#cards [data-why-not]");
-    if (asked) {
-      wanted = Number(asked.dataset.whyNot);
-      [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Question").click();
-      document.querySelector("#take-last").click();
-      window.scrollTo({ top: 0 });
+    if (event.target.closest("#take-last, #take-own")) {
+      offer = null; // what comes is begun anew, also where it is the same answer
+      waits();
     }
-    if (event.target.closest("#take-last, #take-own")) waits();
     const attempt = event.target.closest("#asked [data-try]");
     if (attempt && offer) {
       show("what_if");
@@ -197,12 +196,12 @@ STAR.question = (element, props, server, trigger, watch) => {
     find("[data-tools]").replaceChildren(...offer.tools.map((row) =>
       button(row.label, () => edit({ do: "tools", at: row.at, text: `${words.silent} ${row.label}` }))));
     draw();
+    const wanted = STAR.explore.wanted(); // a card of Explore asks: why the first, and not this one
     if (wanted === null) return;
     const asked = offer.items.find((row) => row.id === wanted);
-    wanted = null;
     if (asked && asked.id !== chosen.one) { chosen.other = asked.id; inputs.other.value = asked.label; }
     show("why_not");
-    if (chosen.other !== null) ask("why_not");
+    if (chosen.other !== null) setTimeout(() => ask("why_not"), 100);
   }
 
   /* Show the form of one kind of question. */
@@ -226,7 +225,8 @@ STAR.question = (element, props, server, trigger, watch) => {
   find("[data-undo]").addEventListener("click", () => { at = Math.max(at - 1, 0); changed("undone"); });
   find("[data-redo]").addEventListener("click", () => { at = Math.min(at + 1, edits.length); changed("done again"); });
 
-  const drawn = () => { if (props.value && props.value.shelf) begin(props.value); };
+  /* Gradio may give the same value twice. */
+  const drawn = () => { if (props.value && props.value.shelf && JSON.stringify(props.value) !== JSON.stringify(offer)) begin(props.value); };
   watch("value", drawn);
   drawn();
 };

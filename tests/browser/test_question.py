@@ -62,7 +62,7 @@ def test_a_book_is_cut_and_put_back(own_url: str, visit: Any) -> None:
     assert len(as_it_was) == 5
     page.get_by_text("What if?").click()
     page.get_by_role("button", name="Take off The Hobbit").click()
-    expect(page.locator("#asked")).to_contain_text("The Hobbit is taken off the shelf", timeout=LONG)
+    expect(page.locator("#asked")).to_contain_text("“The Hobbit” is taken off the shelf", timeout=LONG)
     expect(page.locator("#asked")).to_contain_text("For comparison, a random change", timeout=LONG)
     done(page)
     assert {moved for _, moved in order(page, 2)} != {"stays"}
@@ -73,7 +73,7 @@ def test_a_book_is_cut_and_put_back(own_url: str, visit: Any) -> None:
     done(page)
     assert order(page, 0) == as_it_was and order(page, 1) == as_it_was
     page.get_by_role("button", name="Redo").click()
-    expect(page.locator("#asked")).to_contain_text("The Hobbit is taken off the shelf", timeout=LONG)
+    expect(page.locator("#asked")).to_contain_text("“The Hobbit” is taken off the shelf", timeout=LONG)
 
 
 def test_why_not_with_the_smallest_change(own_url: str, visit: Any) -> None:

@@ -50,7 +50,7 @@ def question(loader: Loader, runs: Runs) -> None:
     with gr.Row(elem_classes="star-explore"):
         with gr.Column(scale=0, min_width=300, elem_classes="star-ask"):
             last = gr.Button("Take my last answer from Explore", size="md", elem_id="take-last")
-            with gr.Accordion(f"Or another {w.user}, or {a(w.shelf)} of your own", open=False) as another:
+            with gr.Accordion(f"Or another {w.user} or {w.shelf}", open=False) as another:
                 chosen = picker(loader.dataset, w, elem_id="question-picker")
                 own = gr.Button("Begin with this one", size="md", elem_id="take-own")
             form = _form(loader)
