@@ -212,7 +212,47 @@ window.STAR = window.STAR || (() => {
       }
     });
     shown.forEach((child) => child.remove());
-    if (changed) scope(element).paint();
+    if (!changed) return;
+    scope(element).paint();
+    for (const child of box.children) explain(child);
+  }
+
+  /* Terms, from the list at the page's foot: the first of each in a block says on hover what it means. */
+  const WHOLE = "#loaded, #status, #cards, #asked", PARTS = ".star-argument, header";
+  const UNTOUCHED = "abbr, bdi, cite, h3, code, pre, select, script, .star-sr, .star-steps, .star-step";
+  let glossary = null;
+
+  function explain(block) {
+    const inside = block.closest(WHOLE) ? [block] : [...block.querySelectorAll(PARTS)];
+    if (!glossary) {
+      const heads = [...document.querySelectorAll(".star-terms dt")];
+      if (!heads.length) return;
+      const several = heads.map((head) => [head.textContent.split(", "), head.nextElementSibling.textContent]);
+      glossary = several.flatMap(([names, says]) => names.map((term) => {
+        const strength = names.length > 1; // “good” and “fair” are words of their own elsewhere
+        const plain = term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+        return { says: strength ? `${says}: ${names.join(", ")}` : says, found: new RegExp(`(?<![\\w-])${plain}${strength ? "(?=,)" : "s?(?![\\w-])"}`) };
+      }));
+    }
+    for (const part of inside) {
+      const walk = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+      const left = new Set(glossary), texts = [];
+      while (walk.nextNode()) if (!walk.currentNode.parentElement.closest(UNTOUCHED)) texts.push(walk.currentNode);
+      for (let text of texts) {
+        for (const each of [...left]) {
+          const at = text.data.search(each.found);
+          if (at < 0) continue;
+          left.delete(each);
+          const word = text.splitText(at);
+          const rest = word.splitText(word.data.match(each.found)[0].length);
+          const mark = document.createElement("abbr");
+          mark.title = each.says;
+          word.replaceWith(mark);
+          mark.append(word);
+          if (rest.data.length > text.data.length) text = rest; // go on in the longer part
+        }
+      }
+    }
   }
 
   const dark = () => document.body.classList.contains("dark");

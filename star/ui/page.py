@@ -29,6 +29,7 @@ from star.ui.tabs.question import question
 from star.ui.tabs.results import results
 from star.ui.views import cards as views
 from star.ui.views.start_view import start
+from star.ui.views.terms import folded
 from star.ui.views.trace_view import Block
 
 LOADING_S = 600.0  # seconds in which the header waits for the model
@@ -139,6 +140,8 @@ def build(
                     annotate(loader.words)
                 with gr.Tab("Lead", visible=not auth.accounts) as lead_tab:
                     lead(loader.words)
+
+        gr.HTML(folded(loader.words), apply_default_css=False, elem_id="terms")
 
         def report() -> Iterator[list[Block]]:
             yield from loaded(loader)

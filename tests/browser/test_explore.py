@@ -284,3 +284,14 @@ def test_what_is_loaded_is_said_and_the_theme_is_remembered(base_url: str, visit
     page.reload()
     expect(page.locator("body")).to_have_class(re.compile("dark"))
     ready(page)
+
+
+def test_terms_say_what_they_mean(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    said = page.locator("#status abbr")
+    expect(said.first).to_be_visible()
+    assert "token" in said.all_inner_texts()[0] and "the model chose" in str(said.first.get_attribute("title"))
+    expect(page.locator("#cards bdi abbr, #cards h3 abbr, #trace cite abbr")).to_have_count(0)
+    page.get_by_text("What the words mean").click()
+    expect(page.locator(".star-terms dl")).to_contain_text("how many readers of one book also read the other")
