@@ -8,12 +8,14 @@ from functools import cache
 from html import escape, unescape
 
 import answering
+import gradio as gr
 import numpy as np
 import pytest
 import toy
 from test_views import Tags
 
 from star.data.tasks import Task
+from star.data.words import BOOK
 from star.errors import UserError
 from star.evidence.tools import lift_interval
 from star.mars.recommender import Teacher
@@ -24,6 +26,7 @@ from star.ui.loader import Loader
 from star.ui.runs import Runs
 from star.ui.tabs import learn, learn_steps
 from star.ui.views import learn_view as views
+from star.ui.views.stepper_view import WAITS, template
 
 TASK = Task(7, (0, 1), 3, (3, 4), "classic", "uniform")
 
@@ -115,6 +118,12 @@ def test_a_knob_ends_where_the_data_do() -> None:
     few = toy.dataset()
     few = replace(few, interactions=few.interactions.subset(np.arange(3)))
     assert "maximum" not in lessons(toy.ToyRecommender(few, delay=0)).drawn(steps[1], 1)[0]
+
+
+def test_what_is_not_there_yet_says_that_it_waits() -> None:
+    with gr.Blocks():
+        zoom = learn._zoomer(lessons(toy.ToyRecommender(delay=0)))
+    assert WAITS in zoom.value["blocks"][-1]["html"] and WAITS in template(BOOK)
 
 
 def test_every_step_leads_to_the_ones_beside_it() -> None:

@@ -29,7 +29,7 @@ from star.ui.tabs.learn_steps import STEPS, Step
 from star.ui.views.cards import FAILED
 from star.ui.views.cards import status as line
 from star.ui.views.handout import Sheet, handout
-from star.ui.views.stepper_view import played, template
+from star.ui.views.stepper_view import WAITS, played, template
 from star.ui.views.trace_view import Block
 from star.ui.views.zoom_view import whose as which
 from star.ui.views.zoom_view import zoomed
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TOUR = len(STEPS)
-WAITS = "The answer is being written. This takes some seconds."
 MORE = ("play", "zoom")
 """Tabs behind the steps: a trace word by word, and the zoom from a sentence to its numbers."""
 
