@@ -1,6 +1,9 @@
 /* The tab Learn: which steps are done, kept in this browser; the hand-out; the zoom's choices. */
 "use strict";
 
+/* Says behind the last step what is left of the tour. `STAR.lesson` puts its own here. */
+STAR.tour = () => {};
+
 STAR.lesson = (element, server) => {
   const KEY = "star-learn-done";
   const find = (selector) => element.querySelector(selector);
@@ -13,7 +16,16 @@ STAR.lesson = (element, server) => {
     for (const mark of marks) mark.classList.toggle("done", known.includes(mark));
     find("[data-count]").textContent = `${known.length} of ${marks.length} done`;
     find("[data-reset]").disabled = known.length === 0;
+    STAR.tour();
   }
+  STAR.tour = () => {
+    const left = marks.map((mark) => Number(mark.dataset.step)).filter((step) => !done.has(step));
+    const names = left.length > 1 ? `steps ${left.slice(0, -1).join(", ")} and ${left.at(-1)}` : `step ${left[0]}`;
+    const text = left.length
+      ? `Left of the tour: ${names}. A step is done once you open its answer.`
+      : `The tour is finished: all ${marks.length} steps are done.`;
+    for (const said of document.querySelectorAll("[data-tour]")) if (said.textContent !== text) said.textContent = text;
+  };
   function keep() {
     try { localStorage.setItem(KEY, JSON.stringify([...done].sort())); } catch { /* counted until the page is closed */ }
     draw();
@@ -26,6 +38,15 @@ STAR.lesson = (element, server) => {
     done.add(Number(answer.dataset.answer));
     keep();
   }, true);
+  // Back and Next open another tab, and show it from its top.
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("[data-go]");
+    const tab = button && document.getElementById(`step-${button.dataset.go}-button`);
+    if (!tab) return;
+    tab.click();
+    tab.focus();
+    document.getElementById("lesson").scrollIntoView();
+  });
   find("[data-reset]").addEventListener("click", () => {
     done.clear();
     for (const answer of document.querySelectorAll("details[data-answer]")) answer.open = false;

@@ -77,6 +77,11 @@ class Lesson:
         found: list[int] = self.dataset.interactions.history(self.reader)[:SHELF].tolist()
         return found
 
+    @property
+    def counted(self) -> str:
+        """`2,400 of 3,000 readers`: those of the graph, of all in the data set."""
+        return f"{self.graph.n_readers:,} of {len(self.dataset.interactions):,} {self.dataset.catalog.words.users}"
+
     @cached_property
     def query(self) -> Query:
         return Query(tuple(self.shelf), self.reader)
@@ -112,13 +117,18 @@ class Lesson:
         found = [(lift, item) for item, both, lift in self.co_readers(anchor) if both >= 5]
         return anchor, max(found)[1] if found else anchor
 
+    @cached_property
+    def most_of_both(self) -> int:
+        """As many readers as can have both items of the pair."""
+        return int(min(self.graph.counts[item] for item in self.pair))
+
     def lift(self, both: int) -> tuple[float, float, float]:
         """Lift of the pair were it read by so many readers of both, and its 95 % interval."""
         anchor, item = self.pair
-        of = max(int(self.graph.counts[anchor]), 1)
+        both, of = min(both, self.most_of_both), max(int(self.graph.counts[anchor]), 1)
         base = max(int(self.graph.counts[item]), 1) / self.graph.n_readers
-        low, high = lift_interval(min(both, of), of, base)
-        return min(both, of) / of / base, low, high
+        low, high = lift_interval(both, of, base)
+        return both / of / base, low, high
 
     @cached_property
     def tasks(self) -> list[T.Task]:

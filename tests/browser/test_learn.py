@@ -50,9 +50,9 @@ def test_all_eight_steps_are_walked_and_counted_after_a_reload(visit: Any, toy_u
         page.locator(f"#step-{number}-button").click()
         expect(page.locator(f"#figure-{number}")).not_to_have_text(BLANK, timeout=LONG)
         expect(page.locator(f"#figure-{number}")).not_to_contain_text("Something went wrong")
-        page.locator(f"#step-{number} summary").click()
+        page.locator(f"#step-{number} [data-answer] summary").click()
         expect(count).to_have_text(f"{number} of 8 done")
-    page.locator("#step-8 summary").click()  # folding it again takes nothing back
+    page.locator("#step-8 [data-answer] summary").click()  # folding it again takes nothing back
     expect(count).to_have_text("8 of 8 done")
     again(visitor)
     expect(count).to_have_text("8 of 8 done", timeout=LONG)
@@ -62,6 +62,44 @@ def test_all_eight_steps_are_walked_and_counted_after_a_reload(visit: Any, toy_u
     again(visitor)
     expect(count).to_have_text("0 of 8 done", timeout=LONG)
     settled(page)
+
+
+def test_next_leads_through_the_tour_which_says_what_is_left(visit: Any, toy_url: str) -> None:
+    page = visit(f"{toy_url}/?step=1", 1366, 768).page
+    for number in range(1, 9):
+        expect(page.locator(f"#figure-{number}")).not_to_have_text(BLANK, timeout=LONG)
+        if number not in (2, 5):
+            page.locator(f"#step-{number} [data-answer] summary").click()
+        if number < 8:
+            page.locator(f"#step-{number}").get_by_role("button", name=re.compile("^Next: ")).click()
+            expect(page.locator(f"#step-{number + 1}-button")).to_be_focused()
+            expect(page.locator("#lesson")).to_be_in_viewport()
+    said = page.locator("#step-8 [data-tour]")
+    expect(said).to_have_text("Left of the tour: steps 2 and 5. A step is done once you open its answer.")
+    for number in (2, 5):
+        page.locator(f"#step-{number}-button").click()
+        page.locator(f"#step-{number} [data-answer] summary").click()
+    page.locator("#step-8-button").click()
+    expect(said).to_have_text("The tour is finished: all 8 steps are done.")
+    page.locator("#step-8").get_by_role("button", name=re.compile("^Back: ")).click()
+    expect(page.locator("#step-7")).to_be_visible()
+
+
+@pytest.mark.parametrize("by_link", [True, False])
+def test_the_teacher_s_slider_ends_at_its_ranking(by_link: bool, visit: Any, toy_url: str) -> None:
+    page = visit(f"{toy_url}/?step={5 if by_link else 1}", 1366, 768).page
+    if not by_link:
+        expect(page.locator("#figure-1")).not_to_have_text(BLANK, timeout=LONG)
+        page.locator("#step-5-button").click()
+    figure, knob = page.locator("#figure-5"), page.locator("#step-5 input[type=range]")
+    expect(figure).to_contain_text("3 of ", timeout=LONG)
+    steps = re.search(r"3 of (\d+) steps", figure.inner_text())
+    assert steps
+    expect(knob).to_have_attribute("max", steps[1])
+    knob.focus()
+    page.keyboard.press("End")
+    expect(figure).to_contain_text(f"{steps[1]} of {steps[1]} steps", timeout=LONG)
+    expect(figure).to_contain_text("Ranking")
 
 
 def test_a_trace_plays_word_by_word_and_back(visit: Any, toy_url: str) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
-from html import escape
+from html import escape, unescape
 
 import answering
+import gradio as gr
 import numpy as np
 import pytest
 import toy
 from test_views import Tags
 
+from star.data.tasks import Task
+from star.data.words import BOOK
 from star.errors import UserError
 from star.evidence.tools import lift_interval
 from star.mars.recommender import Teacher
@@ -23,6 +26,9 @@ from star.ui.loader import Loader
 from star.ui.runs import Runs
 from star.ui.tabs import learn, learn_steps
 from star.ui.views import learn_view as views
+from star.ui.views.stepper_view import WAITS, template
+
+TASK = Task(7, (0, 1), 3, (3, 4), "classic", "uniform")
 
 
 def lesson_of(recommender: toy.ToyRecommender) -> Lesson:
@@ -47,6 +53,84 @@ def test_a_lift_is_that_of_the_graph(lesson: Lesson) -> None:
     assert dict((i, n) for i, n, _ in lesson.co_readers(anchor))[item] == both
     of, base = int(graph.counts[anchor]), graph.counts[item] / graph.n_readers
     assert lesson.lift(both) == pytest.approx((both / of / base, *lift_interval(both, of, base)))
+
+
+def test_no_more_readers_have_both_than_have_either(lesson: Lesson) -> None:
+    chance = learn_steps.STEPS[2]
+    possible = int(min(lesson.graph.counts[item] for item in lesson.pair))
+    assert chance.end(lesson) == possible < 200
+    assert chance.figure(lesson, 200) == chance.figure(lesson, possible) != chance.figure(lesson, possible - 1)
+    assert lesson.lift(200) == lesson.lift(possible)
+    assert f"At most {possible} can have both" in chance.figure(lesson, 0)
+
+
+def test_the_graph_says_whom_it_counts(lesson: Lesson) -> None:
+    counted = f"{lesson.graph.n_readers} of {len(lesson.dataset.interactions)} readers"
+    assert counted in views.chance(lesson, 5) and counted in views.bipartite(lesson, 6)
+
+
+def test_the_share_of_the_popular_is_counted(lesson: Lesson) -> None:
+    counts = sorted(lesson.graph.counts.tolist(), reverse=True)
+    share = f"the most popular tenth of the books (3 of 30) has {100 * sum(counts[:3]) / sum(counts):.0f} % of all lines"
+    assert share in views.bipartite(lesson, 2) and share in views.bipartite(lesson, 20)
+
+
+def test_a_walk_names_whose_shelf_and_which_title(lesson: Lesson) -> None:
+    walk = learn_steps.STEPS[1]
+    assert walk.end(lesson) == len(lesson.shelf)
+    for place in (1, len(lesson.shelf), 12):
+        shown, at = walk.figure(lesson, place), min(place, len(lesson.shelf))
+        assert f"reader {lesson.reader + 1}," in shown
+        title = escape(lesson.dataset.catalog[lesson.shelf[at - 1]].title)
+        assert f"Number {at} of {len(lesson.shelf)} books there is <b><bdi>{title}</bdi></b>" in shown
+
+
+def test_the_teacher_is_followed_to_its_ranking_in_sentences(lesson: Lesson) -> None:
+    teacher, done = learn_steps.STEPS[4], lesson.taught
+    assert teacher.end(lesson) == len(done.steps)
+    shown = teacher.figure(lesson, 60)
+    Tags(shown)
+    text = unescape(re.sub(r"<[^>]*>", " ", shown))
+    assert f"{len(done.steps)} of {len(done.steps)} steps" in text and "…" not in text
+    assert not re.search(r"\b(user|item)[ _]cf\b|\bx\d|\bnext (faint|weak|fair|good)", text)
+    assert all(escape(claim.text[1:]) in shown for claim in done.claims)
+    for item in done.items:
+        assert f"{item.rank}. {escape(lesson.dataset.catalog[item.item].title)}" in shown
+    assert "more sentences" in shown and "more sentences" not in teacher.figure(lesson, 1)
+
+
+def test_with_all_words_counted_there_are_no_others(lesson: Lesson) -> None:
+    own, every = (views.mask(lesson.answer, everything) for everything in (False, True))
+    assert "The others are read" in own and "others" not in every
+    whole = sum(step.tokens for step in lesson.answer.steps)
+    assert f"All {whole:,} words count" in every and f"of {whole:,} words count" in own
+
+
+def test_a_knob_ends_where_the_data_do() -> None:
+    given = lessons(toy.ToyRecommender(delay=0))
+    steps = learn_steps.STEPS
+    for step in (steps[1], steps[2], steps[4]):
+        knob, figure = given.drawn(step, 59)
+        end = step.end(given.lesson())
+        assert (knob["maximum"], knob["value"]) == (end, end) and figure == step.figure(given.lesson(), end)
+        assert "value" not in given.drawn(step, 1)[0]
+    assert "maximum" not in given.drawn(steps[0], 6)[0]
+    few = toy.dataset()
+    few = replace(few, interactions=few.interactions.subset(np.arange(3)))
+    assert "maximum" not in lessons(toy.ToyRecommender(few, delay=0)).drawn(steps[1], 1)[0]
+
+
+def test_what_is_not_there_yet_says_that_it_waits() -> None:
+    with gr.Blocks():
+        zoom = learn._zoomer(lessons(toy.ToyRecommender(delay=0)))
+    assert WAITS in zoom.value["blocks"][-1]["html"] and WAITS in template(BOOK)
+
+
+def test_every_step_leads_to_the_ones_beside_it() -> None:
+    for number in range(1, 9):
+        leads = [int(to) for to in re.findall(r'data-go="(\d+)"', learn.pager(number))]
+        assert leads == [to for to in (number - 1, number + 1) if 1 <= to <= 8]
+    assert "data-tour" in learn.pager(8) and "data-tour" not in learn.pager(7)
 
 
 def test_no_item_lies_further_above_chance_than_the_pair(lesson: Lesson) -> None:
@@ -74,8 +158,12 @@ def test_advantages_sum_to_nought_and_false_statements_cost() -> None:
     attempts = [Attempt(1, 0, 1, 5, 5), Attempt(2, 0, None, 5, 3), Attempt(3, 0, 2, 5, 5)]
     rewards = [a.reward(0.1) for a in attempts]
     assert rewards[0] == 1 and rewards[1] == pytest.approx(-0.2) and rewards[0] > rewards[2] > 0
-    shown = views.advantages(attempts, toy.dataset().catalog, 0.1)
+    shown = views.advantages(attempts, TASK, toy.dataset().catalog, 0.1)
     assert "3 of 5" in shown and "not named" in shown
+    assert "Reader 8 really read this book next: <b><bdi>Dune</bdi></b>" in shown
+    assert "All have the same first choice" in shown
+    other = [*attempts[:2], replace(attempts[2], first=1)]
+    assert "same first choice" not in views.advantages(other, TASK, toy.dataset().catalog, 0.1)
 
 
 def test_titles_are_escaped() -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import cache, partial
 from html import escape
+from itertools import chain
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -28,7 +29,7 @@ from star.ui.tabs.learn_steps import STEPS, Step
 from star.ui.views.cards import FAILED
 from star.ui.views.cards import status as line
 from star.ui.views.handout import Sheet, handout
-from star.ui.views.stepper_view import played, template
+from star.ui.views.stepper_view import WAITS, played, template
 from star.ui.views.trace_view import Block
 from star.ui.views.zoom_view import whose as which
 from star.ui.views.zoom_view import zoomed
@@ -36,6 +37,7 @@ from star.ui.views.zoom_view import zoomed
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+TOUR = len(STEPS)
 MORE = ("play", "zoom")
 """Tabs behind the steps: a trace word by word, and the zoom from a sentence to its numbers."""
 
@@ -49,6 +51,15 @@ class Lessons:
 
     def figure(self, step: Step, value: Any) -> str:
         return _tried(lambda: step.figure(self.lesson(), value), lambda words: f"<p>{escape(words)}</p>")
+
+    def drawn(self, step: Step, value: Any) -> tuple[dict[str, Any], str]:
+        """What changes in the knob, which ends where the data do, and the figure."""
+        end = None if step.most is None else _tried(lambda: step.end(self.lesson()), lambda _: None)
+        if end is None:
+            return gr.skip(), self.figure(step, value)
+        beyond = isinstance(value, int | float) and value > end
+        ends: dict[str, Any] = {"maximum": end} | ({"value": end} if beyond else {})
+        return gr.update(**ends), self.figure(step, value)
 
     def answer(self, whose: str, session: str) -> tuple[Recommendation, str]:
         """An answer to look into, and what it is called. `whose`: student, teacher or last.
@@ -96,7 +107,7 @@ class Lessons:
         return handout(self.lesson(), [self._sheet(step) for step in STEPS])
 
     def _sheet(self, step: Step) -> Sheet:
-        setting = f"{step.knob}: {_spoken(step)}"
+        setting = f"{step.knob}: {_spoken(step, self.lesson())}"
         return Sheet(step.title, step.text, self.figure(step, step.start), setting, step.question, step.answer)
 
 
@@ -111,8 +122,10 @@ def _tried(make: Callable[[], T], wrong: Callable[[str], T]) -> T:
         return wrong(FAILED)
 
 
-def _spoken(step: Step) -> str:
-    return f"{step.start:g}" if step.reach is not None else "yes" if step.start else "no"
+def _spoken(step: Step, lesson: Lesson) -> str:
+    if step.reach is None:
+        return "yes" if step.start else "no"
+    return f"{min(step.start, step.end(lesson)):g}"
 
 
 def chosen(answer: Recommendation, item: Any, claim: Any) -> int:
@@ -145,6 +158,22 @@ def progress() -> str:
   <p class="star-hint" role="status" data-handout-said></p>
 </div>
 """
+
+
+def pager(number: int) -> str:
+    """Buttons to the steps before and after; behind the last step, what is left of the tour and what stands beside it."""
+
+    def button(to: int, word: str) -> str:
+        return f'<button type="button" class="star-do" data-go="{to}">{word}: {escape(STEPS[to - 1].title)}</button>'
+
+    back = button(number - 1, "Back") if number > 1 else ""
+    if number < TOUR:
+        return f'<nav class="star-pager" aria-label="Through the tour">{back}{button(number + 1, "Next")}</nav>'
+    return (
+        f'<nav class="star-pager" aria-label="Through the tour">{back}</nav><p role="status" data-tour></p>'
+        "<p>Two more tabs stand beside the tour. <b>Play</b> shows an answer word by word. <b>Zoom</b> follows one sentence "
+        "down to its numbers.</p>"
+    )
 
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -191,15 +220,16 @@ def learn(loader: Loader, page: gr.Blocks, tabs: gr.Tabs, runs: Runs) -> None:
         step, session = selected(request.query_params.get("step")), str(request.session_hash)
         return [
             *(
-                lessons.figure(each, value) if step == f"step-{number}" else gr.skip()
+                part
                 for number, (each, value) in enumerate(zip(STEPS, values, strict=True), 1)
+                for part in (lessons.drawn(each, value) if step == f"step-{number}" else (gr.skip(), gr.skip()))
             ),
             lessons.player(None, session) if step == "step-play" else gr.skip(),
             lessons.zoomed(None, session) if step == "step-zoom" else gr.skip(),
         ]
 
     page.load(opened, None, [tabs, steps], queue=False, **QUIET)
-    page.load(linked, knobs, [*figures, player, zoomer], **QUIET)
+    page.load(linked, knobs, [*chain(*zip(knobs, figures, strict=True)), player, zoomer], **QUIET)
 
 
 def _step(number: int, step: Step, lessons: Lessons) -> tuple[Any, gr.HTML]:
@@ -210,26 +240,34 @@ def _step(number: int, step: Step, lessons: Lessons) -> tuple[Any, gr.HTML]:
         figure = gr.HTML(elem_classes="star-learn", elem_id=f"figure-{number}", apply_default_css=False)
         gr.HTML(
             f'<details data-answer="{number}"><summary>{escape(step.question)}</summary>'
-            f"<p>{escape(step.answer)}</p></details>",
+            f"<p>{escape(step.answer)}</p></details>{pager(number)}",
+            js_on_load="STAR.tour();",
             apply_default_css=False,
         )
     draw = partial(lessons.figure, step)
-    tab.select(draw, knob, figure, **QUIET)
+    tab.select(partial(lessons.drawn, step), knob, [knob, figure], **QUIET)
     knob.change(draw, knob, figure, trigger_mode="always_last", **QUIET)
     return knob, figure
 
 
 def _looked_into(
-    name: str, words: str, show: Callable[[Any, str], dict[str, Any]], elem_id: str, **options: Any
+    name: str,
+    words: str,
+    show: Callable[[Any, str], dict[str, Any]],
+    elem_id: str,
+    start: dict[str, Any],
+    **options: Any,
 ) -> gr.HTML:
     """A tab behind the steps: an answer that is looked into. What a press there asks for comes back as its value.
 
     Args:
         show: makes the value from what is asked and the Gradio session.
+        start: the value until then.
     """
-    with gr.Tab(name, id=f"step-{name.lower()}") as tab:
+    key = f"step-{name.lower()}"
+    with gr.Tab(name, id=key, elem_id=key) as tab:
         gr.HTML(words, apply_default_css=False)
-        shown = gr.HTML(value={}, apply_default_css=False, elem_id=elem_id, **options)
+        shown = gr.HTML(value=start, apply_default_css=False, elem_id=elem_id, **options)
 
     def look(value: Any, request: gr.Request) -> dict[str, Any]:
         return show(value, str(request.session_hash))
@@ -242,10 +280,12 @@ def _looked_into(
 def _player(lessons: Lessons, w: Words) -> gr.HTML:
     return _looked_into(
         "Play",
-        "<h2>A trace, word by word</h2><p>The student writes all of this in a single pass: it asks, is told, and goes on. "
-        "The teacher's agents take turns.</p>",
+        "<h2>More: a trace, word by word</h2><p>This is no step of the tour. It plays one whole answer in the order of its "
+        "writing. The student writes all of this in a single pass: it asks, is told, and goes on. The teacher's "
+        "agents take turns.</p>",
         lessons.player,
         "player",
+        {},
         head=script("stepper.js"),
         html_template=template(w),
         js_on_load="STAR.stepper(element, props, trigger, watch);",
@@ -255,10 +295,12 @@ def _player(lessons: Lessons, w: Words) -> gr.HTML:
 def _zoomer(lessons: Lessons) -> gr.HTML:
     return _looked_into(
         "Zoom",
-        "<h2>From a sentence to a probability</h2><p>Choose what is recommended, and one sentence about it. The panels show "
-        "what was said, what was counted, who was counted, and what it did to the ranking.</p>",
+        "<h2>More: from a sentence to a probability</h2><p>This is no step of the tour. It follows one sentence of an "
+        "answer down to its numbers. Choose what is recommended, and one sentence about it. The panels show what was said, "
+        "what was counted, who was counted, and what it did to the ranking.</p>",
         lessons.zoomed,
         "zoom",
+        {"whose": "student", "blocks": [which("student"), *block(line(WAITS, "busy"))]},
         html_template='<div class="star-live" role="region" aria-label="Zoom" aria-live="off"></div>',
         js_on_load="STAR.zoom(element, props, trigger, watch);",
     )

@@ -10,7 +10,7 @@ import gradio as gr
 
 from star.errors import UserError
 from star.evidence.claims import STRENGTHS
-from star.ui.lesson import Lesson
+from star.ui.lesson import SHELF, Lesson
 from star.ui.views import learn_view as views
 
 
@@ -23,6 +23,7 @@ class Step:
         knob: label of what a visitor turns; start: where it stands first.
         reach: lowest value, highest value and stride of a slider; None: a box to tick.
         draw: the figure for a value within the reach, a whole number where the stride is 1, as HTML.
+        most: where the slider ends on the loaded data, if that is below the highest value; None: there.
     """
 
     name: str
@@ -34,6 +35,16 @@ class Step:
     draw: Callable[[Lesson, Any], str]
     question: str
     answer: str
+    most: Callable[[Lesson], int] | None = None
+
+    def end(self, lesson: Lesson) -> float:
+        """The highest value of the slider on the loaded data; 1 for a box.
+
+        Raises:
+            UserError: the lesson has nothing to draw.
+        """
+        low, high, _ = self.reach or (0, 1, 1)
+        return high if self.most is None else max(low, min(high, self.most(lesson)))
 
     def component(self) -> Any:
         """The knob on the page."""
@@ -53,7 +64,7 @@ class Step:
         low, high, stride = self.reach
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise UserError(f"the knob sent {str(value)[:40]!r}; expected a number from {low:g} to {high:g}")
-        bounded = min(max(value, low), high)
+        bounded = min(max(value, low), self.end(lesson))
         return self.draw(lesson, int(bounded) if stride == 1 else float(bounded))
 
 
@@ -66,19 +77,21 @@ STEPS = (
         6,
         (2, 20, 1),
         views.bipartite,
-        "Why do a few items have most of the lines?",
-        "Popularity is uneven: a few items are read by very many. A good signal must not only repeat that.",
+        "How many of all lines does the most popular tenth of the items have: a tenth, or more?",
+        "The sentence under the picture says it. The further above a tenth, the more a few items outweigh the others. "
+        "A good signal must not only repeat who is popular.",
     ),
     Step(
         "Walk",
         "A walk",
         "From an item to the people who have it, and on to what else they have. The tool that looks at items walks so.",
-        "Which item of the shelf",
+        "Which item of this person's shelf",
         1,
-        (1, 12, 1),
-        lambda lesson, value: views.walk(lesson, lesson.shelf[min(value, len(lesson.shelf)) - 1]),
+        (1, SHELF, 1),
+        views.walk,
         "Why do the two lists differ?",
         "The left one names what everybody reads. The right one asks how much more often than by chance.",
+        lambda lesson: len(lesson.shelf),
     ),
     Step(
         "Chance",
@@ -86,10 +99,11 @@ STEPS = (
         "A count says little alone. Lift divides it by what chance would give; few people give a wide interval.",
         "People who have both",
         12,
-        (0, 60, 1),
+        (0, 200, 1),
         views.chance,
         "Why is a lift of 3 from five people worth less than one of 2 from fifty?",
-        "The interval of the first may reach down to 1. The tools name the book whose interval begins highest.",
+        "The interval of the first may reach down to 1. The tools name the item whose interval begins highest.",
+        lambda lesson: lesson.most_of_both,
     ),
     Step(
         "Words",
@@ -109,10 +123,11 @@ STEPS = (
         "MARS takes turns: a planner, analysts who call tools, a reflector, a ranker. Step through its answer.",
         "How many steps",
         3,
-        (1, 20, 1),
-        lambda lesson, value: views.turns(lesson.taught, value),
+        (1, 60, 1),
+        lambda lesson, value: views.turns(lesson.taught, lesson.dataset.catalog, value),
         "Which turns could be left out?",
         "Those whose evidence no reflection quotes. The student learns to write all of it in a single pass.",
+        lambda lesson: len(lesson.taught.steps),
     ),
     Step(
         "Kept",
@@ -128,7 +143,8 @@ STEPS = (
     Step(
         "Loss",
         "What the loss counts",
-        "The student learns the words that it must write itself. What a tool says is read, and not learned.",
+        "The student learns the words that it must write itself. What a tool says is read, and not learned. "
+        "The trace stands in its own words here, and long steps are cut short.",
         "Count the tools' words too",
         False,
         None,
@@ -139,12 +155,14 @@ STEPS = (
     Step(
         "Rewards",
         "Eight answers, eight rewards",
-        "GRPO draws several answers to one question. Those above the mean reward become likelier, the others less likely.",
+        "GRPO (group relative policy optimization) trains on several answers to one question. An answer has a reward: 1 if "
+        "the right item stands first, less if it stands lower. Each false statement costs. The advantage of an answer is "
+        "its reward less the mean of all. Above nought the answer becomes likelier, below it less likely.",
         "Cost of a false statement",
         0.1,
         (0, 1, 0.05),
-        lambda lesson, value: views.advantages(lesson.attempts, lesson.dataset.catalog, value),
+        lambda lesson, value: views.advantages(lesson.attempts, lesson.tasks[0], lesson.dataset.catalog, value),
         "What if all eight answers are equally good?",
-        "All advantages are nought, and nothing is learned from this question.",
+        "Then every reward equals the mean. All advantages are nought, and nothing is learned from this question.",
     ),
 )

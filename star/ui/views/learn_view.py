@@ -8,15 +8,18 @@ from html import escape
 import numpy as np
 
 from star.data.catalog import Catalog
-from star.display import bdi
+from star.data.tasks import Task
+from star.data.words import capital
+from star.display import bdi, html, isolating
 from star.evidence.claims import STRENGTHS, Claim, sentence
-from star.recommend.readable import NAMES
-from star.recommend.recommendation import Recommendation
+from star.recommend.readable import NAMES, called, plural, ranked
+from star.recommend.recommendation import Recommendation, StepView, names_in
 from star.ui.lesson import Attempt, Lesson
 from star.ui.views.tables import table
 
 MOST_BOOKS = 12  # in the picture of the graph
 ROW = 26  # of that picture, in pixels
+UNFOLDED = 4  # sentences of a step that show; the others fold away
 
 
 def bipartite(lesson: Lesson, readers: int) -> str:
@@ -39,13 +42,26 @@ def bipartite(lesson: Lesson, readers: int) -> str:
     said = f"{matrix.shape[0]} {w.users}, {len(items)} {w.items}, {len(lines)} lines"
     return (
         f'<svg class="star-learn-graph" viewBox="0 0 640 {height}" role="img" aria-label="{escape(said)}">'
-        f"{''.join(lines)}{''.join(names)}</svg><p>{escape(said)}.</p>"
+        f"{''.join(lines)}{''.join(names)}</svg><p>{escape(said)}. {_popular(lesson)}</p>"
     )
 
 
-def walk(lesson: Lesson, item: int) -> str:
-    """From one item to its readers, and on to what else they have: by number, and against chance."""
-    catalog, w = lesson.dataset.catalog, lesson.dataset.catalog.words
+def _popular(lesson: Lesson) -> str:
+    """How many of all lines the most popular tenth of the items has."""
+    counts, items = lesson.graph.counts, lesson.dataset.catalog.words.items
+    tenth = -(-len(counts) // 10)
+    part = np.sort(counts)[::-1][:tenth].sum() / max(counts.sum(), 1)
+    return escape(
+        f"The whole graph holds {lesson.counted}, those that nothing is tested on. "
+        f"There, the most popular tenth of the {items} ({tenth:,} of {len(counts):,}) has {100 * part:.0f} % of all lines."
+    )
+
+
+def walk(lesson: Lesson, place: int) -> str:
+    """From one item of the shelf to its readers, and on to what else they have: by number, and against chance."""
+    catalog, w, shelf = lesson.dataset.catalog, lesson.dataset.catalog.words, lesson.shelf
+    place = min(place, len(shelf))
+    item = shelf[place - 1]
     found = lesson.co_readers(item)
     often = found[:6]
     above = sorted((f for f in found if f[1] >= 5), key=lambda f: -f[2])[:6]
@@ -54,9 +70,12 @@ def walk(lesson: Lesson, item: int) -> str:
     def rows(some: Sequence[tuple[int, int, float]]) -> list[tuple[str, str, str]]:
         return [(bdi(catalog[i].title), f"{both:,}", f"{lift:.1f}") for i, both, lift in some]
 
-    readers = f"{int(lesson.graph.counts[item]):,} {w.users} of {catalog[item].title}"
+    whose = f"The {w.shelf} is that of {w.user} {lesson.reader + 1}, whom the graph leaves out."
+    which = f"Number {place} of {plural(len(shelf), w.item, w.items)} there is"
+    has = plural(int(lesson.graph.counts[item]), w.user, w.users)
     return (
-        f"<p>{bdi(readers)} lead on to:</p><div class='star-learn-two'>"
+        f"<p>{escape(whose)} {escape(which)} <b>{bdi(catalog[item].title)}</b>.</p>"
+        f"<p>It has {escape(has)} in the graph. They lead on to:</p><div class='star-learn-two'>"
         + table("Most often read by the same people", heads, rows(often))
         + table("Most above chance, five people at least", heads, rows(above))
         + "</div>"
@@ -77,8 +96,9 @@ def chance(lesson: Lesson, both: int) -> str:
         else "The interval holds 1: this may be chance."
     )
     return (
-        f"<p>{bdi(catalog[anchor].title)} has {of:,} {escape(w.users)}, {bdi(catalog[item].title)} has {own:,}, of "
-        f"{lesson.graph.n_readers:,} in all. By chance {of * own / lesson.graph.n_readers:.1f} would have both.</p>"
+        f"<p>{bdi(catalog[anchor].title)} has {of:,} {escape(w.users)}, {bdi(catalog[item].title)} has {own:,}. "
+        f"At most {lesson.most_of_both:,} can have both. By chance {of * own / lesson.graph.n_readers:.1f} would.</p>"
+        f"<p>The graph counts {escape(lesson.counted)}: those that nothing is tested on.</p>"
         f"<p class='star-learn-big'>{lift:.2f} times</p><p>95 % interval {low:.2f} to {high:.2f}. {sure}</p>"
     )
 
@@ -94,14 +114,30 @@ def said(lesson: Lesson, strength: int, place: int) -> str:
     )
 
 
-def turns(answer: Recommendation, shown: int) -> str:
-    """The first steps of an answer, one after the other."""
+def turns(answer: Recommendation, catalog: Catalog, shown: int) -> str:
+    """The first steps of an answer in sentences, one after the other."""
     steps = answer.steps[:shown]
     body = "".join(
-        f"<li><b>{escape(NAMES[step.type])}</b> {bdi(step.text[:400])}{'…' if len(step.text) > 400 else ''}</li>"
-        for step in steps
+        f"<li><b>{escape(NAMES[step.type])}</b>{_told(answer, step, catalog)}</li>" for step in steps
     )
     return f"<ol class='star-learn-steps'>{body}</ol><p>{len(steps)} of {len(answer.steps)} steps.</p>"
+
+
+def _told(answer: Recommendation, step: StepView, catalog: Catalog) -> str:
+    """What a step says, as a list of sentences; where there are many, all but the first fold away."""
+    if step.type == "tool_call":
+        texts = [called(step, catalog.words)]
+    elif step.type == "recommend":
+        texts = [f"{n}. {title}" for n, title in enumerate(ranked(step.text), 1)]
+    else:
+        texts = [answer.claims[index].text for index in step.claims] or [step.text]
+    named = isolating(names_in(answer, catalog))
+    lines = [f"<li>{html(named(capital(text)))}</li>" for text in texts]
+    if len(lines) <= UNFOLDED + 1:
+        return f"<ul>{''.join(lines)}</ul>"
+    first, rest = "".join(lines[:UNFOLDED]), "".join(lines[UNFOLDED:])
+    more = f"<summary>{len(lines) - UNFOLDED} more sentences</summary>"
+    return f"<ul>{first}</ul><details>{more}<ul>{rest}</ul></details>"
 
 
 def kept(lesson: Lesson, most: int) -> str:
@@ -129,14 +165,14 @@ def mask(answer: Recommendation, everything: bool) -> str:
         parts.append(f"<p class='{'counts' if counts else 'masked'}'><b>{name}</b> {text}</p>")
     own = sum(step.tokens for step in answer.steps if step.type != "tool_response")
     whole = sum(step.tokens for step in answer.steps)
-    return (
-        f"<div class='star-learn-mask'>{''.join(parts)}</div><p>{whole if everything else own} of {whole} words count. "
-        "The others are read, and not learned.</p>"
-    )
+    some = f"{own:,} of {whole:,} words count. The others are read, and not learned."
+    every = f"All {whole:,} words count, those of the tools among them."
+    return f"<div class='star-learn-mask'>{''.join(parts)}</div><p>{every if everything else some}</p>"
 
 
-def advantages(attempts: Sequence[Attempt], catalog: Catalog, cost: float) -> str:
+def advantages(attempts: Sequence[Attempt], task: Task, catalog: Catalog, cost: float) -> str:
     """Several answers to one question: their rewards, and each reward less the mean."""
+    w, right = catalog.words, bdi(catalog[task.target].title)
     rewards = [attempt.reward(cost) for attempt in attempts]
     mean = float(np.mean(rewards)) if rewards else 0.0
     rows = [
@@ -150,5 +186,12 @@ def advantages(attempts: Sequence[Attempt], catalog: Catalog, cost: float) -> st
         )
         for attempt, reward in zip(attempts, rewards, strict=True)
     ]
-    heads = ("answer", "first choice", "place of the right one", "true statements", "reward", "advantage")
-    return table(f"Mean reward {mean:.2f}; answers above it become likelier", heads, rows)
+    heads = ("answer", "first choice", f"place of {right}", "true statements", "reward", "advantage")
+    known = f"{capital(w.user)} {task.reader + 1} really {w.past} this {w.item} next:"
+    one = len({attempt.first for attempt in attempts}) == 1 < len(attempts)
+    alike = "All have the same first choice. Their later places and their statements may still differ." if one else ""
+    return (
+        f"<p>{escape(known)} <b>{right}</b>. It is the right one.</p>"
+        + table(f"Mean reward {mean:.2f}; answers above it become likelier", heads, rows)
+        + f"<p>{alike}</p>" * one
+    )

@@ -14,6 +14,8 @@ from star.recommend.recommendation import Recommendation, StepView
 from star.trace.grammar import StepType, TraceError, item_row, spoken
 from star.trace.steps import steps_of
 
+WAITS = "The answer is being written. This takes some seconds."
+
 
 def played(answer: Recommendation, catalog: Catalog, title: str) -> dict[str, Any]:
     """
@@ -92,7 +94,7 @@ def template(w: Words) -> str:
       <option value="20">fast</option></select></label>
   </div>
   <input type="range" min="0" max="0" value="0" step="1" aria-label="Place in the trace" data-place>
-  <p class="star-hint" data-where></p>
+  <p class="star-hint" data-where>{WAITS}</p>
   <p class="star-sr" role="status" data-said></p>
   <div class="star-words" role="region" tabindex="0" aria-label="The trace, up to this word" data-words></div>
   <p class="star-hint">A full line at the left: the system wrote these words, one after another. A dashed line: a tool’s
