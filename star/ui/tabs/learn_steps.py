@@ -120,7 +120,7 @@ STEPS = (
     Step(
         "Teacher",
         "The teacher at work",
-        "MARS takes turns: a planner, analysts who call tools, a reflector, a ranker. Step through its answer.",
+        "MARS, the teacher, takes turns: a planner, analysts who call tools, a reflector, a ranker. Follow its answer.",
         "How many steps",
         3,
         (1, 60, 1),
