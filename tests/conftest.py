@@ -26,7 +26,9 @@ annotation/test_hidden_items data/test_simulator ui/test_annotation_api methods/
 evidence/test_leak annotation/test_half_made training/test_preference training/test_grpo training/test_answers
 training/test_simulated_raters training/test_trajectories training/test_sft training/test_stages training/test_causal
 cli/test_recommend browser/test_hostile browser/test_covers evaluation/test_evaluate ui/test_outage ui/test_guard
-evaluation/test_parallel evaluation/test_cluster
+evaluation/test_parallel evaluation/test_cluster recommend/test_recommender annotation/test_numbers questions/test_zoom
+evaluation/test_changed_evidence recommend/test_odd_queries ui/test_learn training/test_scale evaluation/test_own_words
+training/test_sample_readers training/test_scale_stages mars/test_unread_items
 """.split()
 
 

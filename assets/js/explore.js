@@ -244,6 +244,7 @@ STAR.explore = (() => {
 
   return {
     changed, drawn, addressed, resuming, meanwhile,
+    asking: () => asks !== null,
     wanted: () => { const item = asks; asks = null; return item; },
     run: () => run,
     /* An answer is looked up: at once, unless the model is still loading. */

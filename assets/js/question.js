@@ -32,6 +32,7 @@ STAR.question = (element, props, server, trigger, watch) => {
     const [first, second] = ["first", "second"].map((side) => find(`[data-choice="${side}"]`).value);
     const value = { run: offer.run, kind: what, one, other: chosen.other, edits: sent, first, second };
     waits();
+    document.querySelector("#asked").classList.add("star-old");
     /* Gradio may still be setting the value that the form began with. */
     const send = (left) => {
       props.value = value;
@@ -39,7 +40,7 @@ STAR.question = (element, props, server, trigger, watch) => {
     };
     send(20);
   }
-  const waits = () => STAR.explore.meanwhile("Waiting for a free place; others are being answered…", "busy", "#question-status");
+  const waits = () => STAR.explore.meanwhile("Waiting for the model…", "busy", "#question-status");
 
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
@@ -229,4 +230,6 @@ STAR.question = (element, props, server, trigger, watch) => {
   const drawn = () => { if (props.value && props.value.shelf && JSON.stringify(props.value) !== JSON.stringify(offer)) begin(props.value); };
   watch("value", drawn);
   drawn();
+  // The answer that is on the page is taken at once; a card that asks takes it itself.
+  if (!offer && STAR.explore.run() && !STAR.explore.asking()) document.querySelector("#take-last").click();
 };

@@ -213,6 +213,9 @@ window.STAR = window.STAR || (() => {
     });
     shown.forEach((child) => child.remove());
     if (!changed) return;
+    // An answer to a question, or that there is none, takes the place of the one before.
+    const question = document.querySelector("#asked.star-old");
+    if (question && (question.contains(element) || element.closest("#question-status") && !box.querySelector(".busy"))) question.classList.remove("star-old");
     scope(element).paint();
     for (const child of box.children) explain(child);
   }

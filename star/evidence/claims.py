@@ -145,7 +145,7 @@ def compared_in(signal: str | None, w: Words) -> str:
         case "pull":
             return f"co-{w.gerund}"
         case "read_next":
-            return f"what is {w.participle} next"
+            return f"what is {w.participle} soon after"
         case "similar":
             return f"what similar {w.users} {w.past}"
         case "whole":
@@ -155,7 +155,7 @@ def compared_in(signal: str | None, w: Words) -> str:
         case "last":
             return f"what the last {w.item} leads to"
         case _:
-            return f"what others {w.past} after these {w.items}"
+            return f"what others {w.past} next"
 
 
 def _source(label: str | None, w: Words) -> str:

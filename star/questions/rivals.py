@@ -133,6 +133,7 @@ class Rivals:
         own = self._own.checkpoint
         found = {OWN: own}
         if isinstance(self._own, Star):
+            found[OWN] = f"{own}, the student"
             found |= {SLOTS: f"{own}, slots drawn again", SEED: f"{own}, shortlist drawn"}
         if own != TEACHER:
             found[TEACHER] = "MARS, the teacher"

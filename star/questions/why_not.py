@@ -35,12 +35,13 @@ class Change:
     Attributes:
         edits: removals and additions; an added item becomes the latest.
         lead: by how much of the model's probability it then leads, 0 to 1.
-        place: its place then, from 1.
+        place: its place then, from 1; first: item that is first then.
     """
 
     edits: tuple[Shelf, ...]
     lead: float
     place: int
+    first: int
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _searched(recommender: Recommender, query: Query, state: WhyNot) -> Iterator
         now = ranking(recommender, query, edits)
         change = None
         if (place := now.place(state.other)) is not None and now.leads(state.other, state.one):
-            change = Change(edits, now.lead(state.other, state.one), place)
+            change = Change(edits, now.lead(state.other, state.one), place, now.order[0])
         state = replace(state, runs=state.runs + 1, change=change, finished=change is not None)
         return now
 

@@ -149,9 +149,9 @@ def _judge(kind: str, w: Words) -> str:
         case "last":
             return f"the last {w.item} puts"
         case "after":
-            return f"the order of {w.gerund} puts"
+            return f"what others {w.past} next puts"
         case "read_next":
-            return f"what is {w.participle} next puts"
+            return f"what is {w.participle} soon after puts"
         case "about":
             return "its description puts"
         case _:

@@ -82,7 +82,7 @@ def test_a_walk_names_whose_shelf_and_which_title(lesson: Lesson) -> None:
         shown, at = walk.figure(lesson, place), min(place, len(lesson.shelf))
         assert f"reader {lesson.reader + 1}," in shown
         title = escape(lesson.dataset.catalog[lesson.shelf[at - 1]].title)
-        assert f"Number {at} of {len(lesson.shelf)} books there is <b><bdi>{title}</bdi></b>" in shown
+        assert f"Its book {at} of {len(lesson.shelf)}: <b><bdi>{title}</bdi></b>" in shown
 
 
 def test_the_teacher_is_followed_to_its_ranking_in_sentences(lesson: Lesson) -> None:

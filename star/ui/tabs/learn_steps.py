@@ -72,14 +72,14 @@ STEPS = (
     Step(
         "Graph",
         "The graph",
-        "People on one side, items on the other, a line where somebody has read or seen something. Nothing else is known.",
+        "People on one side, items on the other, a line where somebody has read or seen something.",
         "How many people",
         6,
         (2, 20, 1),
         views.bipartite,
-        "How many of all lines does the most popular tenth of the items have: a tenth, or more?",
-        "The sentence under the picture says it. The further above a tenth, the more a few items outweigh the others. "
-        "A good signal must not only repeat who is popular.",
+        "Why must a good signal not only count readers?",
+        "A few items have most of the lines, as the sentence under the picture says. Who counts alone recommends them to "
+        "everybody.",
     ),
     Step(
         "Walk",
@@ -108,8 +108,8 @@ STEPS = (
     Step(
         "Words",
         "From a number to a sentence",
-        "Six words stand for how rare a score is, and each score has a place among twenty candidates. Both mean the same "
-        "in every data set.",
+        "Six words stand for how rare a score is in its data set: faint, weak, fair, good, strong, striking. Each score "
+        "also has a place among twenty candidates.",
         "Strength",
         5,
         (1, len(STRENGTHS), 1),
@@ -132,18 +132,19 @@ STEPS = (
     Step(
         "Kept",
         "Kept or dropped",
-        "A trajectory becomes training data if the teacher recommends what was really read next.",
+        "A whole answer of the teacher, a trajectory, becomes training data if it recommends what was really read next.",
         "The right item must be among the first",
-        5,
+        2,
         (1, 10, 1),
         views.kept,
         "What happens with a strict threshold?",
-        "Few trajectories stay, and the hard questions are missing among them.",
+        "Few answers stay, and the hard questions are missing among them.",
     ),
     Step(
         "Loss",
         "What the loss counts",
-        "The student learns the words that it must write itself. What a tool says is read, and not learned. "
+        "The loss is how unlikely the student finds the words that it should write; training makes it small. Only its own "
+        "words count. What a tool says is read, and not learned. "
         "The trace stands in its own words here, and long steps are cut short.",
         "Count the tools' words too",
         False,
@@ -157,12 +158,12 @@ STEPS = (
         "Eight answers, eight rewards",
         "GRPO (group relative policy optimization) trains on several answers to one question. An answer has a reward: 1 if "
         "the right item stands first, less if it stands lower. Each false statement costs. The advantage of an answer is "
-        "its reward less the mean of all. Above nought the answer becomes likelier, below it less likely.",
+        "its reward less the mean of all. Above zero the answer becomes likelier, below it less likely.",
         "Cost of a false statement",
         0.1,
         (0, 1, 0.05),
         lambda lesson, value: views.advantages(lesson.attempts, lesson.tasks[0], lesson.dataset.catalog, value),
         "What if all eight answers are equally good?",
-        "Then every reward equals the mean. All advantages are nought, and nothing is learned from this question.",
+        "Then every reward equals the mean. All advantages are zero, and nothing is learned from this question.",
     ),
 )

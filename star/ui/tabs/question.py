@@ -56,10 +56,13 @@ def question(loader: Loader, runs: Runs) -> None:
             form = _form(loader)
         with gr.Column(scale=1, min_width=0, elem_classes="star-scope star-answer"):
             said = f"Take your last answer, or begin with {a(w.shelf)} of your own."
-            status = live(
-                block(line(said)), label="Status of the question", polite=True, elem_id="question-status"
-            )
-            stop = gr.Button("Stop", visible=False, elem_id="question-stop")
+            with gr.Row(elem_classes="star-statusline"):
+                status = live(
+                    block(line(said)), label="Status of the question", polite=True, elem_id="question-status"
+                )
+                stop = gr.Button(
+                    "Stop", visible=False, elem_id="question-stop", size="sm", scale=0, min_width=80
+                )
             result = live(label="Answer to the question", elem_id="asked")
 
     duel = Duel(runs.archive)

@@ -43,7 +43,9 @@ def _argument(answer: Recommendation, passages: tuple[Passage, ...], catalog: Ca
     verdict, *rest = passages
     top = "".join(f"<p>{_sentence(answer, each, catalog)}</p>" for each in verdict.sentences)
     body = "".join(_passage(answer, each, catalog) for each in rest)
-    return f'<article class="star-argument"><div class="star-verdict">{top}</div>{body}</article>'
+    wrote = "the model wrote it, and the graph bears it out"
+    foot = f'<p class="star-signs">{mark("supported")} {wrote}; {tool_mark()} a tool counted it in the graph.</p>'
+    return f'<article class="star-argument"><div class="star-verdict">{top}</div>{body}{foot}</article>'
 
 
 def _passage(answer: Recommendation, passage: Passage, catalog: Catalog) -> str:

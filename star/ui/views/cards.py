@@ -120,6 +120,11 @@ def _sentences(answer: Recommendation, entry: Recommended, catalog: Catalog) -> 
     claims = dict.fromkeys(index for sentence in said for index in sentence.claims)
     numbers = "".join(f"<li>{html(named(capital(answer.claims[i].text)))}</li>" for i in claims)
     numbers += "" if entry.score is None else f"<li>{_weight(entry.score)}</li>"
+    wrong = [i for i in about(answer, f"i:{entry.item}") if answer.claims[i].author == "model"]
+    wrong = [i for i in wrong if answer.claims[i].verdict == "unsupported"]
+    if wrong:
+        sign, many = VERDICTS["unsupported"][0], "statements on it are" if len(wrong) > 1 else "statement on it is"
+        lines += f' <p class="star-truth"><span aria-hidden="true">{sign} </span>{len(wrong)} {many} not supported.</p>'
     folded = f"<summary>In numbers</summary><ul>{numbers}</ul>"
     return (
         f'<div class="star-sentences">{lines}</div>',
@@ -138,7 +143,7 @@ def _card(entry: Recommended, catalog: Catalog, said: str, more: str) -> str:
     genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
     rank = escape(str(entry.rank))
     node = f"i:{entry.item}"
-    ask = "Why not another?" if entry.rank == 1 else "Why not first?"
+    ask = "Why not the second?" if entry.rank == 1 else "Why not first?"
     rival = more and (
         f'<button type="button" class="star-link" data-why-not="{entry.item}">{ask}'
         f'<span class="star-sr"> {bdi(item.title)}</span></button>'

@@ -121,7 +121,8 @@ def _parts(found: Comparison, names: list[str], catalog: Catalog) -> str:
     one, other = (titled(catalog[item].title) for item in (found.one, found.other))
     text = f"They part at place {found.place}: {names[0]} has {one}, {names[1]} has {other}."
     for line, item in ((found.parts, one), (found.against, other)) if found.same else ():
-        text += f" For {item} speaks most: {line.name}." if line else f" No signal puts {item} ahead."
+        against = other if item == one else one
+        text += f" What puts {item} furthest ahead of {against}: {line.name}." if line else f" No signal puts {item} ahead."
     return f"<p>{html(text)}</p>"
 
 
@@ -151,7 +152,7 @@ def _costs(found: Comparison) -> str:
     ]
     heads = ["System", "Calls of tools", "Tokens it wrote", "Words of the trace", "Seconds", "Claims of its own"]
     teacher = any(side.answer.checkpoint == TEACHER for side in (found.first, found.second))
-    return table("What each took", heads, rows, "took") + (f'<p class="star-hint">{RULES}</p>' if teacher else "")
+    return table("What each took", heads, rows, "took") + (f'<p>{RULES}</p>' if teacher else "")
 
 
 def _taken(found: Comparison, w: Words) -> str:

@@ -71,10 +71,10 @@ def walk(lesson: Lesson, place: int) -> str:
         return [(bdi(catalog[i].title), f"{both:,}", f"{lift:.1f}") for i, both, lift in some]
 
     whose = f"The {w.shelf} is that of {w.user} {lesson.reader + 1}, whom the graph leaves out."
-    which = f"Number {place} of {plural(len(shelf), w.item, w.items)} there is"
+    which = f"Its {w.item} {place} of {len(shelf)}:"
     has = plural(int(lesson.graph.counts[item]), w.user, w.users)
     return (
-        f"<p>{escape(whose)} {escape(which)} <b>{bdi(catalog[item].title)}</b>.</p>"
+        f"<p>{escape(whose)} {escape(which)} <b>{bdi(catalog[item].title)}</b></p>"
         f"<p>It has {escape(has)} in the graph. They lead on to:</p><div class='star-learn-two'>"
         + table("Most often read by the same people", heads, rows(often))
         + table("Most above chance, five people at least", heads, rows(above))

@@ -68,6 +68,7 @@ def _change(found: WhyNot, one: str, other: str, catalog: Catalog) -> str:
     edits = " and ".join(_edit(edit, catalog) for edit in found.change.edits)
     size = plural(len(found.change.edits), "change")
     tail = f"and {other} is ahead of {one}: place {found.change.place}, by {points(found.change.lead)} of the model’s weight"
+    tail += "" if found.change.place == 1 else f"; {title(catalog[found.change.first].title)} is first then"
     made = [{"do": _do(edit), "at": edit.item, "text": capital(_edit(edit, catalog))} for edit in found.change.edits]
     return (
         f'<p class="star-change found"><b>The smallest change found.</b> {html(f"{capital(edits)}, {tail}.")} '

@@ -122,8 +122,15 @@ def _control(found: WhatIf, control: WhatIf | str | None, catalog: Catalog) -> s
     return (
         f'<p class="star-control"><b>For comparison, a random change of the same size</b> ({html(names(done))}) '
         f"moves the list by {plural(control.places, 'place')} {first}. "
-        f"Yours moves it by {plural(found.places, 'place')} and {yours}.</p>"
+        f"Yours moves it by {plural(found.places, 'place')} and {yours}. {_told(found, control)}</p>"
     )
+
+
+def _told(found: WhatIf, control: WhatIf) -> str:
+    """What the comparison says of the visitor's change."""
+    if found.places <= control.places and (found.first_stays or not control.first_stays):
+        return "So this change does no more than a random one."
+    return "So the first hangs on what you changed." if control.first_stays and not found.first_stays else ""
 
 
 def _sentences(found: WhatIf, catalog: Catalog) -> list[Block]:
