@@ -8,6 +8,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   const group = `star-kind-${Math.random().toString(36).slice(2)}`;
   const chosen = { one: null, other: null };
   let offer = null, edits = [], at = 0;
+  let anew = true; // what comes next is begun, also where it is the answer at hand
 
   const make = (tag, className, text) => {
     const made = document.createElement(tag);
@@ -45,7 +46,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
     if (event.target.closest("#take-last, #take-own")) {
-      offer = null; // what comes is begun anew, also where it is the same answer
+      anew = true;
       waits();
     }
     const attempt = event.target.closest("#asked [data-try]");
@@ -177,6 +178,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   /* An answer to ask about. */
   function begin(next) {
     offer = next;
+    anew = false;
     edits = [];
     at = 0;
     find("[data-nothing]").hidden = true;
@@ -227,7 +229,10 @@ STAR.question = (element, props, server, trigger, watch) => {
   find("[data-redo]").addEventListener("click", () => { at = Math.min(at + 1, edits.length); changed("done again"); });
 
   /* Gradio may give the same value twice. */
-  const drawn = () => { if (props.value && props.value.shelf && JSON.stringify(props.value) !== JSON.stringify(offer)) begin(props.value); };
+  const drawn = () => {
+    const next = props.value;
+    if (next && next.shelf && (anew || JSON.stringify(next) !== JSON.stringify(offer))) begin(next);
+  };
   watch("value", drawn);
   drawn();
   // The answer that is on the page is taken at once; a card that asks takes it itself.

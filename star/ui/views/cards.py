@@ -143,7 +143,7 @@ def _card(entry: Recommended, catalog: Catalog, said: str, more: str) -> str:
     genres = "".join(f"<li>{bdi(genre)}</li>" for genre in item.genres[:3])
     rank = escape(str(entry.rank))
     node = f"i:{entry.item}"
-    ask = "Why not the second?" if entry.rank == 1 else "Why not first?"
+    ask = "Why not the next?" if entry.rank == 1 else "Why not first?"
     rival = more and (
         f'<button type="button" class="star-link" data-why-not="{entry.item}">{ask}'
         f'<span class="star-sr"> {bdi(item.title)}</span></button>'
