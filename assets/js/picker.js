@@ -108,7 +108,7 @@ STAR.picker = (element, props, server, watch, bring) => {
     refuse("");
     const answer = await server.reader(id);
     const box = find("[data-history]");
-    box.hidden = false;
+    box.classList.remove("of-another");
     if (answer.error) { commit({ reader: null }); box.replaceChildren(); refuse(answer.error); return; }
     const { label, note, user, total, books } = answer.rows;
     reader.value = `${label} · ${note}`;
@@ -134,7 +134,7 @@ STAR.picker = (element, props, server, watch, bring) => {
   }
   function typed(text) {
     refuse("");
-    find("[data-history]").hidden = Boolean(text.trim()); // what stands there is of the one before
+    find("[data-history]").classList.toggle("of-another", Boolean(text.trim()));
     if (text.trim()) commit({ reader: null, typed: text });
     else undo();
   }
