@@ -122,6 +122,7 @@ STAR.picker = (element, props, server, watch, bring) => {
     if (kept.row === null) return;
     reader.value = kept.label;
     commit({ reader: kept.row, typed: "" });
+    find("[data-history]").classList.remove("of-another");
     refuse("");
   }
   async function left() {
