@@ -143,9 +143,9 @@ STAR.explore = (() => {
   /* Says these words if nothing was said half a second later. `where`: a status line, if it is not this tab's. */
   function meanwhile(words, kind, where = "#status") {
     const line = find(`${where} .star-live > div`);
-    const before = line && line.starHtml;
+    const before = line && line.starDrawn; // not its words: after a quick answer they may be those of the one before
     setTimeout(() => {
-      if (line && line.isConnected && line.starHtml === before) say(words, kind, "", where);
+      if (line && line.isConnected && line.starDrawn === before) say(words, kind, "", where);
     }, 500);
   }
 

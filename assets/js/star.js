@@ -198,6 +198,7 @@ window.STAR = window.STAR || (() => {
       const focused = child.contains(document.activeElement) ? document.activeElement : null;
       // HTML enters the page only here. It comes from the views, which escape every value.
       child.innerHTML = child.starHtml = html; // oxlint-disable-line no-restricted-properties
+      child.starDrawn = (child.starDrawn || 0) + 1;
       changed = true;
       for (const made of child.querySelectorAll("[data-kept]")) STAR.mine.add(made.dataset.kept); // an answer that was kept
       for (const [name, open] of touched) {
