@@ -28,7 +28,8 @@ training/test_simulated_raters training/test_trajectories training/test_sft trai
 cli/test_recommend browser/test_hostile browser/test_covers evaluation/test_evaluate ui/test_outage ui/test_guard
 evaluation/test_parallel evaluation/test_cluster recommend/test_recommender annotation/test_numbers questions/test_zoom
 evaluation/test_changed_evidence recommend/test_odd_queries ui/test_learn training/test_scale evaluation/test_own_words
-training/test_sample_readers training/test_scale_stages mars/test_unread_items
+training/test_sample_readers training/test_scale_stages mars/test_unread_items ui/test_question questions/test_what_if
+questions/test_why_not
 """.split()
 
 
