@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+import reading
 
 from star.data.importers import import_dataset
 from training.studies import scale
@@ -50,3 +51,10 @@ def test_a_row_without_evidence_is_left_out_of_its_table():
     head, ruler, *lines = scale.evidence_table([row, {**row, "evidence": found}]).splitlines()
     assert head.count("|") == ruler.count("|") == lines[0].count("|") and len(lines) == 1
     assert "| 25 M | 59,138 | 12 | 90 |" in lines[0] and "| 123 | 50 | 200 |" in lines[0]
+
+
+def test_the_page_that_is_measured_opens(tmp_path, monkeypatch):
+    monkeypatch.setenv("STAR_DATA", str(tmp_path))
+    reading.dataset().save(tmp_path / "small")
+    monkeypatch.setattr("sys.argv", ["-c", "small"])
+    exec(compile(scale._SERVE, "the page", "exec"), {})

@@ -173,15 +173,16 @@ print(json.dumps({"load": loaded - began, "split": time.perf_counter() - loaded,
 _SERVE = """
 import sys
 from star.settings import Settings
-from star.ui.loader import Loader
+from star.ui.offered import Offered
 from star.ui.server import application
 from fastapi.testclient import TestClient
-loader = Loader.of(Settings(dataset=sys.argv[1], model="mars"))
+offered = Offered.of(Settings(dataset=sys.argv[1], model="mars"))
+loader = offered.loader(offered.home)
 with TestClient(application(loader), base_url="http://127.0.0.1") as visitor:
     assert visitor.get("/").status_code == 200
     assert loader.recommender(600.0) is not None
 """
-"""The page of `star serve`, until it has the recommender."""
+"""The page of `star serve`, until it has the recommender. A test runs it."""
 
 
 def measure(folder: Path, rows: int, kind: str) -> dict[str, Any]:
