@@ -91,7 +91,7 @@ def _what_if(page: Any, place: int) -> float:
     if place == 0:
         page.get_by_role("tab", name="Question", exact=True).click()
         page.locator("#asked .moves").wait_for()
-        page.get_by_text("What if?").click()
+        page.locator("#question-form .star-modes").get_by_text("What if?").click()
     page.evaluate(
         "(at) => { document.querySelector('#off')?.removeAttribute('id'); "
         "document.querySelectorAll('[data-books] button')[at].id = 'off'; }",
