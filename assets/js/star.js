@@ -184,7 +184,7 @@ window.STAR = window.STAR || (() => {
   function live(element, blocks) {
     const box = element.querySelector(".star-live");
     const shown = new Map([...box.children].map((child) => [child.dataset.key, child]));
-    let changed = false;
+    const changed = [];
     (blocks || []).forEach(({ key, html }, place) => {
       let child = shown.get(key);
       shown.delete(key);
@@ -199,7 +199,7 @@ window.STAR = window.STAR || (() => {
       // HTML enters the page only here. It comes from the views, which escape every value.
       child.innerHTML = child.starHtml = html; // oxlint-disable-line no-restricted-properties
       child.starDrawn = (child.starDrawn || 0) + 1;
-      changed = true;
+      changed.push(child);
       for (const made of child.querySelectorAll("[data-kept]")) STAR.mine.add(made.dataset.kept); // an answer that was kept
       for (const [name, open] of touched) {
         const details = child.querySelector(`details[data-key="${CSS.escape(name)}"]`);
@@ -213,12 +213,12 @@ window.STAR = window.STAR || (() => {
       }
     });
     shown.forEach((child) => child.remove());
-    if (!changed) return;
+    if (!changed.length) return;
     // An answer to a question, or that there is none, takes the place of the one before.
     const question = document.querySelector("#asked.star-old");
     if (question && (question.contains(element) || element.closest("#question-status") && !box.querySelector(".busy"))) question.classList.remove("star-old");
     scope(element).paint();
-    for (const child of box.children) explain(child);
+    changed.forEach(explain);
   }
 
   /* Terms, from the list at the page's foot: the first of each in a block says on hover what it means. */
