@@ -48,7 +48,7 @@ def isolated(name: object) -> str:
     return f"{OPEN}{words}{CLOSE}" if leftward else words
 
 
-def titled(name: object) -> str:
+def quoted(name: object) -> str:
     """A title among other words in plain text, in quotes: `“It” is first now`."""
     return f"“{isolated(name)}”"
 

@@ -34,8 +34,8 @@ class Turn:
 
     Attributes:
         who: the agent that speaks; of a system that writes alone, that system.
-        kind: type of the step; tool: the tool that it calls; window: how many of the latest items it asks about, None: all,
-            or not said.
+        kind: type of the step; tool: the tool that it calls; count: of latest items or similar users that it asks about,
+            None: not said.
         words: that it writes; heard: words of the tool's answer.
     """
 
@@ -45,7 +45,7 @@ class Turn:
     words: int
     heard: int
     seconds: float
-    window: int | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _agents(teacher: Teacher, query: Query) -> Generator[Turn, None, Recommendat
         heard = 0 if response is None else len(response_words(response)) - 1
         tool = None if response is None else response.name
         words = len(message.words) if response is None else 1 + len(response.arguments)
-        window = response.arguments[0] if response is not None and tool == "whole_shelf" and response.arguments else None
-        yield Turn(message.agent, kind, tool, words, heard, message.seconds, window)  # type: ignore[arg-type]
+        count = response.arguments[0] if response is not None and response.arguments else None
+        yield Turn(message.agent, kind, tool, words, heard, message.seconds, count)  # type: ignore[arg-type]
 
 
 def _single_pass(student: Star, query: Query) -> Generator[Turn, None, Recommendation]:
@@ -98,8 +98,8 @@ def _single_pass(student: Star, query: Query) -> Generator[Turn, None, Recommend
         seen = len(state.words)
         kind = next((word[1:-1] for word in new if word in OPENING), kind)
         tool = new[1] if kind == "tool_call" else None
-        window = int(new[2]) if tool == "whole_shelf" and new[2].isdecimal() else None
-        yield Turn(STUDENT, kind, tool, sum(own), len(own) - sum(own), seconds, window)  # type: ignore[arg-type]
+        count = int(new[2]) if tool is not None and new[2].isdecimal() else None
+        yield Turn(STUDENT, kind, tool, sum(own), len(own) - sum(own), seconds, count)  # type: ignore[arg-type]
         start = time.perf_counter()
     draft = Draft(state.words, state.own, [spent] * len(state.words))
     done = Recommendation(student.dataset.name, student.checkpoint, query, tuple(state.candidates))

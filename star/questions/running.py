@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from star.data.catalog import Catalog
+from star.display import quoted
 from star.errors import UserError
 from star.evidence.tools import Tools
 from star.questions.edits import Edit, Edited, applied, of_tools
@@ -126,4 +127,4 @@ def fixed(query: Query, candidates: Sequence[int]) -> Query:
 
 def title(catalog: Catalog, item: int) -> str:
     """An item's title, as sentences quote it."""
-    return f"“{catalog[item].title}”"
+    return quoted(catalog[item].title)

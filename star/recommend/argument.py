@@ -169,17 +169,9 @@ def _rest(answer: Recommendation) -> tuple[list[Passage], list[Passage]]:
     plans = {index for step in answer.steps if step.type == "plan" for index in step.claims}
     looked = shortlist(answer)[1]
     opinions = [index for index in _own(answer, "opinion") if index not in plans and index != looked]
-    wrong = [
-        index
-        for index, each in enumerate(answer.claims)
-        if each.author == "model" and each.verdict == "unsupported"
-    ]
-    found: tuple[tuple[Literal["opinion", "unsupported"], list[int]], ...] = (
-        ("opinion", opinions),
-        ("unsupported", wrong),
-    )
-    out: list[list[Passage]] = []
-    for kind, indices in found:
-        made = tuple(said(f"{capital(answer.claims[i].text)}.", claims=(i,)) for i in indices)
-        out.append([Passage(kind, None, made)] if made else [])
-    return out[0], out[1]
+    return _stated("opinion", opinions, answer), _stated("unsupported", answer.unsupported, answer)
+
+
+def _stated(kind: Literal["opinion", "unsupported"], claims: Sequence[int], answer: Recommendation) -> list[Passage]:
+    made = tuple(said(f"{capital(answer.claims[i].text)}.", claims=(i,)) for i in claims)
+    return [Passage(kind, None, made)] if made else []

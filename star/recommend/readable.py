@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from star.data.catalog import Catalog, Item
 from star.data.words import Words, capital
@@ -44,13 +45,21 @@ def number_name(name: str, w: Words, kind: str = "") -> str:
     return names.get(name, name)
 
 
+def differs(given: float | None, found: float | None) -> bool:
+    """Whether a stated number is another one than the graph's, beyond rounding of floats."""
+    return given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
+
+
 def truth(claim: CheckedClaim, w: Words) -> str:
-    """What the graph has of a claim that it does not bear out, as `place: 3, candidates: 20`; the numbers that differ first,
-    where they are known."""
-    differ = {name: value for name, value in claim.found.items() if stated(claim.claim).get(name) != value}
-    found = differ or claim.found
-    said = (f"{number_name(name, w, claim.claim.kind)}: {number(value)}" for name, value in found.items())
-    return ", ".join(said) or "nothing of it"
+    """What the graph has of a claim that it does not bear out, as `place: 3`: the numbers that differ, where some do."""
+    if claim.claim.kind == "over":
+        return "no such order"
+    if claim.claim.kind == "silent":
+        return "a signal that speaks for it"
+    said = stated(claim.claim)
+    found = {name: value for name, value in claim.found.items() if differs(said.get(name), value)} or claim.found
+    has = (f"{number_name(name, w, claim.claim.kind)}: {number(value)}" for name, value in found.items())
+    return ", ".join(has) or "nothing of it"
 
 
 def argument_name(name: str, w: Words) -> str:
@@ -141,7 +150,13 @@ def _steps(answer: Recommendation, named: Named, w: Words) -> Iterator[str]:
 def called(step: StepView, w: Words) -> str:
     """What a tool call asks for, in plain words: `what the 50 most similar readers read`."""
     given = step.arguments or {}
-    count = given.get("window", given.get("readers"))
+    words = asked(step.name or "a tool", given.get("window", given.get("readers")), w)
+    some = given.get("candidates")
+    return words if not isinstance(some, list) else f"{words}, {plural(len(some), 'candidate')} looked at"
+
+
+def asked(tool: str, count: Any, w: Words) -> str:
+    """What a tool is asked, in plain words. `count`: how many latest items or similar users it looks at; None: not said."""
     last = f"the last {w.item}" if count == 1 else f"the last {count} {w.items}"
     last = last if count else f"the latest {w.items}"
     similar = f"the {count} most similar {w.users}" if count else f"similar {w.users}"
@@ -154,9 +169,7 @@ def called(step: StepView, w: Words) -> str:
         "read_after": f"what others {w.past} after these {w.items}",
         "description": "what the descriptions lead to",
     }
-    words = says.get(step.name or "", (step.name or "a tool").replace("_", " "))
-    some = given.get("candidates")
-    return words if not isinstance(some, list) else f"{words}, {plural(len(some), 'candidate')} looked at"
+    return says.get(tool, tool.replace("_", " "))
 
 
 def written_call(step: StepView, w: Words) -> str:

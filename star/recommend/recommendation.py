@@ -155,6 +155,11 @@ class Recommendation:
     timing: Timing = Timing()
     finished: bool = False
 
+    @property
+    def unsupported(self) -> tuple[int, ...]:
+        """Indices of the claims that the model wrote and the graph does not bear out."""
+        return tuple(i for i, c in enumerate(self.claims) if c.author == "model" and c.verdict == "unsupported")
+
     def to_json(self, catalog: Catalog, user: str | None = None) -> dict[str, Any]:
         """The document of `star recommend --json`. Nodes and claims name items by id, so that it can be read back
         without the catalogue's order (`annotation/frozen.py`)."""

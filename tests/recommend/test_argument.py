@@ -12,6 +12,7 @@ import toys
 from star.data.words import BOOK
 from star.evidence.claims import Claim
 from star.recommend.argument import argument, dropped, figure, shortlist
+from star.recommend.readable import truth
 from star.recommend.reasons import plain
 from star.recommend.recommendation import CheckedClaim, Query, Recommendation, Recommended
 
@@ -110,3 +111,17 @@ def test_the_toy_trace_has_an_opinion_and_a_false_statement() -> None:
     kinds = [passage.kind for passage in argument(done, toy.dataset().catalog)]
     assert kinds == ["verdict", "unsupported", *["why"] * 5, "opinion"]
     assert argument(replace(done, items=()), toy.dataset().catalog) == ()
+
+
+@pytest.mark.parametrize(
+    ("claim", "found", "says"),
+    [
+        (Claim("co_read", 4, 0, {"both": 9, "of": 20}), {"both": 7.0, "of": 20.0}, "readers of both books: 7"),
+        (Claim("similar", 4, None, {"both": 9, "of": 50}), {"both": 7.0, "of": 50.0}, "similar readers who read it: 7"),
+        (Claim("over", 4, 6, {}, label="whole"), {}, "no such order"),
+        (Claim("silent", 4), {}, "a signal that speaks for it"),
+        (Claim("whole", 4, None, {"rank": 1, "among": 20}, "strong"), {}, "nothing of it"),
+    ],
+)  # fmt: skip
+def test_what_the_graph_has_of_a_false_claim(claim: Claim, found: dict[str, float], says: str) -> None:
+    assert truth(replace(own(claim, "unsupported"), found=found), BOOK) == says

@@ -120,8 +120,7 @@ def _sentences(answer: Recommendation, entry: Recommended, catalog: Catalog) -> 
     claims = dict.fromkeys(index for sentence in said for index in sentence.claims)
     numbers = "".join(f"<li>{html(named(capital(answer.claims[i].text)))}</li>" for i in claims)
     numbers += "" if entry.score is None else f"<li>{_weight(entry.score)}</li>"
-    wrong = [i for i in about(answer, f"i:{entry.item}") if answer.claims[i].author == "model"]
-    wrong = [i for i in wrong if answer.claims[i].verdict == "unsupported"]
+    wrong = set(about(answer, f"i:{entry.item}")) & set(answer.unsupported)
     if wrong:
         sign, many = VERDICTS["unsupported"][0], "statements on it are" if len(wrong) > 1 else "statement on it is"
         lines += f' <p class="star-truth"><span aria-hidden="true">{sign} </span>{len(wrong)} {many} not supported.</p>'
@@ -213,7 +212,7 @@ def whom(answer: Recommendation, w: Words) -> str:
 
 def warned(answer: Recommendation) -> str:
     """A button that leads to what the model wrote and the graph does not bear out; empty where there is nothing of it."""
-    wrong = [i for i, c in enumerate(answer.claims) if c.author == "model" and c.verdict == "unsupported"]
+    wrong = answer.unsupported
     if not wrong:
         return ""
     said = f"{plural(len(wrong), 'statement')} not supported by the graph"

@@ -7,14 +7,14 @@ from html import escape
 
 from star.data.catalog import Catalog
 from star.data.words import Words
-from star.display import bdi, html, isolated, isolating, titled
+from star.display import bdi, html, isolated, isolating
 from star.questions.compare import Comparison, Side, Underway, Vote
 from star.questions.rivals import Turn
-from star.recommend.readable import NAMES
+from star.questions.running import title
+from star.recommend.readable import NAMES, asked
 from star.recommend.recommendation import names_in
 from star.recommend.recommender import TEACHER
 from star.ui.views.cards import plural
-from star.ui.views.question_form import tool_name
 from star.ui.views.tables import table
 from star.ui.views.trace_view import Block
 
@@ -102,10 +102,7 @@ def _passes(taken: Sequence[Turn]) -> str:
 
 
 def _turn(turn: Turn, w: Words) -> str:
-    asked = tool_name(turn.tool or "", w)
-    if turn.tool == "whole_shelf" and turn.window:
-        asked = f"the last {w.item}" if turn.window == 1 else f"the last {turn.window} {w.items}"
-    did = NAMES[turn.kind].lower() if turn.tool is None else f"asks for {asked}"
+    did = NAMES[turn.kind].lower() if turn.tool is None else f"asks {asked(turn.tool, turn.count, w)}"
     heard = f", {turn.heard:,} back" if turn.heard else ""
     return (
         f"<li><b>{html(turn.who)}</b> {html(did)}"
@@ -118,7 +115,7 @@ def _parts(found: Comparison, names: list[str], catalog: Catalog) -> str:
         return "<p>Both rank the same, from first to last.</p>"
     if found.one is None or found.other is None:
         return f"<p>They agree up to place {found.place - 1}, where one list ends.</p>"
-    one, other = (titled(catalog[item].title) for item in (found.one, found.other))
+    one, other = (title(catalog, item) for item in (found.one, found.other))
     text = f"They part at place {found.place}: {names[0]} has {one}, {names[1]} has {other}."
     for line, item in ((found.parts, one), (found.against, other)) if found.same else ():
         against = other if item == one else one

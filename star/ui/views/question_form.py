@@ -9,10 +9,11 @@ from typing import Any
 
 from star.data.catalog import Catalog
 from star.data.words import Words, a, capital
-from star.display import isolated, titled
+from star.display import isolated
 from star.evidence.claims import Claim
 from star.evidence.subgraph import node_label
 from star.questions.edits import Add, CutEdge, CutSentence, Edit, Silence, TakeOff, headline
+from star.questions.running import title
 from star.questions.what_if import possible
 from star.recommend.recommendation import Recommendation
 from star.ui.views.cards import byline, whom
@@ -56,9 +57,9 @@ def edit_words(edit: Edit, answer: Recommendation, catalog: Catalog) -> str:
     w = catalog.words
     match edit:
         case TakeOff(item):
-            return f"{titled(catalog[item].title)} is taken off the {w.shelf}"
+            return f"{title(catalog, item)} is taken off the {w.shelf}"
         case Add(item):
-            return f"{titled(catalog[item].title)} is added as the latest {w.item}"
+            return f"{title(catalog, item)} is added as the latest {w.item}"
         case Silence(tool):
             return f"the tools say nothing of {tool_name(tool, w)}"
         case CutEdge():

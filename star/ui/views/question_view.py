@@ -8,10 +8,10 @@ from html import escape
 from star.data.catalog import Catalog
 from star.data.words import Words, capital
 from star.display import bdi, html, isolating
-from star.display import titled as title
 from star.questions.carried_by import Carried, Piece
 from star.questions.edits import Add, CutSentence, TakeOff
 from star.questions.evidence_lines import Line, Said
+from star.questions.running import title
 from star.questions.why_not import WhyNot
 from star.ui.views.cards import plural, status
 from star.ui.views.tables import points, share, table, titled
@@ -20,7 +20,7 @@ from star.ui.views.trace_view import Block
 
 def why_not(found: WhyNot, catalog: Catalog) -> list[Block]:
     """The evidence of both line by line, where they part, and how far the search for a change is."""
-    one, other = (title(catalog[item].title) for item in (found.one, found.other))
+    one, other = (title(catalog, item) for item in (found.one, found.other))
     w = catalog.words
     return [
         {"key": "verdict", "html": f'<p class="star-verdict">{html(_standing(found, one, other, w))}</p>'},
@@ -68,7 +68,7 @@ def _change(found: WhyNot, one: str, other: str, catalog: Catalog) -> str:
     edits = " and ".join(_edit(edit, catalog) for edit in found.change.edits)
     size = plural(len(found.change.edits), "change")
     tail = f"and {other} is ahead of {one}: place {found.change.place}, by {points(found.change.lead)} of the model’s weight"
-    tail += "" if found.change.place == 1 else f"; {title(catalog[found.change.first].title)} is first then"
+    tail += "" if found.change.place == 1 else f"; {title(catalog, found.change.first)} is first then"
     made = [{"do": _do(edit), "at": edit.item, "text": capital(_edit(edit, catalog))} for edit in found.change.edits]
     return (
         f'<p class="star-change found"><b>The smallest change found.</b> {html(f"{capital(edits)}, {tail}.")} '
@@ -83,7 +83,7 @@ def _do(edit: TakeOff | Add) -> str:
 
 
 def _edit(edit: TakeOff | Add, catalog: Catalog) -> str:
-    name, w = title(catalog[edit.item].title), catalog.words
+    name, w = title(catalog, edit.item), catalog.words
     return (
         f"take {name} off the {w.shelf}"
         if isinstance(edit, TakeOff)
@@ -138,7 +138,7 @@ def _own_words(found: WhyNot, catalog: Catalog) -> str:
 
 def carried(found: Carried, catalog: Catalog) -> list[Block]:
     """The pieces of evidence by how far the item falls without each."""
-    name = title(catalog[found.item].title)
+    name = title(catalog, found.item)
     at = (
         "not ranked"
         if found.place is None

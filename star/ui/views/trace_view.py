@@ -11,7 +11,16 @@ from star.data.catalog import Catalog
 from star.data.words import BOOK, Words, capital
 from star.display import bdi, html, isolating
 from star.evidence.claims import bound, stated
-from star.recommend.readable import NAMES, VERDICTS, called, number, number_name, plural, written_call
+from star.recommend.readable import (
+    NAMES,
+    VERDICTS,
+    called,
+    differs,
+    number,
+    number_name,
+    plural,
+    written_call,
+)
 from star.recommend.readable import ranked as ranked
 from star.recommend.recommendation import CheckedClaim, Recommendation, StepView, names_in
 from star.ui.views.cards import TOOL, mark, tally, tool_mark
@@ -30,8 +39,7 @@ def numbers(claim: CheckedClaim, w: Words) -> str:
     for name in names:
         given, found = said.get(name), claim.found.get(name)
         capped = bound(name, given, claim.found)
-        differs = given is not None and found is not None and abs(given - found) > 1e-9 * max(1.0, abs(found))
-        note = "differs" if differs and not (capped and claim.verdict == "supported") else ""
+        note = "differs" if differs(given, found) and not (capped and claim.verdict == "supported") else ""
         rows += (
             f"<tr><th scope='row'>{escape(number_name(name, w, claim.claim.kind))}</th><td>{number(given, capped)}</td>"
             f'<td>{number(found)}</td><td class="star-differs">{note}</td></tr>'

@@ -8,8 +8,8 @@ from html import escape
 from star.data.catalog import Catalog
 from star.data.words import Words, capital
 from star.display import bdi, html, isolating
-from star.display import titled as title
 from star.questions.edits import Add, Edit, TakeOff
+from star.questions.running import title
 from star.questions.what_if import Move, Sentence, WhatIf
 from star.recommend.recommendation import Recommendation
 from star.ui.views.cards import plural
@@ -66,7 +66,7 @@ def _verdict(found: WhatIf, catalog: Catalog) -> str:
     if not found.after.items or not found.before.items:
         return "Nothing is recommended."
     first, was = found.after.items[0].item, found.before.items[0].item
-    now, before = title(catalog[first].title), title(catalog[was].title)
+    now, before = title(catalog, first), title(catalog, was)
     if not found.places:
         return f"The order stays the same, with {now} first."
     if first == was:
