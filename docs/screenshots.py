@@ -147,17 +147,9 @@ def chosen(only: list[str]) -> list[Shot]:
 
 def take(url: str, out: Path, only: list[str], widths: list[int]) -> list[Path]:
     """Take them; each tab is filled once in each scheme, and then shown at every width."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise UserError("screenshots need Playwright; run make setup") from None
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        raise UserError("screenshots need Chromium (Debian: apt-get install chromium)")
     out.mkdir(parents=True, exist_ok=True)
     wanted, made = {name for name, _ in chosen(only)}, []
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
+    with browsing() as browser:
         for scheme in SCHEMES:
             page = browser.new_page(color_scheme=scheme, viewport={"width": max(widths), "height": HEIGHT})
             page.goto(url)
@@ -171,8 +163,27 @@ def take(url: str, out: Path, only: list[str], widths: list[int]) -> list[Path]:
                     page.screenshot(path=made[-1], full_page=True)
                 page.set_viewport_size({"width": max(widths), "height": HEIGHT})
             page.close()
-        browser.close()
     return made
+
+
+@contextmanager
+def browsing() -> Iterator[Any]:
+    """A browser without a window.
+
+    Raises:
+        UserError: Playwright or Chromium is not installed.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise UserError("this needs Playwright; run make setup") from None
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise UserError("this needs Chromium (Debian: apt-get install chromium)")
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @contextmanager

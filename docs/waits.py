@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from docs.screenshots import FLAGS, WAIT, served
-from star.errors import UserError, command
+from docs.screenshots import WAIT, browsing, served
+from star.errors import command
 
 # Presses an element and waits until another one says what it should; milliseconds, counted in the page itself.
 PRESSED = """([pressed, seen, gone]) => new Promise((done) => {
@@ -33,35 +32,35 @@ PRESSED = """([pressed, seen, gone]) => new Promise((done) => {
 
 def waits(repeat: int) -> dict[str, list[float]]:
     """What is waited for → seconds, one for each time."""
-    from playwright.sync_api import sync_playwright
-
     found: dict[str, list[float]] = {}
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        raise UserError("waits are measured with Chromium (Debian: apt-get install chromium)")
-    with served():
-        time.sleep(30)  # the first start fits what is kept
-    began = time.perf_counter()
-    with served() as url, sync_playwright() as running:
-        found["page answers after the process starts"] = [time.perf_counter() - began]
-        browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
+    with browsing() as browser:
         page = browser.new_page(viewport={"width": 1366, "height": 900})
         page.set_default_timeout(WAIT)
-        page.goto(url)
-        page.locator("#start .star-start").wait_for()
-        found["examples shown after the process starts"] = [time.perf_counter() - began]
-        page.wait_for_timeout(15_000)  # all examples are answered by then
-        for name, act in _acts():
-            found[name] = [act(page, place) for place in range(repeat)]
-        browser.close()
+        with served() as url:  # the first start fits what is kept
+            page.goto(url)
+            page.locator("#start .star-start").wait_for()
+        began = time.perf_counter()
+        with served() as url:
+            _measured(page, url, began, repeat, found)
     return found
+
+
+def _measured(page: Any, url: str, began: float, repeat: int, found: dict[str, list[float]]) -> None:
+    """Everything that is waited for after a process began."""
+    found["page answers after the process starts"] = [time.perf_counter() - began]
+    page.goto(url)
+    page.locator("#start .star-start").wait_for()
+    found["examples shown after the process starts"] = [time.perf_counter() - began]
+    page.wait_for_timeout(15_000)  # all examples are answered by then
+    for name, act in _acts():
+        found[name] = [act(page, place) for place in range(repeat)]
 
 
 def _acts() -> Sequence[tuple[str, Callable[[Any, int], float]]]:
     return (
         ("first answer, from an example on a fresh page", _example),
         ("whole answer, after Recommend", _answer),
-        ("a click on a card, until its path is drawn", _path),
+        ("a click on a card, until the graph is that of its item", _path),
         ("what if, after a book is taken off", _what_if),
     )
 
@@ -82,7 +81,7 @@ def _answer(page: Any, place: int) -> float:
 
 
 def _path(page: Any, place: int) -> float:
-    """The graph is drawn anew for the item of the card; the canvas is what vis-network has painted by the next frame."""
+    """The card is marked when the graph has taken the path of its item."""
     card = f"#cards li:nth-child({1 + place % 5})"
     return _pressed(page, f"{card} .star-card-text h3", f"{card}.shown")
 
