@@ -214,7 +214,7 @@ STAR.explore = (() => {
      is there once its tab has been opened. */
   function question(item) {
     asks = item;
-    [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Question").click();
+    find("#question-tab-button").click();
     window.scrollTo({ top: 0 });
     const take = (left) => {
       const button = find("#take-last"), form = find("#question-form .star-question");

@@ -124,7 +124,7 @@ def build(
         with gr.Tabs() as tabs:
             with gr.Tab("Explore", elem_id="explore-tab"):
                 begin = explore(loader, runs, starters)
-            with gr.Tab("Question"):
+            with gr.Tab("Question", elem_id="question-tab"):
                 question(loader, runs)
             with gr.Tab("Saved"):
                 answers(loader, runs)
