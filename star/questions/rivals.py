@@ -133,10 +133,10 @@ class Rivals:
         own = self._own.checkpoint
         found = {OWN: own}
         if isinstance(self._own, Star):
-            found[OWN] = f"{own}, the student"
+            found[OWN] = f"{own} (the student)"
             found |= {SLOTS: f"{own}, slots drawn again", SEED: f"{own}, shortlist drawn"}
         if own != TEACHER:
-            found[TEACHER] = "MARS, the teacher"
+            found[TEACHER] = "MARS (the teacher)"
         found |= {str(key): name for key, name in NAMES.items()}
         return found | {f"{CHECKPOINT}{name}": name for name in checkpoints() if name != own}
 

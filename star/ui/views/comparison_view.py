@@ -19,9 +19,8 @@ from star.ui.views.tables import table
 from star.ui.views.trace_view import Block
 
 RULES = (
-    "The teacher’s agents speak by rules here, so no language model runs and their seconds are few. Agents that each ask a "
-    "language model would need one run of it a turn; the student needs one for all. Words that the grammar leaves no choice "
-    "of are not among the tokens."
+    "The teacher’s agents speak by rules here: no language model runs, so their seconds are few. Were each agent a language "
+    "model, it would run once a turn; the student runs once in all. Tokens leave out the words that the grammar prescribes."
 )
 
 
