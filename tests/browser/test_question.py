@@ -116,6 +116,8 @@ def test_a_card_leads_to_its_question_and_the_change_that_is_found_is_tried(own_
     expect(found).to_contain_text(f"“{second}” is ahead of “{first}”", timeout=PATIENT)
     found.get_by_role("button", name="Try it").click()
     expect(page.locator("#question-form [data-pane=what_if]")).to_be_visible()
+    # the search is done, and says so until the model answers again
+    expect(page.locator("#asked .moves tbody tr").first).to_be_visible(timeout=LONG)
     done(page)
     rows = dict(order(page, 1))
     assert int(rows[second]) < int(rows.get(first, "99").replace("–", "99"))
