@@ -35,6 +35,8 @@ def clean(text: str) -> str:
 
     What breaks a line becomes a space; half a surrogate pair becomes U+FFFD.
     """
+    if text.isascii() and text.isprintable():  # most names and sentences; an answer has thousands of them
+        return text
     return _ANSI.sub("", text).translate(_CLEAN)
 
 
@@ -44,7 +46,7 @@ def isolated(name: object) -> str:
     Example: `isolated("Dune")` is `Dune`; `isolated("שלום")` has U+2068 before it and U+2069 behind it.
     """
     words = clean(str(name))
-    leftward = any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in words)
+    leftward = not words.isascii() and any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in words)
     return f"{OPEN}{words}{CLOSE}" if leftward else words
 
 
@@ -69,6 +71,8 @@ def isolating(names: Iterable[str]) -> Callable[[str], str]:
 
 def html(text: str) -> str:
     """Text as HTML: escaped and cleaned, what is isolated in it as `<bdi>`."""
+    if OPEN not in text:
+        return escape(clean(text))
     return "".join(
         f"<bdi>{escape(clean(part))}</bdi>" if inside else escape(clean(part))
         for inside, part in _parts(text)

@@ -22,6 +22,7 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from star.data import tasks as T
+from star.data.dataset import names
 from star.data.loading import load_dataset
 from star.errors import UserError, command
 from star.evaluation.parallel import workers
@@ -151,6 +152,9 @@ def make(config: Config, processes: int = 1, ray: str | None = None) -> None:
     Raises:
         UserError: a data set is missing, or the folder holds lists of other settings.
     """
+    for name in (*config.sizes, *config.validation):
+        if name not in names():
+            load_dataset(name)  # says which there are, before the lists of the others take an hour
     out = config.list_folder
     out.mkdir(parents=True, exist_ok=True)
     note_settings(out, config)

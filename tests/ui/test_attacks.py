@@ -86,8 +86,9 @@ def test_no_request_names_a_file_of_the_server(page: Attacked, file: str) -> Non
         attacks = bodies(page_client.config(client), named(page, file))
         assert len(attacks) >= 20
         with page.posting() as post:
-            for body in attacks:
-                for call in CALLS:
+            # The first file is tried in every body on every route, the others in turn: the page must not look at the path.
+            for n, body in enumerate(attacks):
+                for call in CALLS if file == FILES[0] else (CALLS[n % len(CALLS)],):
                     status, text = post(call, body)
                     assert status in (400, 404), (call, body, text)
         assert client.get("/").status_code == 200, "the server still answers"

@@ -197,8 +197,9 @@ def test_missing_number_is_a_dash() -> None:
 def test_about_finds_subject_anchor_and_path(model: toy.ToyRecommender) -> None:
     answer = answered(model, 3)
     top = f"i:{answer.items[0].item}"
-    assert 0 in views.about(answer, top) and 0 in views.about(answer, "i:3")
-    assert views.about(answer, "i:28") == ()
+    found = views.about(answer)
+    assert 0 in found[top] and 0 in found["i:3"]
+    assert "i:28" not in found
 
 
 def test_every_node_has_a_heading_and_every_edge_a_row(model: toy.ToyRecommender) -> None:

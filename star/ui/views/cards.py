@@ -71,15 +71,15 @@ def tally(answer: Recommendation, claims: tuple[int, ...] | None = None, short: 
     )
 
 
-def about(answer: Recommendation, node: str) -> tuple[int, ...]:
-    """Indices of the claims about a node: it is their subject or anchor, or lies on their path."""
-    found = []
+def about(answer: Recommendation) -> dict[str, tuple[int, ...]]:
+    """Indices of the claims about each node: it is their subject or anchor, or lies on their path. Others are left out."""
+    found: dict[str, list[int]] = {}
     for index, claim in enumerate(answer.claims):
-        ends = {end for e in claim.edges for end in (answer.edges[e].source, answer.edges[e].target)}
-        named = {f"i:{i}" for i in (claim.claim.subject, claim.claim.anchor) if i is not None}
-        if node in ends | named:
-            found.append(index)
-    return tuple(found)
+        nodes = {end for e in claim.edges for end in (answer.edges[e].source, answer.edges[e].target)}
+        nodes |= {f"i:{i}" for i in (claim.claim.subject, claim.claim.anchor) if i is not None}
+        for node in nodes:
+            found.setdefault(node, []).append(index)
+    return {node: tuple(claims) for node, claims in found.items()}
 
 
 def empty(w: Words, k: int = 5, idle: bool = False) -> str:
@@ -96,7 +96,8 @@ def cards(answer: Recommendation, catalog: Catalog) -> str:
         return empty(catalog.words, answer.query.k)
     named = isolating(names_in(answer, catalog))
     reasons = [f'<p class="star-reason">{html(named(entry.reason))}</p>' for entry in answer.items]
-    counts = [tally(answer, about(answer, f"i:{entry.item}"), short=True) for entry in answer.items]
+    found = about(answer)
+    counts = [tally(answer, found.get(f"i:{entry.item}", ()), short=True) for entry in answer.items]
     best = max(r.score or 0.0 for r in answer.items) or 1.0
     shares = [_share(entry.score, best) for entry in answer.items]
     said = [reason + share + count for reason, share, count in zip(reasons, shares, counts, strict=True)]
@@ -107,12 +108,15 @@ def explained(answer: Recommendation, catalog: Catalog) -> str:
     """The recommended items for whoever asked: plain sentences, numbers on demand, and what to say of each item."""
     if not answer.items:
         return empty(catalog.words, answer.query.k)
-    said = [_sentences(answer, entry, catalog) for entry in answer.items]
+    found = about(answer)
+    said = [_sentences(answer, entry, found.get(f"i:{entry.item}", ()), catalog) for entry in answer.items]
     feedback = [_feedback(entry.item, catalog) for entry in answer.items]
     return _list(answer, catalog, [(a, b + c) for (a, b), c in zip(said, feedback, strict=True)])
 
 
-def _sentences(answer: Recommendation, entry: Recommended, catalog: Catalog) -> tuple[str, str]:
+def _sentences(
+    answer: Recommendation, entry: Recommended, claims_about: Sequence[int], catalog: Catalog
+) -> tuple[str, str]:
     """The sentences, and their numbers, which show on demand."""
     said = card(answer, entry.item, catalog, answer.query.reader is None)
     lines = " ".join(f"<p>{pressed(sentence, catalog)}</p>" for sentence in said) or f"<p>{NO_REASON}</p>"
@@ -120,7 +124,7 @@ def _sentences(answer: Recommendation, entry: Recommended, catalog: Catalog) -> 
     claims = dict.fromkeys(index for sentence in said for index in sentence.claims)
     numbers = "".join(f"<li>{html(named(capital(answer.claims[i].text)))}</li>" for i in claims)
     numbers += "" if entry.score is None else f"<li>{_weight(entry.score)}</li>"
-    wrong = set(about(answer, f"i:{entry.item}")) & set(answer.unsupported)
+    wrong = set(claims_about) & set(answer.unsupported)
     if wrong:
         sign, many = VERDICTS["unsupported"][0], "statements on it are" if len(wrong) > 1 else "statement on it is"
         lines += f' <p class="star-truth"><span aria-hidden="true">{sign} </span>{len(wrong)} {many} not supported.</p>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from star.data.catalog import Catalog
@@ -70,8 +71,7 @@ def facts(node: Node, catalog: Catalog) -> str:
     return "\n".join(_facts(node, catalog))
 
 
-def _heading(answer: Recommendation, node: Node, catalog: Catalog) -> str:
-    claims = about(answer, node.id)
+def _heading(answer: Recommendation, node: Node, claims: Sequence[int], catalog: Catalog) -> str:
     lines = _facts(node, catalog)
     shelf = ""
     if node.kind == "user":
@@ -101,7 +101,8 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
         '<header data-about="claim" hidden><p class="star-kind">claim</p>'
         "<h3>What the graph says</h3></header>"
     )
-    heads = "".join(_heading(answer, node, catalog) for node in answer.nodes)
+    said = about(answer)
+    heads = "".join(_heading(answer, node, said.get(node.id, ()), catalog) for node in answer.nodes)
     # The model's claims come first; the tools' claims are more numerous.
     order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
     named = isolating(names_in(answer, catalog))

@@ -90,12 +90,12 @@ def _ends(answer: Recommendation, edge: int) -> tuple[str, str]:
 
 def network(answer: Recommendation, catalog: Catalog, graph: nx.MultiDiGraph | None = None) -> Network:
     """The graph, or the part that is drawn at first, as a pyvis network. Titles are plain text, shown as text."""
-    graph, kinds = cut(answer) if graph is None else graph, edge_kinds(catalog.words)
+    graph, kinds, said = cut(answer) if graph is None else graph, edge_kinds(catalog.words), about(answer)
     # Directed, because pyvis drops the second edge between two nodes of an undirected network.
     net = Network(height="100vh", directed=True, cdn_resources="in_line")
     for node_id, data in graph.nodes(data=True):
         shape, size, _ = NODE_STYLE.get(data["kind"], NODE_STYLE["candidate"])
-        claims = len(about(answer, node_id))
+        claims = len(said.get(node_id, ()))
         words = facts(data["node"], catalog) + (f"\n{plural(claims, 'claim')}" if claims else "")
         net.add_node(
             node_id,
@@ -150,7 +150,7 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
     drawn = {node["id"] for node in nodes}
     rest, paths, *_ = network(answer, catalog, _complete(answer, catalog)).get_network_data()
     labels = {node.id: isolated(node.label) for node in answer.nodes}
-    kinds = edge_kinds(catalog.words)
+    kinds, said = edge_kinds(catalog.words), about(answer)
     return {
         "run": run,
         "nodes": nodes,
@@ -170,7 +170,7 @@ def payload(answer: Recommendation | None, catalog: Catalog | None, run: str = "
         "claims": [
             {"edges": list(c.edges), "nodes": _named(c), "verdict": c.verdict} for c in answer.claims
         ],
-        "about": {node.id: list(about(answer, node.id)) for node in answer.nodes},
+        "about": {node.id: list(said.get(node.id, ())) for node in answer.nodes},
         "ends": [[e.source, e.target] for e in answer.edges],
         "words": [
             " – ".join(
