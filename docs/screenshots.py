@@ -189,27 +189,34 @@ def browsing() -> Iterator[Any]:
 @contextmanager
 def served() -> Iterator[str]:
     """The address of a demo that is served meanwhile, with an annotation database of its own."""
+    with serving() as (url, _):
+        yield url
+
+
+@contextmanager
+def serving() -> Iterator[tuple[str, int]]:
+    """As `served`, with the number of the process."""
     port = free_port("127.0.0.1", 7860)
     with tempfile.TemporaryDirectory() as folder:
         known = os.environ | {"STAR_DATABASE_URL": f"{folder}/annotations.sqlite"}
         call = [sys.executable, "-c", SERVE, "serve", "--dataset", "demo", "--port", str(port)]
         process = subprocess.Popen(call, cwd=ROOT, env=known, stdout=subprocess.DEVNULL)
         try:
-            yield _answering(f"http://127.0.0.1:{port}", process)
+            yield _answering(f"http://127.0.0.1:{port}", process), process.pid
         finally:
             process.terminate()
             process.wait(20)
 
 
 def _answering(url: str, process: subprocess.Popen[bytes]) -> str:
-    for _ in range(1200):
+    for _ in range(6000):
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return url
         except OSError:
             if process.poll() is not None:
                 break
-            time.sleep(0.25)
+            time.sleep(0.05)
     raise UserError(f"the demo did not start at {url}; see star serve")
 
 

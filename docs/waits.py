@@ -2,22 +2,32 @@
 
     python -m docs.waits [--repeat 20] [--json]
 
-The page is served twice, and the second start is measured, when everything that is fitted once is kept. Needs Playwright and
-Chromium, as the browser tests do. Measure on an idle machine.
+The page is served twice, and the second start is measured, when everything that is fitted once is kept. Visitors at once
+come without a browser, which would take the cores from the server. Needs Playwright and Chromium, as the browser tests do.
+Measure on an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import time
+import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from docs.screenshots import WAIT, browsing, served
+import httpx
+
+from docs.screenshots import WAIT, browsing, served, serving
 from star.errors import command
 
+AT_ONCE = 20
+MEMORY = "GiB of memory after ten visitors"
 # Presses an element and waits until another one says what it should; milliseconds, counted in the page itself.
 PRESSED = """([pressed, seen, gone]) => new Promise((done) => {
   const began = performance.now();
@@ -39,9 +49,12 @@ def waits(repeat: int) -> dict[str, list[float]]:
         with served() as url:  # the first start fits what is kept
             page.goto(url)
             page.locator("#start .star-start").wait_for()
+            page.goto("about:blank")  # a page that looks for its server would share the cores with the next one
         began = time.perf_counter()
-        with served() as url:
+        with serving() as (url, process):
             _measured(page, url, began, repeat, found)
+            page.goto("about:blank")
+            _visitors(url, process, found)
     return found
 
 
@@ -54,6 +67,36 @@ def _measured(page: Any, url: str, began: float, repeat: int, found: dict[str, l
     page.wait_for_timeout(15_000)  # all examples are answered by then
     for name, act in _acts():
         found[name] = [act(page, place) for place in range(repeat)]
+
+
+def _visitors(url: str, process: int, found: dict[str, list[float]]) -> None:
+    """Ten visitors one after the other, and then others all at once."""
+    with httpx.Client(base_url=url) as client:
+        configured = re.search(r"window\.gradio_config = (.*?);</script>", client.get("/").text, re.DOTALL)
+    assert configured is not None, "the page holds no configuration"
+    config = json.loads(configured[1])
+    [button] = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "recommend"]
+    [event] = [event["id"] for event in config["dependencies"] if [button, "click"] in map(list, event["targets"])]
+    visit = partial(_visit, url, event)
+    found["one visitor, whole answer without a browser"] = [visit(n) for n in range(10)]
+    status = Path(f"/proc/{process}/status").read_text("utf-8")
+    kilobytes = int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
+    found[f"{AT_ONCE} visitors at once, each"] = list(ThreadPoolExecutor(AT_ONCE).map(visit, range(10, 10 + AT_ONCE)))
+    found[MEMORY] = [kilobytes / 2**20]
+
+
+def _visit(url: str, event: int, place: int) -> float:
+    """Seconds until a reader's whole answer is there, after the press."""
+    question = {"mode": "reader", "reader": 5 + place * 41, "shelf": [], "k": 5, "seed": 0}
+    session = uuid.uuid4().hex[:11]
+    with httpx.Client(base_url=url, timeout=WAIT / 1000) as client:
+        began = time.perf_counter()
+        asked = {"data": [question], "fn_index": event, "session_hash": session}
+        client.post("/gradio_api/queue/join", json=asked).raise_for_status()
+        with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as lines:
+            last = next(line for line in lines.iter_lines() if "process_completed" in line)
+        assert json.loads(last.removeprefix("data:"))["success"], last
+        return time.perf_counter() - began
 
 
 def _acts() -> Sequence[tuple[str, Callable[[Any, int], float]]]:
@@ -117,6 +160,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(found, indent=1))
         return
+    print(f"{MEMORY}: {found.pop(MEMORY)[0]:.2f}")
     for name, seconds in found.items():
         late = sorted(seconds)[max(0, -(-len(seconds) * 95 // 100) - 1)]
         print(f"{name}: median {statistics.median(seconds):.2f} s, 95th percentile {late:.2f} s ({len(seconds)} times)")

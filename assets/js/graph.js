@@ -79,7 +79,7 @@
     let value = { nodes: [], edges: [] };
     let every = value; // all that can be drawn
     let path = null; // the item whose path is drawn, or null for the whole graph
-    let net = null, nodes = null, edges = null, physics = false, width = 0;
+    let net = null, nodes = null, edges = null, physics = false, width = 0, drawing = 0;
 
     const kindColour = (kind) => STAR.colour(`--star-node-${kind}`) || "#888";
     const edgeColour = (kind) => STAR.colour(`--star-edge-${kind}`) || "#888";
@@ -216,7 +216,12 @@
       if (STAR.explore && element.closest(".star-answer")) STAR.explore.drawn(value.asked, value.run);
       scope.load({ claims: value.claims || [], about: value.about || {}, ends: value.ends || [], words: value.words || [] });
       find(".star-legend").replaceChildren();
-      if (!full) { canvas.replaceChildren(); canvas.style.height = "0"; return; }
+      const mine = drawing += 1;
+      if (full) STAR.later(() => { if (mine === drawing) begin(); }); // the cards come first
+      else { canvas.replaceChildren(); canvas.style.height = "0"; }
+    }
+
+    function begin() {
       width = canvas.clientWidth || 600;
       nodes = new vis.DataSet([]);
       edges = new vis.DataSet([]);

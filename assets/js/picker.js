@@ -288,11 +288,13 @@ STAR.picker = (element, props, server, watch, bring) => {
     bring();
   }
 
-  /* An example is picked, and its answer, which is kept already, is brought. */
+  /* An example is picked, and its answer, which is kept already, is brought meanwhile: it is for what is picked from now on. */
   if (main) STAR.explore.begins(async ({ run, ...wanted }, name) => {
+    tell([]);
+    commit({ mode: wanted.mode, shelf: wanted.shelf, reader: wanted.reader ?? value.reader });
+    restore(run);
     await follow({ ...wanted, k: 5, seed: 0, run: "" }, first);
     say(`${name} picked`);
-    restore(run);
   }, (wanted) => follow({ ...wanted, run: "" }, first));
 
   const asked = STAR.explore.addressed();

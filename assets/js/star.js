@@ -281,5 +281,14 @@ window.STAR = window.STAR || (() => {
   /* A computed colour of the page, for painting on a canvas. */
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-  return { live, scope, reveal, colour, dark, start };
+  /* Does it once what has changed so far is on the screen. A page in the background draws nothing, and does it soon. */
+  function later(act) {
+    let waits = true;
+    const go = () => { if (waits) { waits = false; act(); } };
+    const idle = window.requestIdleCallback || setTimeout;
+    requestAnimationFrame(() => idle(go));
+    setTimeout(go, 250);
+  }
+
+  return { live, later, scope, reveal, colour, dark, start };
 })();

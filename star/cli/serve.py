@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -59,6 +60,7 @@ def serve(
         proxy=proxy,
         uploads=uploads,
     )
+    gc.disable()  # nothing of the imports is garbage, and looking for it takes a fifth of the start; `launch` ends this
     from star.ui.offered import Offered  # gradio takes two seconds to import: not for other commands
     from star.ui.server import launch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -39,6 +40,7 @@ from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
 from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
 from star.ui.security.policy import Policy
+from star.ui.sessions import lighten
 from star.ui.starters import Starters
 from star.ui.uploads import Uploads, allowed
 from star.ui.views.choices import choices
@@ -142,7 +144,7 @@ def _add_files(app: FastAPI, runs: Runs) -> None:
 
 def _mounted(app: FastAPI, page: gr.Blocks, root: str) -> FastAPI:
     """The application with the page at `/`; `root`: what stands before it in the browser's address."""
-    return gr.mount_gradio_app(
+    mounted = gr.mount_gradio_app(
         app,
         page,
         path="",
@@ -157,6 +159,8 @@ def _mounted(app: FastAPI, page: gr.Blocks, root: str) -> FastAPI:
         pwa=False,
         mcp_server=False,
     )
+    lighten(page)
+    return mounted
 
 
 def launch(loader: Loader, settings: Settings, offered: Offered | None = None) -> None:
@@ -197,6 +201,8 @@ def launch(loader: Loader, settings: Settings, offered: Offered | None = None) -
             echo("Nobody has an account yet: star annotators add NAME --role lead")
         if auth and settings.proxy is None:
             echo("Sign-ins are counted by address; behind a proxy name it: --proxy ADDRESS")
+    gc.freeze()  # what a start makes stays
+    gc.enable()
     listen(app, host, chosen, proxies)
 
 

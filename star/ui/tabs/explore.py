@@ -23,7 +23,7 @@ from star.ui.starters import Starters
 from star.ui.views import cards as views
 from star.ui.views.argument_view import argued
 from star.ui.views.evidence_view import edge_table, evidence
-from star.ui.views.graph_view import asked, graph_view, payload
+from star.ui.views.graph_view import asked, graph_view, packed, payload
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
                     cards = live(block(views.empty(w, idle=True)), label=f"Recommended {w.items}", elem_id="cards")
                     with gr.Column(elem_classes="star-proof"):
                         gr.HTML("<h2>Evidence</h2>", apply_default_css=False)
-                        proof = live(label="Evidence", polite=True, elem_id="evidence")
-                        table = live(label="Edges of the graph", elem_id="edges")
+                        proof = live(label="Evidence", polite=True, later=True, elem_id="evidence")
+                        table = live(label="Edges of the graph", later=True, elem_id="edges")
                 with gr.Column(min_width=300, elem_classes="star-right"):
                     with gr.Column(elem_classes="star-picture"):
                         gr.HTML("<h2>Graph</h2>", apply_default_css=False)
@@ -168,7 +168,8 @@ def restored(runs: Runs, value: Any, w: Words) -> Update:
         return (block(status[0]["html"] + views.changed(found.changed, last, catalog)), *rest)
     words = GONE if run else f"Pick {a(w.user)} or put together {a(w.shelf)}, then press Recommend."
     status = block(views.status(words, "error" if run else "idle"))
-    return status, block(views.empty(w, idle=True)), block(WAITING), payload(None, None), [], [], gr.update(visible=False)
+    nothing = packed(payload(None, None))
+    return status, block(views.empty(w, idle=True)), block(WAITING), nothing, [], [], gr.update(visible=False)
 
 
 def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
@@ -201,7 +202,7 @@ def _update(words: str, answer: Recommendation, catalog: Catalog, run: str) -> U
         block(views.status(words, "done", views.warned(answer)) if done else views.status(words, "busy")),
         block(views.explained(answer, catalog) if done else views.empty(catalog.words, answer.query.k)),
         argued(answer, catalog),
-        payload(answer, catalog, run) if done else gr.skip(),
+        packed(payload(answer, catalog, run)) if done else gr.skip(),
         evidence(answer, catalog) if done else gr.skip(),
         edge_table(answer, catalog) if done else gr.skip(),
         gr.update(visible=not done),
@@ -214,7 +215,7 @@ def _begun(question: Query, w: Words) -> Update:
         block(views.status("Reading the history…", "busy")),
         block(views.empty(w, question.k)),
         block(WAITING),
-        payload(None, None) | {"asked": asked(question)},
+        packed(payload(None, None) | {"asked": asked(question)}),
         [],
         [],
         gr.update(visible=True),

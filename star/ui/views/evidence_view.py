@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 from star.data.catalog import Catalog
@@ -71,7 +70,7 @@ def facts(node: Node, catalog: Catalog) -> str:
     return "\n".join(_facts(node, catalog))
 
 
-def _heading(answer: Recommendation, node: Node, claims: Sequence[int], catalog: Catalog) -> str:
+def _heading(answer: Recommendation, node: Node, claims: tuple[int, ...], catalog: Catalog) -> str:
     lines = _facts(node, catalog)
     shelf = ""
     if node.kind == "user":

@@ -243,14 +243,19 @@ def template(w: Words) -> str:
 """
 
 
+def packed(made: dict[str, Any]) -> dict[str, str]:
+    """A `payload` as Gradio carries it: in one text. Server and browser would otherwise visit its thousands of values."""
+    return {"drawn": json.dumps(made)}
+
+
 def graph_view(w: Words, **options: Any) -> gr.HTML:
-    """The graph on the page; its value is a `payload`. Emits `node_click` with the node's id."""
+    """The graph on the page; its value is `packed`. Emits `node_click` with the node's id."""
     return gr.HTML(
-        value=payload(None, None),
+        value=packed(payload(None, None)),
         html_template=template(w),
         js_on_load=(
             "const draw = STAR.graph(element, (id) => trigger('node_click', {id}));"
-            "watch('value', () => draw(props.value)); draw(props.value);"
+            "const show = () => draw(JSON.parse(props.value.drawn)); watch('value', show); show();"
         ),
         apply_default_css=False,
         **options,
