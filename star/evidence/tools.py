@@ -57,6 +57,9 @@ CAPS = (1.0, 1.25, 1.5, 2.0, 3.0)
 LEAST_SHARE = 10  # per cent, below which a book is not named; the one with the largest share always is
 
 Line = tuple[Evidence, ...]
+_At = list[dict[str, float]]
+_Led = tuple[np.ndarray, np.ndarray, np.ndarray, list[int], list[int], _At, _At, np.ndarray]
+"""Of the last books: they, counts of both and of read-next, levels and places of both signals, the lifts' lower ends."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,9 @@ class Tools:
         self._lines: dict[Fitted, tuple[Line, ...]] = {}
         self._parts: dict[Fitted, np.ndarray] = {}
         self._heard: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._alike: dict[int, tuple[Line, ...]] = {}
+        self._pulled: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._led: dict[int, _Led] = {}
         none = np.zeros((0, candidates), np.int64)
         self._counted: tuple[np.ndarray, np.ndarray] = none, none
         self.__dict__.pop("_nearest", None)
@@ -289,6 +295,11 @@ class Tools:
 
     def user_cf(self, asked: int) -> tuple[Line, ...]:
         """A line for each candidate that some of the `asked` most similar readers read."""
+        if asked not in self._alike:  # verification asks with every claim
+            self._alike[asked] = self._user_lines(asked)
+        return self._alike[asked]
+
+    def _user_lines(self, asked: int) -> tuple[Line, ...]:
         counts, share, read = self.similar_share(asked)
         readers, weight = self.nearest(asked)
         at = self._at(share)
@@ -319,6 +330,11 @@ class Tools:
     def pulls(self, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """For the last `window` books × candidates: readers of both (W, C) and read-next counts (W, C); then the mean
         cosine of co-reading (C,) and the recency-weighted mean of read-next cosines (C,)."""
+        if window not in self._pulled:
+            self._pulled[window] = self._pulls(window)
+        return self._pulled[window]
+
+    def _pulls(self, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         shelf, candidates = self.history[-window:], self.candidates
         both, after = self._pairs(len(shelf))
         anchors, subjects = (
@@ -343,11 +359,9 @@ class Tools:
 
     def item_cf(self, window: int, only: Sequence[int] | None = None) -> tuple[Line, ...]:
         """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
-        both, after, pull, follow = self.pulls(window)
-        shelf = self.history[-window:]
-        strengths, follows = levels(pull, self.bounds["pull"]), levels(follow, self.bounds["read_next"])
-        pulled, followed = self._at(pull), self._at(follow)
-        surely = self._surely(shelf, both)
+        if window not in self._led:  # verification asks with every claim
+            self._led[window] = self._leads(window)
+        shelf, both, after, strengths, follows, pulled, followed, surely = self._led[window]
         lines = []
         for column, item in enumerate(self.candidates.tolist()):
             if only is not None and item not in only:
@@ -391,6 +405,13 @@ class Tools:
             if evidence:
                 lines.append(tuple(evidence))
         return tuple(lines)
+
+    def _leads(self, window: int) -> _Led:
+        """What the lines of `item_cf` are made of."""
+        both, after, pull, follow = self.pulls(window)
+        shelf = self.history[-window:]
+        strengths, follows = levels(pull, self.bounds["pull"]), levels(follow, self.bounds["read_next"])
+        return shelf, both, after, strengths, follows, self._at(pull), self._at(follow), self._surely(shelf, both)
 
     @staticmethod
     def _linked(shelf: np.ndarray, counts: np.ndarray) -> list[tuple[int, float]]:

@@ -60,7 +60,8 @@ def check(claim: Claim, tools: Tools) -> Finding:
         return _over(claim, tools)
     if claim.kind == "silent":
         return _silent(claim, tools)
-    about = tools if _placed(claim, tools) else tools.about(claim.subject)
+    # A place is one among all candidates; what else is said of a candidate does not depend on the others.
+    about = tools if claim.subject in tools.candidates else tools.about(claim.subject)
     if claim.kind == "co_read" and claim.anchor is not None:
         return _co_read(claim, about)
     if claim.kind == "similar":
@@ -108,12 +109,6 @@ def _silent(claim: Claim, tools: Tools) -> Finding:
         lines += [line for kind in FITTED.values() for line in tools.fitted(kind)]
     spoken = any(line[0].claim.subject == claim.subject for line in lines)
     return Finding({}, (), "unsupported" if spoken else "supported")
-
-
-def _placed(claim: Claim, tools: Tools) -> bool:
-    """Whether the tools state this claim with a place, for which all candidates are looked at."""
-    placed = tools.signals is not None and claim.kind in ("pull", "read_next", "similar")
-    return placed and claim.subject in tools.candidates
 
 
 def _said(claim: Claim, lines: Sequence[Line]) -> list[Evidence]:

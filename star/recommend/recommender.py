@@ -48,8 +48,11 @@ class Star:
     """The trained student. One checkpoint serves every data set, and ranks by what it wrote (`star.student.generation`)."""
 
     def __init__(self, dataset: Dataset, model: str = SHIPPED):
-        from star.student.network import Checkpoint  # brings torch, and the page opens before
+        import torch  # takes seconds, and the page opens before
 
+        from star.student.network import Checkpoint
+
+        torch.set_num_threads(1)  # its products are so small that sharing one takes longer than it
         self._serving = ServingContext(dataset)
         self._model = Checkpoint.load(checkpoint_folder(model))
         self._draw = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from star.annotation.storage.database import Database, Unavailable
 from star.annotation.storage.votes import votes
 from star.recommend.recommendation import Query
 from star.recommend.recommender import Recommender, answer
+from star.recommend.turns import Turns
 from star.ui.archive import Archive
 from star.ui.duel import Duel
 from star.ui.loader import Loader
@@ -45,8 +47,8 @@ def text(update: Any) -> str:
 def test_an_answer_outlives_the_server_exactly_as_it_was(database: Database) -> None:
     before = restarted(database)
     asked = {"mode": "reader", "reader": 3, "k": 4, "seed": 7}
-    shown = list(explore.answer(loader(), before, "s", asked))[-1]
-    run = shown[3]["run"]
+    shown = list(explore.answer(loader(), before, Turns(), "s", asked))[-1]
+    run = json.loads(shown[3]["drawn"])["run"]
     after = restarted(database)
     assert explore.restored(after, {"run": run}, DATA.catalog.words) == shown
     found, kept = after.get(run), before.get(run)

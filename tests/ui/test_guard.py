@@ -18,6 +18,7 @@ import toy
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from gradio.state_holder import SessionState
 from serving import free_port
 
 from star import ROOT
@@ -76,6 +77,18 @@ def test_gradio_checks_paths_only_where_the_flag_is_set(
     assert not [block for block in page.blocks.values() if isinstance(block, gr.State)], (
         "the guard forgets a session when its answer is there (server.py); a page with gr.State must keep it"
     )
+
+
+def test_a_session_copies_no_settings_of_the_page() -> None:
+    """Gradio's own copies those of every component, for links that this page does not offer. Fails if Gradio's changes."""
+    [page] = _pages(application(Loader(lambda: toy.ToyRecommender(delay=0))))
+    assert len(SessionState(page).config_values) > 50
+    ours = page.state_holder["visitor"]
+    picker = next(number for number, block in page.blocks.items() if block.elem_id == "picker")
+    ours._update_config(picker)
+    ours._update_value_in_config(picker, {})
+    assert ours.config_values == {} and ours[picker] is page.blocks[picker]
+    assert page.state_holder["visitor"] is ours and "visitor" in page.state_holder
 
 
 def _pages(app: FastAPI) -> list[gr.Blocks]:

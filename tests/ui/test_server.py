@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import socket
 import threading
@@ -17,6 +18,7 @@ from fastapi.testclient import TestClient
 
 from star.errors import UserError
 from star.recommend.recommendation import Query
+from star.recommend.turns import Turns
 from star.ui.assets import SHARED
 from star.ui.loader import Loader
 from star.ui.picker import find_books, find_readers, query, reader_detail, spread
@@ -34,6 +36,11 @@ def ready() -> Loader:
     loader.start()
     assert loader.recommender(10) is not None
     return loader
+
+
+def drawn(update: tuple[Any, ...]) -> dict[str, Any]:
+    """What the update tells the graph."""
+    return dict(json.loads(update[3]["drawn"]))
 
 
 def status(update: tuple[Any, ...]) -> str:
@@ -101,9 +108,9 @@ def test_spread_of_small_data_sets() -> None:
 
 def test_answer_streams_and_keeps_the_run() -> None:
     runs = Runs()
-    updates = list(answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]}))
+    updates = list(answer(ready(), runs, Turns(), "s", {"mode": "shelf", "shelf": [3]}))
     assert "busy" in status(updates[0]) and "done" in status(updates[-1])
-    run = updates[-1][3]["run"]
+    run = drawn(updates[-1])["run"]
     kept = runs.get(run)
     assert kept is not None and kept[0].finished
 
@@ -113,13 +120,13 @@ def test_updates_are_about_ten_a_second(monkeypatch: pytest.MonkeyPatch) -> None
     words = itertools.count()
     monkeypatch.setattr(explore, "time", SimpleNamespace(monotonic=lambda: 100 + 0.01 * next(words)))
     question = Query((3,), k=5)
-    shown = sum(1 for _ in explore._throttled(toy.ToyRecommender(DATA, 0), question))
+    shown = sum(1 for _ in explore._throttled(toy.ToyRecommender(DATA, 0).stream(question)))
     written = next(words)
     assert written > 100 and written / 12 - 2 <= shown <= written / 8 + 3
 
 
 def test_user_errors_and_faults_become_messages() -> None:
-    updates = list(answer(ready(), Runs(), "s", {"mode": "shelf", "shelf": []}))
+    updates = list(answer(ready(), Runs(), Turns(), "s", {"mode": "shelf", "shelf": []}))
     assert "add at least one book" in status(updates[-1]) and "error" in status(updates[-1])
 
     class Broken(toy.ToyRecommender):
@@ -128,14 +135,14 @@ def test_user_errors_and_faults_become_messages() -> None:
 
     loader = Loader(lambda: Broken(DATA))
     loader.start()
-    last = list(answer(loader, Runs(), "s", {"mode": "shelf", "shelf": [3]}))[-1]
+    last = list(answer(loader, Runs(), Turns(), "s", {"mode": "shelf", "shelf": [3]}))[-1]
     assert "Something went wrong" in status(last) and "secret" not in str(last)
 
 
 @pytest.mark.parametrize("value", [{"k": 2.5}, {"seed": -1}, {"typed": "99999", "reader": None}, {"mode": "shelf"}])
 def test_a_refused_question_changes_nothing_but_the_status(value: dict[str, Any]) -> None:
     asked = {"mode": "reader", "reader": 3, "shelf": []} | value
-    for update in answer(ready(), Runs(), "s", asked):
+    for update in answer(ready(), Runs(), Turns(), "s", asked):
         assert all(isinstance(part, dict) and set(part) == {"__type__"} for part in update[1:6])
     assert "error" in status(update)
 
@@ -153,14 +160,14 @@ def test_an_unknown_reader_is_refused(text: str) -> None:
 
 def test_a_kept_answer_is_restored_and_an_unknown_one_says_so() -> None:
     runs = Runs()
-    updates = list(answer(ready(), runs, "s", {"mode": "reader", "reader": 3, "k": 4, "seed": 7}))
-    run = updates[-1][3]["run"]
+    updates = list(answer(ready(), runs, Turns(), "s", {"mode": "reader", "reader": 3, "k": 4, "seed": 7}))
+    run = drawn(updates[-1])["run"]
     asked = {"mode": "reader", "reader": 3, "shelf": [], "feedback": [], "k": 4, "seed": 7}
-    assert updates[-1][3]["asked"] == asked
+    assert drawn(updates[-1])["asked"] == asked
     assert explore.restored(runs, {"run": run}, DATA.catalog.words) == updates[-1]
     for unknown in ("0" * 32, "x", 7, ["a"]):
         gone = explore.restored(runs, {"run": unknown}, DATA.catalog.words)
-        assert "no longer kept" in status(gone) and "error" in status(gone) and gone[3]["nodes"] == []
+        assert "no longer kept" in status(gone) and "error" in status(gone) and drawn(gone)["nodes"] == []
     for without in ({}, None, {"run": ""}):
         blank = explore.restored(runs, without, DATA.catalog.words)
         assert "press Recommend" in status(blank) and "idle" in status(blank)
@@ -168,7 +175,7 @@ def test_a_kept_answer_is_restored_and_an_unknown_one_says_so() -> None:
 
 def test_stop_ends_the_run() -> None:
     runs = Runs()
-    stream = answer(ready(), runs, "s", {"mode": "shelf", "shelf": [3]})
+    stream = answer(ready(), runs, Turns(), "s", {"mode": "shelf", "shelf": [3]})
     next(stream)
     next(stream)
     runs.stop("s")

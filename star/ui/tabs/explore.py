@@ -13,7 +13,7 @@ from star.data.catalog import Catalog
 from star.data.words import Words, a
 from star.errors import UserError
 from star.recommend.recommendation import Query, Recommendation
-from star.recommend.recommender import Recommender
+from star.recommend.turns import Turns
 from star.ui.consent import consent
 from star.ui.live import block, live
 from star.ui.loader import PATIENCE, Loader
@@ -28,7 +28,7 @@ from star.ui.views.graph_view import asked, graph_view, packed, payload
 log = logging.getLogger(__name__)
 
 PERIOD = 0.1  # seconds between two updates of the page
-AT_ONCE = 2  # answers written at the same time
+AT_ONCE = 32  # visitors who are answered or wait for their turn
 GONE = "This answer is no longer kept here. Press Recommend to ask again."
 Update = tuple[Any, ...]
 
@@ -73,9 +73,10 @@ def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
                         steps = live(block(WAITING), label="Argument", elem_id="trace")
 
     outputs = [status, cards, steps, graph, proof, table, stop]
+    turns = Turns()
 
     def ask(value: Any, request: gr.Request) -> Iterator[Update]:
-        yield from answer(loader, runs, str(request.session_hash), value)
+        yield from answer(loader, runs, turns, str(request.session_hash), value)
 
     def halt(request: gr.Request) -> None:
         # Only sets a flag: the run ends itself and says so. A cancelled Gradio event would swallow the next press.
@@ -100,7 +101,6 @@ def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
         ask,
         [chosen],
         outputs,
-        concurrency_id="model",
         concurrency_limit=AT_ONCE,
         show_progress="hidden",
         api_visibility="private",
@@ -117,7 +117,7 @@ WAITING = (
 )
 
 
-def answer(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Update]:
+def answer(loader: Loader, runs: Runs, turns: Turns, session: str, value: Any) -> Iterator[Update]:
     """Updates for one press, about ten a second: status, cards, trace, graph, evidence, table, Stop.
 
     The answer before stays on the page until the question is accepted.
@@ -140,10 +140,16 @@ def answer(loader: Loader, runs: Runs, session: str, value: Any) -> Iterator[Upd
         question = query(value, recommender.dataset)
         catalog = recommender.dataset.catalog
         yield _begun(question, catalog.words)
-        for last in _throttled(recommender, question):
+        told = False
+        for last in _throttled(turns.stream(recommender, question)):
             if not runs.wanted(session, run):
                 yield _said("Stopped. What was written so far stays below.", "idle")
                 return
+            if last is None:
+                if not told:
+                    yield _said("Others are being answered; you are next…", "busy")
+                told = True
+                continue
             if last.finished:
                 runs.keep(run, last, catalog)
             yield _update(_progress(last, catalog.words), last, catalog, run)
@@ -172,12 +178,12 @@ def restored(runs: Runs, value: Any, w: Words) -> Update:
     return status, block(views.empty(w, idle=True)), block(WAITING), nothing, [], [], gr.update(visible=False)
 
 
-def _throttled(recommender: Recommender, question: Query) -> Iterator[Recommendation]:
+def _throttled(stream: Iterator[Recommendation | None]) -> Iterator[Recommendation | None]:
     """The stream with at most one snapshot per `PERIOD`, and always the first and the finished one."""
     shown = 0.0
-    for snapshot in recommender.stream(question):
+    for snapshot in stream:
         now = time.monotonic()
-        if snapshot.finished or now - shown >= PERIOD:
+        if snapshot is None or snapshot.finished or now - shown >= PERIOD:
             shown = now
             yield snapshot
 

@@ -41,6 +41,7 @@ from star.ui.views.trace_view import Block
 
 log = logging.getLogger(__name__)
 MOST_EDITS = 12
+AT_ONCE = 2  # visitors whose questions are answered at the same time
 Update = tuple[Any, ...]
 
 
@@ -81,9 +82,10 @@ def question(loader: Loader, runs: Runs) -> None:
         runs.stop(_key(str(request.session_hash)))
 
     outputs = [status, result, stop]
-    last.click(take_last, None, [form, another, *outputs], concurrency_id="model", **quiet)
-    own.click(take_own, chosen, [form, another, *outputs], concurrency_id="model", **quiet)
-    form.submit(ask, form, outputs, concurrency_id="model", **quiet)
+    shared: dict[str, Any] = {"concurrency_id": "questions", "concurrency_limit": AT_ONCE, **quiet}
+    last.click(take_last, None, [form, another, *outputs], **shared)
+    own.click(take_own, chosen, [form, another, *outputs], **shared)
+    form.submit(ask, form, outputs, **shared)
     stop.click(halt, queue=False, **quiet)
 
 
