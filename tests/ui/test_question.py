@@ -162,6 +162,14 @@ def test_a_question_ends_when_it_is_stopped_and_errors_are_one_line(before: Reco
     runs.stop("s question")
     (last,) = list(going)
     assert "Stopped" in text(last[0])
+    other = next(item for item in before.candidates if item not in {r.item for r in before.items})
+    searched = {"run": RUN, "kind": "why_not", "one": before.items[0].item, "other": other}
+    going = question.asked(loader(), runs, "s", searched, Duel())
+    *_, shown = (next(going) for _ in range(3))
+    assert "Looking for" in text(shown[1])
+    runs.stop("s question")
+    (last,) = list(going)
+    assert "Stopped" in text(last[0]) and "Looking for" not in text(last[1]), "nothing is looked for any more"
     (_, refused) = question.asked(loader(), runs, "s", {"run": "x"}, Duel())
     assert "no longer kept" in text(refused[0]) and "error" in refused[0][0]["html"]
 

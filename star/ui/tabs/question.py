@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 import gradio as gr
@@ -158,14 +158,10 @@ def asked(loader: Loader, runs: Runs, session: str, value: Any, duel: Duel) -> I
         elif wanted.kind in ("duel", *VOTES):
             shows = duel.answers(recommender, loader, wanted.kind, session)
         else:
-            shows = _answers(recommender, wanted, runs)
+            shows = _answers(recommender, wanted, runs, lambda: runs.wanted(_key(session), run))
         for shown in shows:
             if not runs.wanted(_key(session), run):
-                yield (
-                    block(line("Stopped. What was found so far stays below.")),
-                    gr.skip(),
-                    gr.update(visible=False),
-                )
+                yield block(line("Stopped. What was found so far stays below.")), shown, gr.update(visible=False)
                 return
             yield gr.skip(), shown, gr.skip()
         yield block(line("Done. Ask on.", "done")), gr.skip(), gr.update(visible=False)
@@ -193,7 +189,9 @@ class Asked:
     second: str = TEACHER
 
 
-def _answers(recommender: Recommender, wanted: Asked, runs: Runs) -> Iterator[list[Block]]:
+def _answers(
+    recommender: Recommender, wanted: Asked, runs: Runs, goes_on: Callable[[], bool]
+) -> Iterator[list[Block]]:
     before, catalog = wanted.before, recommender.dataset.catalog
     if wanted.kind == "what_if":
         found = (
@@ -212,7 +210,7 @@ def _answers(recommender: Recommender, wanted: Asked, runs: Runs) -> Iterator[li
     elif wanted.kind == "why_not":
         assert wanted.one is not None and wanted.other is not None
         for state in search(recommender, before.query, wanted.one, wanted.other, before):
-            yield views.why_not(state, catalog)
+            yield views.why_not(state if goes_on() else replace(state, finished=True), catalog)
     else:
         assert wanted.one is not None
         for so_far in carried_by(recommender, before.query, wanted.one, before):
