@@ -61,11 +61,14 @@ def serve(
         uploads=uploads,
     )
     gc.disable()  # nothing of the imports is garbage, and looking for it takes a fifth of the start; `launch` ends this
-    from star.ui.offered import Offered  # gradio takes two seconds to import: not for other commands
-    from star.ui.server import launch
+    try:
+        from star.ui.offered import Offered  # gradio takes two seconds to import: not for other commands
+        from star.ui.server import launch
 
-    offered = Offered.of(chosen)
-    launch(offered.loader(offered.home), chosen, offered)
+        offered = Offered.of(chosen)
+        launch(offered.loader(offered.home), chosen, offered)
+    finally:
+        gc.enable()
 
 
 def settings(**given: Any) -> Settings:
