@@ -281,7 +281,7 @@ window.STAR = window.STAR || (() => {
   /* A computed colour of the page, for painting on a canvas. */
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-  /* Does it once what has changed so far is on the screen. A page in the background draws nothing, and does it soon. */
+  /* Calls `act` once what has changed so far is on the screen; in a background tab, which is not drawn, a quarter of a second later. */
   function later(act) {
     let waits = true;
     const go = () => { if (waits) { waits = false; act(); } };

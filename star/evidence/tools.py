@@ -359,6 +359,7 @@ class Tools:
 
     def item_cf(self, window: int, only: Sequence[int] | None = None) -> tuple[Line, ...]:
         """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
+        window = min(window, len(self.history))
         if window not in self._led:  # verification asks with every claim
             self._led[window] = self._leads(window)
         shelf, both, after, strengths, follows, pulled, followed, surely = self._led[window]

@@ -15,7 +15,7 @@ from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Recommender, Star, answer, answers
 
 LOOKS = 0.25  # seconds between two looks whether a visitor who waits is still there
-MOST = 32  # visitors of one batch
+MOST = 32  # visitors who are answered or wait at the same time, and so the most of one batch
 LOST = 20.0  # seconds after which an answer that nobody fetches any more gives up its turn
 
 

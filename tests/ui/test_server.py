@@ -173,6 +173,26 @@ def test_a_kept_answer_is_restored_and_an_unknown_one_says_so() -> None:
         assert "press Recommend" in status(blank) and "idle" in status(blank)
 
 
+class Held(Turns):
+    """Turns at a model that answers others first."""
+
+    def stream(self, recommender: Any, query: Query) -> Any:
+        yield from (None, None)
+        yield from recommender.stream(query)
+
+
+def test_whoever_waits_for_others_is_told_once_and_can_stop() -> None:
+    asked = {"mode": "shelf", "shelf": [3]}
+    updates = list(answer(ready(), Runs(), Held(), "s", asked))
+    assert sum("Others are being answered" in status(update) for update in updates) == 1
+    assert drawn(updates[-1])["run"] and "5 books for" in status(updates[-1])
+    runs = Runs()
+    stream = answer(ready(), runs, Held(), "s", asked)
+    assert any("Others are being answered" in status(update) for update in stream)
+    runs.stop("s")
+    assert ["Stopped" in status(update) for update in stream] == [True]
+
+
 def test_stop_ends_the_run() -> None:
     runs = Runs()
     stream = answer(ready(), runs, Turns(), "s", {"mode": "shelf", "shelf": [3]})

@@ -13,7 +13,7 @@ from star.data.catalog import Catalog
 from star.data.words import Words, a
 from star.errors import UserError
 from star.recommend.recommendation import Query, Recommendation
-from star.recommend.turns import Turns
+from star.recommend.turns import MOST, Turns
 from star.ui.consent import consent
 from star.ui.live import block, live
 from star.ui.loader import PATIENCE, Loader
@@ -28,7 +28,6 @@ from star.ui.views.graph_view import asked, graph_view, packed, payload
 log = logging.getLogger(__name__)
 
 PERIOD = 0.1  # seconds between two updates of the page
-AT_ONCE = 32  # visitors who are answered or wait for their turn
 GONE = "This answer is no longer kept here. Press Recommend to ask again."
 Update = tuple[Any, ...]
 
@@ -101,7 +100,7 @@ def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
         ask,
         [chosen],
         outputs,
-        concurrency_limit=AT_ONCE,
+        concurrency_limit=MOST,
         show_progress="hidden",
         api_visibility="private",
     )
