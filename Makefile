@@ -29,7 +29,7 @@ demo: $(STAMP)
 # Two processes, since most tests keep one core busy; those of one file share a page or a student and stay together.
 # The longest files begin first (tests/conftest.py). What a test needs and does not find, it says and skips: Chromium, and a
 # PostgreSQL server in STAR_TEST_POSTGRES_URL, which .ci/run starts.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)
 	$(PYTEST)

@@ -238,7 +238,8 @@ def toys(tmp_path: Path) -> Iterator[Any]:
 
 
 def test_keys_flags_undo_and_what_is_asked(toy_page: str, visit: Any) -> None:
-    page = visit(toy_page).page
+    visitor = visit(toy_page)
+    page = visitor.page
     come_in(page, "Ann", "singles")
     keys = page.keyboard
     keys.press("?")
@@ -286,7 +287,7 @@ def test_keys_flags_undo_and_what_is_asked(toy_page: str, visit: Any) -> None:
     expect(said(page)).to_contain_text("Saved", timeout=LONG)
     page.locator("#annotate [data-claim]:visible").first.click()
     expect(page.locator("#annotate tr.on")).not_to_have_count(0)
-    page.reload()
+    visitor.reload()
     page.get_by_role("tab", name="Annotate").click(timeout=LONG)
     expect(flagged).to_have_count(2, timeout=LONG)
     expect(flagged.nth(1)).to_contain_text(words)
@@ -365,7 +366,7 @@ def test_a_dead_server_loses_nothing(toys: Any, visit: Any, tmp_path: Path) -> N
     assert "Saved" not in said(page).inner_text().replace("Not saved", "")
     toys(port)
     expect(said(page)).to_contain_text("Saved", timeout=LONG)
-    page.reload()
+    visitor.reload()
     page.get_by_role("tab", name="Annotate").click(timeout=LONG)
     expect(page.locator("#annotate .star-radio[aria-checked=true]")).to_have_count(2, timeout=LONG)
     # The browser reports every call that the killed server did not answer, as this test expects.
@@ -396,7 +397,7 @@ def test_a_database_that_is_away_loses_nothing_and_signs_nobody_out(
     expect(said(page)).to_contain_text("Saved", timeout=LONG)
 
     file.rename(aside)
-    page.reload()
+    visitor.reload()
     page.get_by_role("tab", name="Annotate").click(timeout=LONG)
     expect(page.locator("#annotate [data-entrance] [role=status]")).to_be_visible(timeout=LONG)
     expect(page.locator("#annotate")).to_contain_text("Trying again")

@@ -79,7 +79,8 @@ def test_a_link_opens_the_answer_after_a_restart_in_a_fresh_browser(server: Serv
 
 @pytest.mark.parametrize("width", [400, 1366])
 def test_ones_own_answers_are_listed_and_two_are_compared(toy_url: str, visit: Any, width: int) -> None:
-    page = visit(toy_url, width=width).page
+    visitor = visit(toy_url, width=width)
+    page = visitor.page
     ask(page)
     first = run_of(page)
     page.get_by_text("Your own shelf").click()
@@ -104,7 +105,7 @@ def test_ones_own_answers_are_listed_and_two_are_compared(toy_url: str, visit: A
     expect(page.locator("#compared .star-verdict")).to_contain_text("A: a shelf of 1 book", timeout=LONG)
     expect(page.locator("#compared")).to_contain_text("They part at place")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.reload()
+    visitor.reload()
     page.get_by_role("tab", name="Saved").click()
     expect(rows).to_have_count(2, timeout=LONG)
     rows.first.get_by_role("button", name="Remove").click()

@@ -77,7 +77,8 @@ def test_a_press_brings_the_graph_into_view(toy_url: str, visit: Any, width: int
 
 
 def test_feedback_changes_the_next_answer_and_undo_restores_it(toy_url: str, visit: Any) -> None:
-    page = visit(toy_url).page
+    visitor = visit(toy_url)
+    page = visitor.page
     shelf(page, "dune", "hyperion")
     page.get_by_role("button", name="Recommend", exact=True).click()
     complete(page)
@@ -96,7 +97,7 @@ def test_feedback_changes_the_next_answer_and_undo_restores_it(toy_url: str, vis
     assert not {first[0], first[1]} & set(second)
     expect(note).to_have_text("")
     expect(page).to_have_url(re.compile(r"no=\d+.*more=\d+"))
-    page.reload()
+    visitor.reload()
     expect(told).to_contain_text(first[1], timeout=LONG)
     expect(titles).to_have_text(second, timeout=LONG)
     told.get_by_role("button", name="Undo all").click()

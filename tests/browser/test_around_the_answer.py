@@ -205,7 +205,8 @@ def test_keyboards_names_and_whole_numbers_of_which_a_wrong_one_changes_nothing_
 
 
 def test_reload_and_back_keep_reader_shelf_and_answer(toy_url: str, visit: Any) -> None:
-    page = visit(toy_url).page
+    visitor = visit(toy_url)
+    page = visitor.page
     ask(page)
     first = page.locator(".star-canvas").get_attribute("data-run")
     reader = page.get_by_role("combobox", name="Reader").input_value()
@@ -218,7 +219,7 @@ def test_reload_and_back_keep_reader_shelf_and_answer(toy_url: str, visit: Any) 
     button(page).click()
     expect(page.locator("#cards h3")).to_have_count(4, timeout=LONG)
     second = page.locator("#cards h3").all_inner_texts()
-    page.reload()
+    visitor.reload()
     expect(page.locator("#cards h3")).to_have_count(4, timeout=LONG)
     assert page.locator("#cards h3").all_inner_texts() == second
     expect(page.locator("[data-shelf] li b")).to_have_text(["Dune", "Emma"])

@@ -35,7 +35,8 @@ def test_a_visitor_agrees_changes_a_word_and_takes_it_back(url: str, visit: Any,
     def said() -> list[str]:
         return [each.said for each in feedback(database, "toy")]
 
-    page = visit(url, width=1366).page
+    visitor = visit(url, width=1366)
+    page = visitor.page
     ask(page)
     box = page.get_by_role("checkbox", name="Keep what I say")
     note = page.locator("#consent [data-said]")
@@ -52,7 +53,7 @@ def test_a_visitor_agrees_changes_a_word_and_takes_it_back(url: str, visit: Any,
     buttons.nth(2).click()
     expect(note).to_have_text("Deleted.", timeout=LONG)
     assert said() == ["no"]
-    page.reload()
+    visitor.reload()
     expect(box).to_be_checked(timeout=LONG)
     box.uncheck()
     expect(note).to_contain_text("deleted", timeout=LONG)

@@ -272,8 +272,9 @@ def test_no_sideways_scrolling(base_url: str, visit: Any, dark: bool, widths: li
 
 
 def test_what_is_loaded_is_said_and_the_theme_is_remembered(base_url: str, visit: Any) -> None:
-    page = visit(base_url).page
-    ready(page)  # leaving a page during loading aborts its requests, which the console reports
+    visitor = visit(base_url)
+    page = visitor.page
+    ready(page)
     expect(page.locator("#loaded")).to_contain_text("Checkpoint", timeout=LONG)
     expect(page.locator("#loaded")).to_contain_text("The readers are simulated", timeout=LONG)
     expect(page.locator("#start .star-start")).to_be_attached(timeout=LONG)
@@ -281,7 +282,7 @@ def test_what_is_loaded_is_said_and_the_theme_is_remembered(base_url: str, visit
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
     expect(page.locator("body")).to_have_class(re.compile("dark"))
-    page.reload()
+    visitor.reload()
     expect(page.locator("body")).to_have_class(re.compile("dark"))
     ready(page)
 

@@ -34,13 +34,6 @@ def settled(page: Any) -> None:
     expect(page.locator("#start .star-start")).to_be_attached(timeout=LONG)
 
 
-def again(visitor: Any) -> None:
-    """Reload. What the page that is left says of its open requests is no fault of the page."""
-    visitor.page.reload()
-    left = ("AbortError", "Connection errored out")
-    visitor.problems[:] = [each for each in visitor.problems if not any(word in each for word in left)]
-
-
 def test_all_eight_steps_are_walked_and_counted_after_a_reload(visit: Any, toy_url: str) -> None:
     visitor = visit(f"{toy_url}/?step=1", 1366, 768)
     page = visitor.page
@@ -54,12 +47,12 @@ def test_all_eight_steps_are_walked_and_counted_after_a_reload(visit: Any, toy_u
         expect(count).to_have_text(f"{number} of 8 done")
     page.locator("#step-8 [data-answer] summary").click()  # folding it again takes nothing back
     expect(count).to_have_text("8 of 8 done")
-    again(visitor)
+    visitor.reload()
     expect(count).to_have_text("8 of 8 done", timeout=LONG)
     settled(page)
     page.get_by_role("button", name="Start over").click()
     expect(count).to_have_text("0 of 8 done")
-    again(visitor)
+    visitor.reload()
     expect(count).to_have_text("0 of 8 done", timeout=LONG)
     settled(page)
 
@@ -137,14 +130,12 @@ def test_a_trace_plays_word_by_word_and_back(visit: Any, toy_url: str) -> None:
     expect(where).to_contain_text("Step 1 of")
 
 
-def test_without_motion_whole_steps_are_shown(chromium: Any, toy_url: str) -> None:
-    page = chromium.new_page(reduced_motion="reduce")
-    page.goto(f"{toy_url}/?step=play")
+def test_without_motion_whole_steps_are_shown(visit: Any, toy_url: str) -> None:
+    page = visit(f"{toy_url}/?step=play").page
     expect(page.locator("#player [data-where]")).to_contain_text("0 of", timeout=LONG)
     page.locator("#player [data-play]").click()
     expect(page.locator("#player [data-where]")).to_contain_text("Step 1 of")
     assert int(page.locator("#player [data-place]").input_value()) > 5
-    page.close()
 
 
 def test_a_sentence_is_followed_to_its_probability(visit: Any, base_url: str) -> None:

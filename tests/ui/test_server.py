@@ -272,3 +272,9 @@ def test_a_script_that_several_components_need_stands_in_the_page() -> None:
     page = client.get("/").text
     places = [page.index(f"star-assets/{name}?v=") for name in SHARED]
     assert places == sorted(places) and places[-1] < page.index('type="module"')
+
+
+def test_the_page_names_no_file_that_is_not_there() -> None:
+    client = TestClient(application(ready()), base_url="http://127.0.0.1")
+    named = re.findall(r'<link[^>]* href="(/[^"]*|\.[^"]*)"', client.get("/").text)
+    assert named and [name for name in named if client.get(name).status_code != 200] == []

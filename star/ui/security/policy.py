@@ -17,6 +17,7 @@ _POLICY = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 _INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_MANIFEST = re.compile(rb'<link rel="manifest"[^>]*>')  # Gradio serves one only for a page that can be installed
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -68,7 +69,7 @@ class Policy:
                     return
                 body, headers = bytes(page), MutableHeaders(scope=start)
                 if start["status"] == 200 and body:  # not the page of an outage, nor the answer to HEAD
-                    body = body.replace(b"<head>", b"<head>" + self._head, 1)
+                    body = _MANIFEST.sub(b"", body).replace(b"<head>", b"<head>" + self._head, 1)
                     headers["Content-Length"] = str(len(body))
                 headers["Content-Security-Policy"] = policy(body)
                 await send(start)
