@@ -85,6 +85,17 @@ def quick_fits() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
+    """Boosted trees in a quarter of their rounds."""
+    from sklearn import ensemble  # most tests do without
+
+    trees = ensemble.HistGradientBoostingClassifier
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ensemble, "HistGradientBoostingClassifier", lambda **given: trees(**given | {"max_iter": 60}))
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_hashes() -> Iterator[None]:
     """argon2 at its cheapest: tests are about what is done with hashes. Pages in processes of their own take it as it is."""

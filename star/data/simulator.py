@@ -26,7 +26,7 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -93,17 +93,59 @@ class Relations:
 
     @classmethod
     def of(cls, catalog: Catalog) -> Relations:
-        author, series = np.zeros((len(catalog), len(catalog))), np.zeros((len(catalog), len(catalog)))
+        author = _sharing([item.creators for item in catalog])
+        series = _sharing([() if item.series is None else (item.series,) for item in catalog])
         before = np.full(len(catalog), -1, dtype=np.int64)
         for i, one in enumerate(catalog):
-            for j, other in enumerate(catalog):
-                author[i, j] = i != j and bool(set(one.creators) & set(other.creators))
-                series[i, j] = i != j and one.series is not None and one.series == other.series
             if one.number is not None:
                 numbers = {catalog[j].number or 0.0: int(j) for j in np.flatnonzero(series[i])}
                 earlier = [n for n in numbers if n < one.number]
                 before[i] = numbers[max(earlier)] if earlier else -1
         return cls(author, series, before)
+
+    @cached_property
+    def related(self) -> tuple[_Marked, _Marked]:
+        """Of each book those by its author, and those of its series."""
+        return _Marked.of(self.author), _Marked.of(self.series)
+
+    @cached_property
+    def later(self) -> _Marked:
+        """Of each book those whose volume before it is."""
+        return _Marked.of(self.before == np.arange(len(self.before))[:, None])
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """The columns that are not 0 in each row of a square table: columns[starts[row] : starts[row + 1]]."""
+
+    starts: np.ndarray
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, table: np.ndarray) -> _Marked:
+        rows, columns = np.nonzero(table)
+        return cls(np.searchsorted(rows, np.arange(len(table) + 1)), columns)
+
+    def at(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where they are in `table[rows]`: places in `rows`, and columns."""
+        starts = self.starts[rows]
+        lengths = self.starts[rows + 1] - starts
+        place = np.arange(len(rows)).repeat(lengths)
+        first = starts - lengths.cumsum() + lengths
+        return place, self.columns[first.repeat(lengths) + np.arange(len(place))]
+
+
+def _sharing(names: Sequence[Sequence[str]]) -> np.ndarray:
+    """Float64 (I, I), 1 where two different books share one of their names."""
+    having: dict[str, list[int]] = {}
+    for book, some in enumerate(names):
+        for name in some:
+            having.setdefault(name, []).append(book)
+    shared = np.zeros((len(names), len(names)))
+    for books in having.values():
+        shared[np.ix_(books, books)] = 1
+    np.fill_diagonal(shared, 0)
+    return shared
 
 
 @dataclass(frozen=True)
@@ -179,7 +221,9 @@ class _Run:
         self.taste = np.zeros((readers, len(f.scale), f.taste_in.shape[1]))
         self.recent = np.zeros((2, readers, items))
         self.count = np.zeros((2, readers, items))
+        self.log_count = np.zeros((2, readers, items))  # log(1 + count)
         self.follows = np.zeros((readers, items))
+        self.waits = np.tile((f.relations.before >= 0) * f.volume[2], (readers, 1))  # malus
 
     def scores(self, rows: slice) -> np.ndarray:
         """s_j of the readers in `rows`, who have all read `self.n` books; (R, I), -inf on what was read."""
@@ -190,12 +234,11 @@ class _Run:
         score += f.popularity + f.tempo * np.log1p(self.n)
         for r in range(2):
             score += f.relation[r, 0] * self.recent[r, rows]
-            score += f.relation[r, 1] * np.log1p(self.count[r, rows])
-        later = f.relations.before >= 0
-        score[:, later] -= f.volume[2] * ~self.read[rows][:, f.relations.before[later]]
+            score += f.relation[r, 1] * self.log_count[r, rows]
+        score -= self.waits[rows]
         score += f.volume[0] * self.follows[rows]
         score *= f.sharpness
-        score[self.read[rows]] = -np.inf
+        np.copyto(score, -np.inf, where=self.read[rows])
         return score
 
     def log_probabilities(self, rows: slice) -> np.ndarray:
@@ -211,11 +254,18 @@ class _Run:
         self.read[rows][np.arange(len(books)), books] = True
         self.taste[rows, 1:] *= f.decay[:, None]
         self.taste[rows] += f.taste_in[books][:, None]
-        for r, related in enumerate((f.relations.author, f.relations.series)):
-            near = related[books]
-            self.recent[r, rows] = self.recent[r, rows] * f.relation[r, 2] + near
-            self.count[r, rows] += near
-        self.follows[rows] = self.follows[rows] * f.volume[1] + (f.relations.before == books[:, None])
+        # Few books are related to one: what is not is left as it is.
+        for r, related in enumerate(f.relations.related):
+            near = related.at(books)
+            recent, count = self.recent[r, rows], self.count[r, rows]
+            recent *= f.relation[r, 2]
+            recent[near] += 1
+            count[near] += 1
+            self.log_count[r, rows][near] = np.log1p(count[near])
+        later = f.relations.later.at(books)
+        self.follows[rows] *= f.volume[1]
+        self.follows[rows][later] += 1
+        self.waits[rows][later] = 0
         self.n += 1
 
 

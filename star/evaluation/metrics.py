@@ -6,6 +6,7 @@ Ranks start at 1. With 1 + 19 candidates chance gives HR@1/3/5 = .05/.15/.25 and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -74,9 +75,15 @@ def reader_weights(readers: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[
         Equal readers and seed give equal weights, so differences between methods are paired.
     """
     distinct = np.unique(readers)
-    rng = np.random.default_rng(seed)
-    uniform = np.full(len(distinct), 1 / max(len(distinct), 1))
-    return distinct, rng.multinomial(len(distinct), uniform, size=draws)
+    return distinct, _weights(len(distinct), seed, draws)
+
+
+@lru_cache(maxsize=4)  # every method and metric of a cell asks for the same
+def _weights(readers: int, seed: int, draws: int) -> np.ndarray:
+    uniform = np.full(readers, 1 / max(readers, 1))
+    weights = np.random.default_rng(seed).multinomial(readers, uniform, size=draws)
+    weights.flags.writeable = False
+    return weights
 
 
 def resampled_means(

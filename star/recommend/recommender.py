@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from star.student.generation import GenerationState
 
 TEACHER = "mars"  # the teacher's name in `--model` and as a checkpoint
+EVERY = 0.05  # seconds between two snapshots of the student; one of each word takes as long as the writing
 
 
 class Recommender(Protocol):
@@ -80,17 +81,17 @@ class Star:
 
         start = time.perf_counter()
         state, answer = self._begun(query)
-        draft, findings, first = Draft(state.words, state.own, []), list[Finding](), None
+        draft, findings, first, shown = Draft(state.words, state.own, []), list[Finding](), None, -EVERY
         for _ in write(state, query.seed or None):
             now = time.perf_counter() - start
             first = now if first is None else first
             draft.at.extend([now] * (len(draft.words) - len(draft.at)))
             # Of a longer list, the first look has left at most twenty candidates.
             answer = replace(answer, candidates=tuple(state.candidates))
-            answer = snapshot(answer, draft, state.tools, findings)
             answer = replace(answer, timing=Timing(first, now, state.generated, state.calls))
-            if not state.finished:
-                yield answer
+            if not state.finished and now - shown >= EVERY:
+                shown = now
+                yield snapshot(answer, draft, state.tools, findings)
         answer = _ended(answer, state, draft, findings)
         yield replace(answer, timing=replace(answer.timing, total_s=time.perf_counter() - start))
 

@@ -40,7 +40,7 @@ from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
 from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
 from star.ui.security.policy import Policy
-from star.ui.sessions import lighten
+from star.ui.sessions import lighten, unserved
 from star.ui.starters import Starters
 from star.ui.uploads import Uploads, allowed
 from star.ui.views.choices import choices
@@ -73,7 +73,8 @@ def application(
     runs = Runs(archive=archive)
     access = None if database is None else Auth(database, accounts=auth)
     starters = Starters(loader, runs)
-    page = build(loader, runs, starters, access, choices)
+    with unserved():
+        page = build(loader, runs, starters, access, choices)
     page.has_launched = True  # mounting leaves it False, and Gradio then checks no path
     page.state_session_capacity = SESSIONS
     page._queue.pending_messages_per_session.max_size = LISTENERS
@@ -159,6 +160,7 @@ def _mounted(app: FastAPI, page: gr.Blocks, root: str) -> FastAPI:
         pwa=False,
         mcp_server=False,
     )
+    page.app = mounted.routes[-1].app
     lighten(page)
     return mounted
 

@@ -1,15 +1,21 @@
-"""Gradio's sessions without the copy of every component's settings that each new one makes.
+"""Gradio without work that this page has no use for: copies of settings in each session, applications nobody serves.
 
-Gradio keeps the copy for links to a page's state, which this page does not offer (`star/ui/security/guard.py` closes the
-route). It takes more time than most events, and a session is forgotten as soon as its event is answered.
+Gradio keeps a copy of every component's settings for links to a page's state, which this page does not offer
+(`star/ui/security/guard.py` closes the route). It takes more time than most events, and a session is forgotten as soon as
+its event is answered. Gradio also makes an application of a hundred routes each time a page is begun, queued and laid out;
+only the one is served that mounting makes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import gradio as gr
+import gradio.blocks
 from gradio.state_holder import SessionState, StateHolder
 
 
@@ -17,6 +23,9 @@ class _Session(SessionState):
     def __init__(self, blocks: gr.Blocks) -> None:
         without: Any = SimpleNamespace(default_config=blocks.default_config, blocks=())
         super().__init__(without)
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        self.blocks_config.blocks[key] = value
 
     def _update_config(self, key: int) -> None:
         pass
@@ -35,3 +44,10 @@ class _Sessions(StateHolder):
 def lighten(page: gr.Blocks) -> None:
     """Make the sessions of a mounted page light ones."""
     page.state_holder.__class__ = _Sessions
+
+
+@contextmanager
+def unserved() -> Iterator[None]:
+    """Inside, pages are laid out without an application of their own."""
+    with mock.patch.object(gradio.blocks, "App", mock.Mock()):
+        yield

@@ -44,7 +44,7 @@ def killed(
     raters.stdin.write(json.dumps([url(database), str(number), *NAMES]) + "\n")
     raters.stdin.flush()
     process = int(raters.stdout.readline())
-    first = "".join(raters.stdout.readline() for _ in range(rng.randint(1, 20)))  # it is at work
+    first = "".join(raters.stdout.readline() for _ in range(rng.randint(1, 12)))  # it is at work
     time.sleep(rng.random() * 0.02)
     os.kill(process, signal.SIGKILL)
     rest = ""

@@ -26,13 +26,27 @@ from star.annotation.workflow import campaigns, people, queue
 from star.errors import UserError
 
 
+def rate(database: Database) -> None:
+    number = annotating.campaign(database, 3, 1, overlap=1, gold_share=0.25)
+    ann = people.enter(database, "Ann")
+    while (given := queue.claim(database, ann, number)) is not None:
+        store.submit(database, ann, given.uuid, 1, annotating.full(3))
+
+
 @pytest.fixture
 def rated(small: Database) -> Database:  # noqa: F811
-    number = annotating.campaign(small, 3, 1, overlap=1, gold_share=0.25)
-    ann = people.enter(small, "Ann")
-    while (given := queue.claim(small, ann, number)) is not None:
-        store.submit(small, ann, given.uuid, 1, annotating.full(3))
+    rate(small)
     return small
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of such a database."""
+    folder = tmp_path_factory.mktemp("dump")
+    with annotating.ready("sqlite", folder) as database:
+        rate(database)
+        backup.backup(database, folder / "all.jsonl")
+    return folder / "all.jsonl"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -162,18 +176,15 @@ DAMAGE = (
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_backup_is_one_line_and_restores_nothing(
-    rated: Database, tmp_path: Path, what: str
-) -> None:
-    backup.backup(rated, tmp_path / "all.jsonl")
-    lines = (tmp_path / "all.jsonl").read_text("utf-8").splitlines()
+def test_a_damaged_backup_is_one_line_and_restores_nothing(dump: Path, tmp_path: Path, what: str) -> None:
+    lines = dump.read_text("utf-8").splitlines()
     (tmp_path / "bad.jsonl").write_text("\n".join(damaged(lines, what)) + "\n", "utf-8")
-    other = open_database(tmp_path / "other.sqlite")
-    with pytest.raises(UserError) as refused:
-        backup.restore(other, tmp_path / "bad.jsonl")
-    assert "\n" not in str(refused.value) and len(str(refused.value)) < 700
-    backup.restore(other, tmp_path / "all.jsonl")
-    assert campaigns.names(other) == {1: "first"}
+    with annotating.ready("sqlite", tmp_path) as other:
+        with pytest.raises(UserError) as refused:
+            backup.restore(other, tmp_path / "bad.jsonl")
+        assert "\n" not in str(refused.value) and len(str(refused.value)) < 700
+        backup.restore(other, dump)
+        assert campaigns.names(other) == {1: "first"}
 
 
 def test_a_line_without_an_end_stops_at_a_stated_size(

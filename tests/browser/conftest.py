@@ -55,6 +55,13 @@ def toy_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def slow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same, writing slowly enough to be looked at or stopped meanwhile."""
+    with served([], tmp_path_factory.mktemp("slow") / "log", TOY_DELAY="0.01") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the log and the database of `own_url` are."""
     return tmp_path_factory.mktemp("real")

@@ -19,6 +19,7 @@ expect = sync_api.expect
 import annotating  # noqa: E402
 import toy  # noqa: E402
 from serving import ROOT, free_port, serve, served, star_command, toy_command  # noqa: E402
+from test_explore import ready  # noqa: E402
 
 from star.annotation.exchange.preferences import load_labels  # noqa: E402
 from star.annotation.storage.migrate import open_database  # noqa: E402
@@ -65,7 +66,8 @@ def made(url: str, pair: bool = False, text: str = "") -> None:
 
 
 def come_in(page: Any, name: str, campaign: str | None = None) -> None:
-    page.get_by_role("tab", name="Annotate").click(timeout=LONG)
+    ready(page)
+    page.get_by_role("tab", name="Annotate").click()
     box = page.locator("#annotate").get_by_label(re.compile("enter your name|Your name"))
     box.fill(name, timeout=LONG)
     box.press("Enter")
@@ -93,7 +95,8 @@ def rate(page: Any, score: int) -> None:
 
 def test_a_whole_campaign(own_url: str, visit: Any, tmp_path: Path) -> None:
     lead = visit(own_url).page
-    lead.get_by_role("tab", name="Lead").click(timeout=LONG)
+    ready(lead)
+    lead.get_by_role("tab", name="Lead").click()
     lead.locator("#lead").get_by_label("Your name").fill("Lea", timeout=LONG)
     lead.keyboard.press("Enter")
     expect(lead.locator("#lead [role=status]")).to_contain_text("no campaign yet", timeout=LONG)
@@ -288,7 +291,8 @@ def test_keys_flags_undo_and_what_is_asked(toy_page: str, visit: Any) -> None:
     page.locator("#annotate [data-claim]:visible").first.click()
     expect(page.locator("#annotate tr.on")).not_to_have_count(0)
     visitor.reload()
-    page.get_by_role("tab", name="Annotate").click(timeout=LONG)
+    ready(page)
+    page.get_by_role("tab", name="Annotate").click()
     expect(flagged).to_have_count(2, timeout=LONG)
     expect(flagged.nth(1)).to_contain_text(words)
     page.keyboard.press("s")
@@ -367,7 +371,8 @@ def test_a_dead_server_loses_nothing(toys: Any, visit: Any, tmp_path: Path) -> N
     toys(port)
     expect(said(page)).to_contain_text("Saved", timeout=LONG)
     visitor.reload()
-    page.get_by_role("tab", name="Annotate").click(timeout=LONG)
+    ready(page)
+    page.get_by_role("tab", name="Annotate").click()
     expect(page.locator("#annotate .star-radio[aria-checked=true]")).to_have_count(2, timeout=LONG)
     # The browser reports every call that the killed server did not answer, as this test expects.
     visitor.problems[:] = [p for p in visitor.problems if "ERR_" not in p]
@@ -398,7 +403,8 @@ def test_a_database_that_is_away_loses_nothing_and_signs_nobody_out(
 
     file.rename(aside)
     visitor.reload()
-    page.get_by_role("tab", name="Annotate").click(timeout=LONG)
+    ready(page)
+    page.get_by_role("tab", name="Annotate").click()
     expect(page.locator("#annotate [data-entrance] [role=status]")).to_be_visible(timeout=LONG)
     expect(page.locator("#annotate")).to_contain_text("Trying again")
     expect(page.locator("#annotate")).not_to_contain_text("Who is rating?")

@@ -63,6 +63,7 @@ def test_a_link_opens_the_answer_after_a_restart_in_a_fresh_browser(server: Serv
     page.get_by_role("button", name="Recommend", exact=True).click()
     complete(page)
     before, run = shown(page), run_of(page)
+    page.close()
     server.stop()
     server.start()
     other = visit(f"{server.url}/?run={run}").page

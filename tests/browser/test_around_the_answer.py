@@ -64,8 +64,8 @@ def test_recommend_is_in_reach_without_scrolling(toy_url: str, visit: Any, width
 
 
 @pytest.mark.parametrize("width", [400, 1366])
-def test_nothing_jumps_when_the_ranking_arrives(toy_url: str, visit: Any, width: int) -> None:
-    page = visit(toy_url, width=width, height=768, motion=True).page
+def test_nothing_jumps_when_the_ranking_arrives(slow_url: str, visit: Any, width: int) -> None:
+    page = visit(slow_url, width=width, height=768, motion=True).page
     ready(page)
     # On a narrow page the graph is below the argument, which grows while it is written; and the examples, which are above
     # it, give way to the cards as soon as the button is pressed.

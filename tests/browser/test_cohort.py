@@ -20,8 +20,8 @@ def column(page: Any, number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [400, 1366])
-def test_readers_are_answered_sorted_and_opened(toy_url: str, visit: Any, width: int) -> None:
-    page = visit(toy_url, width=width).page
+def test_readers_are_answered_sorted_and_opened(slow_url: str, visit: Any, width: int) -> None:
+    page = visit(slow_url, width=width).page
     ready(page)
     page.get_by_role("tab", name="Results").click()
     page.get_by_role("tab", name="Cohort").click()

@@ -73,8 +73,8 @@ def test_reader_to_evidence(base_url: str, visit: Any) -> None:
     expect(page.locator("#evidence [data-evidence]:visible").first).to_be_visible()
 
 
-def test_nothing_is_recommended_before_the_ranking(toy_url: str, visit: Any) -> None:
-    page = visit(toy_url).page
+def test_nothing_is_recommended_before_the_ranking(slow_url: str, visit: Any) -> None:
+    page = visit(slow_url).page
     expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Recommend", exact=True).click()
     expect(page.locator("#trace .star-step p").first).to_be_visible()
@@ -202,8 +202,8 @@ def test_two_visitors(base_url: str, visit: Any) -> None:
     assert "Pride and Prejudice" in shelves[1] and "Pride and Prejudice" not in shelves[0]
 
 
-def test_stop_keeps_what_was_written(toy_url: str, visit: Any) -> None:
-    page = visit(toy_url).page
+def test_stop_keeps_what_was_written(slow_url: str, visit: Any) -> None:
+    page = visit(slow_url).page
     expect(page.locator("[data-history] li").first).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Recommend", exact=True).click()
     expect(page.locator("#trace .star-step").first).to_be_visible()

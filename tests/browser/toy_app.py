@@ -31,7 +31,7 @@ def main() -> None:
     def load() -> toy.ToyRecommender:
         while not all(file.exists() for file in awaited):
             time.sleep(0.05)
-        return toy.ToyRecommender(data(), delay=float(os.environ.get("TOY_DELAY", "0.01")))
+        return toy.ToyRecommender(data(), delay=float(os.environ.get("TOY_DELAY", "0.001")))
 
     launch(Loader(load, data), Settings(port=int(sys.argv[1])))
 

@@ -37,12 +37,19 @@ DATA = reading.dataset()
 READERS = [DATA.interactions.users[row] for row in reading.parts().test[:3]]
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data sets as an import leaves them: `reading`, whose signals are kept here by the first answer."""
+    folder = tmp_path_factory.mktemp("imported")
+    DATA.save(folder / "reading")
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(imported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`reading` as an imported data set."""
-    monkeypatch.setenv("STAR_DATA", str(tmp_path / "sets"))
+    monkeypatch.setenv("STAR_DATA", str(imported))
     monkeypatch.setattr(fingerprint, "RUNS", tmp_path / "runs")
-    DATA.save(tmp_path / "sets" / "reading")
     return tmp_path
 
 

@@ -123,7 +123,7 @@ def test_a_local_process_that_fails_says_in_which_job() -> None:
 
 @pytest.mark.parametrize(
     ("address", "patience", "said"),
-    [("127.0.0.1:1", 5, "no answer within 5 seconds"), ("nowhere", 60, "Invalid address format")],
+    [("127.0.0.1:1", 1, "no answer within 1 seconds"), ("nowhere", 60, "Invalid address format")],
 )
 def test_an_address_without_a_cluster(
     address: str, patience: int, said: str, monkeypatch: pytest.MonkeyPatch

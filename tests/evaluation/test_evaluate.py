@@ -32,7 +32,7 @@ QUICK = ["unchanged", "popularity", "itemknn", "userknn"]
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return evaluate(reading.dataset(), QUICK, tasks=60, seed=3)
+    return evaluate(reading.dataset(), QUICK, tasks=30, seed=3)
 
 
 @pytest.fixture
@@ -67,13 +67,13 @@ def test_one_row_per_method_and_cell_and_one_pooled(document: dict[str, Any]) ->
     expected = [(m, *cell) for m in QUICK for cell in [*there, ("item_cold_start", "matched"), *pools]]
     assert sorted(found) == sorted(expected)
     head = [document[name] for name in ("dataset", "checkpoint", "seed", "split", "tasks", "test_users")]
-    assert head == ["reading", None, 3, "test", 60, None]
+    assert head == ["reading", None, 3, "test", 30, None]
 
 
 def test_rows_hold_what_the_design_names(document: dict[str, Any]) -> None:
     for row in document["rows"]:
         if row["scenario"] != "item_cold_start" and row["negatives"] != "pooled":
-            assert row["n"] == 60
+            assert row["n"] == 30
         for name in METRICS:
             low, high = row["ci"][name]
             assert 0 <= low <= row[name] <= high <= 1
@@ -93,7 +93,7 @@ def test_pooled_is_the_mean_of_the_cells(document: dict[str, Any]) -> None:
 
 
 def test_same_seed_same_numbers(document: dict[str, Any]) -> None:
-    again = evaluate(reading.dataset(), QUICK, tasks=60, seed=3)
+    again = evaluate(reading.dataset(), QUICK, tasks=30, seed=3)
     for row, same in zip(document["rows"], again["rows"], strict=True):
         assert {**row, "seconds_per_query": 0} == {**same, "seconds_per_query": 0}
     assert {**document, "rows": 0} == {**again, "rows": 0}

@@ -285,10 +285,16 @@ def test_goodbooks(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-de
     if not GOODBOOKS.is_dir():
         pytest.skip(f"{GOODBOOKS} is not here")
     from star.data.importers import import_dataset
+    from star.evidence import fitting, read_after, signals
     from star.recommend.recommendation import Query
     from star.recommend.serving import ServingContext
 
     monkeypatch.setenv("STAR_DATA", str(tmp_path))
+    # What is retrieved need not be good: it breaks the rules often enough, and is to keep them.
+    monkeypatch.setattr(read_after, "LONGEST", 12)
+    monkeypatch.setattr(signals, "HEAD", 2_000)
+    monkeypatch.setattr(signals, "FACTORS", 16)
+    monkeypatch.setattr(fitting, "CALIBRATION", 50)
     data = import_dataset("goodbooks", GOODBOOKS, "real")
     catalog, serving = data.catalog, ServingContext(data)
     hygiene = serving.retriever.hygiene

@@ -176,6 +176,7 @@ def test_training_lists_come_from_a_graph_without_their_readers() -> None:
 def _lists(known: Interactions, asked: Interactions, fold: int, folds: np.ndarray) -> list[Row]:
     """Lists of a fold's readers, from the evidence of the other folds of `known`."""
     inside, graph = list(crossfit(known, PARTS.train, folds))[fold]
-    signals = fit_signals(graph, DATA.catalog, ATTRIBUTES)
+    with reading.quick():
+        signals = fit_signals(graph, DATA.catalog, ATTRIBUTES)
     data = dataclasses.replace(DATA, interactions=asked)
     return list(lists_of(graph, data, signals, inside[:12], 6, 0, ("classic",), ("uniform", "matched")))

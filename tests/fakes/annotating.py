@@ -23,7 +23,8 @@ from star.annotation.workflow.answers import Answer
 from star.annotation.workflow.documents import GoldAnswer, Sample
 from star.annotation.workflow.people import Person
 
-KEYS = rubric.default().keys
+RUBRIC = rubric.default()
+KEYS = RUBRIC.keys
 POSTGRES = "STAR_TEST_POSTGRES_URL"
 BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
@@ -46,31 +47,95 @@ def empty(kind: str, folder: Path) -> Iterator[Database]:
 
 @contextmanager
 def ready(kind: str, folder: Path) -> Iterator[Database]:
-    """A database with its tables: a copy of a migrated one, since that is quicker than the migrations."""
+    """A database with its tables. SQLite: a copy of a migrated file, since that is quicker than the migrations. PostgreSQL:
+    one that an earlier test had, emptied, since a copy takes ten times as long; else a copy."""
     if kind == "sqlite":
         with empty(kind, folder) as database:
             assert database.file is not None
             database.file.write_bytes(migrated())
             yield database
         return
-    with _on_server(_template()) as name:
-        database = Database(_named(name))
-        try:
-            yield database
-        finally:
-            database.close()
+    name = _spare.pop() if _spare else _copied(_template())
+    database = Database(_named(name))
+    try:
+        yield database
+    finally:
+        database.close()
+        if _emptied(name):
+            _spare.append(name)
+        else:
+            _drop(name)
+
+
+def renew(database: Database) -> None:
+    """Makes a SQLite database as the migrations leave it, in the same file. Nobody may be at work on it."""
+    assert database.file is not None
+    database.close()
+    for end in ("-wal", "-shm"):
+        Path(f"{database.file}{end}").unlink(missing_ok=True)
+    database.file.write_bytes(migrated())
+
+
+_spare: list[str] = []
+"""Databases of the PostgreSQL server as the migrations leave them, for later tests of this process."""
+
+
+def _emptied(name: str) -> bool:
+    """Whether a database is as the migrations leave it: without rows, the numbers from 1. Not where a test changed more."""
+    engine = sa.create_engine(_named(name), poolclass=sa.NullPool)
+    every = "relkind IN ('r', 'S') AND relnamespace = 'public'::regnamespace"
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 2000")
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # without triggers, which forbid it
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            for relation, kind in connection.exec_driver_sql(f"SELECT relname, relkind FROM pg_class WHERE {every}").all():
+                if kind == "S":
+                    connection.exec_driver_sql(f'ALTER SEQUENCE "{relation}" RESTART')
+                elif relation != "alembic_version":
+                    connection.exec_driver_sql(f'DELETE FROM "{relation}"')
+            return _schema(connection) == _as_copied()
+    except sa.exc.DBAPIError:
+        return False
+
+
+@cache
+def _as_copied() -> sa.Row[Any]:
+    """What `_schema` finds in a database that no test has had."""
+    name = _copied(_template())
+    with sa.create_engine(_named(name), poolclass=sa.NullPool).connect() as connection:
+        found = _schema(connection)
+    _drop(name)
+    return found
+
+
+def _schema(connection: sa.Connection) -> sa.Row[Any]:
+    """The migration, and how many columns and triggers there are."""
+    return connection.exec_driver_sql(
+        "SELECT (SELECT string_agg(version_num, ' ') FROM alembic_version),"
+        " (SELECT count(*) FROM pg_attribute), (SELECT count(*) FROM pg_trigger)"
+    ).one()
 
 
 @contextmanager
 def _on_server(template: str) -> Iterator[str]:
-    """The name of a new database on the PostgreSQL server, a copy of the template."""
-    name = f"star_test_{uuid.uuid4().hex}"
-    with _admin().connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    """The name of a new database on the PostgreSQL server, dropped afterwards."""
+    name = _copied(template)
     try:
         yield name
     finally:
         _drop(name)
+
+
+def _copied(template: str) -> str:
+    """The name of a new database on the PostgreSQL server, a copy of the template."""
+    name = f"star_test_{uuid.uuid4().hex}"
+    with _admin().connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return name
 
 
 def _drop(name: str) -> None:
@@ -98,7 +163,7 @@ def _template() -> str:
     name = f"star_test_template_{uuid.uuid4().hex}"
     with _admin().connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    atexit.register(_drop, name)
+    atexit.register(lambda: [_drop(made) for made in (name, *_spare)])
     database = Database(_named(name))
     upgrade(database)
     database.close()  # a database with an open connection cannot be copied
@@ -179,7 +244,7 @@ def campaign(
 ) -> int:
     """A campaign of made-up runs; pairs are of systems `star` and `mars`, hidden ones have the answer 1, or left."""
     boss = lead(database)
-    form = rubric.publish(database, boss, rubric.default())
+    form = rubric.publish(database, boss, RUBRIC)
     names = ("star", "mars") if pair else ("star",)
     samples = [
         Sample(

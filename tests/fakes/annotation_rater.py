@@ -8,14 +8,19 @@ from the lines which saves must exist. Ends when no record is left.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
 import sys
 import threading
 import time
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from annotating import full
+from annotating import campaign, full, ready
 
 from star.annotation.storage import store
 from star.annotation.storage.database import Database
@@ -23,9 +28,9 @@ from star.annotation.workflow import people, queue
 from star.annotation.workflow.answers import Answer
 
 
-def rate(database: Database, campaign: int, name: str) -> None:
+def rate(database: Database, number: int, name: str) -> None:
     me = people.enter(database, name)
-    while (given := queue.claim(database, me, campaign)) is not None:
+    while (given := queue.claim(database, me, number)) is not None:
         revision = given.revision
         for answer in (Answer(note=f"{name} {time.time()}"), full(random.randint(1, 5), note=name)):
             revision += 1
@@ -42,9 +47,9 @@ def main() -> None:
         work(*sys.argv[1:])
 
 
-def work(url: str, campaign: str, *names: str) -> None:
+def work(url: str, number: str, *names: str) -> None:
     database = Database(url)
-    threads = [threading.Thread(target=rate, args=(database, int(campaign), name)) for name in names]
+    threads = [threading.Thread(target=rate, args=(database, int(number), name)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -52,8 +57,12 @@ def work(url: str, campaign: str, *names: str) -> None:
 
 
 def forks() -> None:
-    """For each line of arguments, a new process that rates: it is forked, since the imports take longest. Prints its
-    number first and, on a line that begins with "ended", its status at the end."""
+    """For each line of arguments, a new process that rates: it is forked, since the imports take longest, as do the first
+    statements, which are made ready here. Prints its number first and, on a line that begins with "ended", its status at
+    the end."""
+    with TemporaryDirectory() as folder, ready("sqlite", Path(folder)) as database, redirect_stdout(StringIO()):
+        rate(database, campaign(database, 1), "First")
+    gc.freeze()  # a fork copies no page of it
     for line in sys.stdin:
         number = os.fork()
         if number == 0:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import reading
 
 from star.annotation.exchange.export import prompt_of
 from star.data import tasks as T
@@ -15,6 +16,7 @@ from star.data.simulator import load_demo
 from star.evidence.fitting import fit_signals
 from star.evidence.graph import Graph
 from star.evidence.retrieval import Retriever
+from star.evidence.signals import Signals
 from star.evidence.tools import Attributes, Tools
 from star.student.generation import GenerationState, write_all
 from star.student.network import Checkpoint
@@ -36,12 +38,19 @@ def small() -> Dataset:
 
 
 @cache
-def stored() -> dict[str, np.ndarray]:
-    """Lists of the small universe, as they are kept."""
+def fitted() -> tuple[Graph, Signals]:
+    """The graph of the small universe without those held back, and its signals."""
     data = small()
     graph = Graph.build(data.interactions, np.arange(HELD, len(data.interactions)))
-    signals = fit_signals(graph, data.catalog, Attributes.of(data.catalog))
-    return made.stacked(list(made.lists_of(graph, data, signals, np.arange(HELD), 12, 0)))
+    with reading.quick():
+        return graph, fit_signals(graph, data.catalog, Attributes.of(data.catalog))
+
+
+@cache
+def stored() -> dict[str, np.ndarray]:
+    """Lists of the small universe, as they are kept."""
+    graph, signals = fitted()
+    return made.stacked(list(made.lists_of(graph, small(), signals, np.arange(HELD), 12, 0)))
 
 
 @cache
@@ -65,7 +74,8 @@ def tools() -> tuple[Tools, ...]:
     data = load_demo()
     parts = T.split(data.interactions)
     graph, attributes = Graph.build(data.interactions, parts.train[:400]), Attributes.of(data.catalog)
-    signals = fit_signals(graph, data.catalog, attributes)
+    with reading.quick():
+        signals = fit_signals(graph, data.catalog, attributes)
     retriever = Retriever(graph, attributes)
     tasks = [
         task

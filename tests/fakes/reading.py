@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
+import pytest
 
 from star.data.catalog import Catalog, Item
 from star.data.dataset import Dataset
 from star.data.interactions import Interactions
 from star.data.tasks import Split, split
+from star.evidence import fitting, read_after
 from star.evidence.fitting import fit_signals
 from star.evidence.graph import Graph
 from star.evidence.signals import Signals
@@ -68,3 +72,12 @@ def signals() -> Signals:
     """The signals fitted over that graph."""
     catalog = dataset().catalog
     return fit_signals(graph(), catalog, Attributes.of(catalog))
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    """Signals are fitted in fewer steps yet, and calibrated on fewer readers: these tests ask what is made of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read_after, "FEWEST", 15)
+        patch.setattr(fitting, "CALIBRATION", 60)
+        yield

@@ -30,16 +30,18 @@ BY_SCORE = [name for name in NAMES if name != "unchanged"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_folds() -> Iterator[None]:
-    """Three folds of training readers in place of ten: fusion fits the signals once for each."""
+def small_fusion(few_trees: None) -> Iterator[None]:
+    """Two folds of training readers in place of ten, since fusion fits the signals once for each; and short fits."""
     reading.parts()  # keeps its ten folds, for tests of other files
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("star.data.tasks.FOLDS", 3)
+    reading.signals()  # as they are there too
+    with reading.quick(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("star.data.tasks.FOLDS", 2)
+        patch.setattr(fusion, "LISTS", 240)
         yield
 
 
-def thirds() -> Split:
-    """The readers of `reading.parts`, in three folds."""
+def halves() -> Split:
+    """The readers of `reading.parts`, in two folds."""
     return split(reading.dataset().interactions)
 
 
@@ -47,11 +49,11 @@ def thirds() -> Split:
 def lineup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ranker]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STAR_DATA", str(tmp_path_factory.mktemp("sets")))
-        patch.setattr(fusion, "LISTS", 400)
-        patch.setattr(sasrec, "SasRec", partial(sasrec.SasRec, width=32, epochs=12))
+        patch.setattr(sasrec, "SasRec", partial(sasrec.SasRec, width=32, epochs=2))
         patch.setattr(factorisation, "Als", partial(factorisation.Als, factors=8))
-        patch.setattr(factorisation, "LightGcn", partial(factorisation.LightGcn, width=32, steps=60))
-        context = Context(reading.dataset(), thirds(), reading.graph())
+        patch.setattr(factorisation, "LightGcn", partial(factorisation.LightGcn, width=32, steps=30))
+        context = Context(reading.dataset(), halves(), reading.graph())
+        context.__dict__["signals"] = reading.signals()  # of the same graph
         yield {name: METHODS[name](context) for name in NAMES}
 
 
@@ -208,10 +210,10 @@ def test_fusion_keeps_its_lists(tmp_path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("STAR_DATA", str(tmp_path))
     monkeypatch.setattr(fusion, "LISTS", 80)
     task = Task(10**9, (0, 3, 61), 1, tuple(range(10, 30)), "classic", "uniform")
-    first = fusion.fusion(reading.graph(), reading.dataset(), thirds(), reading.signals())(task)
+    first = fusion.fusion(reading.graph(), reading.dataset(), halves(), reading.signals())(task)
     assert len(list(tmp_path.rglob("fusion-*.npz"))) == 1
     monkeypatch.setattr(fusion, "training_lists", None)
-    again = fusion.fusion(reading.graph(), reading.dataset(), thirds(), reading.signals())(task)
+    again = fusion.fusion(reading.graph(), reading.dataset(), halves(), reading.signals())(task)
     assert np.array_equal(first, again)
 
 
@@ -230,7 +232,7 @@ def test_no_target_is_put_into_fusions_retrieved_lists_by_hand(monkeypatch: pyte
         return verdict
 
     monkeypatch.setattr(fusion, "came_by_itself", watch)
-    fusion.training_lists(reading.dataset(), thirds(), 80)
+    fusion.training_lists(reading.dataset(), halves(), 80)
     assert kept and all(kept)
 
 
@@ -299,8 +301,7 @@ def test_trees_of_another_data_set_rank_better_than_chance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAR_DATA", str(tmp_path))
-    monkeypatch.setattr(fusion, "LISTS", 400)
-    data, parts, graph = reading.dataset(), thirds(), reading.graph()
+    data, parts, graph = reading.dataset(), halves(), reading.graph()
     other = reading.dataset(260, 1)
     monkeypatch.setattr("star.methods.registry.names", lambda: ["demo", "other"])
     monkeypatch.setattr("star.data.loading.load_dataset", lambda name: other)

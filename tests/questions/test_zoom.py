@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import answering
 import numpy as np
@@ -16,6 +17,7 @@ from star.recommend.recommendation import CheckedClaim, Recommendation
 from star.recommend.recommender import Recommender, Star, answer
 
 
+@cache
 def all_zooms(name: str) -> tuple[Recommender, Recommendation, list[Zoom]]:
     made = answering.recommender(name)
     done = answer(made, answering.query(0))

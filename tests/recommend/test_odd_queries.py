@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import reading
 import toys
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +37,12 @@ PLAIN = Catalog(tuple(replace(item, genres=()) for item in CATALOG))
 
 def dataset(histories: list[list[int]], catalog: Catalog = CATALOG) -> Dataset:
     return Dataset("hand", catalog, Interactions.from_histories(histories, len(catalog)), {"name": "hand"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with reading.quick():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import toys
 
 from star.errors import UserError
 from star.evidence.claims import WITHHELD
+from star.recommend import recommender
 from star.recommend.recommendation import Query, Recommendation
 from star.recommend.recommender import Star, answer, answers
 from star.recommend.serving import CANDIDATES
@@ -66,7 +67,10 @@ def test_k_distinct_new_books(which: str, k: int, seed: int, request: pytest.Fix
 
 
 @pytest.mark.parametrize("which", ["star", "fluent"])
-def test_only_the_last_snapshot_is_finished(which: str, request: pytest.FixtureRequest) -> None:
+def test_only_the_last_snapshot_is_finished(
+    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommender, "EVERY", 0.0)
     snapshots = list(request.getfixturevalue(which).stream(Query(shelf(1))))
     *growing, last = snapshots
     assert len(growing) > 5 and last.finished
@@ -106,8 +110,7 @@ def test_a_whole_trace(fluent: Star) -> None:
 
 
 def test_counts_under_five_are_not_shown(fluent: Star) -> None:
-    for place in range(6):
-        done = answer(fluent, Query(shelf(place, 3 + place)))
+    for done in answers(fluent, [Query(shelf(place, 3 + place)) for place in range(6)]):
         for claim in done.claims:
             assert (
                 claim.claim.numbers.get("both", WITHHELD) >= WITHHELD

@@ -8,6 +8,7 @@ from pathlib import Path
 import listed
 import numpy as np
 import pytest
+import reading
 
 from star.student.network import Checkpoint
 from star.trace.steps import parse
@@ -22,7 +23,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def asked() -> study.Asked:
-    return study.Asked.of(listed.small(), np.arange(listed.HELD, listed.READERS), np.arange(listed.HELD), 4)
+    with reading.quick():
+        return study.Asked.of(listed.small(), np.arange(listed.HELD, listed.READERS), np.arange(listed.HELD), 4)
 
 
 def test_drawn_answers_differ_and_can_be_read(source: Path, asked: study.Asked) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 import listed
 import numpy as np
 import pytest
+import reading
 
 from star.data import tasks as T
 from star.errors import UserError
-from star.evidence.fitting import fit_signals
 from star.evidence.graph import Graph
 from star.evidence.tools import Attributes, Tools
 from star.student.vocabulary import read
@@ -25,8 +26,13 @@ from training.lib.config import Config
 from training.lib.sequences import answer, lists_from
 from training.lib.universes import universe
 
-READERS = listed.READERS
 OF_A_TASK = {name: np.int32(0) for name in ("target", "length", "scenario", "kind", "reader")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(few_trees: None) -> Iterator[None]:
+    with reading.quick():
+        yield
 
 
 def test_a_universe_is_what_its_seed_says_and_another_seed_gives_another() -> None:
@@ -40,9 +46,8 @@ def test_a_universe_is_what_its_seed_says_and_another_seed_gives_another() -> No
 def test_lists_say_what_the_student_reads_of_the_tools(scenario: str) -> None:
     """Word for word, for every call: with the caps of strengths, and silent where the tools are."""
     data = listed.small()
-    graph, attributes = Graph.build(data.interactions, np.arange(60, READERS)), Attributes.of(data.catalog)
-    signals = fit_signals(graph, data.catalog, attributes)
-    asked = T.make_tasks(data.interactions, np.arange(60), scenario, "uniform", graph.counts)[:6]
+    attributes, (graph, signals) = Attributes.of(data.catalog), listed.fitted()
+    asked = T.make_tasks(data.interactions, np.arange(listed.HELD), scenario, "uniform", graph.counts)[:6]
     every = [
         Tools(graph, data.catalog, attributes, t.history, t.candidates, None, signals) for t in asked
     ]

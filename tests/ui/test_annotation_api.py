@@ -9,6 +9,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from star.display import clean
 from star.errors import UserError
 from star.recommend.recommendation import Query
 from star.recommend.recommender import answer
+from star.ui.api import annotate_api
 from star.ui.loader import Loader
 from star.ui.security.address import address, believed
 from star.ui.security.auth import COOKIE
@@ -48,13 +50,30 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with annotating.ready("sqlite", tmp_path) as made:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The database file of all tests here, so that they share applications. None keeps what it showed of a record, since
+    the next test has another of that number."""
+    with annotating.ready("sqlite", tmp_path_factory.mktemp("shared")) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annotate_api, "KEPT", 0)
         yield made
 
 
+@pytest.fixture
+def database(place: Database) -> Database:
+    """As the migrations leave it."""
+    annotating.renew(place)
+    return place
+
+
+@cache
 def serve(database: Database | None, auth: bool = False) -> Any:
+    """An application that has kept nothing: the loader has not begun, and what people do is in the database alone."""
+    return started(database, auth)
+
+
+def started(database: Database | None, auth: bool = False) -> Any:
+    """An application of its own, where a test starts its loader or it is about another one."""
     return application(Loader(lambda: toy.ToyRecommender(delay=0), toy.dataset), database, auth)
 
 
@@ -163,7 +182,7 @@ def test_login_locks_after_five_failures_and_sessions_survive_a_restart(database
     locked = wrong.post("/star-door/sign-in", json={"name": "Ann", "password": SECRET})
     assert locked.status_code == 429 and "locked" in locked.json()["error"]
     assert 0 < int(locked.headers["retry-after"]) <= 15 * 60
-    again = client(serve(database, auth=True))
+    again = client(started(database, auth=True))
     again.cookies.set(COOKIE, kept.cookies[COOKIE])
     assert again.get("/star-annotate/campaigns").status_code == 200
     again.post("/star-door/sign-out", json={})
@@ -547,7 +566,7 @@ def test_rubric_is_shown_and_published(database: Database) -> None:
 
 
 def test_a_campaign_that_cannot_be_made_says_why(database: Database) -> None:
-    with client(serve(database)) as lea:  # starts the loader
+    with client(started(database)) as lea:  # starts the loader
         lea.post("/star-door/enter", json={"name": "Lea", "role": "lead"})
         order = {
             "name": "x", "systems": ["star"], "kind": "pair", "records": 3, "overlap": 1, "gold_share": 0, "threshold": 2,

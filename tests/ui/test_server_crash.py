@@ -76,12 +76,12 @@ def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
         try:
             polls = []
             for _ in range(kills):
-                time.sleep(rng.uniform(0.3, 2.0))
+                time.sleep(rng.uniform(0.3, 1.2))
                 server.kill()
                 server.wait()
                 server = serve(port, place)
                 polls.append(wait(page, url, server))
-            time.sleep(1.0)
+            time.sleep(0.5)
         finally:
             over.set()
             for thread in work:

@@ -46,6 +46,13 @@ def client() -> Iterator[TestClient]:
     yield from served(Uploads(offered), offered)
 
 
+@pytest.fixture(scope="module")
+def closed() -> Iterator[TestClient]:
+    """One for all requests that are refused, and so leave nothing."""
+    offered = offer()
+    yield from served(Uploads(offered), offered)
+
+
 def left(uploads: Uploads) -> list[Path]:
     return [file for file in uploads._folder.rglob("*")]
 
@@ -165,26 +172,26 @@ def test_there_are_only_so_many(uploads: Uploads, monkeypatch: pytest.MonkeyPatc
     ],
     ids=str,
 )
-def test_only_the_page_itself_uploads(client: TestClient, change: dict[str, str | None], status: int) -> None:
+def test_only_the_page_itself_uploads(closed: TestClient, change: dict[str, str | None], status: int) -> None:
     headers = {name: value for name, value in (SENT | change).items() if value is not None}
-    assert client.post(ROUTE, content=own_table(), headers=headers).status_code == status
-    assert client.get(ROUTE).status_code in (404, 405)
+    assert closed.post(ROUTE, content=own_table(), headers=headers).status_code == status
+    assert closed.get(ROUTE).status_code in (404, 405)
 
 
-def test_a_body_that_is_too_large_is_not_read(client: TestClient) -> None:
+def test_a_body_that_is_too_large_is_not_read(closed: TestClient) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(2 * LARGEST // 100_000):
             yield b"1" * 100_000
 
-    assert client.post(ROUTE, content=b"1" * (LARGEST + 1), headers=SENT).status_code == 413
-    assert client.post(ROUTE, content=endless(), headers=SENT).status_code == 413
+    assert closed.post(ROUTE, content=b"1" * (LARGEST + 1), headers=SENT).status_code == 413
+    assert closed.post(ROUTE, content=endless(), headers=SENT).status_code == 413
 
 
-def test_the_switch_opens_nothing_else(client: TestClient) -> None:
+def test_the_switch_opens_nothing_else(closed: TestClient) -> None:
     for path in ("/gradio_api/upload", f"{ROUTE}/x", "/star-upload/", "/star-upload/other"):
-        assert client.post(path, content=own_table(), headers=SENT).status_code in (404, 405, 415), path
+        assert closed.post(path, content=own_table(), headers=SENT).status_code in (404, 405, 415), path
     large = {"x-star": "1", "content-type": "application/json"}
-    assert client.post("/gradio_api/queue/join", content=b" " * 1_000_001, headers=large).status_code == 413
+    assert closed.post("/gradio_api/queue/join", content=b" " * 1_000_001, headers=large).status_code == 413
 
 
 @pytest.mark.parametrize(

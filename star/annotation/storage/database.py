@@ -11,6 +11,7 @@ again, so work resumes once the database is back.
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.sqlite else _postgresql(self.url)
         self._writers = FairLock()
+        self._bound = {
+            (reads, long): self.engine.execution_options(star_reads_only=reads, star_long=long)
+            for reads in (False, True)
+            for long in (False, True)
+        }
         self._file = _identity(self.file)
 
     @property
@@ -110,8 +116,7 @@ class Database:
             raise Unavailable(
                 f"database {self.place} was taken away or replaced while in use; put it back, or restart STAR"
             )
-        bound = self.engine.execution_options(star_reads_only=reads, star_long=long)
-        with Session(bound, expire_on_commit=False) as session, session.begin():
+        with Session(self._bound[reads, long], expire_on_commit=False) as session, session.begin():
             if long and not self.sqlite:
                 connection = session.connection()
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -234,9 +239,9 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # stops the driver from opening transactions; `begin` below does
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}").close()
+        _use_wal(connection)
         for pragma in (
-            f"busy_timeout = {BUSY_MS}",
-            "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             "recursive_triggers = ON",  # else REPLACE deletes rows without firing triggers
@@ -246,10 +251,28 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         chosen = connection.get_execution_options()
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {LONG_MS if chosen.get('star_long') else BUSY_MS}")
+        waits = LONG_MS if chosen.get("star_long") else BUSY_MS
+        if connection.info.get("star_waits") != waits:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {waits}")
+            connection.info["star_waits"] = waits
         connection.exec_driver_sql("BEGIN" if chosen.get("star_reads_only") else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches the file to WAL; does nothing where it is. Several that switch a new file at once would fail, as SQLite
+    does not wait then: it is tried again for the time that any lock may take.
+    """
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.005)
 
 
 def _postgresql(url: URL) -> Engine:

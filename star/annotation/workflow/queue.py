@@ -12,11 +12,12 @@ from __future__ import annotations
 import random
 import uuid as uuids
 from dataclasses import dataclass
+from functools import cache
 from math import floor
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from star.annotation.storage import events
@@ -35,6 +36,14 @@ from star.annotation.workflow.people import Person, active
 from star.errors import UserError
 
 LEASE_S = 30 * 60.0
+_CAP = (
+    update(Lease)
+    .where(
+        Lease.record_id.in_(select(Record.id).where(Record.campaign_id == bindparam("campaign"))),
+        Lease.expires_at > bindparam("most"),
+    )
+    .values(expires_at=bindparam("most"))
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ def hold(
     if lease is not None and lease.expires_at > now:
         lease.expires_at = max(lease.expires_at, now + lease_s)
         return True
-    free = session.scalar(select(_gold() | (_taken(plan, now) < plan.overlap)).where(Record.id == record))
+    free = session.scalar(select(_gold() | (_taken(plan.rubric_id, now) < plan.overlap)).where(Record.id == record))
     if free and lease is None:
         session.add(Lease(record_id=record, annotator_id=who.id, expires_at=now + lease_s))
     elif free and lease is not None:
@@ -158,12 +167,12 @@ def progress(database: Database, person: Person, campaign: int, now: float | Non
             .with_only_columns(Response.state, Response.answered_at, Response.answer)
         ).all()
         seconds = [answer["seconds"] for state, _, answer in own if state == "submitted"]
-        done = session.scalar(select(func.coalesce(func.sum(_submitted(plan)), 0)).where(_ordinary(plan)))
+        done = session.scalar(select(func.coalesce(func.sum(_submitted(plan.rubric_id)), 0)).where(_ordinary(plan)))
         wanted = session.scalar(
             select(func.count() * plan.overlap).select_from(Record).where(_ordinary(plan))
         )
         given = session.scalar(
-            select(func.coalesce(func.sum(_submitted(plan)), 0)).where(Record.campaign_id == plan.id)
+            select(func.coalesce(func.sum(_submitted(plan.rubric_id)), 0)).where(Record.campaign_id == plan.id)
         )
         return Progress(
             len(seconds),
@@ -193,23 +202,36 @@ def gold_due(answered: int, share: float, seed: int, pseudonym: str) -> bool:
 
 def _choose(session: Session, plan: Campaign, who: Person, now: float) -> int | None:
     """A record this person never had: a gold item when one is due, else the fullest that has a free place."""
-    mine = exists().where(
-        Response.record_id == Record.id,
-        Response.annotator_id == who.id,
-        Response.rubric_id == plan.rubric_id,
-    )
-    # Who decided on a record has seen what others say of it, and does not rate it should a place come free again.
-    judged = exists().where(Adjudication.record_id == Record.id, Adjudication.annotator_id == who.id)
-    unseen = select(Record.id).where(Record.campaign_id == plan.id, ~mine, ~judged)
+    asked = {
+        "campaign": plan.id,
+        "rubric": plan.rubric_id,
+        "overlap": plan.overlap,
+        "who": who.id,
+        "now": now,
+    }
     had = session.scalar(select(func.count()).select_from(_own(plan, who).subquery())) or 0
     if gold_due(had, plan.gold_share, plan.seed, who.pseudonym):
-        gold = session.scalar(unseen.where(_gold()).order_by(Record.position).limit(1))
+        gold = session.scalar(_unseen(True), asked)
         if gold is not None:
             return gold
-    taken = _taken(plan, now)
-    return session.scalar(
-        unseen.where(~_gold(), taken < plan.overlap).order_by(taken.desc(), Record.position).limit(1)
+    return session.scalar(_unseen(False), asked)
+
+
+@cache  # building the statement takes longer than asking it
+def _unseen(gold: bool) -> Select[int]:
+    """The next gold item, or the fullest record that has a free place, of those that `who` never had."""
+    who: BindParameter[int] = bindparam("who")
+    rubric: BindParameter[int] = bindparam("rubric")
+    mine = exists().where(
+        Response.record_id == Record.id, Response.annotator_id == who, Response.rubric_id == rubric
     )
+    # Who decided on a record has seen what others say of it, and does not rate it should a place come free again.
+    judged = exists().where(Adjudication.record_id == Record.id, Adjudication.annotator_id == who)
+    unseen = select(Record.id).where(Record.campaign_id == bindparam("campaign"), ~mine, ~judged).limit(1)
+    if gold:
+        return unseen.where(_gold()).order_by(Record.position)
+    taken = _taken(rubric, bindparam("now"))
+    return unseen.where(~_gold(), taken < bindparam("overlap")).order_by(taken.desc(), Record.position)
 
 
 def _own(plan: Campaign, who: Person) -> Select[Response]:
@@ -233,7 +255,7 @@ def _ordinary(plan: Campaign) -> ColumnElement[bool]:
     return (Record.campaign_id == plan.id) & ~_gold()
 
 
-def _submitted(plan: Campaign) -> ColumnElement[int]:
+def _submitted(rubric: int | BindParameter[int]) -> ColumnElement[int]:
     """Submitted answers to a record by people who still take part."""
     return (
         select(func.count())
@@ -241,7 +263,7 @@ def _submitted(plan: Campaign) -> ColumnElement[int]:
         .join(Annotator, Annotator.id == Response.annotator_id)
         .where(
             Response.record_id == Record.id,
-            Response.rubric_id == plan.rubric_id,
+            Response.rubric_id == rubric,
             Response.state == "submitted",
             Annotator.withdrawn_at.is_(None),
         )
@@ -250,7 +272,7 @@ def _submitted(plan: Campaign) -> ColumnElement[int]:
     )
 
 
-def _taken(plan: Campaign, now: float) -> ColumnElement[int]:
+def _taken(rubric: int | BindParameter[int], now: float | BindParameter[float]) -> ColumnElement[int]:
     """Places taken at a record. A submitted answer has given its lease back, so nobody counts twice."""
     leased = (
         select(func.count())
@@ -259,7 +281,7 @@ def _taken(plan: Campaign, now: float) -> ColumnElement[int]:
         .correlate(Record)
         .scalar_subquery()
     )
-    return _submitted(plan) + leased
+    return _submitted(rubric) + leased
 
 
 def _expire(session: Session, plan: Campaign, now: float) -> None:
@@ -278,12 +300,8 @@ def _expire(session: Session, plan: Campaign, now: float) -> None:
 
 def _cap(session: Session, plan: Campaign, now: float) -> None:
     """Shorten leases given while the clock ran ahead to half an hour."""
-    records = select(Record.id).where(Record.campaign_id == plan.id)
-    session.execute(
-        update(Lease)
-        .where(Lease.record_id.in_(records), Lease.expires_at > now + LEASE_S)
-        .values(expires_at=now + LEASE_S)
-    )
+    most = now + LEASE_S
+    session.execute(_CAP, {"campaign": plan.id, "most": most}, execution_options={"synchronize_session": False})
 
 
 def _assignment(response: Response, plan: Campaign, expires_at: float) -> Assignment:

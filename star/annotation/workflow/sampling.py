@@ -104,13 +104,16 @@ def draw(
             draws=1,
             seed=seed,
         )
-        tasks = [tasks[i] for i in rng.permutation(len(tasks))]
-        ranked = teacher.rank(tasks)
-        rated = [(t, difficulty(r.order.index(t.target))) for t, r in zip(tasks, ranked, strict=True)]
         quota = {level: round(part * share) for level, part in mix.items()}
         first: list[tuple[Task, str]] = []
         spare: list[tuple[Task, str]] = []
-        for task, level in rated:
+        for number in rng.permutation(len(tasks)):
+            # The teacher ranks no more tasks than the sample needs; there may be thousands.
+            if len(first) >= share or (len(first) + len(spare) >= share and max(quota.values(), default=0) <= 0):
+                break
+            task = tasks[number]
+            [ranked] = teacher.rank([task])
+            level = difficulty(ranked.order.index(task.target))
             within = quota.get(level, 0) > 0
             quota[level] = quota.get(level, 0) - 1
             (first if within else spare).append((task, level))

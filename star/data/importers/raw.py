@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -78,8 +78,9 @@ def by_time(events: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
 
 def item_frame(items: Iterable[Item]) -> pl.DataFrame:
     """Items as rows of ITEM_SCHEMA. They are kept as columns because a source may describe millions."""
-    rows = [asdict(item) for item in items]
+    rows = list(items)
     columns = {
-        name: [list(v) if isinstance(v := row[name], tuple) else v for row in rows] for name in ITEM_SCHEMA
+        name: [list(v) if isinstance(v := getattr(row, name), tuple) else v for row in rows]
+        for name in ITEM_SCHEMA
     }
     return pl.DataFrame(columns, schema=pl.Schema(ITEM_SCHEMA))
