@@ -182,6 +182,7 @@ class Tools:
         self._alike: dict[int, tuple[Line, ...]] = {}
         self._pulled: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
         self._led: dict[int, _Led] = {}
+        self._led_lines: dict[tuple[int, int], Line] = {}
         none = np.zeros((0, candidates), np.int64)
         self._counted: tuple[np.ndarray, np.ndarray] = none, none
         self.__dict__.pop("_nearest", None)
@@ -360,52 +361,39 @@ class Tools:
     def item_cf(self, window: int, only: Sequence[int] | None = None) -> tuple[Line, ...]:
         """A line for each candidate (of `only`, if given) that the last `window` books lead to."""
         window = min(window, len(self.history))
-        if window not in self._led:  # verification asks with every claim
+        items = enumerate(self.candidates.tolist())
+        lines = (self._led_to(window, column, item) for column, item in items if only is None or item in only)
+        return tuple(line for line in lines if line)
+
+    def _led_to(self, window: int, column: int, item: int) -> Line:
+        """What leads to a candidate; nothing, if nothing does. Verification asks with every claim."""
+        if (window, column) not in self._led_lines:
+            self._led_lines[window, column] = self._line(window, column, item)
+        return self._led_lines[window, column]
+
+    def _line(self, window: int, column: int, item: int) -> Line:
+        if window not in self._led:
             self._led[window] = self._leads(window)
         shelf, both, after, strengths, follows, pulled, followed, surely = self._led[window]
-        lines = []
-        for column, item in enumerate(self.candidates.tolist()):
-            if only is not None and item not in only:
-                continue
-            evidence: list[Evidence] = []
-            strong, soon = strengths[column], follows[column]
-            strongest = (
-                self._strongest(shelf, item, both[:, column], surely[:, column]) if strong else None
-            )
-            if strongest is not None and self.signals is not None:
-                strong, soon = capped(strong, strongest.claim), capped(soon, strongest.claim)
-            if strong:
-                linked = self._linked(shelf, both[:, column])
-                evidence.append(
-                    Evidence(
-                        Claim(
-                            "pull",
-                            item,
-                            numbers={"window": len(shelf)} | pulled[column],
-                            strength=strength(strong),
-                        ),
-                        tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked),
-                    )
-                )
-            if soon:
-                steps = self._linked(shelf, after[:, column])
-                evidence.append(
-                    Evidence(
-                        Claim(
-                            "read_next",
-                            item,
-                            numbers={"window": len(shelf)} | followed[column],
-                            strength=strength(soon),
-                        ),
-                        tuple(Edge(f"i:{s}", f"i:{item}", "read_next", n) for s, n in steps),
-                    )
-                )
-            evidence += self._relations(item)
-            if strongest is not None:
-                evidence.append(strongest)
-            if evidence:
-                lines.append(tuple(evidence))
-        return tuple(lines)
+        evidence: list[Evidence] = []
+        strong, soon = strengths[column], follows[column]
+        strongest = self._strongest(shelf, item, both[:, column], surely[:, column]) if strong else None
+        if strongest is not None and self.signals is not None:
+            strong, soon = capped(strong, strongest.claim), capped(soon, strongest.claim)
+        if strong:
+            linked = self._linked(shelf, both[:, column])
+            numbers = {"window": len(shelf)} | pulled[column]
+            edges = tuple(Edge(f"i:{s}", f"i:{item}", "co_read", n) for s, n in linked)
+            evidence.append(Evidence(Claim("pull", item, numbers=numbers, strength=strength(strong)), edges))
+        if soon:
+            linked = self._linked(shelf, after[:, column])
+            numbers = {"window": len(shelf)} | followed[column]
+            edges = tuple(Edge(f"i:{s}", f"i:{item}", "read_next", n) for s, n in linked)
+            evidence.append(Evidence(Claim("read_next", item, numbers=numbers, strength=strength(soon)), edges))
+        evidence += self._relations(item)
+        if strongest is not None:
+            evidence.append(strongest)
+        return tuple(evidence)
 
     def _leads(self, window: int) -> _Led:
         """What the lines of `item_cf` are made of."""

@@ -8,11 +8,11 @@ only the one is served that mounting makes.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import gradio as gr
 import gradio.blocks
@@ -46,8 +46,17 @@ def lighten(page: gr.Blocks) -> None:
     page.state_holder.__class__ = _Sessions
 
 
+_laying_out = threading.Lock()
+
+
 @contextmanager
 def unserved() -> Iterator[None]:
-    """Inside, pages are laid out without an application of their own."""
-    with mock.patch.object(gradio.blocks, "App", mock.Mock()):
-        yield
+    """Inside, pages are laid out without an application of their own; one thread at a time."""
+    names = vars(gradio.blocks)
+    with _laying_out:
+        real = names["App"]
+        names["App"] = SimpleNamespace(create_app=lambda *_, **__: None)
+        try:
+            yield
+        finally:
+            names["App"] = real

@@ -76,7 +76,6 @@ def explore(loader: Loader, runs: Runs, starters: Starters) -> gr.HTML:
 
     def ask(value: Any, request: gr.Request) -> Iterator[Update]:
         yield from answer(loader, runs, turns, str(request.session_hash), value)
-        yield (gr.skip(),) * len(outputs)  # when an event ends, Gradio sends its last update once more
 
     def halt(request: gr.Request) -> None:
         # Only sets a flag: the run ends itself and says so. A cancelled Gradio event would swallow the next press.
