@@ -67,6 +67,7 @@ def test_recommend_is_in_reach_without_scrolling(toy_url: str, visit: Any, width
 def test_nothing_jumps_when_the_ranking_arrives(slow_url: str, visit: Any, width: int) -> None:
     page = visit(slow_url, width=width, height=768, motion=True).page
     ready(page)
+    expect(page.locator("#start .star-start")).to_be_attached(timeout=LONG)  # they move what is below them
     # On a narrow page the graph is below the argument, which grows while it is written; and the examples, which are above
     # it, give way to the cards as soon as the button is pressed.
     page.evaluate("(names) => { window.watched = names; }", ["Argument", "Graph"] if width > 860 else ["Argument"])

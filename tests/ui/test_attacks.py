@@ -81,14 +81,18 @@ def bodies(config: dict[str, Any], path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_no_request_names_a_file_of_the_server(page: Attacked, file: str) -> None:
+def test_no_request_names_a_file_of_the_server(
+    page: Attacked, file: str, request: pytest.FixtureRequest
+) -> None:
+    place = PAGES.index(request.node.callspec.params["page"])
     with page.client() as client:
         attacks = bodies(page_client.config(client), named(page, file))
         assert len(attacks) >= 20
         with page.posting() as post:
-            # The first file is tried in every body on every route, the others in turn: the page must not look at the path.
-            for n, body in enumerate(attacks):
-                for call in CALLS if file == FILES[0] else (CALLS[n % len(CALLS)],):
+            # On the first page, the first file is tried in every body on every route. Else the routes take turns, other ones
+            # on each page: it must not look at the path, and refuses before it looks at who asks.
+            for n, body in enumerate(attacks, place):
+                for call in CALLS if (file, place) == (FILES[0], 0) else (CALLS[n % len(CALLS)],):
                     status, text = post(call, body)
                     assert status in (400, 404), (call, body, text)
         assert client.get("/").status_code == 200, "the server still answers"
