@@ -30,6 +30,7 @@ from star.settings import Settings
 from star.ui import assets
 from star.ui.api import adjudicate_api, annotate_api, auth_api, lead_api
 from star.ui.archive import Archive
+from star.ui.lighter import lighten, unserved
 from star.ui.loader import Loader
 from star.ui.offered import Choice, Offered
 from star.ui.page import build, head, theme
@@ -40,7 +41,6 @@ from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
 from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
 from star.ui.security.policy import Policy
-from star.ui.sessions import lighten, unserved
 from star.ui.starters import Starters
 from star.ui.uploads import Uploads, allowed
 from star.ui.views.choices import choices

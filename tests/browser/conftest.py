@@ -86,6 +86,7 @@ class Visitor:
     """One browser page, and all its errors."""
 
     page: Any
+    host: str
     problems: list[str] = field(default_factory=list)
 
     def reload(self) -> None:
@@ -108,8 +109,8 @@ def visit(profile: Any, chromium: Any) -> Iterator[Any]:
     def open_page(
         url: str, width: int = 1600, height: int = 1000, dark: bool = False, motion: bool = False
     ) -> Visitor:
-        visitor = Visitor((chromium.new_context() if opened else profile).new_page())
-        page, problems, host = visitor.page, visitor.problems, urlsplit(url).netloc
+        visitor = Visitor((chromium.new_context() if opened else profile).new_page(), urlsplit(url).netloc)
+        page, problems, host = visitor.page, visitor.problems, visitor.host
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(
             color_scheme="dark" if dark else "light", reduced_motion="no-preference" if motion else "reduce"
@@ -131,20 +132,21 @@ def visit(profile: Any, chromium: Any) -> Iterator[Any]:
     problems = [problem for visitor in opened for problem in visitor.problems]
     for visitor in opened[1:]:
         visitor.page.context.close()
-    forget(profile)
+    for visitor in opened[:1]:
+        forget(profile, visitor.host)
     assert not problems, problems
 
 
 REMEMBERED = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 
 
-def forget(profile: Any) -> None:
-    """Close all pages of the profile but its own and delete what they stored; the scripts in its cache stay."""
+def forget(profile: Any, host: str) -> None:
+    """Close all pages of the profile but its own and delete what the host stored, also by a page that was closed before;
+    the scripts in the cache stay."""
     own, *pages = profile.pages
-    session = profile.new_cdp_session(own)
     for page in pages:
-        stored = {"origin": page.evaluate("location.origin"), "storageTypes": REMEMBERED}
         page.close()
-        session.send("Storage.clearDataForOrigin", stored)
+    session = profile.new_cdp_session(own)
+    session.send("Storage.clearDataForOrigin", {"origin": f"http://{host}", "storageTypes": REMEMBERED})
     session.detach()
     profile.clear_cookies()

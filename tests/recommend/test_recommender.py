@@ -66,6 +66,17 @@ def test_k_distinct_new_books(which: str, k: int, seed: int, request: pytest.Fix
     assert done.items[0].score == max(r.score for r in done.items)
 
 
+def test_snapshots_are_made_now_and_then(fluent: Star, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the answer does not depend on how many there are."""
+    found = []
+    for every, most in ((0.0, 1_000), (1e9, 1)):
+        monkeypatch.setattr(recommender, "EVERY", every)
+        *growing, last = fluent.stream(Query(shelf(1)))
+        assert 1 <= len(growing) <= most
+        found.append((last.text, last.claims, last.items, last.edges, [step.text for step in last.steps]))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("which", ["star", "fluent"])
 def test_only_the_last_snapshot_is_finished(
     which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
