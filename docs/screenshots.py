@@ -46,8 +46,8 @@ def _question(page: Any) -> None:
     page.locator("#question-form [data-form]").wait_for(timeout=WAIT)
     page.locator("#question-form [data-ask=why_not]").click()
     page.locator("#asked .lines tbody tr").first.wait_for(timeout=WAIT)
-    if page.locator("#question-stop").is_visible():  # the search for a change may take long
-        page.locator("#question-stop").click()
+    # The search for a change may take long, or be over before Playwright's click.
+    page.evaluate("document.querySelector('#question-stop')?.click()")
     page.locator("#question-status .busy").wait_for(state="detached", timeout=WAIT)
 
 

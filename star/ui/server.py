@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from star.ui.security import scratch
+from star.ui.stubs import unwritten
 
 # Before gradio is imported: it reads these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ["GRADIO_TEMP_DIR"] = scratch.folder()
 
-import gradio as gr
+with unwritten():
+    import gradio as gr
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, Response
 from starlette.types import ASGIApp

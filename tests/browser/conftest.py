@@ -96,57 +96,88 @@ class Visitor:
         left = ("AbortError", "Connection errored out")
         self.problems[before:] = [each for each in self.problems[before:] if not any(word in each for word in left)]
 
-
-@pytest.fixture
-def visit(profile: Any, chromium: Any) -> Iterator[Any]:
-    """Opens pages: `visit(url, width=1600, dark=False, motion=False)`. A console error or a request to another host fails
-    the test at its end. Without `motion` the visitor prefers none: a dot that pulses keeps a core busy.
-
-    The first page of a test is the profile's, which holds Gradio's scripts compiled: without, they are half of the work
-    of a page. What a page may remember is deleted at the end. Further visitors have a context of their own."""
-    opened: list[tuple[Any, Visitor]] = []
-
-    def open_page(
-        url: str, width: int = 1600, height: int = 1000, dark: bool = False, motion: bool = False
-    ) -> Visitor:
-        visitor = Visitor((chromium.new_context() if opened else profile).new_page(), urlsplit(url).netloc)
-        page, problems, host = visitor.page, visitor.problems, visitor.host
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(
-            color_scheme="dark" if dark else "light", reduced_motion="no-preference" if motion else "reduce"
-        )
+    def heard(self) -> dict[str, Any]:
+        """Playwright's event → what is done when the page raises it."""
+        add = self.problems.append
 
         def request(sent: Any) -> None:
-            if urlsplit(sent.url).scheme not in ("data", "blob") and urlsplit(sent.url).netloc != host:
-                problems.append(f"outside request: {sent.url}")
+            if urlsplit(sent.url).scheme not in ("data", "blob") and urlsplit(sent.url).netloc != self.host:
+                add(f"outside request: {sent.url}")
 
-        page.on("request", request)
-        page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
-        page.on("dialog", lambda box: (problems.append(f"dialog: {box.message}"), box.dismiss()))
-        opened.append(visitor)
-        page.goto(url)
-        return visitor
-
-    yield open_page
-    problems = [problem for visitor in opened for problem in visitor.problems]
-    for visitor in opened[1:]:
-        visitor.page.context.close()
-    for visitor in opened[:1]:
-        forget(profile, visitor.host)
-    assert not problems, problems
+        return {
+            "request": request,
+            "console": lambda message: add(f"console: {message.text}") if message.type == "error" else None,
+            "pageerror": lambda error: add(f"page error: {error}"),
+            "dialog": lambda box: (add(f"dialog: {box.message}"), box.dismiss()),
+        }
 
 
 REMEMBERED = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 
 
-def forget(profile: Any, host: str) -> None:
-    """Close all pages of the profile but its own and delete what the host stored, also by a page that was closed before;
-    the scripts in the cache stay."""
-    own, *pages = profile.pages
-    for page in pages:
-        page.close()
-    session = profile.new_cdp_session(own)
-    session.send("Storage.clearDataForOrigin", {"origin": f"http://{host}", "storageTypes": REMEMBERED})
-    session.detach()
-    profile.clear_cookies()
+@dataclass
+class Seat:
+    """A browser page that is kept from one test to the next: opening one and compiling Gradio's scripts for it take longer
+    than the page itself. Nothing of a visit is kept but the scripts."""
+
+    context: Any
+    page: Any
+
+    def leave(self, host: str) -> None:
+        """Forget all that this host stored, and stay at it, at a file that does nothing there: elsewhere, or with the page
+        closed, Chromium would end the process with the compiled scripts."""
+        if self.page.is_closed():
+            self.page = self.context.new_page()
+        try:
+            self.page.goto(f"http://{host}/star-assets/star.js", timeout=5_000)
+            self.page.evaluate("sessionStorage.clear()")
+        except Exception:  # the test stopped its server
+            self.page.close()
+            self.page = self.context.new_page()
+        for page in self.context.pages:
+            if page != self.page:
+                page.close()
+        session = self.context.new_cdp_session(self.page)
+        session.send("Storage.clearDataForOrigin", {"origin": f"http://{host}", "storageTypes": REMEMBERED})
+        session.detach()
+        self.context.clear_cookies()
+
+
+@pytest.fixture(scope="session")
+def seats(profile: Any) -> list[Seat]:
+    """The first is the profile's, which holds compiled scripts on disk; each further one has a context of its own."""
+    return [Seat(profile, profile.pages[0])]
+
+
+@pytest.fixture
+def visit(seats: list[Seat], chromium: Any) -> Iterator[Any]:
+    """Opens pages: `visit(url, width=1600, dark=False, motion=False)`. A console error or a request to another host fails
+    the test at its end. Without `motion` the visitor prefers none: a dot that pulses keeps a core busy."""
+    opened: list[tuple[Visitor, dict[str, Any]]] = []
+
+    def open_page(
+        url: str, width: int = 1600, height: int = 1000, dark: bool = False, motion: bool = False
+    ) -> Visitor:
+        if len(opened) == len(seats):
+            context = chromium.new_context()
+            seats.append(Seat(context, context.new_page()))
+        page = seats[len(opened)].page
+        visitor = Visitor(page, urlsplit(url).netloc)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(
+            color_scheme="dark" if dark else "light", reduced_motion="no-preference" if motion else "reduce"
+        )
+        heard = visitor.heard()
+        for event, done in heard.items():
+            page.on(event, done)
+        opened.append((visitor, heard))
+        page.goto(url)
+        return visitor
+
+    yield open_page
+    problems = [problem for visitor, _ in opened for problem in visitor.problems]
+    for seat, (visitor, heard) in zip(seats, opened, strict=False):
+        for event, done in heard.items():
+            visitor.page.remove_listener(event, done)
+        seat.leave(visitor.host)
+    assert not problems, problems

@@ -11,6 +11,7 @@ import runpy
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +23,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["serving", "star.ui.server", "star.cli.serve", "star.recommend.recommender", "altair"])
+FORKS.set_forkserver_preload(
+    ["serving", "star.ui.server", "star.cli.serve", "star.recommend.recommender", "altair", "torch"]
+)
 TOY = "tests/browser/toy_app.py"
 
 
@@ -57,10 +60,16 @@ def _page(arguments: list[str], log: str, environment: dict[str, str]) -> None:
     with open(log, "ab", buffering=0) as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
-    scratch = os.environ["GRADIO_TEMP_DIR"]  # of the process with the imports, which removes it
+    theirs = os.environ["GRADIO_TEMP_DIR"]  # of the process with the imports, which removes it
     os.environ.clear()
-    os.environ.update(environment, GRADIO_TEMP_DIR=scratch)
+    os.environ.update(environment, GRADIO_TEMP_DIR=theirs)
     os.chdir(ROOT)
+    if "TMPDIR" in environment:  # its temporary files are looked at
+        from star.ui.security import scratch
+
+        tempfile.tempdir = None
+        scratch.folder.cache_clear()
+        os.environ["GRADIO_TEMP_DIR"] = scratch.folder()
     from star.evidence import read_after
 
     read_after.FEWEST, read_after.EPOCHS = 50, 2  # as in tests/conftest.py
@@ -89,16 +98,7 @@ def serve(arguments: list[str], port: int, log: Path, **more: str) -> tuple[Page
     return process, answering(process, port, log)
 
 
-def serve_anew(script: list[str], port: int, log: Path, **more: str) -> tuple[subprocess.Popen[bytes], str]:
-    """As `serve`, in a process that is not forked: for tests of what a process does when it starts and of its files."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, *script], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=_environment(log, more)
-        )
-    return process, answering(process, port, log)
-
-
-def answering(process: Page | subprocess.Popen[bytes], port: int, log: Path) -> str:
+def answering(process: Page, port: int, log: Path) -> str:
     """The page's address, once it answers."""
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 240

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
 from urllib.parse import urlsplit
 
 import annotating
 import httpx
-from serving import free_port, serve_anew, toy_command
+from serving import Page, free_port, serve, toy_command
 
 from star.annotation.storage.migrate import open_database
 from star.annotation.workflow import people
@@ -27,7 +26,7 @@ class Attacked:
     """`url`, the process, the folder with its log, its database and (in `scratch`) all temporary files."""
 
     url: str
-    process: Popen[bytes]
+    process: Page
     folder: Path
     auth: bool
     cookies: dict[str, str] = field(default_factory=dict)
@@ -96,9 +95,9 @@ def attacked(folder: Path, auth: bool, database: str | None = None) -> Iterator[
     )
     if database is not None:
         more["STAR_DATABASE_URL"] = database
-    process, url = serve_anew(toy_command(port), port, folder / "log", **more)
+    process, url = serve(toy_command(port), port, folder / "log", **more)
     try:
         yield Attacked(url, process, folder, auth)
     finally:
         process.kill()
-        process.wait()
+        process.wait(20)

@@ -20,7 +20,7 @@ def folder() -> str:
         if number.isdecimal() and not _runs(int(number)):
             shutil.rmtree(old, ignore_errors=True)  # another user's folder stays
     _made.append(tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-"))
-    return _made[0].name
+    return _made[-1].name
 
 
 def _runs(process: int) -> bool:
