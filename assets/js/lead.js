@@ -131,7 +131,16 @@ STAR.lead = (root) => {
       table(["Annotator", "Submitted", "Skipped", "Time each"], s.people.map((w) => row(bdi(w.person.name), String(w.submitted), String(w.skipped), lasted(w.seconds)))));
   }
 
+  /* Elements that stay the same are left in place: the click or the focus of a moment ago is on them. */
+  function changed(where, content) {
+    const now = JSON.stringify([chosen, content]);
+    if (where.dataset.shown === now) return false;
+    where.dataset.shown = now;
+    return true;
+  }
+
   function showOut() {
+    if (!changed(box.out, null)) return;
     const link = (format, words) => make("a.star-button", { href: `star-lead/export/${chosen}/${format}`, download: "" }, words);
     box.out.replaceChildren(link("jsonl", "JSONL"), link("csv", "CSV"), link("parquet", "Parquet"), link("trl", "TRL: DPO and KTO"),
       make("a.star-button", { href: `star-lead/agreement/${chosen}`, download: `star-agreement-${chosen}.json` }, "Agreement, JSON"));
@@ -173,7 +182,7 @@ STAR.lead = (root) => {
     if (!visible() && drawnAt) return;
     if (chosen === null || opened) return;
     const list = (await call(`star-adjudicate/conflicts/${chosen}`)).conflicts;
-    box.conflicts.replaceChildren(list.length ? make("ol.star-recent", {}, list.map((c) => make("li", {}, make("button.star-button", { type: "button", onclick: () => open(c.record) },
+    if (changed(box.conflicts, list)) box.conflicts.replaceChildren(list.length ? make("ol.star-recent", {}, list.map((c) => make("li", {}, make("button.star-button", { type: "button", onclick: () => open(c.record) },
       make("b", {}, `Record ${c.record}`), ` ${c.disagreement} points apart`)))) : make("p.star-hint", {}, "No record is waiting for a decision. A record comes here when it has all its ratings and they are further apart than the threshold; not one that you rated yourself."));
     if (pace > PACE) { pace = PACE; say(line, "", "idle"); }
     if (!isLead()) return;

@@ -67,7 +67,9 @@ def made(url: str, pair: bool = False, text: str = "") -> None:
 
 def come_in(page: Any, name: str, campaign: str | None = None) -> None:
     ready(page)
-    page.get_by_role("tab", name="Annotate").click()
+    tab = page.get_by_role("tab", name="Annotate")
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
     box = page.locator("#annotate").get_by_label(re.compile("enter your name|Your name"))
     box.fill(name, timeout=LONG)
     box.press("Enter")
@@ -146,7 +148,12 @@ def test_a_whole_campaign(own_url: str, visit: Any, tmp_path: Path) -> None:
     expect(lead.locator("#lead")).to_contain_text("6 of 6", timeout=LONG)
     expect(lead.locator("#lead .star-figures")).to_contain_text("Krippendorff", timeout=LONG)
     expect(lead.locator("#lead .star-figures svg").first).to_be_visible()
-    lead.get_by_role("button", name=re.compile("points apart")).first.click()
+    waiting = lead.get_by_role("button", name=re.compile("points apart")).first
+    stays = [lead.get_by_role("link", name="JSONL").element_handle(), waiting.element_handle()]
+    with lead.expect_response(re.compile("star-lead/status"), timeout=LONG):
+        pass  # the tab looks for news every few seconds
+    assert all(each.evaluate("e => e.isConnected") for each in stays), "a click or the focus would be lost"
+    waiting.click()
     expect(lead.locator(".star-answers")).to_contain_text("Rater 3", timeout=LONG)
     for _ in range(CRITERIA):
         lead.keyboard.press("3")
