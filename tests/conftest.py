@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def kept_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of what is fitted to data sets: one for both processes of a run, and none of the checkout's."""
+    """The folder of what is fitted to data sets: one for all processes of a run, and none of the checkout's."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -67,7 +67,7 @@ def kept_fits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def fitted_demo(kept_fits: Path, quick_fits: None) -> None:
-    """The demo is simulated and its signals are fitted, once for both processes of a run."""
+    """The demo is simulated and its signals are fitted, once for all processes of a run."""
     from star.methods.answering import load_recommender  # imports torch, which most tests do without
 
     kept_fits.mkdir(exist_ok=True)
