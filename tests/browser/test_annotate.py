@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ expect = sync_api.expect
 
 import annotating  # noqa: E402
 import toy  # noqa: E402
-from serving import ROOT, free_port, serve, served, star_command, toy_command  # noqa: E402
+from serving import free_port, serve, served, star_command, toy_command  # noqa: E402
 from test_explore import ready  # noqa: E402
 
 from star.annotation.exchange.preferences import load_labels  # noqa: E402
@@ -28,6 +27,7 @@ from star.annotation.workflow.documents import Sample  # noqa: E402
 from star.annotation.workflow.sampling import run_of  # noqa: E402
 from star.recommend.recommendation import Query  # noqa: E402
 from star.student.checkpoint import SHIPPED, fingerprint  # noqa: E402
+from training import preference  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -67,9 +67,8 @@ def made(url: str, pair: bool = False, text: str = "") -> None:
 
 def come_in(page: Any, name: str, campaign: str | None = None) -> None:
     ready(page)
-    tab = page.get_by_role("tab", name="Annotate")
-    tab.click()
-    expect(tab).to_have_attribute("aria-selected", "true")
+    page.get_by_role("tab", name="Annotate").click()
+    page.get_by_role("tab", name="Annotate", selected=True).wait_for()
     box = page.locator("#annotate").get_by_label(re.compile("enter your name|Your name"))
     box.fill(name, timeout=LONG)
     box.press("Enter")
@@ -194,9 +193,9 @@ def learned(export: Path, folder: Path) -> Path:
     """The checkpoint that the training command makes from an export; its weights must have changed."""
     out, config = folder / "of-autumn", folder / "preference.yaml"
     config.write_text(f"model: star\ndata: {export}\nout: {out}\nmethod: kto\nbatch: 2\npasses: 1\n", "utf-8")
-    command = [sys.executable, "-m", "training.preference", "--config", str(config)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["training.preference", "--config", str(config)])
+        preference.main()
     assert fingerprint(str(out)) != fingerprint(SHIPPED), "nothing was learned"
     return out
 
