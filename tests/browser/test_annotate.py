@@ -67,8 +67,11 @@ def made(url: str, pair: bool = False, text: str = "") -> None:
 
 def come_in(page: Any, name: str, campaign: str | None = None) -> None:
     ready(page)
-    page.get_by_role("tab", name="Annotate").click()
-    page.get_by_role("tab", name="Annotate", selected=True).wait_for()
+    for _ in range(3):  # on a busy machine a click can come while Gradio lays its tabs out anew, and be lost
+        page.get_by_role("tab", name="Annotate").click()
+        page.wait_for_timeout(500)
+        if page.get_by_role("tab", name="Annotate", selected=True).is_visible():
+            break
     box = page.locator("#annotate").get_by_label(re.compile("enter your name|Your name"))
     box.fill(name, timeout=LONG)
     box.press("Enter")

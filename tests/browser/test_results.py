@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from test_explore import ready
 
 pytestmark = pytest.mark.browser
 
 
 def test_figures_are_drawn_and_follow_the_picker(visit: Any, toy_url: str) -> None:
     page = visit(toy_url, 1366, 768).page
+    ready(page)
     page.get_by_role("tab", name="Results").click()
     for figure in ("#results-scenarios", "#results-seconds"):
         page.wait_for_selector(f"{figure} canvas, {figure} svg.marks")
