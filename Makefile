@@ -27,8 +27,7 @@ demo: $(STAMP)
 	$(BIN)/star serve --dataset demo
 
 # Byte code is kept, also where the environment forbids it, since the tests start many processes.
-# As many processes as cores: two, since a third made rare faults of timing more frequent. The tests of one file share a page
-# or a student and stay together.
+# Two processes: on two cores three took longer. The tests of one file share a page or a student and stay together.
 # The longest files begin first (tests/conftest.py). What a test needs and does not find, it says and skips: Chromium, and a
 # PostgreSQL server in STAR_TEST_POSTGRES_URL, which .ci/run starts.
 PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,7 +1,7 @@
 """Importing Gradio without its type stubs being written again.
 
-Gradio makes the `.pyi` file of each component anew whenever it is imported, which is over a third of the import's time. The
-files that were installed with it say the same.
+Gradio makes the `.pyi` file of each component anew whenever it is imported, which is about a third of the import's
+time. Such files are installed with it already.
 """
 
 from __future__ import annotations

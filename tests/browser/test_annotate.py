@@ -67,7 +67,7 @@ def made(url: str, pair: bool = False, text: str = "") -> None:
 
 def come_in(page: Any, name: str, campaign: str | None = None) -> None:
     ready(page)
-    for _ in range(3):  # on a busy machine a click can come while Gradio lays its tabs out anew, and be lost
+    for _ in range(3):  # on a busy machine this click was lost twice, it is not known why
         page.get_by_role("tab", name="Annotate").click()
         page.wait_for_timeout(500)
         if page.get_by_role("tab", name="Annotate", selected=True).is_visible():
