@@ -33,11 +33,12 @@ def script(name: str) -> str:
 
 
 SHARED = (
-    "vis-network.js", "star.js", "graph.js", "mine.js", "explore.js", "learn.js", "desk.js", "side.js", "form.js",
-    "picker.js",
+    "stream.js", "vis-network.js", "star.js", "graph.js", "mine.js", "explore.js", "learn.js", "desk.js", "side.js",
+    "form.js", "picker.js",
 )  # fmt: skip
-"""Scripts that several components of the page need. Gradio loads a component's scripts while others start already, and does
-not wait for one that another component has asked for. So these stand in the page's HTML, before Gradio's own."""
+"""Scripts that stand in the page's HTML, before Gradio's own: one that Gradio's client needs, and those that several of the
+page's components need. Gradio loads a component's scripts while others start already, and does not wait for one that
+another component has asked for."""
 
 
 def shared() -> bytes:

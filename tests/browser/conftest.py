@@ -128,6 +128,7 @@ class Seat:
         closed, Chromium would end the process with the compiled scripts."""
         if self.page.is_closed():
             self.page = self.context.new_page()
+        self.page.unroute_all()
         try:
             self.page.goto(f"http://{host}/star-assets/star.js", timeout=5_000)
             self.page.evaluate("sessionStorage.clear()")

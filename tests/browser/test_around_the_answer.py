@@ -11,7 +11,7 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
 
-from serving import free_port, serve, toy_command  # noqa: E402
+from serving import ROOT, free_port, serve, toy_command  # noqa: E402
 from test_explore import LONG, ask, choose_book, complete, ready  # noqa: E402
 
 pytestmark = pytest.mark.browser
@@ -32,6 +32,35 @@ WATCH = """() => {
   };
   look();
 }"""
+
+
+# The browser reads the end of a stream of answers only after the server has taken on one more event.
+LATE = """(() => {
+  const send = window.fetch.bind(window);
+  let taken = () => {};
+  window.fetch = async (what, how) => {
+    const reply = await send(what, how);
+    const { pathname } = new URL(what instanceof Request ? what.url : what, location.href);
+    if (pathname.endsWith("/queue/join")) setTimeout(() => taken(), 50);
+    if (!pathname.endsWith("/queue/data")) return reply;
+    let text = "";
+    const late = new TransformStream({
+      async transform(chunk, out) {
+        const messages = (text + chunk).split(/(?<=\\n\\n)/);
+        text = messages.at(-1).endsWith("\\n\\n") ? "" : messages.pop();
+        for (const message of messages) {
+          if (window.late && message.includes('"msg":"close_stream"')) {
+            await new Promise((done) => { taken = done; document.body.dataset.held = ""; });
+          }
+          out.enqueue(message);
+        }
+      },
+    });
+    const body = reply.body.pipeThrough(new TextDecoderStream()).pipeThrough(late).pipeThrough(new TextEncoderStream());
+    return new Response(body, { headers: reply.headers });
+  };
+})();
+"""
 
 
 def button(page: Any) -> Any:
@@ -161,6 +190,21 @@ def test_an_unknown_run_says_so_and_an_unknown_reader_is_refused_where_it_is_typ
     expect(page.locator("#status")).to_contain_text("for Reader 19", timeout=LONG)
     expect(refused).to_have_text("")
     expect(reader).to_have_value(re.compile("^Reader 19 "))
+
+
+def test_an_answer_asked_for_while_the_stream_of_answers_ends_arrives(toy_url: str, visit: Any) -> None:
+    page = visit(f"{toy_url}/star-assets/star.js").page
+    script = (ROOT / "assets" / "js" / "stream.js").read_text()
+    page.route("**/star-assets/stream.js*", lambda route: route.fulfill(body=LATE + script, content_type="text/javascript"))
+    page.goto(toy_url)
+    ready(page)
+    page.evaluate("window.late = true")
+    ask(page)
+    expect(page.locator("body[data-held]")).to_be_attached()
+    before = page.locator(".star-canvas").get_attribute("data-run")
+    button(page).click()
+    expect(page.locator(".star-canvas")).not_to_have_attribute("data-run", before)
+    complete(page)
 
 
 def keyboards_and_names(page: Any) -> None:
