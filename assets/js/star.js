@@ -82,12 +82,21 @@ window.STAR = window.STAR || (() => {
       this.evidence(found);
     }
 
+    /* A line of the evidence takes the words of its claim from the trace, where they are already, when it is first shown. */
+    say(line) {
+      if (line.querySelector(".star-claim")) return;
+      const claim = this.root.querySelector(`[data-claim-row="${line.dataset.evidence}"]`);
+      if (claim) line.prepend(claim.cloneNode(true));
+    }
+
     evidence(found) {
       const chosen = this.selection;
       const about = !chosen ? "" : chosen.kind === "node" ? chosen.id : chosen.kind;
       for (const head of this.root.querySelectorAll("[data-about]")) head.hidden = head.dataset.about !== about;
+      const all = this.root.querySelector(".star-evidence.all");
       for (const line of this.root.querySelectorAll("[data-evidence]")) {
         line.hidden = Boolean(chosen) && !found.claims.has(Number(line.dataset.evidence));
+        if (chosen ? !line.hidden : all) this.say(line);
       }
       for (const button of this.root.querySelectorAll("[data-clear]")) button.hidden = !chosen;
       for (const button of this.root.querySelectorAll("[data-all]")) button.hidden = Boolean(chosen);
@@ -133,7 +142,7 @@ window.STAR = window.STAR || (() => {
       const shown = all.parentElement.querySelector(".star-evidence").classList.toggle("all");
       all.setAttribute("aria-expanded", String(shown));
       all.textContent = shown ? "Hide the claims" : "Show all claims";
-      return;
+      return scope(all).paint();
     }
     if (event.target.closest("[data-theme-switch]")) return theme(!dark());
     const summary = event.target.closest("summary");
@@ -157,7 +166,11 @@ window.STAR = window.STAR || (() => {
 
   document.addEventListener("keydown", (event) => {
     if (!(event.target instanceof Element)) return;
-    if (event.key === "Escape" && !event.target.matches("input, textarea")) return scope(event.target).select(null);
+    if (event.key === "Escape" && !event.target.matches("input, textarea")) {
+      const here = event.target.closest(".star-scope"); // after a click on a canvas the focus is nowhere
+      for (const root of here ? [here] : document.querySelectorAll(".star-scope")) scope(root).select(null);
+      return;
+    }
     const row = event.target.closest("tr[data-edge]");
     if (!row) return;
     if (event.key === "Enter" || event.key === " ") {

@@ -1,9 +1,10 @@
-"""Gradio without work that this page has no use for: copies of settings in each session, applications nobody serves.
+"""Gradio without work that this page has no use for: copies of settings, answers sent twice, applications nobody serves.
 
 Gradio keeps a copy of every component's settings for links to a page's state, which this page does not offer
 (`star/ui/security/guard.py` closes the route). It takes more time than most events, and a session is forgotten as soon as
-its event is answered. Gradio also makes an application of a hundred routes each time a page is begun, queued and laid out;
-only the one is served that mounting makes.
+its event is answered. An event that gives its answer piece by piece sends the whole of it once more when it ends, half a
+megabyte and more, and the browser draws it again. Gradio also makes an application of a hundred routes each time a page is
+begun, queued and laid out; only the one is served that mounting makes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 import gradio as gr
 import gradio.blocks
+from gradio.queueing import Event, Queue
+from gradio.server_messages import EventMessage, ProcessCompletedMessage, ProcessGeneratingMessage
 from gradio.state_holder import SessionState, StateHolder
 
 
@@ -41,9 +44,19 @@ class _Sessions(StateHolder):
         return super().__getitem__(session_id)
 
 
+class _Queue(Queue):
+    def send_message(self, event: Event, event_message: EventMessage) -> None:
+        if isinstance(event_message, ProcessGeneratingMessage):
+            event.star_sent = True  # type: ignore[attr-defined]
+        elif isinstance(event_message, ProcessCompletedMessage) and event_message.success and hasattr(event, "star_sent"):
+            event_message.output = event_message.output | {"data": []}  # the browser leaves every component as it is
+        super().send_message(event, event_message)
+
+
 def lighten(page: gr.Blocks) -> None:
-    """Make the sessions of a mounted page light ones."""
+    """Make the sessions of a mounted page light ones, and send each answer once."""
     page.state_holder.__class__ = _Sessions
+    page._queue.__class__ = _Queue
 
 
 _laying_out = threading.Lock()

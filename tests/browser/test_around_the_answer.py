@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import httpx
+import page_client
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -205,6 +208,15 @@ def test_an_answer_asked_for_while_the_stream_of_answers_ends_arrives(toy_url: s
     button(page).click()
     expect(page.locator(".star-canvas")).not_to_have_attribute("data-run", before)
     complete(page)
+
+
+def test_an_answer_is_sent_once(toy_url: str) -> None:
+    with httpx.Client(base_url=toy_url, timeout=60) as client:
+        ask = page_client.event(page_client.config(client), "recommend", "click")["id"]
+        question = {"mode": "reader", "reader": 17, "shelf": [], "k": 5, "seed": 0}
+        *_, last, end, close = page_client.messages(client, ask, [question])
+    assert [last["msg"], end["msg"], close["msg"]] == ["process_generating", "process_completed", "close_stream"]
+    assert "star-card" in json.dumps(last["output"]["data"]) and end["success"] and end["output"]["data"] == []
 
 
 def keyboards_and_names(page: Any) -> None:

@@ -70,7 +70,14 @@ def test_reader_to_evidence(base_url: str, visit: Any) -> None:
     title = page.locator("#cards .star-card h3").first.inner_text()
     click_node(page, f"i:{item}")
     expect(page.locator("#evidence header:visible h3")).to_have_text(title)
-    expect(page.locator("#evidence [data-evidence]:visible").first).to_be_visible()
+    line = page.locator("#evidence [data-evidence]:visible").first
+    expect(line.locator(".star-claim .star-detail")).to_be_visible()
+    number = line.get_attribute("data-evidence")
+    expect(line.locator(".star-claim")).to_have_text(page.locator(f'#trace [data-claim-row="{number}"]').text_content())
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Show all claims").click()
+    lines = page.locator("#evidence [data-evidence]").count()
+    expect(page.locator("#evidence [data-evidence] > .star-claim:visible")).to_have_count(lines)
 
 
 def test_nothing_is_recommended_before_the_ranking(slow_url: str, visit: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -26,11 +27,18 @@ def event(config: dict[str, Any], element: str, target: str) -> dict[str, Any]:
 
 def run(page: httpx.Client, number: int, data: list[Any]) -> dict[str, Any]:
     """Call an event through the queue, wait for its end, and return the last message."""
+    for message in messages(page, number, data):
+        if message["msg"] == "process_completed":
+            return message
+    raise AssertionError("the answer broke off")
+
+
+def messages(page: httpx.Client, number: int, data: list[Any]) -> Iterator[dict[str, Any]]:
+    """Call an event through the queue; what the server sends of it."""
     session = uuid.uuid4().hex[:11]
     asked = {"data": data, "fn_index": number, "session_hash": session}
     page.post("/gradio_api/queue/join", json=asked).raise_for_status()
     with page.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
         for line in events.iter_lines():
-            if line.startswith("data:") and "process_completed" in line:
-                return dict(json.loads(line[5:]))
-    raise AssertionError("the answer broke off")
+            if line.startswith("data:"):
+                yield dict(json.loads(line[5:]))

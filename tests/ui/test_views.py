@@ -207,7 +207,9 @@ def test_every_node_has_a_heading_and_every_edge_a_row(model: toy.ToyRecommender
     html = evidence(answer, model.dataset.catalog)[0]["html"]
     for node in answer.nodes:
         assert f'data-about="{node.id}"' in html
-    assert html.count("data-evidence=") == len(answer.claims)
+    lines = re.findall(r'data-evidence="(\d+)"', html)
+    rows = re.findall(r'data-claim-row="(\d+)"', "".join(block["html"] for block in argued(answer, model.dataset.catalog)))
+    assert len(lines) == len(answer.claims) and set(lines) == set(rows), "the page copies a claim's words from the trace"
     assert edge_table(answer, model.dataset.catalog)[0]["html"].count("<tr tabindex") == len(answer.edges)
     assert evidence(replace(answer, finished=False), model.dataset.catalog) == []
 

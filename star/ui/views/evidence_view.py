@@ -6,12 +6,12 @@ from html import escape
 
 from star.data.catalog import Catalog
 from star.data.words import Words
-from star.display import bdi, html, isolated, isolating
+from star.display import bdi, html, isolated
 from star.evidence.subgraph import Node
-from star.recommend.recommendation import Recommendation, names_in
+from star.recommend.recommendation import Recommendation
 from star.ui.views.cards import about, byline, plural, tally, volume
 from star.ui.views.sentence_view import behind
-from star.ui.views.trace_view import Block, claim_line
+from star.ui.views.trace_view import Block
 
 
 def node_kinds(w: Words) -> dict[str, str]:
@@ -87,7 +87,8 @@ def _heading(answer: Recommendation, node: Node, claims: tuple[int, ...], catalo
 
 
 def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Block]:
-    """A heading for each node and a line for each claim. The page shows those that belong to the selection."""
+    """A heading for each node and a line for each claim. The page shows those that belong to the selection, and then copies
+    the claim's own words from the trace into its line: a trace has hundreds, of which few are looked at."""
     if answer is None or catalog is None or not answer.finished:
         return []
     hint = (
@@ -104,11 +105,7 @@ def evidence(answer: Recommendation | None, catalog: Catalog | None) -> list[Blo
     heads = "".join(_heading(answer, node, said.get(node.id, ()), catalog) for node in answer.nodes)
     # The model's claims come first; the tools' claims are more numerous.
     order = sorted(range(len(answer.claims)), key=lambda i: answer.claims[i].author != "model")
-    named = isolating(names_in(answer, catalog))
-    lines = "".join(
-        f'<li data-evidence="{i}">{claim_line(answer, i, catalog.words, named)}{_behind(answer, i, catalog)}</li>'
-        for i in order
-    )
+    lines = "".join(f'<li data-evidence="{i}">{_behind(answer, i, catalog)}</li>' for i in order)
     back = (
         '<button type="button" class="star-link" data-all aria-expanded="false">Show all claims</button>'
         '<button type="button" class="star-link" data-clear hidden>Clear the selection</button>'
