@@ -144,7 +144,11 @@ window.STAR = window.STAR || (() => {
       all.textContent = shown ? "Hide the claims" : "Show all claims";
       return scope(all).paint();
     }
-    if (event.target.closest("[data-theme-switch]")) return theme(!dark());
+    if (event.target.closest("[data-theme-switch]")) {
+      theme(!dark());
+      try { localStorage.setItem("star-theme", dark() ? "dark" : "light"); } catch { /* private window */ }
+      return;
+    }
     const summary = event.target.closest("summary");
     if (summary) summary.parentElement.dataset.touched = "1";
     const selection = selected(event.target);
@@ -277,7 +281,6 @@ window.STAR = window.STAR || (() => {
   function theme(toDark) {
     document.body.classList.toggle("dark", toDark);
     document.documentElement.style.colorScheme = toDark ? "dark" : "light";
-    try { localStorage.setItem("star-theme", toDark ? "dark" : "light"); } catch { /* private window */ }
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
       button.setAttribute("aria-checked", String(toDark));
     }

@@ -286,6 +286,12 @@ def test_what_is_loaded_is_said_and_the_theme_is_remembered(base_url: str, visit
     expect(page.locator("#loaded")).to_contain_text("The readers are simulated", timeout=LONG)
     expect(page.locator("#start .star-start")).to_be_attached(timeout=LONG)
     switch = page.get_by_role("switch", name="Dark")
+    page.emulate_media(color_scheme="dark")
+    visitor.reload()  # whoever never pressed the switch has the system's theme
+    expect(switch).to_have_attribute("aria-checked", "true")
+    page.emulate_media(color_scheme="light")
+    visitor.reload()
+    expect(switch).to_have_attribute("aria-checked", "false")
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
     expect(page.locator("body")).to_have_class(re.compile("dark"))
