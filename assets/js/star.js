@@ -82,7 +82,7 @@ window.STAR = window.STAR || (() => {
       this.evidence(found);
     }
 
-    /* A line of the evidence takes the words of its claim from the trace, where they are already, when it is first shown. */
+    /* A line of the evidence copies its claim from the trace when it is first shown. */
     say(line) {
       if (line.querySelector(".star-claim")) return;
       const claim = this.root.querySelector(`[data-claim-row="${line.dataset.evidence}"]`);

@@ -67,11 +67,13 @@ def made(url: str, pair: bool = False, text: str = "") -> None:
 
 def come_in(page: Any, name: str, campaign: str | None = None) -> None:
     ready(page)
+    tab = page.get_by_role("tab", name="Annotate")
     for _ in range(3):  # on a busy machine this click was lost twice, it is not known why
-        page.get_by_role("tab", name="Annotate").click()
+        tab.click()
         page.wait_for_timeout(500)
-        if page.get_by_role("tab", name="Annotate", selected=True).is_visible():
+        if tab.get_attribute("aria-selected") == "true":
             break
+    expect(tab).to_have_attribute("aria-selected", "true")
     box = page.locator("#annotate").get_by_label(re.compile("enter your name|Your name"))
     box.fill(name, timeout=LONG)
     box.press("Enter")
