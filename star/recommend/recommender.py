@@ -53,8 +53,8 @@ class Star:
 
         from star.student.network import Checkpoint
 
-        self._serving = ServingContext(dataset)  # the first time it is fitted, on all cores
-        torch.set_num_threads(1)  # the student's products are so small that sharing one takes longer than it
+        torch.set_num_threads(1)  # its products are so small that sharing one takes longer than it
+        self._serving = ServingContext(dataset)
         self._model = Checkpoint.load(checkpoint_folder(model))
         self._draw = 0
 
