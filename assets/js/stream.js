@@ -9,6 +9,7 @@
   const HEAD = /^data: \{"msg":"([a-z_]+)","event_id":"?([^",}]*)/;
   const send = window.fetch.bind(window);
   const waiting = new Set(); // events that the server has taken on and not completed
+  const early = new Set(); // events whose end came before the word that they are taken on
   let stream = null; // what Gradio's client reads: { request, out, connected }
 
   function open(request) {
@@ -49,7 +50,7 @@
       rest = messages.pop();
       for (const message of messages) {
         const [, kind, event] = HEAD.exec(message) || [];
-        if (kind === "process_completed") waiting.delete(event);
+        if (kind === "process_completed" && !waiting.delete(event)) early.add(event);
         if (kind !== "close_stream") out.enqueue(bytes.encode(`${message}\n\n`));
       }
     }
@@ -67,8 +68,9 @@
     }
     const reply = await send(what, how);
     if (pathname.endsWith("/queue/join") && reply.ok) {
-      waiting.add((await reply.clone().json()).event_id);
-      if (stream && !stream.connected) connect(stream);
+      const { event_id: event } = await reply.clone().json();
+      if (!early.delete(event)) waiting.add(event);
+      if (waiting.size && stream && !stream.connected) connect(stream);
     }
     return reply;
   };
