@@ -1,14 +1,19 @@
-"""Fitted signals of a graph, calibrated on its own readers, and kept beside the data sets for the next start."""
+"""Fitted signals of a graph, calibrated on its own readers, and kept beside the data sets for the next start.
+
+What comes after takes the longest to fit. The demo ships with it (`SHIPPED`, made by `training.demo.fit_read_after`), so that
+its first start is short.
+"""
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 
 from star.data.cache import Arrays, content_key, kept_folder
 from star.data.catalog import Catalog
-from star.data.dataset import Dataset
+from star.data.dataset import DEMO, Dataset
 from star.data.tasks import Split
 from star.evidence.graph import Graph
 from star.evidence.read_after import ReadAfter
@@ -28,11 +33,18 @@ SOURCES = tuple(
     for name in ("graph", "signals", "read_after", "attention", "tools", "retrieval", "fitting")
 )
 """Modules that the fit depends on."""
+SHIPPED = DEMO / "read_after.npz"
 
 
-def fit_signals(graph: Graph, catalog: Catalog, attributes: Attributes, seed: int = 0) -> Signals:
-    """Fit and calibrate the signals of a graph."""
-    return calibrated(Signals.fit(graph, catalog), graph, catalog, attributes, seed)
+def fit_signals(
+    graph: Graph, catalog: Catalog, attributes: Attributes, seed: int = 0, after: ReadAfter | None = None
+) -> Signals:
+    """Fit and calibrate the signals of a graph.
+
+    Args:
+        after: what comes after, where it is fitted already.
+    """
+    return calibrated(Signals.fit(graph, catalog, after), graph, catalog, attributes, seed)
 
 
 def calibrated(
@@ -73,9 +85,27 @@ def kept_signals(dataset: Dataset, split: Split, graph: Graph, attributes: Attri
     key = content_key(dataset, split, [words_of(item) for item in dataset.catalog], SOURCES)
 
     def make() -> Arrays:
-        return to_arrays(fit_signals(graph, dataset.catalog, attributes))
+        return to_arrays(fit_signals(graph, dataset.catalog, attributes, after=shipped(dataset, split)))
 
     return from_arrays(kept_folder(f"signals-{dataset.name}", key, ARRAYS, make, dataset.fitted))
+
+
+def after_key(dataset: Dataset, split: Split) -> str:
+    """Of what a fit of what comes after depends on: the readers and the code."""
+    return content_key(dataset, split, "what comes after", ("evidence/read_after", "evidence/attention"))
+
+
+def shipped(dataset: Dataset, split: Split) -> ReadAfter | None:
+    """What comes after, as the demo ships with it; None for another data set, and where readers or code changed."""
+    if dataset.name != "demo":
+        return None
+    try:
+        with np.load(SHIPPED, allow_pickle=False) as stored:
+            if str(stored["key"]) != after_key(dataset, split):
+                return None
+            return ReadAfter(*(stored[name] for name in AFTER))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):  # it is fitted instead
+        return None
 
 
 def to_arrays(signals: Signals) -> Arrays:

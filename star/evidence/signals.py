@@ -255,14 +255,18 @@ class Signals:
         return np.vstack([np.zeros((len(shelf) - len(seen), len(items))), parts])
 
     @classmethod
-    def fit(cls, graph: Graph, catalog: Catalog) -> Signals:
-        """Seconds for some thousand items, some minutes for `HEAD` and more."""
+    def fit(cls, graph: Graph, catalog: Catalog, after: ReadAfter | None = None) -> Signals:
+        """Seconds for some thousand items, some minutes for `HEAD` and more.
+
+        Args:
+            after: what comes after, where it is fitted already.
+        """
         texts = [words_of(item) for item in catalog]
         with tqdm(total=3, desc="fitting whole shelf", leave=False, disable=None) as bar:
             whole = WholeShelf.fit(graph)
             bar.update()
             bar.set_description("fitting what comes after")
-            after = ReadAfter.fit(graph)
+            after = after or ReadAfter.fit(graph)
             bar.update()
             bar.set_description("fitting descriptions")
             return cls(whole, after, Description.fit(graph, texts))

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from star.data.catalog import Catalog
 from star.data.dataset import Dataset
 from star.data.interactions import Interactions
+from star.data.simulator import load_demo
+from star.data.tasks import split
 from star.evidence import fitting
 from star.evidence import signals as S
 from star.evidence.claims import STRENGTHS, sentence
@@ -295,7 +297,7 @@ def test_kept_beside_the_data_and_made_again_when_they_change(
 ) -> None:
     monkeypatch.setenv("STAR_DATA", str(tmp_path))
     made: list[int] = []
-    monkeypatch.setattr(fitting, "fit_signals", lambda *given: made.append(1) or fitted())
+    monkeypatch.setattr(fitting, "fit_signals", lambda *given, after: made.append(1) or fitted())
     data, parts, graph = reading.dataset(), reading.parts(), reading.graph()
 
     def ask(data: Dataset) -> S.Signals:
@@ -316,6 +318,32 @@ def test_kept_beside_the_data_and_made_again_when_they_change(
     assert len(made) == 4
     (left,) = (tmp_path / ".cache").iterdir()
     assert left != folder, "what was fitted on the old titles is gone"
+
+
+def test_the_demo_ships_with_what_comes_after(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """If this fails, the demo or the fit was changed: run `python -m training.demo.fit_read_after`."""
+    demo = load_demo()
+    parts = split(demo.interactions)
+    after = fitting.shipped(demo, parts)
+    assert after is not None
+    graph = Graph.build(demo.interactions, parts.train)
+    ranks = []
+    for reader in parts.test[:200].tolist():  # none of them was in the fit
+        *shelf, wanted = demo.interactions.history(reader).tolist()
+        scores = after.scores(np.array(shelf))
+        ranks.append(int((scores > scores[wanted]).sum()))
+    popular = np.argsort(np.argsort(-graph.counts))
+    wanted = [int(demo.interactions.history(reader)[-1]) for reader in parts.test[:200].tolist()]
+    assert np.median(ranks) < np.median(popular[wanted]) / 2
+    signals = fitting.fit_signals(graph, demo.catalog, Attributes.of(demo.catalog), after=after)
+    assert signals.after is after
+
+    assert fitting.shipped(replace(demo, name="other"), parts) is None
+    assert fitting.shipped(demo, replace(parts, train=parts.train[1:])) is None
+    monkeypatch.setattr(fitting, "SHIPPED", tmp_path / "none.npz")
+    assert fitting.shipped(demo, parts) is None
+    fitting.SHIPPED.write_bytes(b"cut short")
+    assert fitting.shipped(demo, parts) is None
 
 
 def test_without_signals_the_tools_are_refused() -> None:
