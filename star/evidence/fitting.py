@@ -1,7 +1,7 @@
 """Fitted signals of a graph, calibrated on its own readers, and kept beside the data sets for the next start.
 
-What comes after takes the longest to fit. The demo ships with it (`SHIPPED`, made by `training.demo.fit_read_after`), so that
-its first start is short.
+What comes after takes the longest to fit. The demo ships with it (`SHIPPED`, written by `training.demo.fit_read_after`), so
+that its first start is short.
 """
 
 from __future__ import annotations
