@@ -153,6 +153,7 @@ STAR.annotate = (root) => {
   }
 
   async function recent() {
+    if (!campaign) return;
     await leave();
     let rows;
     try { rows = (await call(`star-annotate/recent/${campaign.id}`)).recent; } catch (error) { trouble(error); return; }

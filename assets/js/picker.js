@@ -34,11 +34,12 @@ STAR.picker = (element, props, server, watch, bring) => {
   }
 
   /* A combobox of input and list. `search` returns {rows} or {error}; `choose` receives a row. */
-  function combo(root, search, choose, { typed = () => {}, left = () => {}, undo = () => {} } = {}) {
+  function combo(root, search, choose, { typed = () => {}, left = null, undo = () => {} } = {}) {
     const input = root.querySelector("input");
     const list = root.querySelector("ul");
     const name = `star-list-${Math.random().toString(36).slice(2)}`;
     let rows = [], at = -1, asked = 0, timer = 0;
+    let sought = false, hurried = false; // a list is on its way; Enter was pressed before it came
     list.id = name;
     input.setAttribute("aria-controls", name);
 
@@ -60,6 +61,8 @@ STAR.picker = (element, props, server, watch, bring) => {
       const answer = await search(text).catch(() => ({ error: "The server does not answer; try again in a moment." }));
       if (mine !== asked || document.activeElement !== input) return;
       rows = answer.rows || [];
+      sought = false;
+      if (hurried && rows.length) { hurried = false; take(rows[0]); return; }
       list.replaceChildren(...rows.map((row, i) => {
         const item = make("li");
         item.id = `${name}-${i}`;
@@ -78,8 +81,17 @@ STAR.picker = (element, props, server, watch, bring) => {
       say(rows.length ? `${rows.length} found` : list.textContent);
     }
     input.addEventListener("focus", () => { input.select(); if (root.dataset.combo === "reader") open(""); });
-    input.addEventListener("input", () => { typed(input.value); clearTimeout(timer); timer = setTimeout(() => open(input.value), 90); });
-    input.addEventListener("blur", () => { asked += 1; clearTimeout(timer); close(); left(); });
+    input.addEventListener("input", () => {
+      rows = []; // what was listed before is no answer to what is typed now
+      asked += 1;
+      sought = true;
+      hurried = false;
+      close();
+      typed(input.value);
+      clearTimeout(timer);
+      timer = setTimeout(() => open(input.value), 90);
+    });
+    input.addEventListener("blur", () => { asked += 1; sought = hurried = false; clearTimeout(timer); close(); if (left) left(); });
     input.addEventListener("keydown", (event) => {
       if (event.key === "Escape") { close(); undo(); event.stopPropagation(); }
       else if (event.key === "ArrowDown" && list.hidden) open(input.value);
@@ -89,7 +101,8 @@ STAR.picker = (element, props, server, watch, bring) => {
       } else if (event.key === "Enter") {
         event.preventDefault();
         if (!list.hidden && rows.length) take(rows[Math.max(at, 0)]);
-        else left();
+        else if (left) left();
+        else hurried = sought;
       }
     });
     return input;

@@ -58,7 +58,7 @@ STAR.question = (element, props, server, trigger, watch) => {
   });
 
   /* A combobox: `rows` are those of the answer while the input is empty, then those that the server finds. */
-  function combo(name, rows, take) {
+  function combo(name, rows, take, typed = null) {
     const root = find(`[data-combo="${name}"]`);
     const input = root.querySelector("input");
     const list = root.querySelector("ul");
@@ -103,6 +103,8 @@ STAR.question = (element, props, server, trigger, watch) => {
     input.addEventListener("focus", () => { input.select(); open(""); });
     input.addEventListener("input", () => {
       shown = []; // what was listed before is no answer to what is typed now
+      asked += 1;
+      if (typed) typed();
       close();
       clearTimeout(timer);
       timer = setTimeout(() => open(input.value), 90);
@@ -128,7 +130,7 @@ STAR.question = (element, props, server, trigger, watch) => {
     inputs[name] = combo(name, candidates, (row, input) => {
       chosen[name] = row.id;
       input.value = row.label;
-    });
+    }, () => { chosen[name] = null; }); // none is chosen while one is typed, so that no question is about the one before
   }
   inputs.add = combo("add", () => [], (row, input) => {
     input.value = "";

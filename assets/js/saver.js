@@ -66,6 +66,7 @@ STAR.saver = ({ record, answer, say, overtaken, signedOut, refused }) => {
       try {
         receipt = await untilAnswered(body);
       } catch (error) {
+        want = null; // the visitor saw that nothing is saved, and asks anew
         await notTaken(error, to);
         return null;
       }

@@ -44,7 +44,7 @@ def unlock(name: Annotated[str, typer.Argument(help="Name of the account.")]) ->
     from star.annotation.workflow import people
 
     person = people.unlock(database_here(), name)
-    typer.echo(f"{person.name} may try again, from any address")
+    echo(f"{isolated(person.name)} may try again, from any address")
 
 
 def list_(as_json: AsJson = False) -> None:
@@ -62,7 +62,7 @@ def _password(file: Path | None) -> str:
     if file is None:
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"password file {file} cannot be read ({error})") from None
     return lines[0] if lines else ""

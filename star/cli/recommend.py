@@ -25,7 +25,7 @@ def recommend(
     ] = None,
     k: Annotated[int, typer.Option(help="How many items.")] = 5,
     seed: Annotated[
-        int, typer.Option(help="0: the likeliest words; any other number draws the wording.")
+        int, typer.Option(min=0, help="0: the likeliest words; any other number draws the wording.")
     ] = 0,
     model: Annotated[
         str | None,

@@ -157,6 +157,10 @@ def _said(found: _Heard) -> Said:
     )
 
 
+def _many(size: int, w: Words) -> str:
+    return w.item if size == 1 else f"{size} {w.items}"
+
+
 def signal_name(kind: str, size: int, w: Words) -> str:
     """A signal in the data set's words, as the head of its line."""
     match kind:
@@ -169,9 +173,9 @@ def signal_name(kind: str, size: int, w: Words) -> str:
         case "after":
             return f"What others {w.past} next"
         case "pull":
-            return f"Co-{w.gerund} with the last {size} {w.items}" if size else f"Co-{w.gerund}"
+            return f"Co-{w.gerund} with the last {_many(size, w)}" if size else f"Co-{w.gerund}"
         case "read_next":
-            return f"Soon after the last {size} {w.items}"
+            return f"Soon after the last {_many(size, w)}"
         case "similar":
             return f"The {size} most similar {w.users}"
         case "about":

@@ -41,7 +41,7 @@ from star.ui.runs import Runs
 from star.ui.security.address import believed
 from star.ui.security.auth import Auth, SessionMiddleware, error_handlers
 from star.ui.security.connections import free_port, listen
-from star.ui.security.guard import HERE, RequestGuard, Surface, hosts
+from star.ui.security.guard import HERE, RequestGuard, Surface, hosts, local
 from star.ui.security.policy import Policy
 from star.ui.starters import Starters
 from star.ui.uploads import Uploads, allowed
@@ -180,7 +180,7 @@ def launch(loader: Loader, settings: Settings, offered: Offered | None = None) -
     host, auth, proxies = settings.host, settings.auth, believed(settings.proxy)
     chosen = free_port(host, settings.port)
     kept = _database(needed=auth)
-    database = kept if auth or host in HERE else None
+    database = kept if auth or local(settings) else None
     named = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
     known_host = hosts(host, auth, named)
     app: ASGIApp = (
@@ -196,8 +196,8 @@ def launch(loader: Loader, settings: Settings, offered: Offered | None = None) -
         echo("Annotate and Lead are left out, and answers are lost when the server ends")
     elif database is None:
         echo(
-            f"Annotate and Lead are left out: {host} can be reached from other machines and there are no accounts; "
-            "add --auth, or serve on 127.0.0.1"
+            "Annotate and Lead are left out: other machines reach the page and there are no accounts; add --auth, or serve "
+            "on 127.0.0.1 without --proxy and --allowed-hosts"
         )
     else:
         echo(f"Annotations are kept in {database.place}")

@@ -29,7 +29,7 @@ from star.settings import Settings
 from star.ui.offered import Offered
 from star.ui.security import scratch
 from star.ui.security.auth import HEADER
-from star.ui.security.guard import HERE, Unfit, whole
+from star.ui.security.guard import Unfit, local, whole
 from star.ui.security.policy import Policy
 
 ROUTE = "/star-upload/table"
@@ -48,7 +48,7 @@ def allowed(settings: Settings) -> bool:
     Raises:
         UserError: they are asked for, and other machines can reach the page.
     """
-    if settings.uploads and (settings.host not in HERE or settings.proxy or settings.allowed_hosts):
+    if settings.uploads and not local(settings):
         raise UserError(
             "--uploads is for a page that only this machine reaches; leave it out, or leave out --host, --proxy and "
             "--allowed-hosts"

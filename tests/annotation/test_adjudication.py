@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import annotating
 import pytest
 
+from star.annotation.exchange import collect, importing
 from star.annotation.storage import store
 from star.annotation.storage.database import Database
 from star.annotation.storage.models import Lease
@@ -100,3 +103,22 @@ def test_an_incomplete_decision_says_what_is_missing(database: Database, judge: 
     record = rate(database, annotating.raters(database, 1)[0], number, 1)
     with pytest.raises(UserError, match="not yet rated: The plan"):
         adjudication.decide(database, judge, record, Answer({"faithful": 3}, reason="so"))
+
+
+def test_a_decision_is_revised_where_an_earlier_one_is_gone(database: Database, judge: Person, tmp_path: Path) -> None:
+    """The first adjudicator withdraws; what is exported and imported again has decision 2 alone."""
+    number = annotating.campaign(database, 1, overlap=2, threshold=1.0)
+    ann, bob = annotating.raters(database, 2)
+    record = rate(database, ann, number, 1)
+    rate(database, bob, number, 5)
+    lea = annotating.lead(database)
+    assert adjudication.decide(database, judge, record, annotating.full(2, reason="so"), after=0) == 1
+    assert adjudication.decide(database, lea, record, annotating.full(3, reason="so"), after=1) == 2
+    people.withdraw(database, lea, judge.id)
+    collect.export(database, number, tmp_path / "out")
+    with annotating.ready("sqlite", tmp_path / "other") as other:
+        boss = annotating.lead(other)
+        importing.import_campaign(other, boss, tmp_path / "out")
+        seen = adjudication.look(other, boss, 1).conflict.decisions
+        assert seen == 2
+        assert adjudication.decide(other, boss, 1, annotating.full(4, reason="again"), after=seen) == 3

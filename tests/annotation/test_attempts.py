@@ -129,6 +129,18 @@ def test_unlock_lifts_the_locks(database: Database, monkeypatch: pytest.MonkeyPa
         people.unlock(database, "Nobody")
 
 
+def test_a_name_that_is_unlocked_does_not_steer_the_terminal(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from star.cli.app import app
+
+    person = people.enter(database, "\x1b]0;x\x07\u202eevil")
+    monkeypatch.setattr("star.cli.annotators.database_here", lambda: database)
+    done = CliRunner().invoke(app, ["annotators", "unlock", person.pseudonym], color=True)
+    assert done.exit_code == 0 and "may try again" in done.output
+    assert not {"\x1b", "\x07", "\u202e"} & set(done.output)
+
+
 @pytest.mark.parametrize("jump", [-365 * 24 * 3600.0, -3600.0, -60.0, 3600.0])
 def test_a_clock_that_jumps_locks_nobody_for_ever(database: Database, jump: float) -> None:
     people.add(database, "Ann", password=PASSWORD)

@@ -103,6 +103,8 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     with database.write():
         made = list((tmp_path / "new").iterdir())
         assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
+    with pytest.raises(UserError, match="is the database itself"):
+        backup.backup(database, Path(str(database.file)))
     backup.backup(database, tmp_path / "b.sqlite")
     backup.backup(database, tmp_path / "b.jsonl")
     assert stat.S_IMODE((tmp_path / "b.sqlite").stat().st_mode) == stat.S_IMODE(

@@ -108,6 +108,18 @@ def made() -> Export:
     return Export("toy", items, tuple(written), tuple(ratings), tuple(comparisons))
 
 
+def test_no_export_is_mixed_with_another(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export.save_export(made(), out, "jsonl")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    for save in (lambda: export.save_export(made(), out, "csv"), lambda: preferences.save_trl(made(), out)):
+        with pytest.raises(UserError, match=r"holds .* of another export; name another folder"):
+            save()
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    export.save_export(made(), out, "jsonl")
+    assert export.load_export(out) == made()
+
+
 @pytest.mark.parametrize("format", tables.FORMATS)
 def test_an_export_comes_back_as_it_was(tmp_path: Path, format: str) -> None:
     export.save_export(made(), tmp_path / "out", format)

@@ -318,6 +318,41 @@ def test_keys_flags_undo_and_what_is_asked(toy_page: str, visit: Any) -> None:
     expect(page.locator("#annotate [data-progress]")).to_contain_text("1 submitted", timeout=LONG)
 
 
+def test_a_refused_save_hands_nothing_in_later(toy_page: str, visit: Any) -> None:
+    """Enter is pressed while a draft is under way that turns out to be overtaken by another window."""
+    visitor = visit(toy_page)
+    page = visitor.page
+    come_in(page, "Dan", "singles")
+    held: list[Any] = []
+    page.route("**/star-annotate/save", lambda route: held.append(route))
+    for _ in range(CRITERIA):
+        page.keyboard.press("4")
+        page.keyboard.press("ArrowDown")
+    while not held:
+        page.wait_for_timeout(50)
+    page.keyboard.press("Enter")
+    held[0].fulfill(status=409, json={"error": "changed in another window"})
+    page.unroute("**/star-annotate/save")
+    expect(said(page)).to_contain_text("Repeat your last change here")
+    with page.expect_request("**/star-annotate/save") as sent:
+        page.keyboard.press("5")
+    assert sent.value.post_data_json["to"] == "draft"
+    visitor.problems[:] = [each for each in visitor.problems if "409" not in each]
+
+
+def test_without_a_campaign_nothing_breaks(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ready(page)
+    page.get_by_role("tab", name="Annotate").click()
+    box = page.locator("#annotate").get_by_label(re.compile("enter your name|Your name"))
+    box.fill("Nobody yet", timeout=LONG)
+    box.press("Enter")
+    expect(said(page)).to_contain_text("There is no campaign yet", timeout=LONG)
+    page.get_by_role("button", name="Last answers").click()
+    page.wait_for_timeout(300)
+    expect(said(page)).to_contain_text("There is no campaign yet")
+
+
 def test_pairs(toy_page: str, visit: Any) -> None:
     page = visit(toy_page).page
     come_in(page, "Bob")

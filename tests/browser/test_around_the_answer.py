@@ -147,6 +147,25 @@ def test_an_example_is_answered_at_once_and_can_be_reopened_and_questioned(
     expect(page.locator("#question-form")).to_contain_text(titles[0], timeout=LONG)
 
 
+def test_enter_takes_what_is_typed_and_nothing_that_was_listed_before(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ready(page)
+    options = page.get_by_role("listbox").get_by_role("option")
+    page.get_by_role("combobox", name="Reader").click()
+    expect(options.first).to_be_visible()
+    page.keyboard.type("19")
+    page.keyboard.press("Enter")  # before the list of what is typed has come
+    expect(page.get_by_role("combobox", name="Reader")).to_have_value(re.compile("^Reader 19 "))
+    page.get_by_text("Your own shelf").click()
+    box = page.get_by_role("combobox", name="Add a book")
+    box.press_sequentially("the")
+    expect(options.first).to_be_visible()
+    page.keyboard.type(" hobbit")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-shelf] li b")).to_have_text(["The Hobbit"])
+    expect(box).to_have_value("")
+
+
 def test_an_answer_for_another_shelf_is_marked(toy_url: str, visit: Any) -> None:
     page = visit(toy_url).page
     ask(page)

@@ -152,6 +152,20 @@ def test_without_an_answer_it_says_what_to_do_and_with_one_what_carries_it(own_u
     assert page.locator("#asked .carried tbody tr").count() >= 1
 
 
+def test_a_book_that_is_typed_and_not_chosen_is_not_asked_about(toy_url: str, visit: Any) -> None:
+    page = visit(toy_url).page
+    ask(page)
+    page.get_by_role("tab", name="Question").click()
+    page.locator("#take-last").click()
+    other = page.locator("#question-form [data-combo=other] input")
+    expect(other).not_to_have_value("", timeout=LONG)
+    other.fill("Emma")
+    other.press("Tab")
+    page.locator("[data-ask=why_not]").click()
+    expect(page.locator("#question-status")).to_contain_text("Choose two books from the list first")
+    expect(page.locator("#asked .lines")).to_have_count(0)
+
+
 def test_mars_beside_star(own_url: str, visit: Any) -> None:
     page = visit(own_url).page
     begin(page)

@@ -161,7 +161,7 @@ def test_restore(run: Run, small: Database, tmp_path: Path, monkeypatch: pytest.
 
 def test_accounts(small: Database, run: Run, tmp_path: Path) -> None:
     secret = tmp_path / "password"
-    secret.write_text("correct horse\n")
+    secret.write_text("\ufeffcorrect horse\n", "utf-8")  # as some editors of Windows save it
     run("annotators", "add", "Lea", "--role", "lead", "--password-file", str(secret))
     run("annotators", "add", "Ann", stdin="battery staple\nbattery staple\n")
     assert people.authenticate(small, "lea", "correct horse").role == "lead"

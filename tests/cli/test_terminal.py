@@ -84,6 +84,7 @@ def star(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         ("recommend", "--dataset", HOSTILE, "--user", "1"),
         ("recommend", HOSTILE),
         ("recommend", "--k", HOSTILE),
+        ("recommend", "--user", "r0007", "--model", "mars", "--seed", "-1"),
         ("evaluate", "--dataset", HOSTILE),
         ("evaluate", "--json", f"/none/{HOSTILE}"),
         ("evaluate", "--tasks", HOSTILE),

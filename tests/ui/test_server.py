@@ -19,6 +19,8 @@ from fastapi.testclient import TestClient
 from star.errors import UserError
 from star.recommend.recommendation import Query
 from star.recommend.turns import Turns
+from star.settings import Settings
+from star.ui import server
 from star.ui.assets import SHARED
 from star.ui.loader import Loader
 from star.ui.picker import find_books, find_readers, query, reader_detail, spread
@@ -278,3 +280,23 @@ def test_the_page_names_no_file_that_is_not_there() -> None:
     client = TestClient(application(ready()), base_url="http://127.0.0.1")
     named = re.findall(r'<link[^>]* href="(/[^"]*|\.[^"]*)"', client.get("/").text)
     assert named and [name for name in named if client.get(name).status_code != 200] == []
+
+
+@pytest.mark.parametrize(
+    "reached", [{}, {"host": "0.0.0.0"}, {"proxy": "127.0.0.1"}, {"allowed_hosts": "star.example.org"}]
+)
+def test_without_accounts_others_get_no_annotation(
+    reached: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever way others reach the page by, also by a proxy on this machine."""
+    monkeypatch.setenv("STAR_DATABASE_URL", str(tmp_path / "kept.sqlite"))
+    served: list[Any] = []
+    monkeypatch.setattr(server, "listen", lambda app, *_: served.append(app))
+    loader = Loader(lambda: toy.ToyRecommender(DATA, 0), lambda: DATA)
+    server.launch(loader, Settings(port=free_port("127.0.0.1", 7860), **reached))
+    page = TestClient(served[0], f"http://{reached.get('allowed_hosts', '127.0.0.1')}", headers={"x-star": "1"})
+    assert page.get("/").status_code == 200
+    entered = page.post("/star-door/enter", json={"name": "Mallory", "role": "lead"})
+    assert entered.status_code == (404 if reached else 200)
+    assert page.get("/star-lead/overview").status_code == (404 if reached else 200)
+    assert ("Annotate and Lead are left out" in capsys.readouterr().out) == bool(reached)

@@ -161,7 +161,11 @@ def gathered(database: Database, campaign: int) -> Export:
             for row in rows.ratings(database, campaign)
             if str(row.record) in kept
         ),
-        tuple(replace(row, record=str(row.record)) for row in rows.comparisons(database, campaign)),
+        tuple(
+            replace(row, record=str(row.record))
+            for row in rows.comparisons(database, campaign)
+            if str(row.record) in kept
+        ),
     )
 
 

@@ -45,8 +45,10 @@ def backup(database: Database, file: Path) -> None:
     SQLite file. An earlier file is replaced only once the new one is complete and on disk.
 
     Raises:
-        UserError: the file cannot be written, or is not `.jsonl` on PostgreSQL.
+        UserError: the file cannot be written, is the database itself, or is not `.jsonl` on PostgreSQL.
     """
+    if database.file is not None and file.exists() and file.samefile(database.file):
+        raise UserError(f"{file} is the database itself; name another file")
     with _replacing(file) as part:
         if file.suffix == ".jsonl":
             _dump(database, part)

@@ -13,6 +13,7 @@ from star.errors import UserError
 
 HEADS = ("campaign.json", "manifest.json")
 """Without these a folder is no export. They are removed first and written last."""
+TABLES = (".jsonl", ".csv", ".parquet")
 
 
 @contextmanager
@@ -22,7 +23,8 @@ def folder_of(folder: Path) -> Iterator[Path]:
     A process killed during the move leaves `folder` without its `HEADS`, so that reading it fails with a message.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        UserError: the folder cannot be written, the disk is full, or the folder has files of another export that these would
+            not replace: two exports in one folder would be read as one.
     """
     made: Path | None = None
     try:
@@ -37,6 +39,12 @@ def folder_of(folder: Path) -> Iterator[Path]:
             made.chmod(0o777 & ~_mask())  # mkdtemp makes a folder for its owner only
             made.replace(folder)
             return
+        new = {file.name for file in files}
+        old = sorted(
+            file.name for file in folder.iterdir() if file.name in HEADS or file.suffix in TABLES if file.name not in new
+        )
+        if old:
+            raise UserError(f"{folder} holds {old[0]} of another export; name another folder, or delete that one")
         for head in HEADS:
             (folder / head).unlink(missing_ok=True)
         for file in files:

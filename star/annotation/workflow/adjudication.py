@@ -24,7 +24,7 @@ from star.errors import UserError
 
 @dataclass(frozen=True)
 class Conflict:
-    """A record over the threshold. `answers`: by pseudonym. `decisions`: how many it has had so far."""
+    """A record over the threshold. `answers`: by pseudonym. `decisions`: number of the last one so far, 0 for none."""
 
     record: int
     disagreement: int
@@ -66,7 +66,7 @@ def look(database: Database, person: Person, record: int) -> Case:
         who = active(session, person, "adjudicator")
         row, plan = _record(session, record)
         answers = _complete(session, plan, record, who)
-        decided = session.scalar(select(func.count()).where(Adjudication.record_id == record)) or 0
+        decided = _last(session, record)
         conflict = Conflict(record, disagreement(answers.values()), answers, decided)
         return Case(conflict, tuple(blinded(run) for run in row.runs), version(session, plan.rubric_id))
 
@@ -98,7 +98,7 @@ def decide(
         answer = checked(answer, version(session, plan.rubric_id).rubric, plan.kind, row.runs, complete=True)
         if not (answer.reason or answer.note).strip():
             raise UserError("a decision needs a reason; say in a few words why")
-        number = session.scalar(select(func.count()).where(Adjudication.record_id == record)) or 0
+        number = _last(session, record)
         if number != after or again is not None:
             raise UserError(f"this record has {number} decisions and you saw {after}; look at it again")
         content, now = answer.to_json(), time.time()
@@ -114,6 +114,11 @@ def decide(
         )
         events.write(session, "adjudicated", who.pseudonym, plan.id, record, uuid, number + 1, content, now)
         return number + 1
+
+
+def _last(session: Session, record: int) -> int:
+    """Number of the last decision on a record; 0: none. Numbers are no counts: an import may lack earlier decisions."""
+    return session.scalar(select(func.max(Adjudication.number)).where(Adjudication.record_id == record)) or 0
 
 
 def open_conflicts(session: Session, plan: Campaign) -> list[Conflict]:

@@ -124,7 +124,7 @@ def parse(document: str | dict[str, Any]) -> Rubric:
         first = error.errors()[0]
         place = printable(".".join(str(part) for part in first["loc"])[:80]) or "document"
         raise UserError(
-            f"the rubric's {place} does not fit: {first['msg']}; see star/annotation/rubric.yaml"
+            f"the rubric's {place} does not fit: {first['msg']}; see star/annotation/workflow/rubric.yaml"
         ) from None
     _check(rubric)
     return rubric

@@ -21,6 +21,8 @@ from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from star.settings import Settings
+
 HERE = ("127.0.0.1", "localhost", "::1")
 LARGEST = 1_000_000  # bytes of a request's body
 DEEPEST = 32  # levels of nested lists and objects in a body
@@ -66,6 +68,11 @@ class Surface:
             frozenset(number for number, fn in page.fns.items() if fn.queue),
             {number: names for number, names in named.items() if names},
         )
+
+
+def local(settings: Settings) -> bool:
+    """Whether this machine alone reaches the page: it listens on loopback, and no proxy or name leads others to it."""
+    return settings.host in HERE and not settings.proxy and not settings.allowed_hosts
 
 
 def hosts(host: str, auth: bool, allowed: tuple[str, ...] = ()) -> Callable[[str], bool]:
