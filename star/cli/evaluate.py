@@ -120,8 +120,9 @@ def tasks(
     retriever = Retriever(graph, Attributes.of(data.catalog))
     made = questions(data, parts, graph, retriever, [scenario], [negatives], number, seed, split)
     together = [task for cell in made.values() for task in cell]
-    write_tasks(together, data, parts, out)
-    echo(f"{len(together)} tasks of {isolated(dataset)} ({scenario}, {negatives}) are in {out}")
+    written = write_tasks(together, data, parts, out)
+    left = f"; a reader has one task, so {len(together) - written} more were left out" if written < len(together) else ""
+    echo(f"{written} tasks of {isolated(dataset)} ({scenario}, {negatives}) are in {out}{left}")
 
 
 def _names(text: str) -> list[str]:
@@ -132,7 +133,7 @@ def _writable(out: str | None) -> Path | None:
     """The file to write; None for standard output.
 
     Raises:
-        UserError: a folder, or a file in a folder that does not exist.
+        UserError: a folder, or a file that cannot be written.
     """
     if out is None or out == "-":
         return None
@@ -141,6 +142,13 @@ def _writable(out: str | None) -> Path | None:
         raise UserError(
             f"--json {out} cannot be written: it is a folder, or its folder does not exist; name a file"
         )
+    there = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise UserError(f"--json {out} cannot be written ({error.strerror}); name another file") from None
+    if not there:
+        path.unlink()
     return path
 
 

@@ -1,8 +1,8 @@
 """Reads and writes tasks in AgentRecBench's files (arXiv 2505.19623).
 
 A folder holds `tasks/task_<n>.json` and `groundtruth/groundtruth_<n>.json` beside line-delimited `item.json`,
-`user.json` and `review.json`. Written tasks have one user each, whose reviews are the history before the target: no tool
-of the benchmark can look the target up.
+`user.json` and `review.json`. Written tasks have one user each, whose reviews are the history before the target, and a
+reader has one task: no tool of the benchmark can look the target up.
 """
 
 from __future__ import annotations
@@ -25,16 +25,24 @@ TRUTH = "ground truth"  # with a space: AgentRecBench's own key
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Tasks of a folder. `report`: numbers of tasks read and left out, by reason."""
+    """Tasks of a folder. `counts`: numbers of tasks read and left out, by reason."""
 
     tasks: list[Task]
-    report: dict[str, int]
+    counts: dict[str, int]
+
+    @property
+    def report(self) -> dict[str, int]:
+        """The same, and how many are `evaluated`."""
+        return self.counts | {"evaluated": len(self.tasks)}
 
 
-def write_tasks(
-    tasks: Sequence[Task], dataset: Dataset, split: Split, folder: Path, category: str = "book"
-) -> None:
+def write_tasks(tasks: Sequence[Task], dataset: Dataset, split: Split, folder: Path) -> int:
     """Write tasks with the data to answer them: reviews of the training readers and of each task's history.
+
+    Of each reader the first task is written: the history of a later one may hold the target of an earlier one.
+
+    Returns:
+        number of tasks written.
 
     Raises:
         UserError: the folder exists and is not empty.
@@ -43,7 +51,11 @@ def write_tasks(
         raise UserError(f"{folder} is there already and not empty; name a new folder")
     for part in ("tasks", "groundtruth"):
         (folder / part).mkdir(parents=True)
-    ids = [item.id for item in dataset.catalog]
+    ids, category = [item.id for item in dataset.catalog], dataset.catalog.words.item
+    first: dict[int, Task] = {}
+    for task in tasks:
+        first.setdefault(task.reader, task)
+    tasks = list(first.values())
     for n, task in enumerate(tasks):
         question = {
             "type": "recommendation",
@@ -79,6 +91,7 @@ def write_tasks(
         for place, item in enumerate(shelf)
     )
     _lines(folder / "review.json", reviews)
+    return len(tasks)
 
 
 def read_tasks(folder: Path, dataset: Dataset, split: Split) -> Benchmark:
@@ -133,7 +146,7 @@ def read_tasks(folder: Path, dataset: Dataset, split: Split) -> Benchmark:
     if not tasks:
         counts = ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in report.items())
         raise UserError(f"{folder} leaves no task for data set {dataset.name!r} ({counts})")
-    return Benchmark(tasks, report | {"evaluated": len(tasks)})
+    return Benchmark(tasks, report)
 
 
 class _Training:
@@ -182,11 +195,11 @@ def _load(file: Path) -> Any:
 def _read_lines(file: Path) -> Iterator[Any]:
     if not file.is_file():
         raise UserError(f"{file} is not there; the reviews of the tasks' users are read from it")
-    with file.open(encoding="utf-8") as handle:
+    with file.open("rb") as handle:
         for number, line in enumerate(handle, 1):
             try:
                 yield json.loads(line)
-            except ValueError:
+            except ValueError:  # also where it is not UTF-8
                 raise UserError(f"{file} line {number} is no JSON object; expected one per line") from None
 
 

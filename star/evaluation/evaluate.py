@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def evaluate(
     """
     check_methods(methods)
     _check_full(full, tasks_from)
+    _check_asked(tasks, split_name)
     parts = split(dataset.interactions)
     graph = Graph.build(dataset.interactions, parts.train)
     retriever = Retriever(graph, Attributes.of(dataset.catalog))
@@ -77,7 +79,8 @@ def evaluate(
     unseen = None if test_users is None or found else read_unseen(test_users, dataset, parts)
     source, readers = (dataset, None) if unseen is None else (unseen.dataset, unseen.rows)
     if found is not None:
-        asked = {("file", "file"): found.tasks[:tasks]}
+        found = replace(found, tasks=found.tasks[:tasks])
+        asked = {("file", "file"): found.tasks}
     else:
         asked = questions(
             source, parts, graph, retriever, scenarios, negatives, tasks, seed, split_name, readers
@@ -181,6 +184,17 @@ def in_turn(cells_of: Sequence[list[Task]], limit: int) -> list[Task]:
     return [task for nth in zip_longest(*cells_of) for task in nth if task is not None][:limit]
 
 
+def _check_asked(tasks: int, split_name: str) -> None:
+    """
+    Raises:
+        UserError: no tasks are asked for, or those of another split.
+    """
+    if split_name not in ("test", "valid"):
+        raise UserError(f"there is no split {split_name}; expected test, valid")
+    if tasks < 1:
+        raise UserError(f"{tasks} tasks per cell were asked for; give at least 1")
+
+
 def questions(
     dataset: Dataset,
     parts: Split,
@@ -203,15 +217,14 @@ def questions(
         UserError: an unknown name, no reader to ask about, or no task.
     """
     known = (("scenario", scenarios, SCENARIOS), ("kind of negatives", negatives, NEGATIVE_KINDS))
-    for what, given, allowed in (*known, ("split", [split_name], ("test", "valid"))):
+    _check_asked(tasks, split_name)
+    for what, given, allowed in known:
         wrong = [name for name in given if name not in allowed]
         if wrong or not given:
             named = ", ".join(wrong) or "given"
             raise UserError(f"there is no {what} {named}; expected {', '.join(allowed)}")
     if not cells(scenarios, negatives):
         raise UserError("item_cold_start has matched negatives only; add matched to --negatives")
-    if tasks < 1:
-        raise UserError(f"{tasks} tasks per cell were asked for; give at least 1")
     readers = parts.part(split_name) if readers is None else readers
     if not len(readers):
         raise UserError(

@@ -16,7 +16,10 @@ DEPTHS = (CANDIDATES, 100)
 
 
 def latency(star: Star, readers: Sequence[int]) -> list[dict[str, float]]:
-    """Median seconds for retrieved lists of each of `DEPTHS` candidates; the first reader warms up and does not count."""
+    """Median seconds for retrieved lists of each of `DEPTHS` candidates; the first reader warms up and does not count. Of
+    fewer than two readers nothing is measured."""
+    if len(readers) < 2:
+        return []
     return [_of(star, readers[: READERS + 1], depth) for depth in DEPTHS]
 
 

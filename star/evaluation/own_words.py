@@ -56,6 +56,7 @@ def own_words(
         for claim in own_claims(state):
             verdicts["over" if claim.kind == "over" else "quote", check(claim, state.tools).verdict] += 1
         looked = [item for item, _ in sorted(state.heard.items(), key=lambda pair: -pair[1])]
+        looked += sorted(c for c in task.candidates if c not in state.heard)  # out of sight after the first look
         rest = [c for c in looked if c not in state.order]
         ranks["heard"].append(looked.index(task.target) + 1)
         ranks["words"].append([*state.order, *rest].index(task.target) + 1)

@@ -28,7 +28,7 @@ from star.data.tasks import NEGATIVES, Split, Task, make_tasks, split
 from star.evidence.fitting import kept_signals
 from star.evidence.graph import Graph, crossfit
 from star.evidence.retrieval import Retriever
-from star.evidence.signals import LATEST, RECENT, Signals
+from star.evidence.signals import LATEST, RECENT, Signals, words_of
 from star.evidence.tools import ASKED, WINDOWS, Attributes, Tools
 from star.ranking import Score
 
@@ -180,7 +180,7 @@ def fusion(graph: Graph, dataset: Dataset, split: Split, signals: Signals, seed:
         x, y = training_lists(dataset, split, LISTS, seed, whole=(graph, signals))
         return {"x": x, "y": y}
 
-    lists = remembered("fusion", dataset, split, (seed, LISTS), SOURCES, make)
+    lists = remembered("fusion", dataset, split, _settings(dataset, seed), SOURCES, make)
     return Scorer(graph, dataset, _one_thread(fit, lists["x"], lists["y"], seed), signals)
 
 
@@ -202,7 +202,7 @@ def carried_over(graph: Graph, dataset: Dataset, source: Dataset, seed: int = 0)
         x, y = training_lists(source, there, LISTS, seed, whole=(around, signals))
         return {"x": x, "y": y}
 
-    lists = remembered("fusion", source, there, (seed, LISTS), SOURCES, make)
+    lists = remembered("fusion", source, there, _settings(source, seed), SOURCES, make)
     x = lists["x"]
     trees = _one_thread(fit, x[:, comparable(x.shape[1])], lists["y"], seed)
     return Scorer(
@@ -212,6 +212,11 @@ def carried_over(graph: Graph, dataset: Dataset, source: Dataset, seed: int = 0)
         signals_of(dataset, split(dataset.interactions), graph),
         columns=comparable,
     )
+
+
+def _settings(dataset: Dataset, seed: int) -> object:
+    """What the lists depend on beside data and code; a description is read from all that is known of an item."""
+    return seed, LISTS, [words_of(item) for item in dataset.catalog]
 
 
 def comparable(width: int) -> slice:

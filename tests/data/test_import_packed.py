@@ -390,6 +390,31 @@ def test_recbole_parts_are_one_after_the_other(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"time": "whem"}, "has no column whem:token; it has user_id:token"),
+        ({"tiem": "timestamp"}, "there is no field tiem; these can be mapped: user, item"),
+        ({"title": "name"}, "title is a column of a.item, which is not there; leave out --column title="),
+    ],
+)
+def test_recbole_columns_that_are_not_there(tmp_path, columns, message):
+    path = write(tmp_path / "in", {"a.inter": RECBOLE})
+    with pytest.raises(UserError, match=message):
+        load("recbole", path, columns=columns)
+    named = load("recbole", path, columns={"time": "timestamp:float"})  # as the header has it
+    assert named.interactions.times is not None
+
+
+def test_recbole_parts_with_other_columns(tmp_path):
+    parts = {
+        "a.train.inter": "user_id:token\titem_id:token\ttimestamp:float\nu\t1\t5\n",
+        "a.test.inter": "user_id:token\titem_id:token\nu\t3\n",
+    }
+    with pytest.raises(UserError, match=r"a.test.inter has user, item, and a.train.inter has user, item, time"):
+        load("recbole", write(tmp_path / "in", parts))
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
         ({}, "should hold one X.inter, but has none"),

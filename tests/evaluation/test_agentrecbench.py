@@ -22,7 +22,8 @@ def tasks() -> list[Task]:
     data, graph = reading.dataset(), reading.graph()
     retriever, scenarios = Retriever(graph, Attributes.of(data.catalog)), ["classic", "user_cold_start"]
     made = questions(data, reading.parts(), graph, retriever, scenarios, ["uniform"], 20, 0, "test")
-    return [task for cell in made.values() for task in cell]
+    by_reader = {task.reader: task for cell in made.values() for task in cell}
+    return list(by_reader.values())
 
 
 @pytest.fixture
@@ -65,6 +66,27 @@ def test_what_is_to_be_predicted_cannot_be_read_back(folder: Path, tasks: list[T
     assert others == {f"reader-{row}" for row in reading.parts().train}
 
 
+def test_no_other_task_holds_the_answer(tmp_path: Path) -> None:
+    """The history of a reader's later task holds the target of an earlier one."""
+    data, graph = reading.dataset(), reading.graph()
+    retriever = Retriever(graph, Attributes.of(data.catalog))
+    made = questions(data, reading.parts(), graph, retriever, ["classic"], ["uniform"], 400, 0, "test")
+    many = [task for cell in made.values() for task in cell]
+    readers = {task.reader for task in many}
+    assert len(readers) < len(many)
+    assert write_tasks(many, data, reading.parts(), tmp_path / "bench") == len(readers)
+    assert len(list((tmp_path / "bench" / "tasks").iterdir())) == len(readers)
+    rows = [json.loads(line) for line in (tmp_path / "bench" / "review.json").read_text("utf-8").splitlines()]
+    shelves: dict[str, list[str]] = {}
+    for row in rows:
+        shelves.setdefault(row["user_id"], []).append(row["item_id"])
+    for n in range(len(readers)):
+        own, truth = shelves[f"task-{n}"], load(tmp_path / "bench" / "groundtruth" / f"groundtruth_{n}.json")[TRUTH]
+        for user, other in shelves.items():
+            longer = user.startswith("task-") and other[: len(own)] == own and user != f"task-{n}"
+            assert not (longer and truth in other)
+
+
 def test_the_order_of_candidates_is_not_taken_over(folder: Path) -> None:
     """In the challenge's own files the answer stands early in the list."""
     for file in (folder / "tasks").iterdir():
@@ -78,12 +100,16 @@ def test_the_order_of_candidates_is_not_taken_over(folder: Path) -> None:
 
 
 def test_it_can_be_evaluated(folder: Path) -> None:
-    made = evaluate(reading.dataset(), ["popularity", "itemknn"], tasks=30, tasks_from=folder)
-    assert made["split"] == "file" and made["tasks_from"]["evaluated"] == 40
+    made = evaluate(reading.dataset(), ["popularity", "itemknn"], tasks=12, tasks_from=folder)
+    assert made["split"] == "file" and made["tasks_from"]["evaluated"] == 12
     assert [(r["method"], r["n"], r["scenario"]) for r in made["rows"]] == [
-        ("popularity", 30, "file"),
-        ("itemknn", 30, "file"),
+        ("popularity", 12, "file"),
+        ("itemknn", 12, "file"),
     ]
+    with pytest.raises(UserError, match="0 tasks per cell"):
+        evaluate(reading.dataset(), ["popularity"], tasks=0, tasks_from=folder)
+    with pytest.raises(UserError, match="no split train"):
+        evaluate(reading.dataset(), ["popularity"], split_name="train", tasks_from=folder)
 
 
 def test_what_cannot_be_used_is_counted(folder: Path, tasks: list[Task]) -> None:

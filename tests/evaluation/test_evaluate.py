@@ -332,6 +332,6 @@ def test_the_command_prints_markdown(sets: Path) -> None:
 
 def test_an_unwritable_target_fails_before_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(evaluation, "evaluate", None)
-    for out in (tmp_path, tmp_path / "no" / "where.json"):
+    for out in (tmp_path, tmp_path / "no" / "where.json", Path("/proc/where.json")):
         with pytest.raises(UserError, match="cannot be written"):
             cli_evaluate.evaluate(dataset="reading", json_out=str(out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,16 @@ def test_the_first_choice_follows_the_words(found: dict[str, Any]) -> None:
 
 def test_it_ranks_above_chance(found: dict[str, Any]) -> None:
     assert min(found["heard"], found["words"]) > 0.25  # by chance .15
+
+
+def test_a_target_that_the_first_look_leaves_out_is_last(ranker: StarRanker, tasks: list[Task]) -> None:
+    many = []
+    for task in tasks[:8]:
+        others = [c for c in range(reading.graph().n_items) if c not in {*task.history, task.target}]
+        many.append(replace(task, candidates=(*others[:59], task.target)))
+    given = answered(ranker, many)
+    assert any(task.target not in state.heard for task, state in zip(many, given, strict=True))
+    assert 0 <= own_words(ranker, many, given)["heard"] < 1
 
 
 def test_exchanged_paragraphs_swap_what_is_stated_and_nothing_else(

@@ -32,6 +32,7 @@ _NAMES = {
     "genres": ("genre", "genres", "class", "categories", "category", "tags"),
 }
 _PARTS = ("train", "valid", "test")
+EVENTS = ("user", "item", "time", "rating")
 
 
 def read_recbole(
@@ -50,11 +51,20 @@ def read_recbole(
     """
     files = _files(path)
     asked = dict(columns or {})
-    events = pl.concat([_events(file, asked, say) for file in files], how="vertical_relaxed")
+    if unknown := [name for name in asked if name not in _NAMES]:
+        raise UserError(f"there is no field {', '.join(unknown)}; these can be mapped: {', '.join(_NAMES)}")
+    tables = [_events(file, asked, say) for file in files]
+    for file, table in zip(files, tables, strict=True):
+        if table.columns != tables[0].columns:
+            have, first = (", ".join(each.columns) for each in (table, tables[0]))
+            raise UserError(f"{file} has {have}, and {files[0].name} has {first}; give all parts the same columns")
+    events = pl.concat(tables, how="vertical_relaxed")
     if "time" in events.columns:
         events = by_time(events.drop("time"), events["time"])
     stem = files[0].name.split(".")[0]
     described = find(files[0].parent, f"{stem}.item")
+    if described is None and (left := [name for name in asked if name not in EVENTS]):
+        raise UserError(f"{left[0]} is a column of {stem}.item, which is not there; leave out --column {left[0]}=…")
     return Raw(
         format="recbole",
         title=stem,
@@ -87,7 +97,7 @@ def _files(path: Path) -> list[Path]:
 
 def _events(path: Path, asked: Mapping[str, str], say: Say) -> pl.DataFrame:
     """Columns user, item, rating and time (Int64 microseconds) of one .inter file."""
-    frame, kinds = _read(path, asked, ("user", "item", "time", "rating"), ("user", "item"), say)
+    frame, kinds = _read(path, asked, EVENTS, ("user", "item"), say)
     where = {name: f"{path}: column {name!r}" for name in kinds}
     made = [ids(frame[name], where[name], name).alias(name) for name in ("user", "item")]
     if "rating" in kinds:
@@ -146,13 +156,13 @@ def _read(
     typed = {name.partition(":")[0].strip(): name for name in header}
     found: dict[str, str] = {}
     for field in fields:
-        known = (asked[field],) if field in asked else _NAMES[field]
+        known = (asked[field].partition(":")[0].strip(),) if field in asked else _NAMES[field]
         there = next(
             (typed[name] for name in known if name in typed and typed[name] not in found.values()), None
         )
         if there is not None:
             found[field] = there
-        elif field in required:
+        elif field in required or field in asked:
             have = ", ".join(header)[:200]
             raise UserError(
                 f"{path} has no column {known[0]}:token; it has {have}; expected RecBole's header, tab-separated, "

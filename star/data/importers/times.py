@@ -73,13 +73,17 @@ def _from_numbers(number: pl.Series, small: float) -> pl.Series:
     made = number.to_frame("number").select(
         pl.when(seconds.abs() <= _LATEST).then((seconds * 1e6).floor()).cast(pl.Int64)
     )
-    return _written_dates(number).fill_null(made.to_series())
+    written, read = _written_dates(number), made.to_series()
+    if written.count():  # among dates, a small number is a wrong date, as 20190231, and no second of August 1970
+        both = pl.DataFrame({"number": number, "read": read})
+        read = both.select(pl.when(pl.col("number").abs() >= _SMALL).then(pl.col("read"))).to_series()
+    return written.fill_null(read)
 
 
 def _written_dates(number: pl.Series) -> pl.Series:
     """Int64 microseconds of dates written as numbers, null elsewhere.
 
-    As seconds, 20200914 is in August 1970, so it must be a date, unless other numbers of the column are as small.
+    As seconds, 20200914 is in August 1970, so it must be a date, unless as many numbers of the column are small and no date.
     """
     frame = pl.DataFrame({"number": number}).with_columns(made=pl.lit(None, pl.Int64))
     for form, low, high in _WRITTEN:
@@ -93,7 +97,7 @@ def _written_dates(number: pl.Series) -> pl.Series:
         frame = frame.with_columns(pl.col("made").fill_null(read))
         if form == "%Y%m%d%H%M" and low == _WRITTEN[0][1]:
             other = frame.filter(pl.col("made").is_null())["number"].abs()
-            if (other < _SMALL).any():
+            if (other < _SMALL).sum() >= frame["made"].count():
                 frame = frame.with_columns(made=pl.lit(None, pl.Int64))
     return frame["made"]
 
