@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from datasets import Dataset as Rows
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from transformers import PrinterCallback
 
@@ -34,7 +35,7 @@ from star.student.checkpoint import FORM, checkpoint_folder, fingerprint, read_a
 from star.student.vocabulary import END
 from training.lib.answers import answer_of
 from training.lib.causal import CausalStudent, adapter, ids_of, keep_own_forward, merged, text_of, tokenizer
-from training.lib.config import STRICT, Float, load_config
+from training.lib.config import STRICT, Float, at_least, load_config
 from training.lib.network import save_tensors
 
 with warnings.catch_warnings():
@@ -72,6 +73,12 @@ class PreferenceConfig:
     """Seed of the rows' order and of the adapter's first weights."""
     threads: int = 1
     """CPU threads."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> PreferenceConfig:
+        # KTO compares each trace with another one of its batch.
+        at_least(self, {"batch": 2 if self.method == "kto" else 1, "passes": 1, "rank": 1, "threads": 1})
+        return self
 
 
 def pairs(rows: Sequence[Preference]) -> tuple[dict[str, list[Any]], Counter[str]]:
@@ -138,7 +145,7 @@ def trainer_for(config: PreferenceConfig, columns: dict[str, list[Any]]) -> Any:
             beta=config.beta,
             seed=config.seed,
             bf16=False,  # bf16 is too coarse for a difference of sums of log-probabilities
-            use_cpu=not torch.cuda.is_available(),
+            use_cpu=True,  # the student's words and what the grammar allows are on the CPU
             gradient_checkpointing=False,
             max_length=None,
             precompute_ref_log_probs=False,

@@ -22,6 +22,7 @@ import torch
 
 from star.errors import command
 from star.student.checkpoint import FORM, checkpoint_folder, read_about
+from star.student.network import Checkpoint
 from training.lib.catalogues import Catalogue, read_lists
 from training.lib.config import Config, load_config
 from training.lib.measure import hit_mean, ranks
@@ -86,7 +87,8 @@ def begun(config: Config, catalogues: int) -> Run:
     model, stages = Student(config.hidden, config.layers, config.heads, 2 * config.hidden, config.seed), {}
     if config.start:
         folder = checkpoint_folder(config.start)
-        model, stages = Student.load(folder), dict(read_about(folder)["stages"])
+        Checkpoint.load(folder)  # checks its files
+        model, stages = Student.load(folder), dict(read_about(folder).get("stages", {}))
     inside = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("body")]
     outside = [p for name, p in model.named_parameters() if not (p.ndim == 2 and name.startswith("body"))]
     optimisers = [

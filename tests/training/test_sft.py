@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from star.errors import UserError
 from star.student.network import Checkpoint
 from star.student.vocabulary import SLOTS, VOCABULARY, plan
 from training import sft
@@ -110,6 +111,13 @@ def test_a_stopped_run_goes_on_as_if_unbroken(config: Config, tmp_path: Path, mo
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=2e-3) for name in one)
     untrained = Student(32, 1, 2, 64, 0).state_dict()
     assert not torch.allclose(one["table"].float(), untrained["table"], atol=2e-3)
+
+
+def test_a_damaged_start_is_one_line(config: Config, tmp_path: Path) -> None:
+    start = listed.save_student(tmp_path / "start")
+    (start / "model.safetensors").write_bytes(b"cut short")
+    with pytest.raises(UserError, match=r"model\.safetensors"):
+        sft.train(dataclasses.replace(config, start=str(start)))
 
 
 def test_a_start_gives_the_weights_and_the_stages_before(config: Config, tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ def test_a_missing_data_set(
     [
         ("sft", "a: [1\nb: 2", "is not YAML"),
         ("sft", "runs: {here}\nout: {here}/out\nsft_rate: fast\n", "sft_rate 'fast'; expected float"),
+        ("sft", "runs: {here}\nout: {here}/out\nheads: 0\n", "has heads 0; expected at least 1"),
+        ("sft", "runs: {here}\nout: {here}/out\nsft_minutes: 0\n", "has sft_minutes 0.0; expected at least 0.001"),
+        ("grpo", "runs: {here}\nout: {here}/out\ngrpo_group: 1\n", "has grpo_group 1; expected at least 2"),
+        ("preference", "model: star\ndata: {here}\nout: {here}/o\nmethod: kto\nbatch: 1\n", "has batch 1; expected"),
         ("sft", "runs: {here}\nout: {here}/out\n", "python -m training.trajectories"),
         ("trajectories", "runs: {here}\nout: {here}/out\nvalidation: [nothing]\n", "'nothing'"),
         ("grpo", "runs: {here}\nout: {here}/out\n", "run python -m training.sft"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import formatannotation
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -104,6 +104,7 @@ class Config:
 
     @model_validator(mode="after")
     def _possible(self) -> Config:
+        at_least(self, LEAST)
         if self.universes < 2:
             raise ValueError(
                 f"has {self.universes} universes; expected at least 2, a half for each half of the teacher's trees"
@@ -113,6 +114,26 @@ class Config:
         for given in self.datasets:
             _sizes(given)
         return self
+
+
+LEAST = {
+    **dict.fromkeys(("hidden", "layers", "heads", "threads", "sft_steps", "sft_batch", "sft_measured"), 1),
+    **dict.fromkeys(("grpo_lists", "grpo_rank", "grpo_measured"), 1),
+    "sft_minutes": 0.001,
+    "grpo_group": 2,
+    "grpo_steps": 0,
+}
+"""The least that these settings can be; a group of one answer has no advantage."""
+
+
+def at_least(config: object, least: Mapping[str, float]) -> None:
+    """
+    Raises:
+        ValueError: a setting is smaller.
+    """
+    for name, bound in least.items():
+        if getattr(config, name) < bound:
+            raise ValueError(f"has {name} {getattr(config, name)}; expected at least {bound}")
 
 
 def _sizes(text: str) -> tuple[str, int, int]:
