@@ -287,7 +287,8 @@ def reread(
     """Probability of each discussed slot at the first place, by the second reading: these paragraphs, and nothing else.
 
     They are read so many times, each time in another order and with other slots; the probability is the mean. Orders and
-    slots start from what is written. So neither the order of mention nor the names of the slots can carry the ranking.
+    slots start from what is written. So neither the order of mention nor the names of the slots can carry the ranking, but
+    of paragraphs that say the same.
     """
     shares: list[float] = readings(checkpoint, paragraphs, times).softmax(1).mean(0).tolist()
     return shares
