@@ -61,8 +61,9 @@ STAR.picker = (element, props, server, watch, bring) => {
       const answer = await search(text).catch(() => ({ error: "The server does not answer; try again in a moment." }));
       if (mine !== asked || document.activeElement !== input) return;
       rows = answer.rows || [];
-      sought = false;
-      if (hurried && rows.length) { hurried = false; take(rows[0]); return; }
+      const now = hurried && rows.length;
+      sought = hurried = false;
+      if (now) { take(rows[0]); return; }
       list.replaceChildren(...rows.map((row, i) => {
         const item = make("li");
         item.id = `${name}-${i}`;
@@ -81,19 +82,20 @@ STAR.picker = (element, props, server, watch, bring) => {
       say(rows.length ? `${rows.length} found` : list.textContent);
     }
     input.addEventListener("focus", () => { input.select(); if (root.dataset.combo === "reader") open(""); });
+    const stop = () => { asked += 1; sought = hurried = false; clearTimeout(timer); };
     input.addEventListener("input", () => {
-      rows = []; // what was listed before is no answer to what is typed now
-      asked += 1;
+      stop();
       sought = true;
-      hurried = false;
-      close();
+      rows = []; // Enter takes nothing that was listed before; the list stays in sight until the next one comes
+      at = -1;
+      input.removeAttribute("aria-activedescendant");
+      [...list.children].forEach((item) => item.setAttribute("aria-selected", "false"));
       typed(input.value);
-      clearTimeout(timer);
       timer = setTimeout(() => open(input.value), 90);
     });
-    input.addEventListener("blur", () => { asked += 1; sought = hurried = false; clearTimeout(timer); close(); if (left) left(); });
+    input.addEventListener("blur", () => { stop(); close(); if (left) left(); });
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") { close(); undo(); event.stopPropagation(); }
+      if (event.key === "Escape") { stop(); close(); undo(); event.stopPropagation(); }
       else if (event.key === "ArrowDown" && list.hidden) open(input.value);
       else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && rows.length) {
         event.preventDefault();
@@ -101,7 +103,7 @@ STAR.picker = (element, props, server, watch, bring) => {
       } else if (event.key === "Enter") {
         event.preventDefault();
         if (!list.hidden && rows.length) take(rows[Math.max(at, 0)]);
-        else if (left) left();
+        else if (left) { stop(); close(); left(); }
         else hurried = sought;
       }
     });

@@ -142,7 +142,8 @@ def _writable(out: str | None) -> Path | None:
         raise UserError(
             f"--json {out} cannot be written: it is a folder, or its folder does not exist; name a file"
         )
-    there = path.exists()
+    if (there := path.exists()) and not path.is_file():
+        return path  # a pipe: whoever reads it would take a trial for the end
     try:
         path.open("ab").close()
     except OSError as error:

@@ -15,6 +15,7 @@ from star.data.cache import Arrays, content_key, kept_folder
 from star.data.catalog import Catalog
 from star.data.dataset import DEMO, Dataset
 from star.data.tasks import Split
+from star.display import echo
 from star.evidence.graph import Graph
 from star.evidence.read_after import ReadAfter
 from star.evidence.retrieval import Retriever
@@ -104,7 +105,8 @@ def shipped(dataset: Dataset, split: Split) -> ReadAfter | None:
             if str(stored["key"]) != after_key(dataset, split):
                 return None
             return ReadAfter(*(stored[name] for name in AFTER))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):  # it is fitted instead
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        echo(f"star: {SHIPPED} cannot be read and is fitted again ({error})", err=True)
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -335,3 +336,5 @@ def test_an_unwritable_target_fails_before_the_work(monkeypatch: pytest.MonkeyPa
     for out in (tmp_path, tmp_path / "no" / "where.json", Path("/proc/where.json")):
         with pytest.raises(UserError, match="cannot be written"):
             cli_evaluate.evaluate(dataset="reading", json_out=str(out))
+    os.mkfifo(tmp_path / "pipe")  # nobody reads it yet; a trial would wait, or look like the end to its reader
+    assert cli_evaluate._writable(str(tmp_path / "pipe")) == tmp_path / "pipe"
